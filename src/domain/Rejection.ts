@@ -1,0 +1,40 @@
+import { Data } from "effect"
+import type { RetryableReason } from "./StorageError.ts"
+
+/** Umami's tree of validation errors (zod's `treeifyError`): messages here, and below each property or item. */
+export interface ErrorTree {
+  readonly errors: ReadonlyArray<string>
+  readonly properties?: Readonly<Record<string, ErrorTree>>
+  readonly items?: ReadonlyArray<ErrorTree | null>
+}
+
+/** Why a payload was not stored. Only `http/collect` knows what each looks like on the wire. */
+export type Rejection = Data.TaggedEnum<{
+  /** The body does not have the shape of the contract; `tree` says where. */
+  InvalidPayload: { readonly tree: ErrorTree }
+  /** No registered, live site has this id. */
+  SiteNotFound: { readonly website: string }
+  Bot: object
+  BlockedIp: object
+  /** Over the site's rate; try again after so many seconds (whole, at least 1). */
+  OverLimit: { readonly retryAfterSeconds: number }
+  /** The feature is off (no valid licence). */
+  Disabled: object
+  /** The storage refused this very record. */
+  Refused: { readonly message: string }
+  /** The storage can't take it now; retry after so many seconds. */
+  Unavailable: { readonly reason: RetryableReason; readonly retryAfterSeconds: number }
+}>
+export const Rejection = Data.taggedEnum<Rejection>()
+
+export type RejectionReason = Rejection["_tag"]
+export const REJECTION_REASONS: ReadonlyArray<RejectionReason> = [
+  "InvalidPayload",
+  "SiteNotFound",
+  "Bot",
+  "BlockedIp",
+  "OverLimit",
+  "Disabled",
+  "Refused",
+  "Unavailable"
+]

@@ -1,0 +1,37 @@
+import { Context, type Effect, Schema } from "effect"
+import type { Setting } from "../domain/settings.ts"
+
+/** Where a setting's present value came from. */
+export type SettingSource = "environment" | "table" | "default"
+
+/** A setting as shown to people: secrets are replaced by `•••`. `value` is null when there is none. */
+export interface SettingState {
+  readonly setting: Setting<unknown>
+  readonly value: string | null
+  readonly source: SettingSource
+}
+
+/**
+ * - `Unknown`: no setting of this name.
+ * - `Invalid`: not an accepted value; `message` names the setting, what it was given and what it accepts.
+ * - `ReadOnly`: the setting is read from the environment alone, or the environment overrides it now.
+ * - `Unavailable`: the app database can't be reached.
+ */
+export class SettingsError extends Schema.TaggedError<SettingsError>()("SettingsError", {
+  reason: Schema.Literals(["Unknown", "Invalid", "ReadOnly", "Unavailable"]),
+  message: Schema.String
+}) {}
+
+/** The registry's values: environment before settings table before default. */
+export class Settings extends Context.Service<
+  Settings,
+  {
+    /** The value that this process runs with. For a `live` setting it follows the table within 5 s, for others it never changes. */
+    readonly get: <A>(setting: Setting<A>) => A
+    readonly list: Effect.Effect<ReadonlyArray<SettingState>, SettingsError>
+    /** Writes the table; every process of the instance sees it (live settings within 5 s, the others when they start next). */
+    readonly set: (name: string, value: string) => Effect.Effect<SettingState, SettingsError>
+    /** Takes the value out of the table: back to the default. */
+    readonly unset: (name: string) => Effect.Effect<SettingState, SettingsError>
+  }
+>()("footfall/ports/Settings") {}
