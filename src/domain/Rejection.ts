@@ -14,12 +14,12 @@ export type Rejection = Data.TaggedEnum<{
   InvalidPayload: { readonly tree: ErrorTree }
   /** No registered, live site has this id. */
   SiteNotFound: { readonly website: string }
-  Bot: object
-  BlockedIp: object
+  Bot: Record<never, never>
+  BlockedIp: Record<never, never>
   /** Over the site's rate; try again after so many seconds (whole, at least 1). */
   OverLimit: { readonly retryAfterSeconds: number }
   /** The feature is off (no valid licence). */
-  Disabled: object
+  Disabled: Record<never, never>
   /** The storage refused this very record. */
   Refused: { readonly message: string }
   /** The storage can't take it now; retry after so many seconds. */
@@ -27,7 +27,8 @@ export type Rejection = Data.TaggedEnum<{
 }>
 export const Rejection = Data.taggedEnum<Rejection>()
 
-export type RejectionReason = Rejection["_tag"]
+/** `BodyTooLarge` and `BodyTimeout` are of the HTTP edge: such a body never became a payload. */
+export type RejectionReason = Rejection["_tag"] | "BodyTooLarge" | "BodyTimeout"
 export const REJECTION_REASONS: ReadonlyArray<RejectionReason> = [
   "InvalidPayload",
   "SiteNotFound",
@@ -36,5 +37,7 @@ export const REJECTION_REASONS: ReadonlyArray<RejectionReason> = [
   "OverLimit",
   "Disabled",
   "Refused",
-  "Unavailable"
+  "Unavailable",
+  "BodyTooLarge",
+  "BodyTimeout"
 ]

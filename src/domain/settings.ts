@@ -20,10 +20,23 @@ export interface Setting<A> {
   readonly group: SettingGroup
 }
 
-export const SETTING_GROUPS = ["Server", "Storage", "Collect", "Visitors", "Security", "Feature gate", "Logging"] as const
+export const SETTING_GROUPS = [
+  "Server",
+  "Storage",
+  "Collect",
+  "Visitors",
+  "Security",
+  "Feature gate",
+  "Logging"
+] as const
 export type SettingGroup = (typeof SETTING_GROUPS)[number]
 
-type Extra = { readonly secret?: true; readonly environmentOnly?: true; readonly live?: true; readonly defaultText?: string }
+type Extra = {
+  readonly secret?: true
+  readonly environmentOnly?: true
+  readonly live?: true
+  readonly defaultText?: string
+}
 
 const registry: Array<Setting<unknown>> = []
 
@@ -73,7 +86,7 @@ const CommaList: Schema.Codec<ReadonlyArray<string>, string> = Schema.String.pip
   Schema.decodeTo(
     Schema.Array(Schema.String),
     SchemaTransformation.transform({
-      decode: (text) =>
+      decode: (text): ReadonlyArray<string> =>
         text
           .split(",")
           .map((part) => part.trim())
@@ -92,9 +105,17 @@ const HttpUrl = Schema.String.check(
 
 // Server
 
-export const PORT = define("Server", "PORT", "0 to 65535", whole(0, 65_535), 3000, "Port to listen on; 0 picks a free one.", {
-  environmentOnly: true
-})
+export const PORT = define(
+  "Server",
+  "PORT",
+  "0 to 65535",
+  whole(0, 65_535),
+  3000,
+  "Port to listen on; 0 picks a free one.",
+  {
+    environmentOnly: true
+  }
+)
 export const HOST = define("Server", "HOST", "an address of this machine", Text, "0.0.0.0", "Address to listen on.", {
   environmentOnly: true
 })
@@ -381,6 +402,16 @@ export const ENCRYPTION_SECRET_KEY = define(
   null,
   "Secret that stands in for `APP_SECRET` when that is not given.",
   { secret: true, environmentOnly: true }
+)
+
+export const METRICS_TOKEN = define(
+  "Security",
+  "METRICS_TOKEN",
+  "16 characters or more",
+  Schema.String.check(Schema.isMinLength(16)) as Schema.Codec<string | null, string>,
+  null,
+  "When given, `/metrics` wants it as `Authorization: Bearer`. Without it, keep `/metrics` from the public at the proxy.",
+  { secret: true, defaultText: "none: open" }
 )
 
 // Feature gate

@@ -9,7 +9,14 @@ export interface Location {
 
 export type GeoState =
   | { readonly _tag: "Off"; readonly why: string }
-  | { readonly _tag: "On"; readonly path: string; readonly databaseType: string; readonly builtAt: Date }
+  /** `refused`: why the file as it is now is not used, while the one loaded before still is; null when they are the same. */
+  | {
+      readonly _tag: "On"
+      readonly path: string
+      readonly databaseType: string
+      readonly builtAt: Date
+      readonly refused: string | null
+    }
 
 /** Where an IP address is, from a local database. Addresses are looked up and dropped, never stored or logged. */
 export class Geo extends Context.Service<

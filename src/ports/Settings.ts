@@ -4,11 +4,15 @@ import type { Setting } from "../domain/settings.ts"
 /** Where a setting's present value came from. */
 export type SettingSource = "environment" | "table" | "default"
 
-/** A setting as shown to people: secrets are replaced by `•••`. `value` is null when there is none. */
+/**
+ * A setting as shown to people: secrets are replaced by `•••`. `value` is null when there is none. `note` says in words what
+ * the value alone does not: overridden by the environment, wrong and so not used, in force after the next start.
+ */
 export interface SettingState {
   readonly setting: Setting<unknown>
   readonly value: string | null
   readonly source: SettingSource
+  readonly note: string | null
 }
 
 /**

@@ -1,40 +1,28 @@
 import { Context, type Effect, Schema } from "effect"
 import type { SiteId } from "../domain/ids.ts"
-import { RateLimit, Site, WeekStart } from "../domain/Site.ts"
+import type { RateLimit, Site } from "../domain/Site.ts"
+import { FieldIssue, type SiteValues } from "../domain/siteValues.ts"
 
-/** What an admin gives to create a site. Without an `id`, a random UUIDv4 is made. */
-export const SiteCreate = Schema.Struct({
-  id: Schema.optionalKey(Site.fields.id),
-  name: Schema.String.check(Schema.isTrimmed(), Schema.isMinLength(1), Schema.isMaxLength(100)),
-  domains: Schema.optionalKey(Schema.Array(Schema.String)),
-  rateLimit: Schema.optionalKey(Schema.NullOr(RateLimit)),
-  timezone: Schema.optionalKey(Schema.String),
-  weekStart: Schema.optionalKey(WeekStart),
-  currency: Schema.optionalKey(Schema.String)
-})
-export type SiteCreate = typeof SiteCreate.Type
+/** What an admin gives to create a site; values are judged by the service. Without an `id`, a random UUIDv4 is made. */
+export interface SiteCreate extends SiteValues {
+  readonly name: string
+}
 
 /** What an admin may change; an absent key is left alone, `rateLimit: null` takes the site's own limit away. */
-export const SiteUpdate = Schema.Struct({
-  name: Schema.optionalKey(SiteCreate.fields.name),
-  domains: SiteCreate.fields.domains,
-  rateLimit: SiteCreate.fields.rateLimit,
-  timezone: SiteCreate.fields.timezone,
-  weekStart: SiteCreate.fields.weekStart,
-  currency: SiteCreate.fields.currency,
-  archived: Schema.optionalKey(Schema.Boolean)
-})
-export type SiteUpdate = typeof SiteUpdate.Type
+export interface SiteUpdate extends Omit<SiteValues, "id"> {
+  readonly archived?: boolean
+}
 
 /**
  * - `NotFound`: no site of this id.
  * - `Conflict`: a site of this id exists (soft-deleted ones count).
- * - `Invalid`: a value is not acceptable; `message` names the field and what it accepts.
+ * - `Invalid`: values are not acceptable; `issues` has each with its field, `message` says all of it.
  * - `Unavailable`: the app database can't be reached.
  */
 export class SitesError extends Schema.TaggedError<SitesError>()("SitesError", {
   reason: Schema.Literals(["NotFound", "Conflict", "Invalid", "Unavailable"]),
-  message: Schema.String
+  message: Schema.String,
+  issues: Schema.optionalKey(Schema.Array(FieldIssue))
 }) {}
 
 /** What the hot path needs to know of a live site; made once per change, not per event. */

@@ -1,0 +1,19 @@
+import { Predicate } from "effect"
+import { StartError } from "../../../src/domain/StartError.ts"
+
+export const diskFull = (path: string): StartError =>
+  new StartError({
+    message: `The disk that holds ${path} is full. Free some space, or set DATA_DIR to a folder elsewhere.`
+  })
+
+/** What to do about a failed operation on a file that the embedded Postgres needs. */
+export const fileError = (cause: unknown, path: string): StartError => {
+  const code = Predicate.isObject(cause) && "code" in cause ? String(cause["code"]) : ""
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "SQLITE_FULL") return diskFull(path)
+  if (["EACCES", "EPERM", "EROFS", "SQLITE_CANTOPEN", "SQLITE_READONLY"].includes(code)) {
+    return new StartError({
+      message: `${path} can't be written by this user (${code}). Set DATA_DIR to a folder that can, or DATABASE_URL to a Postgres to use.`
+    })
+  }
+  return new StartError({ message: `${path} can't be used for the embedded Postgres: ${String(cause)}` })
+}

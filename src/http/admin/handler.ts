@@ -1,0 +1,174 @@
+import { Cause, Context, Effect, Layer, Option, type Scope } from "effect"
+import { HttpEffect, HttpRouter, HttpServer, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpApiBuilder, HttpApiScalar, OpenApi } from "effect/http-api"
+import type { Policy } from "../../pipeline/Policy.ts"
+import type { AdminKeys } from "../../ports/AdminKeys.ts"
+import type { AppSecret } from "../../ports/AppSecret.ts"
+import { FeatureGate } from "../../ports/FeatureGate.ts"
+import type { Geo } from "../../ports/Geo.ts"
+import type { Rejections } from "../../ports/Rejections.ts"
+import type { Settings } from "../../ports/Settings.ts"
+import type { Sites } from "../../ports/Sites.ts"
+import type { Storage } from "../../ports/Storage.ts"
+import { AdminApi, PREFIX } from "./Api.ts"
+import { AccessLayer } from "./access.ts"
+import { withBody } from "./body.ts"
+import { KeysHandlers } from "./keys.ts"
+import { methodsOf } from "./methods.ts"
+import { Peer } from "./Peer.ts"
+import { RejectionsHandlers } from "./rejections.ts"
+import { ProblemsLayer, problemResponse, REQUEST_ID_HEADER } from "./render.ts"
+import { SettingsHandlers } from "./settings.ts"
+import { SitesHandlers } from "./sites.ts"
+import { StatusHandlers } from "./status.ts"
+
+/** What the admin routes need. */
+export type AdminServices = Sites | Settings | AdminKeys | FeatureGate | Storage | Geo | Rejections | AppSecret | Policy
+
+/** Bun's server, as far as it is needed here: it knows who opened a connection. */
+export interface PeerSource {
+  readonly requestIP: (request: Request) => { readonly address: string } | null
+}
+
+/** Answers every request: the admin API, its documentation, and 404 for what it does not know. Fit for `Bun.serve`'s `fetch`. */
+export type AdminHandler = (request: Request, server?: PeerSource) => Promise<Response>
+
+/** No answer of the admin routes may be cached, framed, sniffed or scripted; the documentation brings its own script. */
+const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY"
+}
+
+const DOCS_POLICY =
+  "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+const TITLES: Readonly<Record<number, string>> = {
+  402: "Payment Required",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  500: "Internal Server Error"
+}
+
+const problem = (request: HttpServerRequest.HttpServerRequest, status: number, detail: string) =>
+  problemResponse(request, { type: "about:blank", title: TITLES[status] ?? "Error", status, detail })
+
+const pathOf = (request: HttpServerRequest.HttpServerRequest) => request.url.split("?", 1)[0]!
+
+const notFound = (request: HttpServerRequest.HttpServerRequest) => {
+  const methods = methodsOf(pathOf(request))
+  return methods.length === 0
+    ? problem(request, 404, "There is nothing at this address.")
+    : HttpServerResponse.setHeader(
+        problem(request, 405, `This address answers ${methods.join(", ")}.`),
+        "allow",
+        methods.join(", ")
+      )
+}
+
+/** One logged line with the request's id, and an answer that tells nothing about the inside. */
+const unexpected = (request: HttpServerRequest.HttpServerRequest, cause: Cause.Cause<unknown>) =>
+  Effect.as(
+    Effect.logError("An admin request failed.", cause).pipe(
+      Effect.annotateLogs({ requestId: request.headers[REQUEST_ID_HEADER], method: request.method, path: pathOf(request) })
+    ),
+    problem(request, 500, "Something went wrong; the server's log has the details under the request's id.")
+  )
+
+/** The gate first, then the routes; whatever goes wrong in them becomes a problem. */
+const guarded = <R>(routes: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, R>, gate: FeatureGate["Service"]) =>
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const path = pathOf(request)
+    if (path === PREFIX || path.startsWith(`${PREFIX}/`)) {
+      const state = gate.state()
+      if (state._tag === "Off") return problem(request, 402, `Product Analytics requires a valid licence: ${state.why}.`)
+    }
+    const response = yield* Effect.catchCause(routes, (cause) => {
+      if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+      const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+      return HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound"
+        ? Effect.succeed(notFound(request))
+        : unexpected(request, cause)
+    })
+    // The framework answers wrong content types and the like in plain text.
+    return response.status >= 400 && response.headers["content-type"] !== "application/problem+json"
+      ? problem(request, response.status, response.status === 415 ? "Send the body as `application/json`." : "The request can't be served.")
+      : response
+  })
+
+const VALID_REQUEST_ID = /^[\w.:-]{1,100}$/
+
+const routes = HttpApiBuilder.layer(AdminApi).pipe(
+  Layer.provide([SitesHandlers, RejectionsHandlers, SettingsHandlers, KeysHandlers, StatusHandlers]),
+  Layer.provide([AccessLayer, ProblemsLayer])
+)
+
+/** Builds the handler once; its scope ends it. The documentation (3 MB of script) is loaded when someone asks for it. */
+export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Scope.Scope> = Effect.gen(function* () {
+  const gate = yield* FeatureGate
+  const built = yield* Layer.build(
+    routes.pipe(Layer.provideMerge(HttpRouter.layer), Layer.provide(HttpServer.layerServices))
+  )
+  const services = yield* Effect.context<AdminServices>()
+  const router = Context.get(built, HttpRouter.HttpRouter)
+  const answer = HttpEffect.toWebHandlerWith<AdminServices, HttpServerRequest.HttpServerRequest | Scope.Scope>(services)(
+    guarded(router.asHttpEffect(), gate))
+
+  const openApi = JSON.stringify(OpenApi.fromApi(AdminApi))
+  let docs: Promise<string> | undefined
+  const docsPage = (): Promise<string> => {
+    docs ??= HttpRouter.toWebHandler(HttpApiScalar.layer(AdminApi, { path: "/docs", scalar: { withDefaultFonts: false } }), {
+      disableLogger: true
+    })
+      .handler(new Request("http://localhost/docs"))
+      .then((response) => response.text())
+    return docs
+  }
+
+  const respond = async (request: Request, peer: string | null): Promise<Response> => {
+    const path = new URL(request.url).pathname
+    if (request.method === "GET" || request.method === "HEAD") {
+      if (path === "/openapi.json") return new Response(openApi, { headers: { "content-type": "application/json" } })
+      if (path === "/docs") {
+        return new Response(await docsPage(), {
+          headers: { "content-type": "text/html; charset=utf-8", "content-security-policy": DOCS_POLICY }
+        })
+      }
+    }
+    return await answer(request, Context.make(Peer, peer))
+  }
+
+  return async (incoming, server) => {
+    const given = incoming.headers.get(REQUEST_ID_HEADER)
+    const id = given !== null && VALID_REQUEST_ID.test(given) ? given : Bun.randomUUIDv7()
+    const headers = new Headers(incoming.headers)
+    headers.set(REQUEST_ID_HEADER, id)
+    const peer = server?.requestIP(incoming)?.address ?? null
+    const read = await Effect.runPromise(Effect.result(withBody(incoming)))
+    const response =
+      read._tag === "Failure"
+        ? failedBody(read.failure, incoming, headers)
+        : await respond(new Request(read.success, { headers }), peer)
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
+      if (!response.headers.has(name)) response.headers.set(name, value)
+    }
+    response.headers.set(REQUEST_ID_HEADER, id)
+    return response
+  }
+})
+
+const failedBody = (status: 408 | 413, incoming: Request, headers: Headers): Response =>
+  HttpServerResponse.toWeb(
+    problem(
+      HttpServerRequest.fromWeb(new Request(incoming.url, { headers })),
+      status,
+      status === 413 ? "The body is too large." : "The body did not arrive in time."
+    )
+  )

@@ -1,0 +1,16 @@
+import { HttpApi } from "effect/http-api"
+import { AdminApi } from "./Api.ts"
+
+const routes: Array<{ readonly pattern: RegExp; readonly method: string }> = []
+HttpApi.reflect(AdminApi, {
+  onGroup: () => {},
+  onEndpoint: ({ endpoint }) => {
+    const pattern = endpoint.path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&").replaceAll(/:\w+/g, "[^/]+")
+    routes.push({ pattern: new RegExp(`^${pattern}/?$`), method: endpoint.method })
+  }
+})
+
+/** The methods that the API has for a path; none for an unknown one. */
+export const methodsOf = (path: string): ReadonlyArray<string> => [
+  ...new Set(routes.flatMap(({ pattern, method }) => (pattern.test(path) ? method : [])))
+]

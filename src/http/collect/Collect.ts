@@ -1,0 +1,288 @@
+import { gzipSync } from "node:zlib"
+import { Cause, Clock, type Context, Effect, Exit, type Fiber, type Scope } from "effect"
+import type { ErrorTree, Rejection, RejectionReason } from "../../domain/Rejection.ts"
+import {
+  BODY_TIMEOUT_SECONDS,
+  CORS_MAX_AGE,
+  MAX_BATCH_BODY_BYTES,
+  MAX_BATCH_ITEMS,
+  MAX_BODY_BYTES
+} from "../../domain/settings.ts"
+import type { Policy } from "../../pipeline/Policy.ts"
+import { receivedType, wrongType } from "../../pipeline/payload.ts"
+import { type Accepted, processPayload } from "../../pipeline/processPayload.ts"
+import type { RequestContext } from "../../pipeline/resolveClient.ts"
+import { FeatureGate } from "../../ports/FeatureGate.ts"
+import type { Geo } from "../../ports/Geo.ts"
+import type { RateLimiter } from "../../ports/RateLimiter.ts"
+import { Rejections } from "../../ports/Rejections.ts"
+import { Settings } from "../../ports/Settings.ts"
+import { Sites } from "../../ports/Sites.ts"
+import type { Storage } from "../../ports/Storage.ts"
+import * as answers from "./answers.ts"
+import { BodyFailure, BodyReader } from "./body.ts"
+import { Cors } from "./cors.ts"
+import { acceptedByType, rejectedBy } from "./metrics.ts"
+
+/** Requests that may be answered at the same time; past it clients get 503 at once. Each holds a body and a socket. */
+const MAX_REQUESTS_IN_FLIGHT = 20_000
+
+/** Answers from this size on are compressed for clients that take gzip; smaller ones fit a packet anyway. */
+const GZIP_FROM_BYTES = 1_024
+
+/** What a payload's steps need, besides the request. */
+export type CollectServices = FeatureGate | Geo | Policy | RateLimiter | Rejections | Sites | Storage
+
+/** The collect endpoints as functions from request to response. They never throw and always end. */
+export interface Collect {
+  readonly send: (request: Request, peer: string) => Promise<Response>
+  readonly batch: (request: Request, peer: string) => Promise<Response>
+  readonly preflight: (request: Request) => Response
+  /** An answer of this server that is not about a payload, with the headers that all answers have. */
+  readonly plain: (request: Request, answer: answers.Answer) => Response
+  readonly wrongMethod: (request: Request) => Response
+  readonly inFlight: () => number
+  /** From now on answers ask clients to close their connection. */
+  readonly drain: () => void
+}
+
+export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settings | Scope.Scope> = Effect.gen(
+  function* () {
+    const settings = yield* Settings
+    const sites = yield* Sites
+    const gate = yield* FeatureGate
+    const rejections = yield* Rejections
+    const clock = yield* Clock.Clock
+    const context: Context.Context<CollectServices> = yield* Effect.context<CollectServices>()
+    const fork = Effect.runForkWith(context)
+    const cors = new Cors(sites, settings.get(CORS_MAX_AGE))
+    const maxBody = settings.get(MAX_BODY_BYTES)
+    const maxBatchBody = settings.get(MAX_BATCH_BODY_BYTES)
+    const maxItems = settings.get(MAX_BATCH_ITEMS)
+    const reader = yield* Effect.acquireRelease(
+      Effect.sync(() => new BodyReader(settings.get(BODY_TIMEOUT_SECONDS) * 1000)),
+      (open) => Effect.sync(() => open.close())
+    )
+    let inFlight = 0
+    let draining = false
+
+    const respond = (
+      exchange: Exchange,
+      answer: answers.Answer,
+      siteId: string | null,
+      token: string | null
+    ): Response => {
+      const text = JSON.stringify(answer.body)
+      const response = new Response(compress(exchange, text), {
+        status: answer.status,
+        headers: cors.headers(siteId, exchange.request.headers.get("origin"), true)
+      })
+      const headers = response.headers
+      headers.set("x-request-id", exchange.id)
+      if (token !== null) headers.set("x-umami-cache", token)
+      if (answer.retryAfterSeconds !== undefined) headers.set("retry-after", String(answer.retryAfterSeconds))
+      if (draining || answer.status === 408 || answer.status === 413) headers.set("connection", "close")
+      if (text.length >= GZIP_FROM_BYTES) {
+        headers.append("vary", "Accept-Encoding")
+        if (acceptsGzip(exchange.request)) headers.set("content-encoding", "gzip")
+      }
+      return response
+    }
+
+    const compress = (exchange: Exchange, text: string): string | Uint8Array<ArrayBuffer> =>
+      text.length >= GZIP_FROM_BYTES && acceptsGzip(exchange.request) ? gzipSync(text) : text
+
+    const note = (reason: RejectionReason, detail: string, body: unknown, exchange: Exchange): void => {
+      const payload = field(body, "payload")
+      const siteId = siteOf(payload)
+      const registered = siteId !== null && sites.find(siteId) !== undefined ? siteId : null
+      rejectedBy(reason, registered ?? "").updateUnsafe(1, context)
+      rejections.add(registered, {
+        at: clock.currentTimeMillisUnsafe(),
+        reason,
+        detail,
+        hostname: shown(field(payload, "hostname")),
+        urlPath: pathShown(field(payload, "url")),
+        userAgent: shown(field(payload, "userAgent") ?? exchange.request.headers.get("user-agent"))
+      })
+    }
+
+    /** The exit of one payload as an answer; refusals and defects are noted here. */
+    const answerOf = (exit: Exit.Exit<Accepted, Rejection>, body: unknown, exchange: Exchange): answers.Answer => {
+      if (Exit.isSuccess(exit)) {
+        acceptedByType[exit.value.type].updateUnsafe(1, context)
+        return { status: 200, body: answers.successBody(exit.value) }
+      }
+      const rejection = Cause.findErrorOption(exit.cause)
+      if (rejection._tag === "Some") {
+        note(rejection.value._tag, answers.rejectionDetail(rejection.value), body, exchange)
+        return answers.rejectionAnswer(rejection.value)
+      }
+      fork(Effect.logError("Unexpected failure", exit.cause).pipe(Effect.annotateLogs({ requestId: exchange.id })))
+      return answers.serverError
+    }
+
+    const failedBody = (failure: BodyFailure, exchange: Exchange, limit: number, expected: string): Response => {
+      switch (failure.reason) {
+        case "TooLarge":
+          note("BodyTooLarge", `larger than ${limit} bytes`, undefined, exchange)
+          return respond(exchange, answers.bodyTooLarge(limit), null, null)
+        case "Timeout":
+          note("BodyTimeout", "the body did not arrive in time", undefined, exchange)
+          return respond(exchange, answers.bodyTimeout, null, null)
+        case "Malformed":
+          note("InvalidPayload", "the body is not JSON", undefined, exchange)
+          return respond(exchange, answers.badRequest({ errors: [wrongType(expected, undefined)] }), null, null)
+        case "Gone":
+          return new Response(null, { status: 499 })
+      }
+    }
+
+    /** Counts the request, reads its body, and answers it whatever happens. */
+    const answering = async (
+      request: Request,
+      limit: number,
+      expected: string,
+      answer: (body: unknown, exchange: Exchange) => Promise<Response>
+    ): Promise<Response> => {
+      const exchange: Exchange = { request, id: requestIdOf(request) }
+      if (inFlight >= MAX_REQUESTS_IN_FLIGHT) return respond(exchange, answers.overloaded, null, null)
+      inFlight++
+      try {
+        const body = await reader.read(request, limit)
+        return body instanceof BodyFailure ? failedBody(body, exchange, limit, expected) : await answer(body, exchange)
+      } catch (defect) {
+        fork(Effect.logError("Unexpected failure", defect).pipe(Effect.annotateLogs({ requestId: exchange.id })))
+        return respond(exchange, answers.serverError, null, null)
+      } finally {
+        inFlight--
+      }
+    }
+
+    const settle = (
+      body: unknown,
+      of: RequestContext
+    ): Promise<Exit.Exit<Accepted, Rejection>> | Exit.Exit<Accepted, Rejection> => {
+      const fiber: Fiber.Fiber<Accepted, Rejection> = fork(processPayload(body, of))
+      return fiber.pollUnsafe() ?? new Promise((resolve) => fiber.addObserver(resolve))
+    }
+
+    const send = (request: Request, peer: string): Promise<Response> =>
+      answering(request, maxBody, "object", async (body, exchange) => {
+        const exit = await settle(body, { headers: request.headers, peer })
+        const token = Exit.isSuccess(exit) ? exit.value.cache : null
+        return respond(exchange, answerOf(exit, body, exchange), siteOf(field(body, "payload")), token)
+      })
+
+    const batch = (request: Request, peer: string): Promise<Response> =>
+      answering(request, maxBatchBody, "array", async (body, exchange) => {
+        if (!gate.isOn()) return respond(exchange, answers.rejectionAnswer({ _tag: "Disabled" }), null, null)
+        const wrong = batchErrors(body)
+        if (wrong !== null) {
+          note("InvalidPayload", "the batch is not an array of objects", undefined, exchange)
+          return respond(exchange, answers.badRequest(wrong), null, null)
+        }
+        const items = body as ReadonlyArray<unknown>
+        if (items.length > maxItems) {
+          note("BodyTooLarge", `more than ${maxItems} items`, undefined, exchange)
+          return respond(exchange, answers.batchTooLong(maxItems), null, null)
+        }
+        const of: RequestContext = { headers: request.headers, peer }
+        // Started in order before any is awaited: the storage gets them as one batch.
+        const exits = await Promise.all(items.map((item) => settle(item, of)))
+        return respond(exchange, batchAnswer(exits, items, exchange), siteOf(field(items[0], "payload")), null)
+      })
+
+    const batchAnswer = (
+      exits: ReadonlyArray<Exit.Exit<Accepted, Rejection>>,
+      items: ReadonlyArray<unknown>,
+      exchange: Exchange
+    ): answers.Answer => {
+      const details: Array<{ readonly index: number; readonly response: object }> = []
+      let cache: string | null = null
+      let ignored = 0
+      let retryAfterSeconds: number | undefined
+      exits.forEach((exit, index) => {
+        const answer = answerOf(exit, items[index], exchange)
+        if (Exit.isSuccess(exit)) cache ??= exit.value.cache
+        else if (answer.status === 200) ignored++
+        else {
+          details.push({ index, response: answer.body })
+          if (answer.status === 503) retryAfterSeconds = Math.max(retryAfterSeconds ?? 1, answer.retryAfterSeconds ?? 1)
+        }
+      })
+      const processed = items.length - details.length
+      const body = { size: items.length, processed, errors: details.length, details, cache, ignored }
+      // A batch of which nothing was stored for want of a storage is to be sent again, and its client told so.
+      return processed === 0 && retryAfterSeconds !== undefined
+        ? { status: 503, body, retryAfterSeconds }
+        : { status: 200, body }
+    }
+
+    return {
+      send,
+      batch,
+      preflight: (request) => {
+        const response = cors.preflight(request, "OPTIONS, POST")
+        response.headers.set("x-request-id", requestIdOf(request))
+        return response
+      },
+      plain: (request, answer) => respond({ request, id: requestIdOf(request) }, answer, null, null),
+      wrongMethod: (request) => {
+        const response = new Response(null, {
+          status: 405,
+          headers: cors.headers(null, request.headers.get("origin"), false)
+        })
+        response.headers.set("allow", "OPTIONS, POST")
+        response.headers.set("x-request-id", requestIdOf(request))
+        return response
+      },
+      inFlight: () => inFlight,
+      drain: () => {
+        draining = true
+      }
+    }
+  }
+)
+
+/** zod's errors of a batch that is not an array of objects; null when it is one. */
+const batchErrors = (body: unknown): ErrorTree | null => {
+  if (!Array.isArray(body)) return { errors: [wrongType("array", body)] }
+  const items = body.map((item) => (receivedType(item) === "object" ? null : { errors: [wrongType("record", item)] }))
+  return items.some((item) => item !== null) ? { errors: [], items } : null
+}
+
+const field = (value: unknown, key: string): unknown =>
+  typeof value === "object" && value !== null && Object.hasOwn(value, key)
+    ? (value as Readonly<Record<string, unknown>>)[key]
+    : undefined
+
+const siteOf = (payload: unknown): string | null => {
+  const website = field(payload, "website")
+  return typeof website === "string" ? website.toLowerCase() : null
+}
+
+/** What the live view shows of a client's text. */
+const MAX_SHOWN = 200
+const shown = (value: unknown): string | null =>
+  typeof value === "string" && value !== "" ? value.substring(0, MAX_SHOWN).toWellFormed() : null
+
+/** Without query and hash, which may hold what is nobody's business. */
+const pathShown = (value: unknown): string | null =>
+  typeof value === "string" ? shown(URL.parse(value.substring(0, 2_000), "https://localhost")?.pathname ?? null) : null
+
+const acceptsGzip = (request: Request): boolean => /\bgzip\b/i.test(request.headers.get("accept-encoding") ?? "")
+
+const REQUEST_ID = /^[\w.-]{1,64}$/
+
+/** The client's or proxy's `x-request-id` when it is a plain one, else a new one. */
+export const requestIdOf = (request: Request): string => {
+  const given = request.headers.get("x-request-id")
+  return given !== null && REQUEST_ID.test(given) ? given : Bun.randomUUIDv7()
+}
+
+/** A request with the id that its answer and its log lines carry. */
+interface Exchange {
+  readonly request: Request
+  readonly id: string
+}

@@ -1,0 +1,158 @@
+import { timingSafeEqual } from "node:crypto"
+import { Context, Effect, Layer } from "effect"
+import { StartError } from "../../domain/StartError.ts"
+import { COLLECT_API_ENDPOINT, HOST, METRICS_TOKEN, PORT } from "../../domain/settings.ts"
+import { Settings } from "../../ports/Settings.ts"
+import { Storage } from "../../ports/Storage.ts"
+import { notFound } from "./answers.ts"
+import { type Collect, type CollectServices, makeCollect } from "./Collect.ts"
+import { makeScrape } from "./scrape.ts"
+import { isWorker, joinSupervisor } from "./worker.ts"
+
+/** The roadmap's prefix of everything. */
+export const PREFIX = "/api/ee/product-analytics"
+
+const SEND_PATHS = ["/api/send", `${PREFIX}/api/send`]
+const BATCH_PATHS = ["/api/batch", `${PREFIX}/api/batch`]
+
+/** Seconds a connection may be silent; above the 60 to 75 s that proxies keep theirs, so that the proxy closes first. */
+const IDLE_TIMEOUT_SECONDS = 120
+
+/** An answer of the storage about itself is used again for this long, so that probes are no load. */
+const READINESS_CACHE_MS = 1_000
+
+/** How long a stopping server waits for a request in flight to end before the queue's own deadline answers it. */
+const DRAIN_POLL_MS = 5
+
+export interface ServerOptions {
+  /** Answers what is no collect path; without one that is 404. */
+  readonly fallback?: (request: Request, peer: string) => Promise<Response>
+  /** Called when the supervisor wants this process to end. */
+  readonly stop: () => void
+}
+
+/** The listening server. `url` is where it is reached on this machine. */
+export class CollectServer extends Context.Service<CollectServer, { readonly url: string; readonly port: number }>()(
+  "footfall/http/CollectServer"
+) {
+  /** Listens while the scope is open; then refuses new connections, answers what is in flight, and resumes. */
+  static readonly layer = (
+    options: ServerOptions
+  ): Layer.Layer<CollectServer, StartError, CollectServices | Settings> =>
+    Layer.effect(
+      CollectServer,
+      Effect.gen(function* () {
+        const settings = yield* Settings
+        const collect = yield* makeCollect
+        const isReady = yield* makeReadiness
+        const renderMetrics = yield* makeScrape
+        const services = yield* Effect.context<never>()
+        const link = yield* joinSupervisor({
+          renderMetrics: () => Effect.runPromiseWith(services)(renderMetrics),
+          stop: options.stop
+        })
+        const metricsToken = settings.get(METRICS_TOKEN)
+        let draining = false
+
+        const health = async (request: Request): Promise<Response> => {
+          const problem = draining ? "stopping" : await Effect.runPromiseWith(services)(isReady)
+          return collect.plain(
+            request,
+            problem === null
+              ? { status: 200, body: { status: "ok" } }
+              : { status: 503, body: { status: "unavailable", reason: problem }, retryAfterSeconds: 5 }
+          )
+        }
+
+        const metrics = async (request: Request): Promise<Response> => {
+          if (metricsToken !== null && !bearerIs(request, metricsToken)) {
+            return new Response(null, { status: 401, headers: { "www-authenticate": "Bearer" } })
+          }
+          return new Response(await link.gatherMetrics(), {
+            headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8", "cache-control": "no-store" }
+          })
+        }
+
+        const server = yield* Effect.acquireRelease(
+          Effect.try({
+            try: () =>
+              Bun.serve({
+                port: settings.get(PORT),
+                hostname: settings.get(HOST),
+                reusePort: isWorker(),
+                idleTimeout: IDLE_TIMEOUT_SECONDS,
+                // The reader keeps the real limits and answers with the headers that pages need.
+                maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+                development: false,
+                routes: {
+                  ...Object.fromEntries(
+                    [...SEND_PATHS, ...settings.get(COLLECT_API_ENDPOINT)].map((path) => [
+                      path,
+                      posts(collect, collect.send)
+                    ])
+                  ),
+                  ...Object.fromEntries(BATCH_PATHS.map((path) => [path, posts(collect, collect.batch)])),
+                  "/api/health": health,
+                  "/api/heartbeat": (request: Request) => collect.plain(request, { status: 200, body: { ok: true } }),
+                  "/livez": () => new Response("ok"),
+                  "/metrics": metrics
+                },
+                fetch: (request, listening) =>
+                  options.fallback === undefined
+                    ? collect.plain(request, notFound)
+                    : options.fallback(request, listening.requestIP(request)?.address ?? "")
+              }),
+            catch: (error) => new StartError({ message: listenProblem(error, settings.get(HOST), settings.get(PORT)) })
+          }),
+          (listening) =>
+            Effect.gen(function* () {
+              draining = true
+              collect.drain()
+              const stopped = listening.stop()
+              // Kept-alive connections may still send; what they have sent is answered before they are closed.
+              while (collect.inFlight() > 0) yield* Effect.sleep(DRAIN_POLL_MS)
+              yield* Effect.promise(() => listening.stop(true))
+              yield* Effect.promise(() => stopped)
+            })
+        )
+        const port = server.port ?? settings.get(PORT)
+        const url = `http://localhost:${port}`
+        link.announceReady(url)
+        return { url, port }
+      })
+    )
+}
+
+/** POST to the handler, OPTIONS to the preflight, anything else 405. */
+const posts =
+  (collect: Collect, post: Collect["send"]) =>
+  (request: Request, server: Bun.Server<undefined>): Promise<Response> | Response => {
+    if (request.method === "POST") return post(request, server.requestIP(request)?.address ?? "")
+    return request.method === "OPTIONS" ? collect.preflight(request) : collect.wrongMethod(request)
+  }
+
+/** Null when the storage can store, else why not; asked at most once a second. */
+const makeReadiness = Effect.gen(function* () {
+  const storage = yield* Storage
+  return yield* Effect.cachedWithTTL(
+    storage.ping.pipe(
+      Effect.as<string | null>(null),
+      Effect.catch((error) => Effect.succeed(error.message))
+    ),
+    READINESS_CACHE_MS
+  )
+})
+
+const bearerIs = (request: Request, token: string): boolean => {
+  const given = Buffer.from(request.headers.get("authorization") ?? "")
+  const wanted = Buffer.from(`Bearer ${token}`)
+  return given.length === wanted.length && timingSafeEqual(given, wanted)
+}
+
+const listenProblem = (error: unknown, host: string, port: number): string => {
+  const code = error instanceof Error && "code" in error ? String(error.code) : ""
+  if (code === "EADDRINUSE")
+    return `Port ${port} is in use. Stop what listens there, or set PORT to another one (0 picks a free one).`
+  if (code === "EACCES") return `This user may not listen on port ${port}. Set PORT to 1024 or above.`
+  return `Can't listen on ${host}:${port}: ${error instanceof Error ? error.message : String(error)}. Check HOST and PORT.`
+}

@@ -1,0 +1,123 @@
+import type { ErrorTree, Rejection } from "../../domain/Rejection.ts"
+import type { Accepted } from "../../pipeline/processPayload.ts"
+
+/** Status, JSON body and, where the client should come back, the seconds until then. */
+export interface Answer {
+  readonly status: number
+  readonly body: object
+  readonly retryAfterSeconds?: number
+}
+
+const refusal = (status: number, code: string, message: string, more: object = {}): object => ({
+  error: { message, code, status, ...more }
+})
+
+/** Umami's 400, with zod's tree of what is wrong (wire contract 1.4). */
+export const badRequest = (tree: ErrorTree): Answer => ({
+  status: 400,
+  body: refusal(400, "bad-request", "Bad request", tree)
+})
+
+export const malformedBody: Answer = badRequest({ errors: ["Invalid input: expected object, received undefined"] })
+
+export const bodyTooLarge = (limit: number): Answer => ({
+  status: 413,
+  body: refusal(413, "payload-too-large", `The body is larger than ${limit} bytes.`)
+})
+
+export const batchTooLong = (limit: number): Answer => ({
+  status: 413,
+  body: refusal(413, "payload-too-large", `The batch has more than ${limit} items.`)
+})
+
+export const bodyTimeout: Answer = {
+  status: 408,
+  body: refusal(408, "request-timeout", "The body did not arrive in time.")
+}
+
+export const serverError: Answer = { status: 500, body: refusal(500, "server-error", "Server error") }
+
+export const notFound: Answer = { status: 404, body: refusal(404, "not-found", "Not found") }
+
+const unavailable = (message: string, retryAfterSeconds: number): Answer => ({
+  status: 503,
+  body: refusal(503, "service-unavailable", message),
+  retryAfterSeconds
+})
+
+/** Too many requests wait in this process; the storage was not asked. */
+export const overloaded: Answer = unavailable("Too many requests are waiting; try again.", 1)
+
+const beepBoop: Answer = { status: 200, body: { beep: "boop" } }
+
+const disabled: Answer = {
+  status: 402,
+  body: {
+    disabled: true,
+    ...refusal(402, "payment-required", "Product analytics is not licensed on this server.")
+  }
+}
+
+/** The three keys of Umami's success. */
+export const successBody = (accepted: Accepted): object => ({
+  cache: accepted.cache,
+  sessionId: accepted.sessionId,
+  visitId: accepted.visitId
+})
+
+/** What a client sees of each refusal (wire contract 1.4; 402, 429 and 503 are ours). */
+export const rejectionAnswer = (rejection: Rejection): Answer => {
+  switch (rejection._tag) {
+    case "InvalidPayload":
+      return badRequest(rejection.tree)
+    case "SiteNotFound":
+      return { status: 400, body: refusal(400, "bad-request", "Website not found.") }
+    case "Bot":
+      return beepBoop
+    case "BlockedIp":
+      return { status: 403, body: refusal(403, "forbidden", "Forbidden") }
+    case "OverLimit":
+      return {
+        status: 429,
+        body: refusal(429, "too-many-requests", "This site sends more events than its limit allows."),
+        retryAfterSeconds: rejection.retryAfterSeconds
+      }
+    case "Disabled":
+      return disabled
+    case "Refused":
+      return badRequest({ errors: [rejection.message] })
+    case "Unavailable":
+      return unavailable("The event could not be stored; try again.", rejection.retryAfterSeconds)
+  }
+}
+
+/** What was wrong, in one line without any value that a client sent. */
+export const rejectionDetail = (rejection: Rejection): string => {
+  switch (rejection._tag) {
+    case "InvalidPayload":
+      return firstError(rejection.tree, "") ?? "invalid payload"
+    case "SiteNotFound":
+      return "no live site has this id"
+    case "Bot":
+      return "the user agent is a bot's"
+    case "BlockedIp":
+      return "the address is in IGNORE_IP"
+    case "OverLimit":
+      return `over the site's rate, free again in ${rejection.retryAfterSeconds} s`
+    case "Disabled":
+      return "product analytics is not licensed"
+    case "Refused":
+      return rejection.message
+    case "Unavailable":
+      return rejection.reason === "Overloaded" ? "the storage queue is full" : "the storage did not answer"
+  }
+}
+
+const firstError = (tree: ErrorTree, path: string): string | null => {
+  if (tree.errors.length > 0) return path === "" ? tree.errors[0]! : `${path}: ${tree.errors[0]}`
+  for (const [key, child] of Object.entries(tree.properties ?? {})) {
+    const found = firstError(child, path === "" ? key : `${path}.${key}`)
+    if (found !== null) return found
+  }
+  return null
+}

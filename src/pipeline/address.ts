@@ -1,0 +1,109 @@
+import ipaddr from "ipaddr.js"
+import { Recent } from "../domain/Recent.ts"
+import { ADDRESS_CACHE_ENTRIES } from "./limits.ts"
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6
+
+const parse = (bracketed: string): Address | null => {
+  const text = withoutBrackets(bracketed)
+  // ipaddr.js also takes 10.1, 0x7f000001 and the like, which no proxy writes.
+  if (!/^(?:\d+\.\d+\.\d+\.\d+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(?:%[\w.-]+)?)$/.test(text)) return null
+  if (!ipaddr.isValid(text)) return null
+  return ipaddr.process(text)
+}
+
+/** `[2001:db8::1]`, as Umami keeps an IPv6 address that came with a port, as the address alone. */
+export const withoutBrackets = (text: string): string =>
+  text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text
+
+const normalised = new Recent<string>(ADDRESS_CACHE_ENTRIES)
+
+/**
+ * Umami's normal form of an address: canonical text (IPv6 compressed, lower case), `::ffff:a.b.c.d` as IPv4; a port is taken
+ * off, and brackets stay; what is no address stays as it is (wire contract 1.6).
+ */
+export const normaliseAddress = (text: string): string => {
+  const known = normalised.get(text)
+  if (known !== undefined) return known
+  const result = canonical(text)
+  if (text.length <= 64) normalised.set(text, result)
+  return result
+}
+
+const canonical = (text: string): string => {
+  const bracketed = /^(\[[^\]]*\])(?::\d+)?$/.exec(text)
+  if (bracketed !== null) return bracketed[1]!
+  const whole = parse(text)
+  if (whole !== null) return whole.toString()
+  const withPort = /^([^:]*):\d+$/.exec(text)
+  if (withPort !== null) {
+    const inner = parse(withPort[1]!)
+    return inner === null ? withPort[1]! : inner.toString()
+  }
+  return text
+}
+
+/** Addresses that no geo database knows: loopback, link-local, private (wire contract 1.7). */
+export const isLocalAddress = (ip: string): boolean => {
+  const known = local.get(ip)
+  if (known !== undefined) return known
+  const address = parse(ip)
+  const result = ip === "localhost" || (address !== null && LOCAL_RANGES.has(address.range()))
+  if (ip.length <= 64) local.set(ip, result)
+  return result
+}
+
+const local = new Recent<boolean>(ADDRESS_CACHE_ENTRIES)
+const LOCAL_RANGES: ReadonlySet<string> = new Set(["loopback", "linkLocal", "private", "uniqueLocal", "unspecified"])
+
+/** Decides whether an address is in a list of addresses, CIDRs and named ranges. */
+export type AddressMatcher = (ip: string) => boolean
+
+const NAMED_RANGES: Readonly<Record<string, ReadonlyArray<string>>> = {
+  loopback: ["127.0.0.0/8", "::1/128"],
+  linklocal: ["169.254.0.0/16", "fe80::/10"],
+  uniquelocal: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+}
+
+/** A matcher for the list, or the first entry that is none of: address, CIDR, named range (when those are allowed). */
+export const matcherOf = (
+  entries: ReadonlyArray<string>,
+  options: { readonly names: boolean }
+): AddressMatcher | { readonly wrong: string } => {
+  const ranges: Array<[Address, number]> = []
+  for (const entry of entries) {
+    const named = options.names ? NAMED_RANGES[entry.toLowerCase()] : undefined
+    for (const text of named ?? [entry]) {
+      const range = rangeOf(text)
+      if (range === null) return { wrong: entry }
+      ranges.push(range)
+    }
+  }
+  if (ranges.length === 0) return () => false
+  const answers = new Recent<boolean>(ADDRESS_CACHE_ENTRIES)
+  return (ip) => {
+    const known = answers.get(ip)
+    if (known !== undefined) return known
+    const address = parse(ip)
+    const result =
+      address !== null &&
+      ranges.some(([network, bits]) => address.kind() === network.kind() && matches(address, network, bits))
+    if (ip.length <= 64) answers.set(ip, result)
+    return result
+  }
+}
+
+const matches = (address: Address, network: Address, bits: number): boolean =>
+  address instanceof ipaddr.IPv4
+    ? network instanceof ipaddr.IPv4 && address.match(network, bits)
+    : network instanceof ipaddr.IPv6 && address.match(network, bits)
+
+const rangeOf = (text: string): [Address, number] | null => {
+  const slash = text.indexOf("/")
+  const address = parse(slash === -1 ? text : text.slice(0, slash))
+  if (address === null) return null
+  const size = address.kind() === "ipv4" ? 32 : 128
+  if (slash === -1) return [address, size]
+  const bits = text.slice(slash + 1)
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= size ? [address, Number(bits)] : null
+}

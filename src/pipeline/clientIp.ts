@@ -1,0 +1,86 @@
+import { type AddressMatcher, matcherOf, normaliseAddress } from "./address.ts"
+
+/** Whose word about the client's address is believed (`TRUST_PROXY`). */
+export type ProxyTrust =
+  | { readonly _tag: "None" }
+  /** Every peer, and the first address it names: Umami's behaviour. */
+  | { readonly _tag: "All" }
+  /** The last so many addresses of the chain are proxies of ours, the peer counted. */
+  | { readonly _tag: "Hops"; readonly hops: number }
+  /** Peers in these ranges; of the chain, the last address that is outside of them. */
+  | { readonly _tag: "Ranges"; readonly isTrusted: AddressMatcher }
+
+/** The trust that `TRUST_PROXY` states, or the entry that it can't be read from. */
+export const parseProxyTrust = (text: string): ProxyTrust | { readonly wrong: string } => {
+  const value = text.trim().toLowerCase()
+  if (value === "none" || value === "0") return { _tag: "None" }
+  if (value === "all") return { _tag: "All" }
+  if (/^\d{1,2}$/.test(value)) return { _tag: "Hops", hops: Number(value) }
+  const entries = value.split(",").flatMap((part) => part.trim() || [])
+  const matcher = entries.length === 0 ? { wrong: text } : matcherOf(entries, { names: true })
+  return typeof matcher === "function" ? { _tag: "Ranges", isTrusted: matcher } : matcher
+}
+
+/** Umami's order of headers (wire contract 1.6); the one with a list is `x-forwarded-for`. */
+export const CLIENT_IP_HEADERS = [
+  "true-client-ip",
+  "cf-connecting-ip",
+  "fastly-client-ip",
+  "x-nf-client-connection-ip",
+  "do-connecting-ip",
+  "x-real-ip",
+  "x-appengine-user-ip",
+  "x-forwarded-for",
+  "forwarded",
+  "x-client-ip",
+  "x-cluster-client-ip",
+  "x-forwarded"
+] as const
+
+/** Where an address was read from: a header's name, the connection, or the payload. */
+export interface ClientAddress {
+  /** Normal form; `''` when there is none. */
+  readonly ip: string
+  readonly from: string
+  /** Whether the peer's headers may be believed, those about the location too. */
+  readonly trusted: boolean
+}
+
+/** The client's address as the connection and the trusted headers tell it. `peer` is the other end of the connection. */
+export const resolveClientAddress = (
+  peer: string,
+  headers: Headers,
+  trust: ProxyTrust,
+  clientIpHeader: string | null
+): ClientAddress => {
+  const connection = normaliseAddress(peer)
+  if (trust._tag === "None" || (trust._tag === "Ranges" && !trust.isTrusted(connection))) {
+    return { ip: connection, from: "connection", trusted: false }
+  }
+  const custom = clientIpHeader === null ? null : headers.get(clientIpHeader)
+  const name = custom ? clientIpHeader! : CLIENT_IP_HEADERS.find((header) => headers.get(header))
+  if (name === undefined) return { ip: connection, from: "connection", trusted: true }
+  const value = headers.get(name)!
+  const chain = name.toLowerCase() === "forwarded" ? forwardedFor(value) : value.split(",").map((part) => part.trim())
+  return { ip: normaliseAddress(pick(chain, trust)), from: name, trusted: true }
+}
+
+/** The `for=` addresses of RFC 7239, quotes taken off; an element without one is left out. */
+const forwardedFor = (value: string): ReadonlyArray<string> => {
+  const found = [...value.matchAll(/for="?(\[?[0-9a-fA-F:.]+\]?)/gi)].map((match) => match[1]!)
+  return found.length > 0 ? found : [value]
+}
+
+/** Of the addresses that proxies wrote, oldest first, the one that is the client's. */
+const pick = (chain: ReadonlyArray<string>, trust: ProxyTrust): string => {
+  switch (trust._tag) {
+    case "Hops":
+      return chain[Math.max(0, chain.length - trust.hops)] ?? ""
+    case "Ranges":
+      return (
+        chain.findLast((address) => address !== "" && !trust.isTrusted(normaliseAddress(address))) ?? chain[0] ?? ""
+      )
+    default:
+      return chain[0] ?? ""
+  }
+}

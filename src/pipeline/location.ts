@@ -1,0 +1,47 @@
+import { Effect } from "effect"
+import { Geo, type Location } from "../ports/Geo.ts"
+import { isLocalAddress, withoutBrackets } from "./address.ts"
+import { SIZE } from "./limits.ts"
+import { cut, decodeComponentOrKeep } from "./text.ts"
+
+const NOWHERE: Location = { country: null, region: null, city: null }
+
+/** The location headers of Cloudflare, Vercel, CloudFront and EdgeOne, in Umami's order: country, region, city. */
+const PROVIDERS = [
+  ["cf-ipcountry", "cf-region-code", "cf-ipcity"],
+  ["x-vercel-ip-country", "x-vercel-ip-country-region", "x-vercel-ip-city"],
+  ["cloudfront-viewer-country", "cloudfront-viewer-country-region", "cloudfront-viewer-city"],
+  ["eo-ipcountry", "eo-region-code", "eo-ipcity"]
+] as const
+
+/**
+ * Where the client is (wire contract 1.7): nowhere for local addresses, else the first provider's headers when they may be
+ * believed, else the geo database. `headers` is null when they may not: an untrusted peer, `payload.ip`, or the setting.
+ */
+export const resolveLocation = Effect.fnUntraced(function* (ip: string, headers: Headers | null) {
+  if (ip === "" || isLocalAddress(ip)) return NOWHERE
+  if (headers !== null) {
+    for (const [countryHeader, regionHeader, cityHeader] of PROVIDERS) {
+      const country = decodeHeader(headers.get(countryHeader))
+      if (country === null) continue
+      return located(country, decodeHeader(headers.get(regionHeader)), decodeHeader(headers.get(cityHeader)))
+    }
+  }
+  const geo = yield* Geo
+  return geo.locate(withoutBrackets(ip)) ?? NOWHERE
+})
+
+const located = (country: string, region: string | null, city: string | null): Location => ({
+  country: country.length === 2 ? cut(country, 2) : null,
+  region: region === null ? null : cut(region.includes("-") ? region : `${country}-${region}`, SIZE.region),
+  city: city === null ? null : cut(city, SIZE.city)
+})
+
+/** Header bytes are UTF-8 that arrived as latin1; some providers percent-encode on top. */
+const decodeHeader = (value: string | null): string | null => {
+  if (value === null || value === "") return null
+  return decodeComponentOrKeep(ASCII.test(value) ? value : Buffer.from(value, "latin1").toString("utf8"))
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the whole of ASCII is meant
+const ASCII = /^[\x00-\x7f]*$/

@@ -1,0 +1,170 @@
+import { Effect, Schema, SchemaIssue } from "effect"
+import { UUID_PATTERN } from "../domain/ids.ts"
+import { type ErrorTree, Rejection } from "../domain/Rejection.ts"
+import { MAX_TIMESTAMP, MIN_TIMESTAMP, SIZE } from "./limits.ts"
+
+/*
+ * The body of `/api/send` (wire contract 1.2). One schema decides; the messages are zod's, since Umami's clients read them.
+ * The hot path only asks whether a body conforms; issues are built for the refusal alone.
+ */
+
+const textUpTo = (limit: number) =>
+  Schema.optionalKey(
+    Schema.String.check(
+      Schema.isMaxLength(limit, { message: `Too big: expected string to have <=${limit} characters` })
+    )
+  )
+
+const anyText = Schema.optionalKey(Schema.String)
+
+const uuid = Schema.optionalKey(Schema.String.check(Schema.isPattern(UUID_PATTERN, { message: "Invalid UUID" })))
+
+const url = Schema.optionalKey(
+  Schema.String.check(Schema.makeFilter((text) => URL.canParse(text, "https://localhost") || "Invalid URL."))
+)
+
+const between0And = (maximum: number) =>
+  Schema.optionalKey(
+    Schema.Number.check(
+      Schema.isGreaterThanOrEqualTo(0, { message: "Too small: expected number to be >=0" }),
+      Schema.isLessThanOrEqualTo(maximum, { message: `Too big: expected number to be <=${maximum}` })
+    )
+  )
+
+/** zod's `coerce.number().int()`, whose message names what came of the coercion. */
+const timestampProblem = (value: unknown): string | undefined => {
+  const seconds = coerceTimestamp(value)
+  if (Number.isNaN(seconds)) return "Invalid input: expected number, received NaN"
+  if (!Number.isInteger(seconds)) return "Invalid input: expected int, received number"
+  if (seconds < MIN_TIMESTAMP) return `Too small: expected int to be >=${MIN_TIMESTAMP}`
+  if (seconds > MAX_TIMESTAMP) return `Too big: expected int to be <=${MAX_TIMESTAMP}`
+  return undefined
+}
+
+/** Seconds since the epoch as Umami coerces them; null, `""` and 0 count as absent. */
+export const coerceTimestamp = (value: unknown): number =>
+  typeof value === "object" && value !== null ? Number.NaN : Number(value)
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+export const Payload = Schema.Struct({
+  website: uuid,
+  link: uuid,
+  pixel: uuid,
+  hostname: textUpTo(SIZE.hostname),
+  language: textUpTo(SIZE.language),
+  screen: textUpTo(SIZE.screen),
+  title: anyText,
+  url,
+  referrer: url,
+  name: textUpTo(SIZE.eventName),
+  tag: textUpTo(SIZE.tag),
+  data: Schema.optionalKey(Schema.declare(isRecord, { expected: "record" })),
+  id: anyText,
+  ip: anyText,
+  userAgent: anyText,
+  timestamp: Schema.optionalKey(Schema.Unknown.check(Schema.makeFilter((value) => timestampProblem(value) ?? true))),
+  browser: anyText,
+  os: anyText,
+  device: anyText,
+  lcp: between0And(60_000),
+  inp: between0And(60_000),
+  fcp: between0And(60_000),
+  ttfb: between0And(60_000),
+  cls: between0And(100)
+})
+export type Payload = typeof Payload.Type
+
+export const PAYLOAD_TYPES = ["event", "identify", "performance"] as const
+
+export const SendBody = Schema.Struct({
+  type: Schema.Literals(PAYLOAD_TYPES),
+  payload: Payload
+})
+export type SendBody = typeof SendBody.Type
+
+const isSendBody = Schema.is(SendBody)
+
+const sources = (payload: Payload): number =>
+  (payload.website === undefined ? 0 : 1) + (payload.link === undefined ? 0 : 1) + (payload.pixel === undefined ? 0 : 1)
+
+/** The body as a checked payload, or what is wrong with it in Umami's words. Unknown keys are left behind by later steps. */
+export const decodeBody = (body: unknown): Effect.Effect<SendBody, Rejection> => {
+  if (!isSendBody(body)) return Effect.fail(Rejection.InvalidPayload({ tree: explain(body) }))
+  if (sources(body.payload) !== 1) return Effect.fail(Rejection.InvalidPayload({ tree: EXACTLY_ONE_SOURCE }))
+  return Effect.succeed(body)
+}
+
+const at = (key: string, tree: ErrorTree): ErrorTree => ({ errors: [], properties: { [key]: tree } })
+
+const EXACTLY_ONE_SOURCE = at(
+  "payload",
+  at("website", { errors: ["Exactly one of website, link, or pixel must be provided"] })
+)
+
+/** An error of one field of the payload. */
+export const payloadError = (field: keyof Payload, message: string): Rejection =>
+  Rejection.InvalidPayload({ tree: at("payload", at(field, { errors: [message] })) })
+
+const WRONG_TYPE_OPTION = `Invalid option: expected one of ${PAYLOAD_TYPES.map((type) => `"${type}"`).join("|")}`
+
+/** zod's name of a JSON value's type. */
+export const receivedType = (value: unknown): string =>
+  value === null ? "null" : Array.isArray(value) ? "array" : typeof value
+
+/** zod's sentence for a value of the wrong type. */
+export const wrongType = (expected: string, value: unknown): string =>
+  `Invalid input: expected ${expected}, received ${receivedType(value)}`
+
+const expectedType = (issue: SchemaIssue.Leaf): string => {
+  if (issue._tag !== "InvalidType") return "object"
+  switch (issue.ast._tag) {
+    case "String":
+      return "string"
+    case "Number":
+      return "number"
+    case "Declaration":
+      return "record"
+    default:
+      return "object"
+  }
+}
+
+const format = SchemaIssue.makeFormatterStandardSchemaV1({ leafHook: expectedType })
+const decodeExit = Schema.decodeUnknownExit(SendBody, { errors: "all" })
+
+const explain = (body: unknown): ErrorTree => {
+  const exit = decodeExit(body)
+  const root: MutableTree = { errors: [] }
+  if (exit._tag === "Success") return root
+  for (const reason of exit.cause.reasons) {
+    if (reason._tag !== "Fail") continue
+    for (const issue of format(reason.error.issue).issues) {
+      const path = (issue.path ?? []).map((segment) => String(typeof segment === "object" ? segment.key : segment))
+      const value = path.reduce<unknown>((inner, key) => (isRecord(inner) ? inner[key] : undefined), body)
+      branch(root, path).errors.push(messageOf(path, issue.message, value))
+    }
+  }
+  return root
+}
+
+const messageOf = (path: ReadonlyArray<string>, message: string, value: unknown): string => {
+  if (path.length === 1 && path[0] === "type") return WRONG_TYPE_OPTION
+  return /^(?:Too|Invalid)/.test(message) ? message : wrongType(message, value)
+}
+
+interface MutableTree {
+  errors: Array<string>
+  properties?: Record<string, MutableTree>
+}
+
+const branch = (root: MutableTree, path: ReadonlyArray<string>): MutableTree => {
+  let node = root
+  for (const key of path) {
+    node.properties ??= {}
+    node.properties[key] ??= { errors: [] }
+    node = node.properties[key]
+  }
+  return node
+}

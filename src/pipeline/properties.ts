@@ -1,0 +1,114 @@
+import { Effect } from "effect"
+import { DataType, type Property } from "../domain/Event.ts"
+import type { Rejection } from "../domain/Rejection.ts"
+import { MAX_DATA_DEPTH, MAX_FLATTEN_DEPTH, MAX_NUMBER, MAX_PROPERTIES, SIZE } from "./limits.ts"
+import { payloadError } from "./payload.ts"
+import { cut } from "./text.ts"
+
+const NONE: ReadonlyArray<Property> = []
+
+/** What Umami 3.1 takes for a date (wire contract 1.11); plain days and `…05Z` without milliseconds stay strings. */
+const DATE_PATTERN = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{3}(Z|\+\d{2}:\d{2})?)?$/
+
+/**
+ * Umami's `flattenJSON`: depth first in key order, `parent.child` keys, one typed property for each leaf (wire contract
+ * 1.11). A key that occurs twice keeps its last value. Refuses data nested past `MAX_DATA_DEPTH`.
+ */
+export const flattenProperties = (
+  data: Readonly<Record<string, unknown>> | undefined
+): Effect.Effect<ReadonlyArray<Property>, Rejection> => {
+  if (data === undefined) return Effect.succeed(NONE)
+  if (!isShallowerThan(data, MAX_DATA_DEPTH)) {
+    return Effect.fail(payloadError("data", `Too deep: expected at most ${MAX_DATA_DEPTH} levels`))
+  }
+  const properties = new Map<string, Property>()
+  collect(data, "", 1, properties)
+  return Effect.succeed(properties.size === 0 ? NONE : [...properties.values()])
+}
+
+const collect = (
+  object: Readonly<Record<string, unknown>>,
+  prefix: string,
+  depth: number,
+  into: Map<string, Property>
+): void => {
+  for (const name of Object.keys(object)) {
+    if (into.size >= MAX_PROPERTIES) return
+    const value = object[name]
+    const path = prefix === "" ? name : `${prefix}.${name}`
+    if (depth < MAX_FLATTEN_DEPTH && typeof value === "object" && value !== null && !Array.isArray(value)) {
+      collect(value as Readonly<Record<string, unknown>>, path, depth + 1, into)
+    } else {
+      const key = cut(path, SIZE.dataKey)
+      into.set(key, property(key, value))
+    }
+  }
+}
+
+const property = (key: string, value: unknown): Property => {
+  switch (typeof value) {
+    case "string":
+      return text(key, value)
+    case "number":
+      return {
+        key,
+        type: DataType.number,
+        string: value.toFixed(4),
+        number: Math.abs(value) < MAX_NUMBER ? value : null,
+        date: null
+      }
+    case "boolean":
+      return { key, type: DataType.boolean, string: value ? "true" : "false", number: null, date: null }
+    default:
+      return {
+        key,
+        type: DataType.array,
+        string: cut(JSON.stringify(value), SIZE.stringValue),
+        number: null,
+        date: null
+      }
+  }
+}
+
+const text = (key: string, value: string): Property => {
+  if (value.length <= 29 && DATE_PATTERN.test(value)) {
+    const date = new Date(value)
+    const time = date.getTime()
+    if (!Number.isNaN(time)) return { key, type: DataType.date, string: date.toISOString(), number: null, date: time }
+  }
+  return { key, type: DataType.string, string: cut(value, SIZE.stringValue), number: null, date: null }
+}
+
+/** Without recursion, so that hostile depth costs no stack. */
+const isShallowerThan = (root: object, limit: number): boolean => {
+  let level: Array<object> = [root]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth === limit) return false
+    const next: Array<object> = []
+    for (const object of level) {
+      for (const value of Array.isArray(object) ? object : Object.values(object)) {
+        if (typeof value === "object" && value !== null) next.push(value)
+      }
+    }
+    level = next
+  }
+  return true
+}
+
+export interface Revenue {
+  readonly revenue: number | null
+  readonly currency: string | null
+}
+
+const NO_REVENUE: Revenue = { revenue: null, currency: null }
+
+/** Umami's revenue: top-level `revenue` above 0 (numeric texts count) with a `currency`, which is upper-cased. */
+export const resolveRevenue = (data: Readonly<Record<string, unknown>> | undefined): Revenue => {
+  if (data === undefined || !Object.hasOwn(data, "revenue") || !Object.hasOwn(data, "currency")) return NO_REVENUE
+  const { revenue, currency } = data
+  if (typeof currency !== "string" || currency === "") return NO_REVENUE
+  if (typeof revenue !== "number" && typeof revenue !== "string") return NO_REVENUE
+  const amount = Number(revenue)
+  if (!(amount > 0) || amount >= MAX_NUMBER) return NO_REVENUE
+  return { revenue: amount, currency: cut(currency.toUpperCase(), SIZE.currency) }
+}

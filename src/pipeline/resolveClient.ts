@@ -1,0 +1,48 @@
+import { Effect } from "effect"
+import type { Location } from "../ports/Geo.ts"
+import { normaliseAddress } from "./address.ts"
+import { type Device, parseAgent, resolveDevice } from "./agent.ts"
+import { resolveClientAddress } from "./clientIp.ts"
+import { resolveLocation } from "./location.ts"
+import { Policy } from "./Policy.ts"
+import type { Payload } from "./payload.ts"
+
+/** What arrived with a payload. `peer` is the address at the other end of the connection. */
+export interface RequestContext {
+  readonly headers: Headers
+  readonly peer: string
+}
+
+/** Who sent a payload. `ip` lives as long as the request: it is in nothing that is stored, logged or counted. */
+export interface Client extends Device, Location {
+  readonly ip: string
+  readonly userAgent: string
+  readonly bot: boolean
+}
+
+/** Address, agent, device and place; `payload.ip`, `.userAgent`, `.browser`, `.os`, `.device` come before what was sent around it. */
+export const resolveClient = Effect.fnUntraced(function* (payload: Payload, request: RequestContext) {
+  const policy = yield* Policy
+  const userAgent = payload.userAgent || request.headers.get("user-agent") || ""
+  const agent = parseAgent(userAgent)
+  const device = resolveDevice(agent, payload)
+  const address = payload.ip
+    ? { ip: normaliseAddress(payload.ip), trusted: false }
+    : resolveClientAddress(request.peer, request.headers, policy.trust, policy.clientIpHeader)
+  const location = yield* resolveLocation(
+    address.ip,
+    address.trusted && policy.useLocationHeaders ? request.headers : null
+  )
+  const client: Client = {
+    ip: address.ip,
+    userAgent,
+    bot: agent.bot,
+    browser: device.browser,
+    os: device.os,
+    device: device.device,
+    country: location.country,
+    region: location.region,
+    city: location.city
+  }
+  return client
+})

@@ -1,0 +1,89 @@
+import { timingSafeEqual } from "node:crypto"
+import { UUID_PATTERN } from "../domain/ids.ts"
+import { TOKEN_LIFETIME_SECONDS } from "./limits.ts"
+
+/** What a session token says (wire contract 1.9). `iat` is the start of the visit in seconds since the epoch. */
+export interface TokenClaims {
+  readonly websiteId: string
+  readonly sessionId: string
+  readonly visitId: string
+  readonly iat: number
+  readonly exp?: number
+}
+
+/** `{"alg":"HS256","typ":"JWT"}` */
+const HEADER = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
+
+/** base64url of the HMAC-SHA256; the key is the secret hash's 128 digits as text. The same bytes as jose's. */
+const signature = (signingInput: string, key: string): string =>
+  new Bun.CryptoHasher("sha256", key).update(signingInput).digest("base64url")
+
+/** A compact HS256 JWT of these claims, in their own order. */
+export const signClaims = (claims: object, key: string): string => {
+  const signingInput = `${HEADER}.${Buffer.from(JSON.stringify(claims)).toString("base64url")}`
+  return `${signingInput}.${signature(signingInput, key)}`
+}
+
+/** The token of a session: Umami's claims, its later `type`, and the end of its 24 hours. */
+export const signToken = (claims: TokenClaims, key: string): string =>
+  signClaims(
+    {
+      type: "cache",
+      websiteId: claims.websiteId,
+      sessionId: claims.sessionId,
+      visitId: claims.visitId,
+      iat: claims.iat,
+      exp: claims.iat + TOKEN_LIFETIME_SECONDS
+    },
+    key
+  )
+
+/** A real one has about 450 characters; old trackers send whole answers. */
+const MAX_TOKEN_LENGTH = 2_048
+
+/**
+ * The claims of a token of this key for this site, younger than 24 hours; null for everything else (a wrong token is no
+ * token). Umami's tokens, which have no `type` and no `exp`, are as good.
+ */
+export const verifyToken = (
+  token: string | null,
+  sourceId: string,
+  key: string,
+  nowSeconds: number
+): TokenClaims | null => {
+  if (token === null || token === "" || token.length > MAX_TOKEN_LENGTH) return null
+  const end = token.lastIndexOf(".")
+  if (!token.startsWith(HEADER) || token.charCodeAt(HEADER.length) !== 46 || end <= HEADER.length) return null
+  const given = Buffer.from(token.slice(end + 1))
+  const own = Buffer.from(signature(token.slice(0, end), key))
+  if (given.length !== own.length || !timingSafeEqual(given, own)) return null
+  const claims = claimsOf(token.slice(HEADER.length + 1, end))
+  if (claims === null || claims.websiteId.toLowerCase() !== sourceId.toLowerCase()) return null
+  const end24h = claims.iat + TOKEN_LIFETIME_SECONDS
+  return nowSeconds < Math.min(end24h, claims.exp ?? end24h) ? claims : null
+}
+
+const claimsOf = (encoded: string): TokenClaims | null => {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(encoded, "base64url").toString())
+    return isTokenClaims(claims) ? claims : null
+  } catch {
+    return null
+  }
+}
+
+const isTokenClaims = (claims: unknown): claims is TokenClaims =>
+  typeof claims === "object" &&
+  claims !== null &&
+  (!("type" in claims) || claims.type === "cache") &&
+  "websiteId" in claims &&
+  typeof claims.websiteId === "string" &&
+  "sessionId" in claims &&
+  typeof claims.sessionId === "string" &&
+  UUID_PATTERN.test(claims.sessionId) &&
+  "visitId" in claims &&
+  typeof claims.visitId === "string" &&
+  UUID_PATTERN.test(claims.visitId) &&
+  "iat" in claims &&
+  Number.isSafeInteger(claims.iat) &&
+  (!("exp" in claims) || typeof claims.exp === "number")

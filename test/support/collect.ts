@@ -1,0 +1,134 @@
+import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
+import { layer as licenceGate } from "../../layers/licence/LicenceGate.ts"
+import { layer as memorySites } from "../../layers/memory/MemorySites.ts"
+import { RejectionRing } from "../../layers/memory/RejectionRing.ts"
+import { TokenBuckets } from "../../layers/ratelimit/TokenBuckets.ts"
+import { layer as memorySettings } from "../../layers/settings/MemorySettings.ts"
+import type { EventRecord, IdentityRecord } from "../../src/domain/Event.ts"
+import { SiteId } from "../../src/domain/ids.ts"
+import { Site } from "../../src/domain/Site.ts"
+import type { StorageError } from "../../src/domain/StorageError.ts"
+import { CollectServer, type ServerOptions } from "../../src/http/collect/CollectServer.ts"
+import { Policy } from "../../src/pipeline/Policy.ts"
+import { AppSecret } from "../../src/ports/AppSecret.ts"
+import { Geo, type Location } from "../../src/ports/Geo.ts"
+import { Rejections } from "../../src/ports/Rejections.ts"
+import { Settings } from "../../src/ports/Settings.ts"
+import { Sites } from "../../src/ports/Sites.ts"
+import { Storage } from "../../src/ports/Storage.ts"
+
+/** The site of the contract's vectors. */
+export const SITE = "11111111-2222-4333-8444-555555555555"
+export const SECRET = "bench-secret"
+
+/** A browser of the contract's vectors. */
+export const FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:125.0) Gecko/20100101 Firefox/125.0"
+
+export const site = (id: string, domains: ReadonlyArray<string> = []): Site =>
+  new Site({
+    id: SiteId.make(id),
+    name: "Test",
+    domains,
+    archived: false,
+    rateLimit: null,
+    timezone: "UTC",
+    weekStart: "monday",
+    currency: "USD",
+    createdAt: new Date(0),
+    updatedAt: new Date(0)
+  })
+
+/** Places of a geo database that knows three addresses. */
+const PLACES: Readonly<Record<string, Location>> = {
+  "81.2.69.142": { country: "GB", region: "GB-ENG", city: "Kennington" },
+  "2001:db8::1": { country: "SE", region: null, city: null }
+}
+
+export interface CollectUnderTest {
+  readonly url: string
+  readonly port: number
+  readonly events: ReadonlyArray<EventRecord>
+  readonly identities: ReadonlyArray<IdentityRecord>
+  readonly rejections: Rejections["Service"]
+  readonly settings: Settings["Service"]
+  readonly sites: Sites["Service"]
+  /** Sends a body (objects as JSON) to a path. */
+  readonly post: (body: unknown, options?: PostOptions) => Promise<Response>
+  readonly stop: () => Promise<void>
+}
+
+export interface PostOptions {
+  readonly path?: string
+  readonly headers?: Record<string, string>
+}
+
+export interface CollectOptions {
+  readonly environment?: Readonly<Record<string, string>>
+  readonly sites?: ReadonlyArray<Site>
+  /** What storing an event answers; by default it is stored. */
+  readonly onSave?: (record: EventRecord) => Effect.Effect<void, StorageError>
+  readonly ping?: Effect.Effect<void, StorageError>
+  readonly fallback?: NonNullable<ServerOptions["fallback"]>
+}
+
+/** The real server and pipeline on a free port, storing into arrays. */
+export const startCollect = async (options: CollectOptions = {}): Promise<CollectUnderTest> => {
+  const events: Array<EventRecord> = []
+  const identities: Array<IdentityRecord> = []
+  const storage = Layer.succeed(Storage, {
+    saveEvent: (record) =>
+      options.onSave === undefined
+        ? Effect.sync(() => void events.push(record))
+        : Effect.tap(options.onSave(record), () => Effect.sync(() => void events.push(record))),
+    saveIdentity: (record) => Effect.sync(() => void identities.push(record)),
+    flush: Effect.void,
+    ping: options.ping ?? Effect.void,
+    status: Effect.succeed({
+      backend: "test",
+      ready: true,
+      pendingRecords: 0,
+      pendingBytes: 0,
+      inFlight: 0,
+      lastSuccessAt: null,
+      lastErrorAt: null,
+      lastError: null
+    })
+  })
+  const geo = Layer.succeed(Geo, {
+    locate: (ip) => PLACES[ip] ?? null,
+    state: () => ({ _tag: "Off", why: "test" }) as const
+  })
+  const secret = Layer.succeed(AppSecret, { value: Redacted.make(SECRET), source: "APP_SECRET" })
+  const control = Layer.mergeAll(
+    memorySettings({ PORT: "0", HOST: "127.0.0.1", ...options.environment }),
+    memorySites(options.sites ?? [site(SITE)]),
+    secret
+  )
+  const services = Layer.mergeAll(Policy.layer, geo, licenceGate, RejectionRing, TokenBuckets, storage)
+  const server = CollectServer.layer({
+    stop: () => {},
+    ...(options.fallback === undefined ? {} : { fallback: options.fallback })
+  })
+  const scope = Scope.makeUnsafe()
+  const context = await Effect.runPromise(
+    Layer.buildWithScope(server.pipe(Layer.provideMerge(services), Layer.provideMerge(control)), scope)
+  )
+  const { url, port } = Context.get(context, CollectServer)
+  const base = url.replace("localhost", "127.0.0.1")
+  return {
+    url: base,
+    port,
+    events,
+    identities,
+    rejections: Context.get(context, Rejections),
+    settings: Context.get(context, Settings),
+    sites: Context.get(context, Sites),
+    post: (body, { path = "/api/send", headers = {} } = {}) =>
+      fetch(base + path, {
+        method: "POST",
+        headers: { "content-type": "application/json", "user-agent": FIREFOX, ...headers },
+        body: typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body)
+      }),
+    stop: () => Effect.runPromise(Scope.close(scope, Exit.void))
+  }
+}

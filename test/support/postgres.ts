@@ -1,0 +1,82 @@
+import { spawn } from "node:child_process"
+import { mkdtempSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Layer, Redacted, Scope } from "effect"
+import { Reactivity } from "effect/reactivity"
+import { DatabaseUrl } from "../../layers/postgres/Database.ts"
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../layers/postgres/EmbeddedPostgres.ts"
+import { migrate } from "../../layers/postgres/migrate.ts"
+
+/** Removes what a test run leaves behind when its process is gone, however it went: `bun test` has no hook that always runs. */
+const cleanUpAfterUs = (folder: string): void => {
+  const script = `while kill -0 "$1" 2>/dev/null; do sleep 0.2; done
+kill -INT "$(head -n 1 "$2/postgres/postmaster.pid")" 2>/dev/null
+for i in 1 2 3 4 5 6 7 8 9 10; do [ -e "$2/postgres/postmaster.pid" ] || break; sleep 0.2; done
+rm -rf "$2"`
+  spawn("/bin/sh", ["-c", script, "sh", String(process.pid), folder], { detached: true, stdio: "ignore" }).unref()
+}
+
+export const temporaryFolder = (): string => {
+  const folder = mkdtempSync(join(tmpdir(), "footfall-test-"))
+  cleanUpAfterUs(folder)
+  return folder
+}
+
+/** A client for the tests' own statements. */
+export const openClient = (
+  url: Redacted.Redacted<string>,
+  maxConnections = 2
+): Effect.Effect<PgClient.PgClient, never, Scope.Scope> =>
+  PgClient.make({ url, maxConnections }).pipe(
+    Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
+    Effect.orDie
+  )
+
+const databaseOf = (server: Redacted.Redacted<string>, name: string): Redacted.Redacted<string> => {
+  const url = new URL(Redacted.value(server))
+  url.pathname = `/${name}`
+  return Redacted.make(url.href)
+}
+
+interface TestServer extends EmbeddedPostgres {
+  readonly admin: PgClient.PgClient
+}
+
+const start = Effect.gen(function* () {
+  const scope = Scope.makeUnsafe()
+  const embedded = yield* startEmbeddedPostgres(temporaryFolder()).pipe(Scope.provide(scope))
+  const admin = yield* openClient(databaseOf(embedded.url, "postgres"), 1).pipe(Scope.provide(scope))
+  yield* admin.unsafe("CREATE DATABASE migrated")
+  yield* Effect.scoped(Effect.flatMap(openClient(databaseOf(embedded.url, "migrated"), 1), (sql) => migrate(sql)))
+  return { ...embedded, admin } satisfies TestServer
+})
+
+let server: Promise<TestServer> | undefined
+let databases = 0
+
+/** The one server of this test run, started on first use. Tests that kill or stop a server start their own. */
+export const testServer = (): Promise<TestServer> => {
+  server ??= Effect.runPromise(start)
+  return server
+}
+
+const createDatabase = async (template: string): Promise<Redacted.Redacted<string>> => {
+  const { admin, url } = await testServer()
+  const name = `test_${++databases}`
+  await Effect.runPromise(admin.unsafe(`CREATE DATABASE ${name} TEMPLATE ${template}`))
+  return databaseOf(url, name)
+}
+
+/** A new, migrated database of its own. */
+export const freshDatabase = (): Promise<Redacted.Redacted<string>> => createDatabase("migrated")
+
+/** A new database without any table. */
+export const emptyDatabase = (): Promise<Redacted.Redacted<string>> => createDatabase("template1")
+
+/** A new, migrated database for the layers of one test. */
+export const layerFreshDatabase: Layer.Layer<DatabaseUrl> = Layer.effect(
+  DatabaseUrl,
+  Effect.map(Effect.promise(freshDatabase), (url) => ({ url, embedded: true }))
+)
