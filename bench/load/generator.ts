@@ -4,10 +4,8 @@ import { Histogram } from "./Histogram.ts"
 import { batch, event, type Visitor, visitor } from "./mix.ts"
 import { seeded } from "./random.ts"
 
-/** Different bodies of single events; more than any cache of bodies would hold by accident, little to build. */
-const BODIES = 4_096
-/** Different batch bodies: at 400 kB each. */
-const BATCH_BODIES = 8
+/** Different events; more than any cache of bodies would hold by accident, little to build. */
+const EVENTS = 4_096
 /** Longest head and body of a single event. */
 const REQUEST_BYTES = 8_192
 /** With a fixed rate, requests that may wait for a connection; beyond it the server is not keeping up anyway. */
@@ -21,17 +19,10 @@ const config = JSON.parse(process.argv[2] ?? "") as LoadConfig
 const random = seeded(20_261_123)
 const host = `${config.hostname}:${config.port}`
 
-const bodies: ReadonlyArray<Uint8Array> = Array.from({ length: config.batchItems === null ? BODIES : BATCH_BODIES }, () => {
-  const body =
-    config.batchItems === null
-      ? JSON.stringify(event(random, config.website))
-      : batch(random, config.website, config.batchItems)
-  return Buffer.from(`\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
-})
-const batchHead = Buffer.from(
-  `POST ${config.path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: example-backend/1.0\r\nContent-Type: application/json`
-)
-const batches = config.batchItems === null ? [] : bodies.map((body) => Buffer.concat([batchHead, body]))
+const events = Array.from({ length: EVENTS }, () => JSON.stringify(event(random, config.website)))
+const withLength = (body: string) => `\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+const bodies = events.map((body) => Buffer.from(withLength(body)))
+const batchHead = `POST ${config.path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: example-backend/1.0\r\nContent-Type: application/json`
 
 /** A connection's visitor and the token that the server gave it. */
 interface Seat {
@@ -53,7 +44,7 @@ let stopped = false
 
 const send = (connection: Connection, intendedAt: number) => {
   if (config.batchItems !== null) {
-    const request = random.pick(batches)
+    const request = Buffer.from(batchHead + withLength(batch(random, events, config.batchItems)))
     return connection.send(request, request.length, intendedAt)
   }
   const seat = seats.get(connection)!
@@ -112,7 +103,7 @@ const open = (connection: Connection): void => {
   )
 }
 
-const events = {
+const handlers = {
   answered,
   closed: (connection: Connection, inFlight: boolean) => {
     if (inFlight && measuring) lost++
@@ -141,7 +132,7 @@ const finish = () => {
 }
 
 for (let i = 0; i < config.connections; i++) {
-  const connection = new Connection(events)
+  const connection = new Connection(handlers)
   seats.set(connection, { visitor: newVisitor(), token: "", request: Buffer.alloc(REQUEST_BYTES) })
   open(connection)
 }

@@ -92,8 +92,17 @@ export const visitor = (random: Random, path: string, host: string): Visitor => 
   events: 1 + Math.floor(Math.log(1 - random.next()) / Math.log(1 - 1 / EVENTS_PER_VISIT))
 })
 
-/** One `/api/batch` body; a backend sends each visitor's address and user agent in the payload. */
-export const batch = (random: Random, website: string, items: number): string =>
-  JSON.stringify(
-    Array.from({ length: items }, () => event(random, website, { ip: address(random), userAgent: random.pick(USER_AGENTS) }))
+const OPENING = '{"type":"event","payload":{'
+
+/**
+ * One `/api/batch` body of events as {@link event} makes them, in JSON. A backend sends each visitor's address and user agent in
+ * the payload; there are as many new visitors as in single sends.
+ */
+export const batch = (random: Random, events: ReadonlyArray<string>, items: number): string => {
+  const visitors = Array.from(
+    { length: Math.ceil(items / EVENTS_PER_VISIT) },
+    () => `${OPENING}"ip":"${address(random)}","userAgent":"${random.pick(USER_AGENTS)}",`
   )
+  const parts = Array.from({ length: items }, () => random.pick(visitors) + random.pick(events).slice(OPENING.length))
+  return `[${parts.join(",")}]`
+}

@@ -2,6 +2,7 @@ import type { PgClient } from "@effect/sql-pg"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
 import control from "../../migrations/0001_control.sql" with { type: "text" }
+import events from "../../migrations/0002_events.sql" with { type: "text" }
 import { StartError } from "../../src/domain/StartError.ts"
 import { sqlCode, sqlMessage } from "./sqlErrors.ts"
 
@@ -13,7 +14,10 @@ export interface Migration {
 }
 
 /** Every file of `migrations/`, imported as text so that a bundle holds them. */
-export const MIGRATIONS: ReadonlyArray<Migration> = [{ name: "0001_control", sql: control }]
+export const MIGRATIONS: ReadonlyArray<Migration> = [
+  { name: "0001_control", sql: control },
+  { name: "0002_events", sql: events }
+]
 
 /** All processes of an instance contend for this one; any fixed number will do. */
 const MIGRATION_LOCK = 4_067_180_227

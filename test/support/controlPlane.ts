@@ -1,0 +1,38 @@
+import { Effect, Layer, type Redacted, type Scope } from "effect"
+import * as Changes from "../../layers/postgres/Changes.ts"
+import { layerAppDatabase } from "../../layers/postgres/connect.ts"
+import { type AppDatabase, DatabaseUrl } from "../../layers/postgres/Database.ts"
+import * as PgAdminKeys from "../../layers/postgres/PgAdminKeys.ts"
+import * as PgAppSecret from "../../layers/postgres/PgAppSecret.ts"
+import * as PgSettings from "../../layers/postgres/PgSettings.ts"
+import * as PgSites from "../../layers/postgres/PgSites.ts"
+import type { Environment } from "../../layers/settings/resolve.ts"
+import type { StartError } from "../../src/domain/StartError.ts"
+import type { AdminKeys } from "../../src/ports/AdminKeys.ts"
+import type { AppSecret } from "../../src/ports/AppSecret.ts"
+import type { Settings } from "../../src/ports/Settings.ts"
+import type { Sites } from "../../src/ports/Sites.ts"
+
+export type ControlPlane = AppDatabase | Changes.Changes | Settings | Sites | AdminKeys | AppSecret
+
+/** What one process has of the app database besides the event writer, with its own connections. */
+export const controlPlane = (
+  url: Redacted.Redacted<string>,
+  environment: Environment = {}
+): Layer.Layer<ControlPlane, StartError> =>
+  Layer.mergeAll(PgSites.layer, PgAdminKeys.layer, PgAppSecret.layer).pipe(
+    Layer.provideMerge(PgSettings.layerWith({ environment, refuseWrong: true })),
+    Layer.provideMerge(Changes.layer),
+    Layer.provideMerge(layerAppDatabase),
+    Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: true })),
+    Layer.fresh
+  )
+
+/** A process's services, until the test's scope closes. */
+export const startProcess = (
+  url: Redacted.Redacted<string>,
+  environment: Environment = {}
+) => Layer.build(controlPlane(url, environment))
+
+/** Runs a test's effect in a scope of its own, with the time it has. */
+export const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect.runPromise(Effect.scoped(effect))

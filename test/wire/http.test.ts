@@ -1,0 +1,346 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { connect } from "node:net"
+import { Effect } from "effect"
+import { SiteId } from "../../src/domain/ids.ts"
+import { StorageError } from "../../src/domain/StorageError.ts"
+import { type CollectUnderTest, SITE, site, startCollect } from "../support/collect.ts"
+
+const OTHER = "22222222-2222-4333-8444-555555555555"
+
+let collect: CollectUnderTest
+beforeAll(async () => {
+  collect = await startCollect()
+})
+afterAll(() => collect.stop())
+
+const event = (payload: object = {}) => ({ type: "event", payload: { website: SITE, ...payload } })
+
+/** Raw bytes to the server and what came back until it closed, for clients that fetch can't play. */
+const talk = (port: number, ...chunks: ReadonlyArray<string>): Promise<string> =>
+  new Promise((resolve) => {
+    let answer = ""
+    const socket = connect(port, "127.0.0.1", () => {
+      for (const chunk of chunks) socket.write(chunk)
+    })
+    socket.on("data", (bytes) => {
+      answer += bytes
+    })
+    socket.on("close", () => resolve(answer))
+    socket.on("error", () => resolve(answer))
+  })
+
+const CORS = {
+  "access-control-allow-origin": "*",
+  "access-control-allow-headers": "*",
+  "access-control-allow-methods": "GET, DELETE, POST, PUT",
+  "access-control-max-age": "86400",
+  "cache-control": "no-cache"
+}
+
+describe("every answer has the CORS headers", () => {
+  test.each<[string, () => Promise<Response>, number]>([
+    ["a success", () => collect.post(event()), 200],
+    ["a bad request", () => collect.post("{"), 400],
+    ["a bot's", () => collect.post(event({ userAgent: "curl/8" })), 200],
+    ["a wrong method", () => fetch(`${collect.url}/api/send`), 405],
+    ["a preflight", () => fetch(`${collect.url}/api/send`, { method: "OPTIONS" }), 204],
+    ["a body too large", () => collect.post(event({ title: "x".repeat(2_000_000) })), 413],
+    ["an unknown path", () => collect.post(event(), { path: "/api/nothing" }), 404]
+  ])("%s", async (_, send, status) => {
+    const response = await send()
+    expect(response.status).toBe(status)
+    for (const [name, value] of Object.entries(CORS)) expect([name, response.headers.get(name)]).toEqual([name, value])
+    expect(response.headers.get("access-control-allow-credentials")).toBeNull()
+    expect(response.headers.get("x-request-id")).toMatch(/^[\w.-]{1,64}$/)
+  })
+})
+
+describe("a method", () => {
+  test.each(["GET", "PUT", "DELETE", "PATCH"])("%s is answered 405 with an empty body", async (method) => {
+    for (const path of ["/api/send", "/api/batch", "/api/ee/product-analytics/api/send"]) {
+      const response = await fetch(collect.url + path, { method })
+      expect(response.status).toBe(405)
+      expect(response.headers.get("allow")).toBe("OPTIONS, POST")
+      expect(await response.text()).toBe("")
+    }
+  })
+})
+
+describe("cross-origin requests", () => {
+  let shops: CollectUnderTest
+  beforeAll(async () => {
+    shops = await startCollect({ sites: [site(SITE, ["example.com", "*.shop.test"]), site(OTHER, ["other.test"])] })
+  })
+  afterAll(() => shops.stop())
+
+  test.each([
+    ["https://example.com", true],
+    ["http://www.example.com", true],
+    ["https://eu.shop.test", true],
+    ["https://evil-example.com", false],
+    ["https://example.com.evil.test", false],
+    ["https://other.test", false],
+    ["null", false]
+  ])("a page of %s may read the site's answers: %p", async (origin, allowed) => {
+    const response = await shops.post(event(), { headers: { origin } })
+    expect(response.status).toBe(200)
+    expect(response.headers.get("access-control-allow-origin")).toBe(allowed ? origin : null)
+    expect(response.headers.get("vary")).toBe("Origin")
+  })
+
+  test.each([
+    ["https://example.com", true],
+    ["https://other.test", true],
+    ["https://evil.test", false]
+  ])("a preflight of %s is allowed by any site: %p", async (origin, allowed) => {
+    const response = await fetch(`${shops.url}/api/send`, {
+      method: "OPTIONS",
+      headers: {
+        origin,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "content-type,x-umami-cache,x-umami-website-id,x-umami-hostname"
+      }
+    })
+    expect(response.status).toBe(204)
+    expect(response.headers.get("access-control-allow-origin")).toBe(allowed ? origin : null)
+    expect(response.headers.get("access-control-allow-headers")).toBe("*")
+    expect(response.headers.get("access-control-max-age")).toBe("86400")
+    expect(response.headers.get("allow")).toBe("OPTIONS, POST")
+  })
+
+  test("CORS_MAX_AGE says how long a preflight is cached", async () => {
+    const other = await startCollect({ environment: { CORS_MAX_AGE: "60" } })
+    const response = await fetch(`${other.url}/api/send`, { method: "OPTIONS" })
+    expect(response.headers.get("access-control-max-age")).toBe("60")
+    await other.stop()
+  })
+})
+
+describe("a body", () => {
+  test("over the limit of its content length is refused with 413 and the connection closed", async () => {
+    const answer = await talk(
+      collect.port,
+      `POST /api/send HTTP/1.1\r\nhost: x\r\ncontent-length: 2000000\r\n\r\n{"type"`
+    )
+    expect(answer).toStartWith("HTTP/1.1 413")
+    expect(answer.toLowerCase()).toContain("connection: close")
+  })
+
+  test("over the limit in chunks is refused with 413", async () => {
+    const chunk = `10000\r\n${"x".repeat(0x10000)}\r\n`
+    const answer = await talk(
+      collect.port,
+      "POST /api/send HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n",
+      ...Array<string>(20).fill(chunk)
+    )
+    expect(answer).toStartWith("HTTP/1.1 413")
+  })
+
+  test("in chunks below the limit is stored", async () => {
+    const body = JSON.stringify(event({ url: "/chunked" }))
+    const answer = await talk(
+      collect.port,
+      "POST /api/send HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n",
+      `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`
+    )
+    expect(answer).toStartWith("HTTP/1.1 200")
+    expect(collect.events.at(-1)!.urlPath).toBe("/chunked")
+  })
+
+  test("that inflates past the limit is refused with 413", async () => {
+    const bomb = Bun.gzipSync(Buffer.alloc(200_000_000))
+    expect(bomb.byteLength).toBeLessThan(300_000)
+    const response = await collect.post(bomb, { headers: { "content-encoding": "gzip" } })
+    expect(response.status).toBe(413)
+  })
+
+  test("that says gzip and is none is a bad request", async () => {
+    const response = await collect.post(event(), { headers: { "content-encoding": "gzip" } })
+    expect(response.status).toBe(400)
+  })
+
+  test("that does not arrive is answered 408 and the connection closed", async () => {
+    const hasty = await startCollect({ environment: { BODY_TIMEOUT_SECONDS: "1" } })
+    const answer = await talk(hasty.port, 'POST /api/send HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"type":')
+    expect(answer).toStartWith("HTTP/1.1 408")
+    expect(answer).toContain('"code":"request-timeout"')
+    expect(hasty.rejections.recent(null, 1)).toMatchObject([{ reason: "BodyTimeout" }])
+    await hasty.stop()
+  })
+})
+
+describe("a request id", () => {
+  test("of the client or proxy comes back", async () => {
+    const response = await collect.post(event(), { headers: { "x-request-id": "abc-123" } })
+    expect(response.headers.get("x-request-id")).toBe("abc-123")
+  })
+
+  test("that is no plain one is replaced", async () => {
+    const response = await collect.post(event(), { headers: { "x-request-id": "a b<script>" } })
+    expect(response.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/)
+  })
+})
+
+describe("a site over its rate", () => {
+  test("is told so with 429 and when to come back, other sites are not", async () => {
+    const limited = await startCollect({
+      environment: { RATE_LIMIT_EVENTS_PER_SECOND: "0.01", RATE_LIMIT_BURST: "2" },
+      sites: [site(SITE), site(OTHER)]
+    })
+    expect((await limited.post(event())).status).toBe(200)
+    expect((await limited.post(event())).status).toBe(200)
+    const response = await limited.post(event())
+    expect(response.status).toBe(429)
+    expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(80)
+    expect(await response.json()).toMatchObject({ error: { code: "too-many-requests", status: 429 } })
+    expect((await limited.post(event({ website: OTHER }))).status).toBe(200)
+    expect(limited.events).toHaveLength(3)
+    await limited.stop()
+  })
+
+  test("has its own limit before the instance's", async () => {
+    const limited = await startCollect()
+    await Effect.runPromise(limited.sites.update(SiteId.make(SITE), { rateLimit: { eventsPerSecond: 0.01, burst: 1 } }))
+    expect((await limited.post(event())).status).toBe(200)
+    expect((await limited.post(event())).status).toBe(429)
+    await limited.stop()
+  })
+
+  test("is not limited until an operator says so", async () => {
+    const answers = await Promise.all(Array.from({ length: 200 }, () => collect.post(event())))
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+  })
+})
+
+describe("without a licence", () => {
+  test("the tracker is told to stop, nothing is stored", async () => {
+    const { publicKey } = await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])
+    const unlicensed = await startCollect({
+      environment: {
+        FEATURE_GATE: "token",
+        LICENSE_PUBLIC_KEY: JSON.stringify(await crypto.subtle.exportKey("jwk", publicKey))
+      }
+    })
+    for (const path of ["/api/send", "/api/batch"]) {
+      const response = await unlicensed.post(path === "/api/send" ? event() : [event()], { path })
+      expect(response.status).toBe(402)
+      expect(await response.json()).toMatchObject({ disabled: true, error: { status: 402 } })
+      expect(response.headers.get("access-control-allow-origin")).toBe("*")
+    }
+    expect(unlicensed.events).toEqual([])
+    await unlicensed.stop()
+  })
+})
+
+describe("what the storage can't take", () => {
+  test.each([
+    ["Overloaded", "1"],
+    ["Unavailable", "5"]
+  ] as const)("for being %s is 503 with Retry-After", async (reason, retryAfter) => {
+    const down = await startCollect({
+      onSave: () => Effect.fail(new StorageError({ reason, message: "secret inside" }))
+    })
+    const response = await down.post(event())
+    expect(response.status).toBe(503)
+    expect(response.headers.get("retry-after")).toBe(retryAfter)
+    expect(await response.text()).not.toContain("secret inside")
+    await down.stop()
+  })
+
+  test("for the record itself is 400", async () => {
+    const picky = await startCollect({
+      onSave: () => Effect.fail(new StorageError({ reason: "Refused", message: "The record is not acceptable." }))
+    })
+    const response = await picky.post(event())
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ error: { errors: ["The record is not acceptable."] } })
+    await picky.stop()
+  })
+
+  test("for a fault of ours is 500 without a word of the inside", async () => {
+    const broken = await startCollect({ onSave: () => Effect.die(new Error("at /srv/secret/path.ts")) })
+    const response = await broken.post(event())
+    expect(response.status).toBe(500)
+    expect(await response.json()).toEqual({ error: { message: "Server error", code: "server-error", status: 500 } })
+    await broken.stop()
+  })
+})
+
+describe("the probes", () => {
+  test("health is 200 while the storage can store, and 503 with the reason while not", async () => {
+    expect(await (await fetch(`${collect.url}/api/health`)).json()).toEqual({ status: "ok" })
+    const down = await startCollect({
+      ping: Effect.fail(new StorageError({ reason: "Unavailable", message: "Postgres does not answer" }))
+    })
+    const response = await fetch(`${down.url}/api/health`)
+    expect(response.status).toBe(503)
+    expect(await response.json()).toEqual({ status: "unavailable", reason: "Postgres does not answer" })
+    expect((await fetch(`${down.url}/livez`)).status).toBe(200)
+    await down.stop()
+  })
+
+  test("heartbeat is Umami's", async () => {
+    expect(await (await fetch(`${collect.url}/api/heartbeat`)).json()).toEqual({ ok: true })
+  })
+
+  test("metrics count what was stored and what was refused, and why", async () => {
+    const text = await (await fetch(`${collect.url}/metrics`)).text()
+    expect(text).toMatch(/^footfall_accepted_total\{type="event"\} [1-9]/m)
+    expect(text).toMatch(/^footfall_rejected_total\{reason="Bot",site="11111111-2222-4333-8444-555555555555"\} [1-9]/m)
+    expect(text).toMatch(/^process_resident_memory_bytes [1-9]/m)
+    expect(text).toMatch(/^footfall_event_loop_lag_seconds /m)
+  })
+
+  test("metrics want METRICS_TOKEN when there is one", async () => {
+    const guarded = await startCollect({ environment: { METRICS_TOKEN: "0123456789abcdef" } })
+    const get = (authorization: string) => fetch(`${guarded.url}/metrics`, { headers: { authorization } })
+    expect((await fetch(`${guarded.url}/metrics`)).status).toBe(401)
+    expect((await get("Bearer wrong")).status).toBe(401)
+    expect((await get("Bearer 0123456789abcdef")).status).toBe(200)
+    await guarded.stop()
+  })
+})
+
+describe("recent rejections", () => {
+  test("are kept for each site with reason, page and agent, and without address or query", async () => {
+    const one = await startCollect()
+    await one.post(event({ url: "https://ex.com/a?secret=1", tag: 5, ip: "81.2.69.142" }), {
+      headers: { "x-forwarded-for": "203.0.113.7" }
+    })
+    const [rejection] = one.rejections.recent(SITE, 10)
+    expect(rejection).toMatchObject({
+      reason: "InvalidPayload",
+      detail: "payload.tag: Invalid input: expected string, received number",
+      urlPath: "/a"
+    })
+    expect(JSON.stringify(one.rejections.recent(SITE, 10))).not.toMatch(/81\.2|203\.0|secret/)
+    await one.stop()
+  })
+
+  test("of ids that are no site's are kept under none", async () => {
+    const one = await startCollect()
+    await one.post(event({ website: OTHER }))
+    expect(one.rejections.recent(OTHER, 10)).toEqual([])
+    expect(one.rejections.recent(null, 10)).toMatchObject([{ reason: "SiteNotFound" }])
+    await one.stop()
+  })
+})
+
+describe("stopping", () => {
+  test("answers what is in flight, asks to close, and refuses new connections", async () => {
+    let release = () => {}
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const slow = await startCollect({ onSave: () => Effect.promise(() => held) })
+    const inFlight = slow.post(event())
+    while (slow.events.length === 0 && !(await fetch(`${slow.url}/livez`)).ok) await Bun.sleep(1)
+    const stopped = slow.stop()
+    await expect(fetch(`${slow.url}/livez`)).rejects.toThrow()
+    release()
+    const response = await inFlight
+    expect(response.status).toBe(200)
+    await stopped
+    expect(slow.events).toHaveLength(1)
+  })
+})
