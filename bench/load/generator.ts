@@ -159,7 +159,10 @@ console.log(MEASURING)
 startedAt = performance.now()
 cpuAtStart = process.cpuUsage()
 measuring = true
-const time = setTimeout(finish, config.requests === null ? config.seconds * 1_000 : config.requests * 10 + STUCK_AFTER_MS)
+const time = setTimeout(
+  finish,
+  config.requests === null ? config.seconds * 1_000 : config.requests * 10 + STUCK_AFTER_MS
+)
 await ended
 clearTimeout(time)
 

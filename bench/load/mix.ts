@@ -11,8 +11,22 @@ const IPV6 = 0.3
 const HOST = "www.example-shop.com"
 const LANGUAGES = ["en-US", "en-GB", "de-DE", "fr-FR", "es-ES", "pt-BR", "ja-JP", "zh-CN"]
 const SCREENS = ["1920x1080", "1536x864", "2560x1440", "1440x900", "390x844", "393x873", "412x915", "820x1180"]
-const PATHS = ["/", "/pricing", "/blog/how-we-ship", "/docs/getting-started", "/produkte/gr%C3%B6%C3%9Fe-42", "/checkout", "/account/orders"]
-const TITLES = ["Example Shop", "Pricing – Example Shop", "How we ship every day – Blog", "Größe 42 · Produkte", "Checkout"]
+const PATHS = [
+  "/",
+  "/pricing",
+  "/blog/how-we-ship",
+  "/docs/getting-started",
+  "/produkte/gr%C3%B6%C3%9Fe-42",
+  "/checkout",
+  "/account/orders"
+]
+const TITLES = [
+  "Example Shop",
+  "Pricing – Example Shop",
+  "How we ship every day – Blog",
+  "Größe 42 · Produkte",
+  "Checkout"
+]
 const REFERRERS = [
   "",
   "",

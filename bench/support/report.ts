@@ -22,7 +22,8 @@ const cells = ({ what, value, against, ratio, goal, met }: Row): ReadonlyArray<s
 export const table = (rows: ReadonlyArray<Row>): string => {
   const all = [["Measured", "Value", "Against", "Ratio", "Goal", "Met"], ...rows.map(cells)]
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))
-  const line = (row: ReadonlyArray<string>) => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`
+  const line = (row: ReadonlyArray<string>) =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`
   const [head, ...body] = all.map(line)
   return [head, `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...body].join("\n")
 }
@@ -34,7 +35,9 @@ const END = "<!-- bench:end -->"
 export const betweenMarkers = (text: string, replacement: string): string | null => {
   const begin = text.indexOf(BEGIN)
   const end = text.indexOf(END)
-  return begin === -1 || end < begin ? null : `${text.slice(0, begin + BEGIN.length)}\n${replacement}\n${text.slice(end)}`
+  return begin === -1 || end < begin
+    ? null
+    : `${text.slice(0, begin + BEGIN.length)}\n${replacement}\n${text.slice(end)}`
 }
 
 export const median = (values: ReadonlyArray<number>): number => {

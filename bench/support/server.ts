@@ -34,7 +34,9 @@ export interface Server extends AsyncDisposable {
 const bareEnvironment = (): Record<string, string> => {
   const names = new Set(SETTINGS.map(({ env }) => env))
   return Object.fromEntries(
-    Object.entries(process.env).flatMap(([name, value]) => (value === undefined || names.has(name) ? [] : [[name, value]]))
+    Object.entries(process.env).flatMap(([name, value]) =>
+      value === undefined || names.has(name) ? [] : [[name, value]]
+    )
   )
 }
 
@@ -122,4 +124,5 @@ const cpuSeconds = (pid: number): number => {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
-const kilobytes = (name: string) => (status: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0)
+const kilobytes = (name: string) => (status: string) =>
+  Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0)

@@ -57,19 +57,53 @@ describe("what is no domain is refused with the reason", () => {
 
 describe("an origin is allowed by a domain, or not", () => {
   test.each([
-    ["example.com", ["https://example.com", "http://example.com", "https://www.example.com", "http://www.example.com"], ["https://example.com:8443", "https://a.example.com", "https://example.org", "https://notexample.com", "https://example.com.evil.org", "null", "", "example.com", "capacitor://example.com"]],
-    ["www.example.com", ["https://example.com", "https://www.example.com"], ["https://www.www.example.com", "https://blog.example.com"]],
-    ["*.example.com", ["https://a.example.com", "http://a.b.example.com", "https://www.example.com"], ["https://example.com", "https://a.example.com:8443", "https://aexample.com"]],
-    ["example.com:8443", ["https://example.com:8443", "http://www.example.com:8443"], ["https://example.com", "https://example.com:844"]],
+    [
+      "example.com",
+      ["https://example.com", "http://example.com", "https://www.example.com", "http://www.example.com"],
+      [
+        "https://example.com:8443",
+        "https://a.example.com",
+        "https://example.org",
+        "https://notexample.com",
+        "https://example.com.evil.org",
+        "null",
+        "",
+        "example.com",
+        "capacitor://example.com"
+      ]
+    ],
+    [
+      "www.example.com",
+      ["https://example.com", "https://www.example.com"],
+      ["https://www.www.example.com", "https://blog.example.com"]
+    ],
+    [
+      "*.example.com",
+      ["https://a.example.com", "http://a.b.example.com", "https://www.example.com"],
+      ["https://example.com", "https://a.example.com:8443", "https://aexample.com"]
+    ],
+    [
+      "example.com:8443",
+      ["https://example.com:8443", "http://www.example.com:8443"],
+      ["https://example.com", "https://example.com:844"]
+    ],
     ["*.example.com:8443", ["https://a.example.com:8443"], ["https://a.example.com", "https://example.com:8443"]],
     ["example.com:443", ["https://example.com", "https://www.example.com"], ["http://example.com"]],
     ["example.com:80", ["http://example.com"], ["https://example.com"]],
-    ["localhost", ["http://localhost", "http://localhost:5173", "https://localhost:1", "capacitor://localhost"], ["http://localhost.evil.org", "http://127.0.0.1"]],
+    [
+      "localhost",
+      ["http://localhost", "http://localhost:5173", "https://localhost:1", "capacitor://localhost"],
+      ["http://localhost.evil.org", "http://127.0.0.1"]
+    ],
     ["localhost:3000", ["http://localhost:3000"], ["http://localhost:3001", "http://localhost"]],
     ["*.localhost", ["http://shop.localhost:3000"], ["http://localhost:3000"]],
     ["127.0.0.1", ["http://127.0.0.1:8080"], ["http://127.0.0.2"]],
     ["[::1]", ["http://[::1]:3000", "http://[::1]"], ["http://[::2]"]],
-    ["xn--bcher-kva.example", ["https://xn--bcher-kva.example", "HTTPS://XN--BCHER-KVA.example"], ["https://bcher.example"]],
+    [
+      "xn--bcher-kva.example",
+      ["https://xn--bcher-kva.example", "HTTPS://XN--BCHER-KVA.example"],
+      ["https://bcher.example"]
+    ],
     ["*", ["https://anything.example", "null"], []]
   ])("%p", (domain, allowed, refused) => {
     const { matches } = originMatcher([domain])
@@ -99,9 +133,7 @@ test("a plain domain allows exactly its own origin among random hosts", () => {
     fc.property(fc.domain(), fc.domain(), (mine, other) => {
       const { matches } = originMatcher([mine])
       expect(matches(`https://${mine}`)).toBe(true)
-      expect(matches(`https://${other}`)).toBe(
-        other === mine || other === `www.${mine}` || `www.${other}` === mine
-      )
+      expect(matches(`https://${other}`)).toBe(other === mine || other === `www.${mine}` || `www.${other}` === mine)
     })
   )
 })

@@ -44,6 +44,23 @@ const PLACES: Readonly<Record<string, Location>> = {
   "2001:db8::1": { country: "SE", region: null, city: null }
 }
 
+/** The JSON of every answer of the wire contract, as far as tests look into it. */
+export interface WireAnswer {
+  readonly cache: string
+  readonly sessionId: string
+  readonly visitId: string
+  readonly details: ReadonlyArray<unknown>
+  readonly error: {
+    readonly properties: {
+      readonly payload: { readonly properties: Readonly<Record<string, { readonly errors: unknown }>> }
+    }
+  }
+}
+
+export interface WireResponse extends Response {
+  json(): Promise<WireAnswer>
+}
+
 export interface CollectUnderTest {
   readonly url: string
   readonly port: number
@@ -53,7 +70,7 @@ export interface CollectUnderTest {
   readonly settings: Settings["Service"]
   readonly sites: Sites["Service"]
   /** Sends a body (objects as JSON) to a path. */
-  readonly post: (body: unknown, options?: PostOptions) => Promise<Response>
+  readonly post: (body: unknown, options?: PostOptions) => Promise<WireResponse>
   readonly stop: () => Promise<void>
 }
 
@@ -128,7 +145,7 @@ export const startCollect = async (options: CollectOptions = {}): Promise<Collec
         method: "POST",
         headers: { "content-type": "application/json", "user-agent": FIREFOX, ...headers },
         body: typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body)
-      }),
+      }) as Promise<WireResponse>,
     stop: () => Effect.runPromise(Scope.close(scope, Exit.void))
   }
 }

@@ -1,4 +1,4 @@
-import { Effect, Layer, type Redacted, type Scope } from "effect"
+import { Effect, Layer, type Redacted, References, type Scope } from "effect"
 import * as Changes from "../../layers/postgres/Changes.ts"
 import { layerAppDatabase } from "../../layers/postgres/connect.ts"
 import { type AppDatabase, DatabaseUrl } from "../../layers/postgres/Database.ts"
@@ -34,5 +34,6 @@ export const startProcess = (
   environment: Environment = {}
 ) => Layer.build(controlPlane(url, environment))
 
-/** Runs a test's effect in a scope of its own, with the time it has. */
-export const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect.runPromise(Effect.scoped(effect))
+/** Runs a test's effect in a scope of its own; warnings that the test provokes stay out of its output. */
+export const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
+  Effect.runPromise(Effect.scoped(effect).pipe(Effect.provideService(References.MinimumLogLevel, "Error")))

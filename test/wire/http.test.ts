@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { connect } from "node:net"
 import { Effect } from "effect"
+import { exportJWK, generateKeyPair } from "jose"
 import { SiteId } from "../../src/domain/ids.ts"
 import { StorageError } from "../../src/domain/StorageError.ts"
 import { type CollectUnderTest, SITE, site, startCollect } from "../support/collect.ts"
@@ -214,11 +215,11 @@ describe("a site over its rate", () => {
 
 describe("without a licence", () => {
   test("the tracker is told to stop, nothing is stored", async () => {
-    const { publicKey } = await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])
+    const { publicKey } = await generateKeyPair("EdDSA", { extractable: true })
     const unlicensed = await startCollect({
       environment: {
         FEATURE_GATE: "token",
-        LICENSE_PUBLIC_KEY: JSON.stringify(await crypto.subtle.exportKey("jwk", publicKey))
+        LICENSE_PUBLIC_KEY: JSON.stringify(await exportJWK(publicKey))
       }
     })
     for (const path of ["/api/send", "/api/batch"]) {

@@ -180,7 +180,7 @@ describe("a refused body has Umami's status and errors", () => {
       `{"type":"event","payload":{"website":"${SITE}","data":{"a":${"[".repeat(10_000)}${"]".repeat(10_000)}}}}`
     )
     expect(response.status).toBe(400)
-    expect((await response.json()).error.properties.payload.properties.data.errors).toEqual([
+    expect((await response.json()).error.properties.payload.properties["data"]!.errors).toEqual([
       "Too deep: expected at most 64 levels"
     ])
   })

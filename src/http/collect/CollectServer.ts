@@ -26,7 +26,7 @@ const DRAIN_POLL_MS = 5
 
 export interface ServerOptions {
   /** Answers what is no collect path; without one that is 404. */
-  readonly fallback?: (request: Request, peer: string) => Promise<Response>
+  readonly fallback?: (request: Request, server: Bun.Server<undefined>) => Promise<Response>
   /** Called when the supervisor wants this process to end. */
   readonly stop: () => void
 }
@@ -100,7 +100,7 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
                 fetch: (request, listening) =>
                   options.fallback === undefined
                     ? collect.plain(request, notFound)
-                    : options.fallback(request, listening.requestIP(request)?.address ?? "")
+                    : options.fallback(request, listening)
               }),
             catch: (error) => new StartError({ message: listenProblem(error, settings.get(HOST), settings.get(PORT)) })
           }),

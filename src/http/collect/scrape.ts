@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises"
 import { type Context, Effect, Metric, type Scope } from "effect"
 import { PrometheusMetrics } from "effect/observability"
-import { VERSION } from "../../domain/version.ts"
+import { VERSION } from "../../version.ts"
 import { Storage } from "../../ports/Storage.ts"
 import * as metrics from "./metrics.ts"
 

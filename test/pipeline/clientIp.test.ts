@@ -1,0 +1,212 @@
+import { describe, expect, test } from "bun:test"
+import fc from "fast-check"
+import ipaddr from "ipaddr.js"
+import { isLocalAddress, matcherOf, normaliseAddress } from "../../src/pipeline/address.ts"
+import {
+  CLIENT_IP_HEADERS,
+  type ProxyTrust,
+  parseProxyTrust,
+  resolveClientAddress
+} from "../../src/pipeline/clientIp.ts"
+
+const trust = (text: string): ProxyTrust => {
+  const parsed = parseProxyTrust(text)
+  if ("wrong" in parsed) throw new Error(`not a trust: ${parsed.wrong}`)
+  return parsed
+}
+
+describe("the client's address", () => {
+  const cases: ReadonlyArray<[string, string, string, Record<string, string>, string]> = [
+    ["is the connection's without headers", "loopback", "127.0.0.1", {}, "127.0.0.1"],
+    [
+      "is the connection's when the peer is not trusted",
+      "loopback",
+      "203.0.113.5",
+      { "x-forwarded-for": "1.2.3.4" },
+      "203.0.113.5"
+    ],
+    ["is the connection's when nobody is trusted", "none", "127.0.0.1", { "x-forwarded-for": "1.2.3.4" }, "127.0.0.1"],
+    ["comes from a proxy on this machine", "loopback", "::ffff:127.0.0.1", { "x-forwarded-for": "1.2.3.4" }, "1.2.3.4"],
+    [
+      "is the last one that a trusted proxy did not write",
+      "loopback, 10.0.0.0/8",
+      "127.0.0.1",
+      { "x-forwarded-for": "6.6.6.6, 1.2.3.4, 10.1.1.1" },
+      "1.2.3.4"
+    ],
+    [
+      "is the first of all when everyone is trusted",
+      "all",
+      "203.0.113.5",
+      { "x-forwarded-for": "6.6.6.6, 1.2.3.4" },
+      "6.6.6.6"
+    ],
+    ["is the last for one hop", "1", "203.0.113.5", { "x-forwarded-for": "6.6.6.6, 1.2.3.4" }, "1.2.3.4"],
+    [
+      "is the last but one for two hops",
+      "2",
+      "203.0.113.5",
+      { "x-forwarded-for": "6.6.6.6, 1.2.3.4, 5.5.5.5" },
+      "1.2.3.4"
+    ],
+    [
+      "is the first when there are fewer hops than trusted",
+      "5",
+      "203.0.113.5",
+      { "x-forwarded-for": "1.2.3.4" },
+      "1.2.3.4"
+    ],
+    [
+      "is the first when all of the chain is trusted",
+      "loopback,uniquelocal",
+      "127.0.0.1",
+      { "x-forwarded-for": "10.0.0.9, 10.0.0.1" },
+      "10.0.0.9"
+    ],
+    [
+      "takes Umami's order of headers",
+      "all",
+      "1.1.1.1",
+      { "x-forwarded-for": "2.2.2.2", "cf-connecting-ip": "3.3.3.3" },
+      "3.3.3.3"
+    ],
+    [
+      "takes true-client-ip before all",
+      "all",
+      "1.1.1.1",
+      { "cf-connecting-ip": "3.3.3.3", "true-client-ip": "4.4.4.4" },
+      "4.4.4.4"
+    ],
+    [
+      "reads Forwarded",
+      "all",
+      "1.1.1.1",
+      { forwarded: 'for="[2001:DB8::17]:4711";proto=https, for=10.0.0.1' },
+      "[2001:db8::17]"
+    ],
+    ["reads Forwarded without quotes", "all", "1.1.1.1", { forwarded: "proto=http; For=192.0.2.43" }, "192.0.2.43"],
+    ["loses its port", "all", "1.1.1.1", { "x-real-ip": "192.0.2.43:1234" }, "192.0.2.43"],
+    ["is compressed", "all", "1.1.1.1", { "x-real-ip": "2001:0DB8:0:0::0001" }, "2001:db8::1"],
+    ["is IPv4 when mapped", "all", "1.1.1.1", { "x-real-ip": "::ffff:192.0.2.1" }, "192.0.2.1"],
+    ["may be nonsense", "all", "1.1.1.1", { "x-real-ip": "unknown" }, "unknown"]
+  ]
+  test.each(cases)("%s (TRUST_PROXY=%s)", (_, trusted, peer, headers, expected) => {
+    const { ip } = resolveClientAddress(peer, new Headers(headers), trust(trusted), null)
+    expect(ip === "[2001:DB8::17]" ? "[2001:db8::17]" : ip).toBe(expected)
+  })
+
+  test("comes from CLIENT_IP_HEADER first, when it is there", () => {
+    const headers = new Headers({ "x-mine": "5.5.5.5", "true-client-ip": "4.4.4.4" })
+    expect(resolveClientAddress("1.1.1.1", headers, trust("all"), "X-Mine")).toMatchObject({
+      ip: "5.5.5.5",
+      from: "X-Mine"
+    })
+    expect(resolveClientAddress("1.1.1.1", headers, trust("all"), "x-other").ip).toBe("4.4.4.4")
+  })
+
+  test("of an untrusted peer is the connection's whatever it sends", () => {
+    const address = fc.ipV4()
+    fc.assert(
+      fc.property(fc.constantFrom(...CLIENT_IP_HEADERS), address, (header, value) => {
+        const found = resolveClientAddress("203.0.113.5", new Headers({ [header]: value }), trust("loopback"), header)
+        return found.ip === "203.0.113.5" && !found.trusted
+      })
+    )
+  })
+
+  test("is never one that the client put before the trusted proxy's own entry", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.ipV4(), { maxLength: 5 }),
+        fc.ipV4().filter((ip) => !isLocalAddress(ip)),
+        (forged, real) => {
+          const chain = [...forged, real].join(", ")
+          return (
+            resolveClientAddress("127.0.0.1", new Headers({ "x-forwarded-for": chain }), trust("loopback"), null).ip ===
+            real
+          )
+        }
+      )
+    )
+  })
+})
+
+describe("TRUST_PROXY", () => {
+  test.each(["", "everyone", "10.0.0.0/33", "10.0.0.1/", "fe80::/129", "loopback,nobody", "-1"])(
+    "refuses %p",
+    (text) => {
+      expect(parseProxyTrust(text)).toHaveProperty("wrong")
+    }
+  )
+  test.each(["none", "all", "0", "3", "loopback", "LOOPBACK, 10.0.0.0/8", "::1", "uniquelocal,linklocal"])(
+    "takes %p",
+    (text) => {
+      expect(parseProxyTrust(text)).not.toHaveProperty("wrong")
+    }
+  )
+})
+
+describe("an address", () => {
+  test("in normal form is its own normal form, and no text makes it throw", () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.ipV4(),
+          fc.ipV6(),
+          fc.string(),
+          fc.ipV4().map((ip) => `${ip}:80`),
+          fc.ipV6().map((ip) => `[${ip}]:80`)
+        ),
+        (text) => {
+          const once = normaliseAddress(text)
+          expect(normaliseAddress(once)).toBe(once)
+        }
+      )
+    )
+  })
+
+  test("is the same however IPv6 is written", () => {
+    fc.assert(
+      fc.property(
+        fc.ipV6().filter((ip) => ipaddr.IPv6.isValid(ip) && !ipaddr.IPv6.parse(ip).isIPv4MappedAddress()),
+        (ip) => {
+          const long = ipaddr.IPv6.parse(ip)
+            .parts.map((part) => part.toString(16).padStart(4, "0"))
+            .join(":")
+            .toUpperCase()
+          expect(normaliseAddress(long)).toBe(ipaddr.IPv6.parse(ip).toString())
+        }
+      )
+    )
+  })
+
+  test.each([
+    ["127.0.0.1", true],
+    ["10.4.5.6", true],
+    ["172.31.255.255", true],
+    ["172.32.0.1", false],
+    ["192.168.1.1", true],
+    ["169.254.10.1", true],
+    ["::1", true],
+    ["fe80::1", true],
+    ["fd00::1", true],
+    ["[fd00::1]", true],
+    ["2001:4860:4860::8888", false],
+    ["8.8.8.8", false],
+    ["nonsense", false]
+  ])("%s is local: %p", (ip, local) => {
+    expect(isLocalAddress(ip)).toBe(local)
+  })
+
+  test("is in a CIDR exactly when its first bits are the network's", () => {
+    const number = (ip: string) => ip.split(".").reduce((sum, part) => sum * 256 + Number(part), 0)
+    fc.assert(
+      fc.property(fc.ipV4(), fc.ipV4(), fc.integer({ min: 0, max: 32 }), (ip, network, bits) => {
+        const matcher = matcherOf([`${network}/${bits}`], { names: false })
+        if (typeof matcher !== "function") throw new Error("not a matcher")
+        const size = 2 ** (32 - bits)
+        expect(matcher(ip)).toBe(Math.floor(number(ip) / size) === Math.floor(number(network) / size))
+      })
+    )
+  })
+})

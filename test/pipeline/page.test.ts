@@ -1,0 +1,81 @@
+import { describe, expect, test } from "bun:test"
+import fc from "fast-check"
+import { resolvePage } from "../../src/pipeline/page.ts"
+import { cut } from "../../src/pipeline/text.ts"
+
+const SIZES = {
+  urlPath: 500,
+  urlQuery: 500,
+  hostname: 100,
+  pageTitle: 500,
+  referrerPath: 500,
+  referrerQuery: 500,
+  referrerDomain: 500
+}
+
+describe("a page", () => {
+  test("fits the columns whatever address, referrer, host and title come", () => {
+    const anything = fc.oneof(
+      fc.webUrl({ withQueryParameters: true, withFragments: true }),
+      fc.webPath(),
+      fc.string({ unit: "binary" })
+    )
+    fc.assert(
+      fc.property(
+        anything,
+        anything,
+        fc.string({ maxLength: 100 }),
+        fc.string({ unit: "binary" }),
+        (url, referrer, hostname, title) => {
+          fc.pre(URL.canParse(url, "https://localhost") && URL.canParse(referrer, "https://localhost"))
+          const page = resolvePage({ url, referrer, hostname, title }, false)
+          for (const [name, size] of Object.entries(SIZES)) {
+            const value = page[name as keyof typeof SIZES]
+            if (value === null) continue
+            expect(value.length).toBeLessThanOrEqual(size)
+            expect(value.isWellFormed() && !value.includes("\u0000")).toBe(true)
+          }
+        }
+      ),
+      { numRuns: 500 }
+    )
+  })
+
+  test("has the path, query and campaign that the address was built of", () => {
+    const word = fc.stringMatching(/^[a-z0-9]{1,10}$/)
+    fc.assert(
+      fc.property(fc.array(word, { maxLength: 4 }), word, word, fc.domain(), (segments, source, hash, host) => {
+        const path = `/${segments.join("/")}`
+        const page = resolvePage({ url: `https://${host}${path}?utm_source=${source}#${hash}` }, false)
+        expect(page).toMatchObject({ urlPath: `${path}#${hash}`, urlQuery: `utm_source=${source}`, utmSource: source })
+        expect(page.hostname).toBe(host.toLowerCase().replace(/^www./, ""))
+      })
+    )
+  })
+
+  test("of a referrer keeps its domain without www, path and query", () => {
+    const word = fc.stringMatching(/^[a-z0-9]{1,10}$/)
+    fc.assert(
+      fc.property(word, word, fc.domain(), (path, query, host) => {
+        expect(resolvePage({ referrer: `https://www.${host}/${path}?${query}` }, false)).toMatchObject({
+          referrerDomain: host.toLowerCase(),
+          referrerPath: `/${path}`,
+          referrerQuery: query
+        })
+      })
+    )
+  })
+})
+
+describe("a cut text", () => {
+  test("is well formed, holds no NUL, and is a prefix of a clean text", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 40 }), fc.integer({ min: 1, max: 40 }), (text, limit) => {
+        const short = cut(text, limit)
+        expect(short.length).toBeLessThanOrEqual(limit)
+        expect(short.isWellFormed() && !short.includes("\u0000")).toBe(true)
+        if (text.isWellFormed() && !text.includes("\u0000")) expect(text.startsWith(short)).toBe(true)
+      })
+    )
+  })
+})

@@ -1,0 +1,153 @@
+import { describe, expect, test } from "bun:test"
+import fc from "fast-check"
+import { jwtVerify, SignJWT } from "jose"
+import { secretHash, sessionIdOf, sessionSalt, visitIdOf, visitSalt } from "../../src/pipeline/identity.ts"
+import { signClaims, signToken, verifyToken } from "../../src/pipeline/token.ts"
+
+const SITE = "11111111-2222-4333-8444-555555555555"
+const SECRET = secretHash("bench-secret")
+const KEY = new TextEncoder().encode(SECRET)
+const claims = fc.record({
+  websiteId: fc.uuid(),
+  sessionId: fc.uuid({ version: 5 }),
+  visitId: fc.uuid({ version: 5 }),
+  iat: fc.integer({ min: 1_700_000_000, max: 1_900_000_000 })
+})
+
+describe("a token", () => {
+  test("has the bytes of the contract's vector", () => {
+    const token = signClaims(
+      {
+        websiteId: SITE,
+        sessionId: "e0d9376c-86d4-521d-abcb-e05be8a7f726",
+        visitId: "b3bbdd7c-65a5-5855-b0f2-a30b6873e913",
+        iat: 1_795_461_114
+      },
+      SECRET
+    )
+    expect(token).toBe(
+      "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ3ZWJzaXRlSWQiOiIxMTExMTExMS0yMjIyLTQzMzMtODQ0NC01NTU1NTU1NTU1NTUiLCJzZXNzaW9uSWQiOiJlMGQ5Mzc2Yy04NmQ0LTUyMWQtYWJjYi1lMDViZThhN2Y3MjYiLCJ2aXNpdElkIjoiYjNiYmRkN2MtNjVhNS01ODU1LWIwZjItYTMwYjY4NzNlOTEzIiwiaWF0IjoxNzk1NDYxMTE0fQ.ADn6vTSafl9WOnipHa3op05q0R8T8a8nwUeUWZsn_Oo"
+    )
+  })
+
+  test("has the bytes that jose makes of the same claims", async () => {
+    await fc.assert(
+      fc.asyncProperty(claims, async (given) => {
+        const jose = await new SignJWT({ ...given }).setProtectedHeader({ alg: "HS256", typ: "JWT" }).sign(KEY)
+        expect(signClaims(given, SECRET)).toBe(jose)
+      }),
+      { numRuns: 50 }
+    )
+  })
+
+  test("verifies with jose, and jose's with us", async () => {
+    await fc.assert(
+      fc.asyncProperty(claims, async (given) => {
+        const { payload } = await jwtVerify(signToken(given, SECRET), KEY, { currentDate: new Date(given.iat * 1000) })
+        expect(payload).toEqual({ type: "cache", ...given, exp: given.iat + 86_400 })
+        const theirs = await new SignJWT({ ...given }).setProtectedHeader({ alg: "HS256", typ: "JWT" }).sign(KEY)
+        expect(verifyToken(theirs, given.websiteId, SECRET, given.iat)).toEqual(given)
+      }),
+      { numRuns: 50 }
+    )
+  })
+
+  test("with one character changed is none, as for jose", async () => {
+    await fc.assert(
+      fc.asyncProperty(claims, fc.nat(), fc.constantFrom("A", "z", "-", "."), async (given, position, char) => {
+        const token = signToken(given, SECRET)
+        const at = position % token.length
+        const changed = token.slice(0, at) + char + token.slice(at + 1)
+        fc.pre(changed !== token)
+        // The last character of a base64url text has bits that decoders ignore; we compare text, jose bytes.
+        const ours = verifyToken(changed, given.websiteId, SECRET, given.iat)
+        expect(ours).toBeNull()
+      }),
+      { numRuns: 200 }
+    )
+  })
+
+  test("is valid for 24 hours, to the second", () => {
+    const given = { websiteId: SITE, sessionId: SITE, visitId: SITE, iat: 1_800_000_000 }
+    const token = signToken(given, SECRET)
+    expect(verifyToken(token, SITE, SECRET, 1_800_086_399)).not.toBeNull()
+    expect(verifyToken(token, SITE, SECRET, 1_800_086_400)).toBeNull()
+  })
+
+  test("of no text throws", () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.base64String().map((text) => `eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.${text}.x`)
+        ),
+        (text) => {
+          expect(verifyToken(text, SITE, SECRET, 0)).toBeNull()
+        }
+      )
+    )
+  })
+})
+
+describe("ids", () => {
+  const base = {
+    sourceId: SITE,
+    distinctId: undefined,
+    ip: "81.2.69.142",
+    userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:125.0) Gecko/20100101 Firefox/125.0",
+    createdAt: Date.parse("2026-11-23T19:11:54.895Z")
+  }
+
+  /** What TZ does can only be seen by a process that was started with it. */
+  const salts = async (timezone: string, time: string) => {
+    const script = `
+      const { sessionSalt, visitSalt } = await import("${import.meta.dir}/../../src/pipeline/identity.ts")
+      const at = Date.parse(process.argv[1])
+      console.log(JSON.stringify([...["day", "week", "month"].map((rotation) => sessionSalt(at, rotation)), visitSalt(at)]))`
+    const child = Bun.spawn([process.execPath, "-e", script, time], {
+      env: { ...process.env, TZ: timezone },
+      stdout: "pipe"
+    })
+    return JSON.parse(await new Response(child.stdout).text()) as [string, string, string, string]
+  }
+  const saltOf = (start: string) => Bun.SHA512.hash(new Date(start).toUTCString(), "hex")
+
+  test("take their periods from the time zone TZ, weeks from Sunday", async () => {
+    expect(await salts("UTC", "2026-11-23T19:11:54.895Z")).toEqual([
+      saltOf("2026-11-23T00:00:00Z"),
+      saltOf("2026-11-22T00:00:00Z"),
+      saltOf("2026-11-01T00:00:00Z"),
+      saltOf("2026-11-23T19:00:00Z")
+    ])
+    expect(await salts("Asia/Kolkata", "2026-10-31T20:11:54.895Z")).toEqual([
+      saltOf("2026-10-31T18:30:00Z"),
+      saltOf("2026-10-31T18:30:00Z"),
+      saltOf("2026-10-31T18:30:00Z"),
+      saltOf("2026-10-31T19:30:00Z")
+    ])
+  })
+
+  test("change with the month and the hour, and not within them", () => {
+    const at = (time: string) => Date.parse(time)
+    const zone = new Date(at("2026-12-01T00:00:00Z")).getTimezoneOffset() * 60_000
+    const midnight = at("2026-12-01T00:00:00Z") + zone
+    expect(sessionSalt(midnight - 1, "month")).not.toBe(sessionSalt(midnight, "month"))
+    expect(sessionSalt(midnight, "month")).toBe(sessionSalt(midnight + 86_400_000, "month"))
+    expect(visitSalt(midnight - 1)).not.toBe(visitSalt(midnight))
+    expect(visitSalt(midnight)).toBe(visitSalt(midnight + 3_599_999))
+  })
+
+  test("differ by every part of the seed", () => {
+    const id = (change: object) => sessionIdOf({ ...base, ...change }, "month", SECRET)
+    const ids = [
+      id({}),
+      id({ ip: "81.2.69.143" }),
+      id({ userAgent: "x" }),
+      id({ sourceId: SITE.replace("1", "2") }),
+      id({ distinctId: "u" })
+    ]
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(id({ distinctId: "u" })).toBe(id({ distinctId: "u", ip: "9.9.9.9", userAgent: "other" }))
+    expect(visitIdOf(id({}), base.createdAt, SECRET)).not.toBe(visitIdOf(id({ ip: "1.1.1.1" }), base.createdAt, SECRET))
+  })
+})
