@@ -116,7 +116,7 @@ CREATE TABLE product_analytics_event_data_default PARTITION OF product_analytics
 -- Makes the partitions of the month (UTC) that holds `moment`, and says whether both are attached. A table is made and then
 -- attached, which leaves readers and writers of the other months alone; only rows outside all months wait meanwhile.
 -- Where such rows lie in that very month, it stays as it is until the partition job has moved them.
-CREATE FUNCTION product_analytics_ensure_month(moment timestamptz) RETURNS boolean LANGUAGE plpgsql AS $function$
+CREATE FUNCTION product_analytics_ensure_month(moment timestamptz) RETURNS boolean LANGUAGE plpgsql SET lock_timeout = '2s' AS $function$
 DECLARE
   start timestamptz := date_trunc('month', moment, 'UTC');
   finish timestamptz := (start AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC';

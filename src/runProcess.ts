@@ -1,5 +1,5 @@
-import { Effect, Exit, Fiber, Layer, Logger, References, Scope } from "effect"
-import { StartError } from "./domain/StartError.ts"
+import { Cause, Effect, Exit, Fiber, Layer, Logger, References, Scope } from "effect"
+import type { StartError } from "./domain/StartError.ts"
 
 /** Exit code of a process that can't start as it is configured; a supervisor does not start it again. */
 export const REFUSED_TO_START = 2
@@ -57,7 +57,10 @@ export const runProcess = (
   }
 
   const stop = (): void => {
-    if (stopping) return leave(1, "Stopped at once by a second signal")
+    if (stopping) {
+      leave(1, "Stopped at once by a second signal")
+      return
+    }
     stopping = true
     if (running !== null) {
       const seconds = running.shutdownTimeoutSeconds
@@ -65,7 +68,10 @@ export const runProcess = (
     }
     const closed = Effect.andThen(Fiber.interrupt(starting), Scope.close(scope, Exit.void))
     Effect.runFork(closed).addObserver((exit) => {
-      exitWith(Exit.isSuccess(exit) ? 0 : 1, Exit.isSuccess(exit) ? null : `Stopping failed: ${exit.cause}`)
+      exitWith(
+        Exit.isSuccess(exit) ? 0 : 1,
+        Exit.isSuccess(exit) ? null : `Stopping failed: ${Cause.pretty(exit.cause)}`
+      )
     })
   }
 
@@ -83,10 +89,27 @@ export const runProcess = (
       return
     }
     if (stopping) return
-    const reason = exit.cause.reasons[0]
-    const refused = reason?._tag === "Fail" && reason.error instanceof StartError
-    Effect.runFork(Scope.close(scope, Exit.void)).addObserver(() =>
-      exitWith(refused ? REFUSED_TO_START : 1, refused ? reason.error.message : `Footfall can't start: ${exit.cause}`)
-    )
+    const { code, message } = failureOf(exit.cause)
+    Effect.runFork(Scope.close(scope, Exit.void)).addObserver(() => exitWith(code, message))
+  })
+}
+
+const failureOf = (cause: Cause.Cause<StartError>): { readonly code: number; readonly message: string } => {
+  const reason = cause.reasons[0]
+  return reason?._tag === "Fail"
+    ? { code: REFUSED_TO_START, message: reason.error.message }
+    : { code: 1, message: `Footfall can't start: ${Cause.pretty(cause)}` }
+}
+
+/** Runs an effect that ends with the process' exit code, or with null when something else will end the process. */
+export const runToExit = (program: Effect.Effect<number | null, StartError>): void => {
+  Effect.runFork(program).addObserver((exit) => {
+    if (Exit.isSuccess(exit)) {
+      if (exit.value !== null) process.exit(exit.value)
+      return
+    }
+    const { code, message } = failureOf(exit.cause)
+    process.stderr.write(`${message}\n`)
+    process.exit(code)
   })
 }

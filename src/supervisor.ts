@@ -3,9 +3,8 @@ import { Clock, Deferred, Duration, Effect, FiberSet, type Scope } from "effect"
 import { StartError } from "./domain/StartError.ts"
 import { type Exposition, mergeExpositions } from "./http/collect/mergeExposition.ts"
 import { type FromWorker, type ToWorker, WORKER_VARIABLE } from "./http/collect/worker.ts"
+import { REFUSED_TO_START } from "./runProcess.ts"
 
-/** Exit code of a process that can't start as it is configured: starting it again would not help. */
-const REFUSED_TO_START = 2
 /** Wait before a crashed worker is started again; doubles with each crash in a row. */
 const FIRST_WAIT = Duration.millis(100)
 const LONGEST_WAIT = Duration.seconds(10)
@@ -21,7 +20,7 @@ export interface SupervisorOptions {
   readonly hostname: string
   /** 0: a free one is picked, the same for all workers. */
   readonly port: number
-  /** The workers' own deadline for draining. */
+  /** The workers' own deadline for draining; a longer one that a worker tells counts. */
   readonly shutdownTimeout: Duration.Duration
 }
 
@@ -51,7 +50,10 @@ const claimPort = (hostname: string, port: number): Effect.Effect<number, StartE
     },
     catch: (error) =>
       new StartError({
-        message: `Can't listen on ${hostname} port ${port}: ${error instanceof Error ? error.message : String(error)}`
+        message:
+          error instanceof Error && "code" in error && error.code === "EADDRINUSE"
+            ? `Port ${port} is in use. Stop what listens there, or set PORT to another one (0 picks a free one).`
+            : `Can't listen on ${hostname}:${port}: ${error instanceof Error ? error.message : String(error)}. Check HOST and PORT.`
       })
   })
 
@@ -69,6 +71,7 @@ export const supervise: (options: SupervisorOptions) => Effect.Effect<number, St
       { length: options.workers },
       (_, i): Worker => ({ number: i + 1, child: null, connected: false, everReady: false, restarts: 0 })
     )
+    let shutdownTimeout = options.shutdownTimeout
     let exitCode = 0
     const raise = (code: number) => {
       exitCode = Math.max(exitCode, code)
@@ -90,7 +93,7 @@ export const supervise: (options: SupervisorOptions) => Effect.Effect<number, St
     const stop = Effect.gen(function* () {
       if (!(yield* Deferred.succeed(stopping, undefined))) return
       for (const worker of workers) if (!tell(worker, { _tag: "Stop" })) worker.child?.kill("SIGTERM")
-      const deadline = Duration.sum(options.shutdownTimeout, GRACE)
+      const deadline = Duration.sum(shutdownTimeout, GRACE)
       yield* Effect.sleep(deadline)
       raise(1)
       yield* Effect.logError(`Workers did not drain within ${Duration.format(deadline)}; they are killed.`)
@@ -110,6 +113,7 @@ export const supervise: (options: SupervisorOptions) => Effect.Effect<number, St
         if (Deferred.isDoneUnsafe(stopping)) tell(worker, { _tag: "Stop" })
       } else if (message._tag === "Ready") {
         worker.everReady = true
+        shutdownTimeout = Duration.max(shutdownTimeout, Duration.seconds(message.shutdownTimeoutSeconds ?? 0))
         if (announced || !workers.every(({ everReady }) => everReady)) return
         announced = true
         fork(Effect.logInfo(`${workers.length} workers listen on ${message.url}.`))

@@ -73,9 +73,12 @@ export class Connection {
     }
     const bodyAt = headEnd + 4
     const length = contentLength(text, headEnd)
-    if (length === null || text.length > bodyAt + length) return this.#lose()
-    if (text.length < bodyAt + length) {
+    if (length !== null && text.length < bodyAt + length) {
       this.#received = text
+      return
+    }
+    if (length === null || text.length > bodyAt + length) {
+      this.#lose()
       return
     }
     this.#received = ""

@@ -1,7 +1,7 @@
 import { Clock, Effect, Layer, Result, Schedule, Schema } from "effect"
 import { type CryptoKey, compactVerify, importJWK, importSPKI, type JWK } from "jose"
-import { FEATURE_GATE, LICENSE_PUBLIC_KEY, LICENSE_TOKEN } from "../../src/domain/settings.ts"
 import { StartError } from "../../src/domain/StartError.ts"
+import { FEATURE_GATE, LICENSE_PUBLIC_KEY, LICENSE_TOKEN } from "../../src/domain/settings.ts"
 import { FEATURE, FeatureGate, type GateState } from "../../src/ports/FeatureGate.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 
@@ -104,7 +104,8 @@ export const layer: Layer.Layer<FeatureGate, StartError, Settings> = Layer.effec
     const keyText = settings.get(LICENSE_PUBLIC_KEY)
     if (keyText === null) {
       return yield* new StartError({
-        message: "FEATURE_GATE is `token`, which needs LICENSE_PUBLIC_KEY: the Ed25519 key that licence tokens are checked against."
+        message:
+          "FEATURE_GATE is `token`, which needs LICENSE_PUBLIC_KEY: the Ed25519 key that licence tokens are checked against."
       })
     }
     const key = yield* importPublicKey(keyText)

@@ -7,7 +7,13 @@ export const layer = (initial: Readonly<Record<string, KeyRole>> = {}): Layer.La
   Layer.sync(AdminKeys, () => {
     const keys = new Map<string, AdminKey>()
     const add = (key: string, name: string, role: KeyRole, at: number) => {
-      const record = new AdminKey({ id: crypto.randomUUID(), name, role, prefix: keyPrefix(key), createdAt: new Date(at) })
+      const record = new AdminKey({
+        id: crypto.randomUUID(),
+        name,
+        role,
+        prefix: keyPrefix(key),
+        createdAt: new Date(at)
+      })
       keys.set(hashKey(key), record)
       return { key, record }
     }

@@ -82,7 +82,9 @@ export const layer: Layer.Layer<Changes, never, AppDatabase> = Layer.effect(
           ? Effect.logWarning(`Not listening for changes, looking every few seconds instead: ${whyNoAnswer(error)}.`)
           : Effect.void
       ),
-      Effect.andThen(Effect.suspend(() => Effect.sleep(Math.min(RECONNECT_MS.most, RECONNECT_MS.first * 2 ** failures)))),
+      Effect.andThen(
+        Effect.suspend(() => Effect.sleep(Math.min(RECONNECT_MS.most, RECONNECT_MS.first * 2 ** failures)))
+      ),
       Effect.forever
     )
 

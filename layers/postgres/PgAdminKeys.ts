@@ -28,7 +28,8 @@ const VERIFY = `SELECT ${COLUMNS} FROM product_analytics_key WHERE hash = $1 AND
 const LIST = `SELECT ${COLUMNS} FROM product_analytics_key WHERE revoked_at IS NULL ORDER BY created_at, id`
 const CREATE = `INSERT INTO product_analytics_key (id, name, role, prefix, hash) VALUES ($1::uuid, $2, $3, $4, $5)
   RETURNING ${COLUMNS}`
-const REVOKE = "UPDATE product_analytics_key SET revoked_at = now() WHERE id::text = $1 AND revoked_at IS NULL RETURNING id"
+const REVOKE =
+  "UPDATE product_analytics_key SET revoked_at = now() WHERE id::text = $1 AND revoked_at IS NULL RETURNING id"
 
 const keyOf = ({ created_ms, ...row }: Row): AdminKey => new AdminKey({ ...row, createdAt: new Date(created_ms) })
 
@@ -66,7 +67,8 @@ export const layer: Layer.Layer<AdminKeys, never, AppDatabase | Changes> = Layer
         const [record = null] = yield* ask(VERIFY, [Buffer.from(hash, "hex")])
         known.delete(hash)
         known.set(hash, { until: now + REUSE_MS, record })
-        if (known.size > MOST_KEPT) for (const oldest of known.keys()) if (known.size > MOST_KEPT) known.delete(oldest)
+        const [oldest] = known.keys()
+        if (known.size > MOST_KEPT && oldest !== undefined) known.delete(oldest)
         return record
       }),
       create: (name, role) => Effect.tap(askDatabase(insert(name, role), unavailable), forget),
@@ -86,7 +88,10 @@ export const layer: Layer.Layer<AdminKeys, never, AppDatabase | Changes> = Layer
         const revoked = yield* askDatabase(sql.unsafe(REVOKE, [id.toLowerCase()]), unavailable)
         yield* forget
         if (revoked.length > 0) return
-        return yield* new AdminKeysError({ reason: "NotFound", message: `There is no key with the id ${JSON.stringify(id.slice(0, 100))}.` })
+        return yield* new AdminKeysError({
+          reason: "NotFound",
+          message: `There is no key with the id ${JSON.stringify(id.slice(0, 100))}.`
+        })
       })
     })
   })

@@ -1,7 +1,7 @@
 import { Effect, Layer, Redacted } from "effect"
 import { isPlaceholderSecret } from "../../src/domain/appSecret.ts"
-import { APP_SECRET, ENCRYPTION_SECRET_KEY, type Setting } from "../../src/domain/settings.ts"
 import { StartError } from "../../src/domain/StartError.ts"
+import { APP_SECRET, ENCRYPTION_SECRET_KEY, type Setting } from "../../src/domain/settings.ts"
 import { AppSecret, type SecretSource } from "../../src/ports/AppSecret.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import { askDatabase } from "./askDatabase.ts"
@@ -47,7 +47,8 @@ export const layer: Layer.Layer<AppSecret, StartError, Settings | AppDatabase> =
       yield* ask(INSERT, [NAME, newSecret()])
       row = (yield* read)[0]
     }
-    if (row === undefined) return yield* new StartError({ message: "The application secret can't be kept in the app database." })
+    if (row === undefined)
+      return yield* new StartError({ message: "The application secret can't be kept in the app database." })
     return { value: Redacted.make(row.value), source: "database" as const }
   })
 )

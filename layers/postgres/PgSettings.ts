@@ -1,6 +1,6 @@
 import { Effect, Layer, Semaphore } from "effect"
-import { findSetting, SETTINGS } from "../../src/domain/settings.ts"
 import { StartError } from "../../src/domain/StartError.ts"
+import { findSetting, SETTINGS } from "../../src/domain/settings.ts"
 import { Settings, SettingsError } from "../../src/ports/Settings.ts"
 import {
   type Environment,
@@ -27,13 +27,19 @@ const make = (options: { readonly environment: Environment; readonly refuseWrong
     const sql = yield* AppDatabase
     const changes = yield* Changes
     const ask = <Row extends object>(statement: string, values: ReadonlyArray<unknown> = []) =>
-      askDatabase(sql.unsafe<Row>(statement, values), (message) => new SettingsError({ reason: "Unavailable", message }))
+      askDatabase(
+        sql.unsafe<Row>(statement, values),
+        (message) => new SettingsError({ reason: "Unavailable", message })
+      )
     const read: Effect.Effect<SettingsTable, SettingsError> = Effect.map(
       ask<{ readonly name: string; readonly value: string }>(READ),
       (rows) => new Map(rows.map(({ name, value }) => [name, value]))
     )
 
-    const table = yield* Effect.mapError(read, ({ message }) => new StartError({ message: `The settings can't be read: ${message}` }))
+    const table = yield* Effect.mapError(
+      read,
+      ({ message }) => new StartError({ message: `The settings can't be read: ${message}` })
+    )
     const resolved = resolveAll(environment, table)
     const problems = [...resolved.values()].flatMap(({ problem }) => problem ?? [])
     if (refuseWrong && problems.length > 0) return yield* new StartError({ message: problems.join("\n") })
@@ -81,7 +87,9 @@ const make = (options: { readonly environment: Environment; readonly refuseWrong
 
     return Settings.of({
       get: (setting) => running.get(setting),
-      list: Effect.map(read, (now) => SETTINGS.map((setting) => stateOf(setting, environment, now, running.get(setting)))),
+      list: Effect.map(read, (now) =>
+        SETTINGS.map((setting) => stateOf(setting, environment, now, running.get(setting)))
+      ),
       set: write,
       unset: (name) => write(name, null)
     })

@@ -79,9 +79,10 @@ export const layer: Layer.Layer<Sites, StartError, AppDatabase | Changes> = Laye
     const sql = yield* AppDatabase
     const changes = yield* Changes
     const ask = (statement: string, values: ReadonlyArray<unknown>) =>
-      askDatabase(sql.unsafe<Row>(statement, values), (message) => new SitesError({ reason: "Unavailable", message })).pipe(
-        Effect.map((rows) => rows.map(siteOf))
-      )
+      askDatabase(
+        sql.unsafe<Row>(statement, values),
+        (message) => new SitesError({ reason: "Unavailable", message })
+      ).pipe(Effect.map((rows) => rows.map(siteOf)))
 
     let live: LiveSites = liveSites([])
     // One at a time, or an older answer could replace a newer one.

@@ -83,7 +83,8 @@ const cannotConnect = (url: DatabaseUrl["Service"], error: SqlError.SqlError): S
 /** `cannot_connect_now`: the server is starting up, shutting down or recovering. */
 const CANNOT_CONNECT_NOW = "57P03"
 
-const open = Effect.fnUntraced(function* (
+/** Connections to a database that may not be migrated yet; fails when it is not there, or too old. */
+export const open = Effect.fnUntraced(function* (
   url: DatabaseUrl["Service"],
   session: Readonly<Record<string, string>>,
   connections: number

@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
 import control from "../../migrations/0001_control.sql" with { type: "text" }
 import events from "../../migrations/0002_events.sql" with { type: "text" }
+import views from "../../migrations/0003_views.sql" with { type: "text" }
 import { StartError } from "../../src/domain/StartError.ts"
 import { sqlCode, sqlMessage } from "./sqlErrors.ts"
 
@@ -16,7 +17,8 @@ export interface Migration {
 /** Every file of `migrations/`, imported as text so that a bundle holds them. */
 export const MIGRATIONS: ReadonlyArray<Migration> = [
   { name: "0001_control", sql: control },
-  { name: "0002_events", sql: events }
+  { name: "0002_events", sql: events },
+  { name: "0003_views", sql: views }
 ]
 
 /** All processes of an instance contend for this one; any fixed number will do. */

@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
-import { findSetting, SETTINGS } from "../../src/domain/settings.ts"
 import { StartError } from "../../src/domain/StartError.ts"
+import { findSetting, SETTINGS } from "../../src/domain/settings.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import { type Environment, RunningValues, refusal, resolve, resolveAll, stateOf, unknownSetting } from "./resolve.ts"
 

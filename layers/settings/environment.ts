@@ -1,6 +1,6 @@
 import { Effect } from "effect"
-import { decodeSetting, type Setting } from "../../src/domain/settings.ts"
 import { StartError } from "../../src/domain/StartError.ts"
+import { decodeSetting, type Setting } from "../../src/domain/settings.ts"
 
 /** The variable's text; an empty one counts as absent, as in Umami. */
 export const environmentText = (setting: Setting<unknown>): string | undefined => {

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { decodeSetting, SETTINGS, type Setting } from "../../src/domain/settings.ts"
-import { SettingsError, type SettingSource, type SettingState } from "../../src/ports/Settings.ts"
+import { type SettingSource, type SettingState, SettingsError } from "../../src/ports/Settings.ts"
 
 /** Variables by name, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -73,7 +73,8 @@ export const stateOf = (
   const notes: Array<string> = []
   if (problem !== null) notes.push(problem)
   if (table.has(setting.name)) {
-    if (setting.environmentOnly) notes.push("The settings table has a value too; this setting is read from the environment alone.")
+    if (setting.environmentOnly)
+      notes.push("The settings table has a value too; this setting is read from the environment alone.")
     else if (source === "environment") notes.push("The environment overrides the value in the settings table.")
   }
   const text = shown(setting, value)
@@ -88,17 +89,27 @@ export const unknownSetting = (name: string): SettingsError =>
   })
 
 /** Why this text can't be put into the table, or null when it can. */
-export const refusal = (setting: Setting<unknown>, environment: Environment, text: string | null): SettingsError | null => {
+export const refusal = (
+  setting: Setting<unknown>,
+  environment: Environment,
+  text: string | null
+): SettingsError | null => {
   const no = (reason: "ReadOnly" | "Invalid", message: string) => new SettingsError({ reason, message })
   if (setting.environmentOnly) {
     return no("ReadOnly", `${setting.env} is read from the environment alone; set the variable and start again.`)
   }
   if (text === null) return null
   if (variable(setting, environment) !== undefined) {
-    return no("ReadOnly", `${setting.env} is set in this process's environment, which comes before the settings table; change it there.`)
+    return no(
+      "ReadOnly",
+      `${setting.env} is set in this process's environment, which comes before the settings table; change it there.`
+    )
   }
   if (typeof setting.default === "boolean" && /^(0|false|off|no|)$/i.test(text.trim())) {
-    return no("Invalid", `${setting.env} is on with any value, \`false\` included, as in Umami; unset it to turn it off.`)
+    return no(
+      "Invalid",
+      `${setting.env} is on with any value, \`false\` included, as in Umami; unset it to turn it off.`
+    )
   }
   const decoded = decodeSetting(setting, text)
   return decoded.ok ? null : no("Invalid", decoded.message)

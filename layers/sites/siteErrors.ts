@@ -14,6 +14,10 @@ export const accept = (values: SiteValues): Effect.Effect<AcceptedSiteValues, Si
     onSuccess: Effect.succeed,
     onFailure: (issues) =>
       Effect.fail(
-        new SitesError({ reason: "Invalid", message: issues.map((issue) => issue.message).join(" "), issues: [...issues] })
+        new SitesError({
+          reason: "Invalid",
+          message: issues.map((issue) => issue.message).join(" "),
+          issues: [...issues]
+        })
       )
   })

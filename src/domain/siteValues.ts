@@ -63,7 +63,7 @@ export const acceptSiteValues = (given: SiteValues): Result.Result<AcceptedSiteV
     const name = given.name.trim()
     if (name === "") refuse("name", "The name must not be blank.")
     else if (name.length > MAX_NAME_LENGTH) refuse("name", `The name must have at most ${MAX_NAME_LENGTH} characters.`)
-    else if (/[\u0000-\u001f\u007f]/.test(name)) refuse("name", "The name must not hold control characters.")
+    else if (/\p{Cc}/u.test(name)) refuse("name", "The name must not hold control characters.")
     else accepted.name = name
   }
   if (given.domains !== undefined) {

@@ -4,6 +4,44 @@ import { ADDRESS_CACHE_ENTRIES } from "./limits.ts"
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
+const DOT = 46
+const DIGIT_0 = 48
+
+/**
+ * A canonical dotted quad as an unsigned number; null for every other text. Nearly all addresses are these, each visitor has
+ * another, and the general parser takes 20 times as long.
+ */
+const quad = (text: string): number | null => {
+  const length = text.length
+  if (length < 7 || length > 15) return null
+  let address = 0
+  let part = 0
+  let digits = 0
+  let dots = 0
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === DOT) {
+      if (digits === 0 || ++dots > 3) return null
+      address = address * 256 + part
+      part = 0
+      digits = 0
+      continue
+    }
+    const digit = code - DIGIT_0
+    if (digit < 0 || digit > 9 || (digits > 0 && part === 0)) return null
+    part = part * 10 + digit
+    if (part > 255) return null
+    digits++
+  }
+  return dots === 3 && digits > 0 ? address * 256 + part : null
+}
+
+/** Whether two IPv4 addresses, as numbers, have the first `bits` in common. */
+const sameNetwork = (a: number, b: number, bits: number): boolean => {
+  const size = 2 ** (32 - bits)
+  return Math.floor(a / size) === Math.floor(b / size)
+}
+
 const parse = (bracketed: string): Address | null => {
   const text = withoutBrackets(bracketed)
   // ipaddr.js also takes 10.1, 0x7f000001 and the like, which no proxy writes.
@@ -23,6 +61,7 @@ const normalised = new Recent<string>(ADDRESS_CACHE_ENTRIES)
  * off, and brackets stay; what is no address stays as it is (wire contract 1.6).
  */
 export const normaliseAddress = (text: string): string => {
+  if (quad(text) !== null) return text
   const known = normalised.get(text)
   if (known !== undefined) return known
   const result = canonical(text)
@@ -45,6 +84,8 @@ const canonical = (text: string): string => {
 
 /** Addresses that no geo database knows: loopback, link-local, private (wire contract 1.7). */
 export const isLocalAddress = (ip: string): boolean => {
+  const address4 = quad(ip)
+  if (address4 !== null) return LOCAL_QUADS.some(([network, bits]) => sameNetwork(address4, network, bits))
   const known = local.get(ip)
   if (known !== undefined) return known
   const address = parse(ip)
@@ -52,6 +93,15 @@ export const isLocalAddress = (ip: string): boolean => {
   if (ip.length <= 64) local.set(ip, result)
   return result
 }
+
+const LOCAL_QUADS: ReadonlyArray<readonly [number, number]> = [
+  [0x7f000000, 8],
+  [0x0a000000, 8],
+  [0xac100000, 12],
+  [0xc0a80000, 16],
+  [0xa9fe0000, 16],
+  [0, 32]
+]
 
 const local = new Recent<boolean>(ADDRESS_CACHE_ENTRIES)
 const LOCAL_RANGES: ReadonlySet<string> = new Set(["loopback", "linkLocal", "private", "uniqueLocal", "unspecified"])
@@ -71,17 +121,22 @@ export const matcherOf = (
   options: { readonly names: boolean }
 ): AddressMatcher | { readonly wrong: string } => {
   const ranges: Array<[Address, number]> = []
+  const quads: Array<[number, number]> = []
   for (const entry of entries) {
     const named = options.names ? NAMED_RANGES[entry.toLowerCase()] : undefined
     for (const text of named ?? [entry]) {
       const range = rangeOf(text)
       if (range === null) return { wrong: entry }
       ranges.push(range)
+      const network = quad(range[0].toString())
+      if (network !== null) quads.push([network, range[1]])
     }
   }
   if (ranges.length === 0) return () => false
   const answers = new Recent<boolean>(ADDRESS_CACHE_ENTRIES)
   return (ip) => {
+    const address4 = quad(ip)
+    if (address4 !== null) return quads.some(([network, bits]) => sameNetwork(address4, network, bits))
     const known = answers.get(ip)
     if (known !== undefined) return known
     const address = parse(ip)

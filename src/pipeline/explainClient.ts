@@ -42,7 +42,7 @@ export const explainClient = Effect.fnUntraced(function* (request: RequestContex
         ? "The address is the connection's: the peer is a trusted proxy, but sent no header with a client's address."
         : "The address is the connection's: headers of this peer are not believed."
       : `The address is from the header \`${address.from}\`, which a trusted peer sent.`,
-    `TRUST_PROXY: ${trustInWords(policy.trust)}.`,
+    `By TRUST_PROXY, ${trustInWords(policy.trust)}.`,
     ...(location.country !== null
       ? []
       : isLocalAddress(address.ip)

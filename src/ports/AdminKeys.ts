@@ -25,7 +25,10 @@ export class AdminKeys extends Context.Service<
     /** The key's record, or null when it is unknown or revoked. */
     readonly verify: (key: string) => Effect.Effect<AdminKey | null, AdminKeysError>
     /** The plain key is in the answer and nowhere else. */
-    readonly create: (name: string, role: KeyRole) => Effect.Effect<{ readonly key: string; readonly record: AdminKey }, AdminKeysError>
+    readonly create: (
+      name: string,
+      role: KeyRole
+    ) => Effect.Effect<{ readonly key: string; readonly record: AdminKey }, AdminKeysError>
     /** Makes the first admin key when there is none at all, safely against other processes; null when there was one. */
     readonly createFirst: Effect.Effect<string | null, AdminKeysError>
     readonly list: Effect.Effect<ReadonlyArray<AdminKey>, AdminKeysError>

@@ -29,10 +29,8 @@ export const controlPlane = (
   )
 
 /** A process's services, until the test's scope closes. */
-export const startProcess = (
-  url: Redacted.Redacted<string>,
-  environment: Environment = {}
-) => Layer.build(controlPlane(url, environment))
+export const startProcess = (url: Redacted.Redacted<string>, environment: Environment = {}) =>
+  Layer.build(controlPlane(url, environment))
 
 /** Runs a test's effect in a scope of its own; warnings that the test provokes stay out of its output. */
 export const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> =>

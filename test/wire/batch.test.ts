@@ -47,7 +47,7 @@ describe("a batch", () => {
   })
 
   test("that is empty is a success of nothing", async () => {
-    expect(await (await post([])).json()).toEqual({
+    expect<unknown>(await (await post([])).json()).toEqual({
       size: 0,
       processed: 0,
       errors: 0,
@@ -69,7 +69,7 @@ describe("a batch", () => {
     const before = collect.events.length
     const response = await post(body)
     expect(response.status).toBe(400)
-    expect(await response.json()).toEqual({
+    expect<unknown>(await response.json()).toEqual({
       error: { message: "Bad request", code: "bad-request", status: 400, ...tree }
     })
     expect(collect.events.length).toBe(before)
@@ -85,7 +85,7 @@ describe("a batch", () => {
     )
     expect(response.status).toBe(200)
     expect(response.headers.get("vary")).toContain("Accept-Encoding")
-    expect(await response.json()).toMatchObject({ size: 50, errors: 50 })
+    expect<unknown>(await response.json()).toMatchObject({ size: 50, errors: 50 })
   })
 
   test("gives each item its own agent, address and time", async () => {

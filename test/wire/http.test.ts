@@ -62,7 +62,7 @@ describe("a method", () => {
       const response = await fetch(collect.url + path, { method })
       expect(response.status).toBe(405)
       expect(response.headers.get("allow")).toBe("OPTIONS, POST")
-      expect(await response.text()).toBe("")
+      expect<unknown>(await response.text()).toBe("")
     }
   })
 })
@@ -193,7 +193,7 @@ describe("a site over its rate", () => {
     const response = await limited.post(event())
     expect(response.status).toBe(429)
     expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(80)
-    expect(await response.json()).toMatchObject({ error: { code: "too-many-requests", status: 429 } })
+    expect<unknown>(await response.json()).toMatchObject({ error: { code: "too-many-requests", status: 429 } })
     expect((await limited.post(event({ website: OTHER }))).status).toBe(200)
     expect(limited.events).toHaveLength(3)
     await limited.stop()
@@ -225,7 +225,7 @@ describe("without a licence", () => {
     for (const path of ["/api/send", "/api/batch"]) {
       const response = await unlicensed.post(path === "/api/send" ? event() : [event()], { path })
       expect(response.status).toBe(402)
-      expect(await response.json()).toMatchObject({ disabled: true, error: { status: 402 } })
+      expect<unknown>(await response.json()).toMatchObject({ disabled: true, error: { status: 402 } })
       expect(response.headers.get("access-control-allow-origin")).toBe("*")
     }
     expect(unlicensed.events).toEqual([])
@@ -244,7 +244,7 @@ describe("what the storage can't take", () => {
     const response = await down.post(event())
     expect(response.status).toBe(503)
     expect(response.headers.get("retry-after")).toBe(retryAfter)
-    expect(await response.text()).not.toContain("secret inside")
+    expect<unknown>(await response.text()).not.toContain("secret inside")
     await down.stop()
   })
 
@@ -254,7 +254,7 @@ describe("what the storage can't take", () => {
     })
     const response = await picky.post(event())
     expect(response.status).toBe(400)
-    expect(await response.json()).toMatchObject({ error: { errors: ["The record is not acceptable."] } })
+    expect<unknown>(await response.json()).toMatchObject({ error: { errors: ["The record is not acceptable."] } })
     await picky.stop()
   })
 
@@ -262,7 +262,9 @@ describe("what the storage can't take", () => {
     const broken = await startCollect({ onSave: () => Effect.die(new Error("at /srv/secret/path.ts")) })
     const response = await broken.post(event())
     expect(response.status).toBe(500)
-    expect(await response.json()).toEqual({ error: { message: "Server error", code: "server-error", status: 500 } })
+    expect<unknown>(await response.json()).toEqual({
+      error: { message: "Server error", code: "server-error", status: 500 }
+    })
     await broken.stop()
   })
 })
@@ -275,7 +277,7 @@ describe("the probes", () => {
     })
     const response = await fetch(`${down.url}/api/health`)
     expect(response.status).toBe(503)
-    expect(await response.json()).toEqual({ status: "unavailable", reason: "Postgres does not answer" })
+    expect<unknown>(await response.json()).toEqual({ status: "unavailable", reason: "Postgres does not answer" })
     expect((await fetch(`${down.url}/livez`)).status).toBe(200)
     await down.stop()
   })

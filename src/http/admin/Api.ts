@@ -66,7 +66,9 @@ const readOnly = {
 const NotBlank = Schema.String.check(Schema.isPattern(/\S/, { message: "The name must not be blank." }))
 
 export const SiteCreateJson = Schema.Struct({
-  id: Schema.optionalKey(Schema.String.annotate({ description: "A UUID of your own, such as an Umami site's", format: "uuid" })),
+  id: Schema.optionalKey(
+    Schema.String.annotate({ description: "A UUID of your own, such as an Umami site's", format: "uuid" })
+  ),
   name: NotBlank,
   ...changeable
 }).annotate({ identifier: "SiteCreate" })
@@ -78,7 +80,10 @@ export const SiteUpdateJson = Schema.Struct({
   name: Schema.optionalKey(NotBlank),
   ...changeable,
   archived: Schema.optionalKey(Schema.Boolean)
-}).annotate({ identifier: "SiteUpdate", description: "Absent keys are left alone; `rate_limit: null` takes the site's own limit away." })
+}).annotate({
+  identifier: "SiteUpdate",
+  description: "Absent keys are left alone; `rate_limit: null` takes the site's own limit away."
+})
 export type SiteUpdateJson = typeof SiteUpdateJson.Type
 
 const RejectionJson = Schema.Struct({
@@ -88,7 +93,10 @@ const RejectionJson = Schema.Struct({
   hostname: Schema.NullOr(Schema.String),
   url_path: Schema.NullOr(Schema.String),
   user_agent: Schema.NullOr(Schema.String)
-}).annotate({ identifier: "Rejection", description: "A payload that was not stored, and why. Never with an IP address." })
+}).annotate({
+  identifier: "Rejection",
+  description: "A payload that was not stored, and why. Never with an IP address."
+})
 
 export const SettingJson = Schema.Struct({
   name: Schema.String,
@@ -160,11 +168,17 @@ export class AdminAccess extends HttpApiMiddleware.Service<AdminAccess>()("footf
 }) {}
 
 /** Writes every declared problem and every refused request as problem+json with the request's id. */
-export class Problems extends HttpApiMiddleware.Service<Problems>()("footfall/http/admin/Problems", { error: BadRequest }) {}
+export class Problems extends HttpApiMiddleware.Service<Problems>()("footfall/http/admin/Problems", {
+  error: BadRequest
+}) {}
 
 // Ids are read as text: a malformed one is a site that does not exist, not a malformed request.
 const byId = { params: { id: Schema.String } }
-const limit = { limit: Schema.optionalKey(Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: 500 }))) }
+const limit = {
+  limit: Schema.optionalKey(
+    Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: 500 }))
+  )
+}
 const unavailable = ServiceUnavailable
 
 class SitesGroup extends HttpApiGroup.make("sites")
@@ -186,10 +200,11 @@ class SitesGroup extends HttpApiGroup.make("sites")
       success: SiteJson,
       error: [NotFound, UnprocessableContent, unavailable]
     }),
-    HttpApiEndpoint.delete("archive", "/sites/:id", { ...byId, success: SiteJson, error: [NotFound, unavailable] }).annotate(
-      OpenApi.Description,
-      "Soft delete: the site takes no more events and is kept with those it has."
-    )
+    HttpApiEndpoint.delete("archive", "/sites/:id", {
+      ...byId,
+      success: SiteJson,
+      error: [NotFound, unavailable]
+    }).annotate(OpenApi.Description, "Soft delete: the site takes no more events and is kept with those it has.")
   )
   .middleware(AdminAccess)
   .annotate(OpenApi.Description, "Registered sites. A change reaches every collector within 5 s.") {}
@@ -236,7 +251,10 @@ class KeysGroup extends HttpApiGroup.make("keys")
     HttpApiEndpoint.get("list", "/keys", { success: Schema.Array(Schema.Struct(KeyJson)), error: unavailable }),
     HttpApiEndpoint.post("create", "/keys", {
       payload: Schema.Struct({ name: NotBlank, role: Schema.optionalKey(KeyRole) }),
-      success: Schema.Struct({ ...KeyJson, key: Schema.String.annotate({ description: "Shown once, kept as a hash" }) }),
+      success: Schema.Struct({
+        ...KeyJson,
+        key: Schema.String.annotate({ description: "Shown once, kept as a hash" })
+      }),
       error: [UnprocessableContent, unavailable]
     }).annotate(OpenApi.Description, "The role is `admin` unless given."),
     HttpApiEndpoint.delete("revoke", "/keys/:id", {

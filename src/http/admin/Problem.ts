@@ -39,7 +39,11 @@ export class NotFound extends HttpApiError.Problem<NotFound>()(
   { type, status: 404, title: "Not Found" },
   common
 ) {}
-export class Conflict extends HttpApiError.Problem<Conflict>()("Conflict", { type, status: 409, title: "Conflict" }, common) {}
+export class Conflict extends HttpApiError.Problem<Conflict>()(
+  "Conflict",
+  { type, status: 409, title: "Conflict" },
+  common
+) {}
 /** The body has the right shape and holds values that can't be accepted. */
 export class UnprocessableContent extends HttpApiError.Problem<UnprocessableContent>()(
   "UnprocessableContent",

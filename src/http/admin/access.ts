@@ -34,10 +34,14 @@ export const AccessLayer: Layer.Layer<AdminAccess | ViewerAccess, never, AdminKe
     AdminAccess,
     Effect.map(AdminKeys, (keys) => ({
       key: (handled: Handled, { credential }) =>
-        Effect.flatMap(identify(keys, credential), ({ role }): Effect.Effect<HttpServerResponse.HttpServerResponse, unhandled | Forbidden> =>
-          role === "admin"
-            ? handled
-            : Effect.fail(new Forbidden({ detail: `This needs a key with the role \`admin\`; yours is \`${role}\`.` }))
+        Effect.flatMap(
+          identify(keys, credential),
+          ({ role }): Effect.Effect<HttpServerResponse.HttpServerResponse, unhandled | Forbidden> =>
+            role === "admin"
+              ? handled
+              : Effect.fail(
+                  new Forbidden({ detail: `This needs a key with the role \`admin\`; yours is \`${role}\`.` })
+                )
         )
     }))
   )

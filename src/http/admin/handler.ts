@@ -76,19 +76,27 @@ const notFound = (request: HttpServerRequest.HttpServerRequest) => {
 const unexpected = (request: HttpServerRequest.HttpServerRequest, cause: Cause.Cause<unknown>) =>
   Effect.as(
     Effect.logError("An admin request failed.", cause).pipe(
-      Effect.annotateLogs({ requestId: request.headers[REQUEST_ID_HEADER], method: request.method, path: pathOf(request) })
+      Effect.annotateLogs({
+        requestId: request.headers[REQUEST_ID_HEADER],
+        method: request.method,
+        path: pathOf(request)
+      })
     ),
     problem(request, 500, "Something went wrong; the server's log has the details under the request's id.")
   )
 
 /** The gate first, then the routes; whatever goes wrong in them becomes a problem. */
-const guarded = <R>(routes: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, R>, gate: FeatureGate["Service"]) =>
+const guarded = <R>(
+  routes: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, R>,
+  gate: FeatureGate["Service"]
+) =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const path = pathOf(request)
     if (path === PREFIX || path.startsWith(`${PREFIX}/`)) {
       const state = gate.state()
-      if (state._tag === "Off") return problem(request, 402, `Product Analytics requires a valid licence: ${state.why}.`)
+      if (state._tag === "Off")
+        return problem(request, 402, `Product Analytics requires a valid licence: ${state.why}.`)
     }
     const response = yield* Effect.catchCause(routes, (cause) => {
       if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
@@ -99,7 +107,11 @@ const guarded = <R>(routes: Effect.Effect<HttpServerResponse.HttpServerResponse,
     })
     // The framework answers wrong content types and the like in plain text.
     return response.status >= 400 && response.headers["content-type"] !== "application/problem+json"
-      ? problem(request, response.status, response.status === 415 ? "Send the body as `application/json`." : "The request can't be served.")
+      ? problem(
+          request,
+          response.status,
+          response.status === 415 ? "Send the body as `application/json`." : "The request can't be served."
+        )
       : response
   })
 
@@ -118,15 +130,19 @@ export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Sc
   )
   const services = yield* Effect.context<AdminServices>()
   const router = Context.get(built, HttpRouter.HttpRouter)
-  const answer = HttpEffect.toWebHandlerWith<AdminServices, HttpServerRequest.HttpServerRequest | Scope.Scope>(services)(
-    guarded(router.asHttpEffect(), gate))
+  const answer = HttpEffect.toWebHandlerWith<AdminServices, HttpServerRequest.HttpServerRequest | Scope.Scope>(
+    services
+  )(guarded(router.asHttpEffect(), gate))
 
   const openApi = JSON.stringify(OpenApi.fromApi(AdminApi))
   let docs: Promise<string> | undefined
   const docsPage = (): Promise<string> => {
-    docs ??= HttpRouter.toWebHandler(HttpApiScalar.layer(AdminApi, { path: "/docs", scalar: { withDefaultFonts: false } }), {
-      disableLogger: true
-    })
+    docs ??= HttpRouter.toWebHandler(
+      HttpApiScalar.layer(AdminApi, { path: "/docs", scalar: { withDefaultFonts: false } }),
+      {
+        disableLogger: true
+      }
+    )
       .handler(new Request("http://localhost/docs"))
       .then((response) => response.text())
     return docs

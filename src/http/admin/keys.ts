@@ -1,17 +1,10 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { MAX_NAME_LENGTH } from "../../domain/siteValues.ts"
-import { type AdminKey, AdminKeys, type AdminKeysError } from "../../ports/AdminKeys.ts"
+import { AdminKeys, type AdminKeysError } from "../../ports/AdminKeys.ts"
 import { AdminApi } from "./Api.ts"
+import { keyJson } from "./keyJson.ts"
 import { NotFound, ServiceUnavailable, UnprocessableContent } from "./Problem.ts"
-
-const keyJson = (key: AdminKey) => ({
-  id: key.id,
-  name: key.name,
-  role: key.role,
-  prefix: key.prefix,
-  created_at: key.createdAt.toISOString()
-})
 
 const unavailable = (error: AdminKeysError) => new ServiceUnavailable({ detail: error.message })
 

@@ -24,8 +24,7 @@ export const RejectionsHandlers = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const sites = yield* Sites
     const rejections = yield* Rejections
-    const recent = (siteId: string | null, limit = DEFAULT_LIMIT) =>
-      rejections.recent(siteId, limit).map(rejectionJson)
+    const recent = (siteId: string | null, limit = DEFAULT_LIMIT) => rejections.recent(siteId, limit).map(rejectionJson)
 
     return handlers.handleAll({
       ofSite: Effect.fnUntraced(function* ({ params, query }) {

@@ -87,8 +87,6 @@ export const ProblemsLayer: Layer.Layer<Problems> = Layer.succeed(Problems, (han
         ? refusedRequest(error)
         : error
     if (!isProblem(problem)) return Effect.fail(error)
-    return Effect.map(HttpServerRequest.HttpServerRequest, (request) =>
-      problemResponse(request, { ...problem })
-    )
+    return Effect.map(HttpServerRequest.HttpServerRequest, (request) => problemResponse(request, { ...problem }))
   })
 )

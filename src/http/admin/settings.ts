@@ -1,23 +1,9 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { Settings, type SettingState, type SettingsError } from "../../ports/Settings.ts"
+import { Settings, type SettingsError } from "../../ports/Settings.ts"
 import { AdminApi, type SettingJson } from "./Api.ts"
 import { Conflict, NotFound, ServiceUnavailable, UnprocessableContent } from "./Problem.ts"
-
-const settingJson = ({ setting, value, source, note }: SettingState): SettingJson => ({
-  name: setting.name,
-  variable: setting.env,
-  group: setting.group,
-  value,
-  source,
-  note,
-  default: setting.defaultText,
-  accepts: setting.accepts,
-  doc: setting.doc,
-  secret: setting.secret,
-  environment_only: setting.environmentOnly,
-  live: setting.live
-})
+import { settingJson } from "./settingJson.ts"
 
 const unavailable = (error: SettingsError) => new ServiceUnavailable({ detail: error.message })
 
@@ -45,7 +31,9 @@ export const SettingsHandlers = HttpApiBuilder.group(
           Effect.flatMap((all): Effect.Effect<SettingJson, NotFound> => {
             const found = all.find(({ setting }) => setting.name === params.name || setting.env === params.name)
             return found === undefined
-              ? Effect.fail(new NotFound({ detail: `There is no setting ${JSON.stringify(params.name.slice(0, 100))}.` }))
+              ? Effect.fail(
+                  new NotFound({ detail: `There is no setting ${JSON.stringify(params.name.slice(0, 100))}.` })
+                )
               : Effect.succeed(settingJson(found))
           })
         ),

@@ -3,31 +3,13 @@ import { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { SiteId } from "../../domain/ids.ts"
 import type { Site } from "../../domain/Site.ts"
+import { TRACKER_SCRIPT_URL } from "../../domain/settings.ts"
 import type { SiteValues } from "../../domain/siteValues.ts"
-import { PORT, PUBLIC_URL, TRACKER_SCRIPT_URL } from "../../domain/settings.ts"
-import { trackingSnippet } from "../../domain/snippet.ts"
 import { Settings } from "../../ports/Settings.ts"
 import { type SiteCreate, Sites, type SitesError } from "../../ports/Sites.ts"
-import { AdminApi, type SiteCreateJson, type SiteJson, type SiteUpdateJson } from "./Api.ts"
+import { AdminApi, type SiteCreateJson, type SiteUpdateJson } from "./Api.ts"
 import { Conflict, NotFound, ServiceUnavailable, UnprocessableContent } from "./Problem.ts"
-
-const siteJson = (site: Site, snippet: { readonly scriptUrl: string; readonly hostUrl: string }): SiteJson => ({
-  id: site.id,
-  uuid: site.id,
-  name: site.name,
-  allowed_domains: site.domains,
-  archived: site.archived,
-  rate_limit:
-    site.rateLimit === null
-      ? null
-      : { events_per_second: site.rateLimit.eventsPerSecond, burst: site.rateLimit.burst },
-  timezone: site.timezone,
-  week_start: site.weekStart,
-  currency: site.currency,
-  created_at: site.createdAt.toISOString(),
-  updated_at: site.updatedAt.toISOString(),
-  tracking_snippet: trackingSnippet({ siteId: site.id, ...snippet })
-})
+import { publicUrl, siteJson } from "./siteJson.ts"
 
 /** Names of the request's body for the names of the domain. */
 const JSON_NAMES: Readonly<Record<string, string>> = {
@@ -81,7 +63,10 @@ const changeOf = (payload: Omit<SiteUpdateJson, "id">): SiteValues => ({
 })
 
 const created = ({ id, ...rest }: SiteCreateJson): SiteCreate => ({
-  ...changeOf(rest), ...(id !== undefined && { id }), name: rest.name })
+  ...changeOf(rest),
+  ...(id !== undefined && { id }),
+  name: rest.name
+})
 
 export const SitesHandlers = HttpApiBuilder.group(
   AdminApi,
@@ -90,15 +75,12 @@ export const SitesHandlers = HttpApiBuilder.group(
     const sites = yield* Sites
     const settings = yield* Settings
 
-    /** `PUBLIC_URL`, else this machine; with the free port of `PORT=0`, the address that the request came to. */
-    const hostUrl = (request: HttpServerRequest.HttpServerRequest): string => {
-      const port = settings.get(PORT)
-      if (port !== 0) return settings.get(PUBLIC_URL) ?? `http://localhost:${port}`
-      return settings.get(PUBLIC_URL) ?? URL.parse(request.originalUrl)?.origin ?? "http://localhost"
-    }
     const shown = (site: Site) =>
       Effect.map(HttpServerRequest.HttpServerRequest, (request) =>
-        siteJson(site, { scriptUrl: settings.get(TRACKER_SCRIPT_URL), hostUrl: hostUrl(request) })
+        siteJson(site, {
+          scriptUrl: settings.get(TRACKER_SCRIPT_URL),
+          hostUrl: publicUrl(settings, URL.parse(request.originalUrl)?.origin)
+        })
       )
 
     return handlers.handleAll({

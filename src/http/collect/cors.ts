@@ -32,7 +32,7 @@ export class Cors {
   /** Headers for an answer about the site (null: none that we know) to a request of this origin (null: not of a page). */
   headers(siteId: string | null, origin: string | null, json: boolean): Headers {
     const site = siteId === null ? undefined : this.#sites.find(siteId)
-    if (origin === null || (site !== undefined && site.allowsEveryOrigin)) return json ? this.#anyJson : this.#any
+    if (origin === null || site?.allowsEveryOrigin) return json ? this.#anyJson : this.#any
     const allowed = site === undefined ? this.#sites.allowsOrigin(origin) : site.allowsOrigin(origin)
     const headers = new Headers([["vary", "Origin"], ...this.#none])
     if (allowed) headers.set("access-control-allow-origin", origin)

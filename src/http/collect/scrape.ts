@@ -1,8 +1,8 @@
 import { readdir } from "node:fs/promises"
 import { type Context, Effect, Metric, type Scope } from "effect"
 import { PrometheusMetrics } from "effect/observability"
-import { VERSION } from "../../version.ts"
 import { Storage } from "../../ports/Storage.ts"
+import { VERSION } from "../../version.ts"
 import * as metrics from "./metrics.ts"
 
 /** How often the event loop is asked whether it is late. */

@@ -7,7 +7,7 @@ export const WORKER_VARIABLE = "FOOTFALL_WORKER"
 /** What workers tell their supervisor. `Rendered` answers `Render`; its text is null when rendering failed. */
 export type FromWorker =
   | { readonly _tag: "Connected" }
-  | { readonly _tag: "Ready"; readonly url: string }
+  | { readonly _tag: "Ready"; readonly url: string; readonly shutdownTimeoutSeconds: number | null }
   | { readonly _tag: "Scrape" }
   | { readonly _tag: "Rendered"; readonly id: number; readonly text: string | null }
 
@@ -26,8 +26,8 @@ const SIGNALS = ["SIGTERM", "SIGINT"] as const
 export interface WorkerLink {
   /** From 1; null when this process has no supervisor. */
   readonly worker: number | null
-  /** Tells the supervisor that requests are answered at `url`. */
-  readonly announceReady: (url: string) => void
+  /** Tells the supervisor that requests are answered at `url`, and how long draining may take when that is not its own setting. */
+  readonly announceReady: (url: string, shutdownTimeoutSeconds?: number) => void
   /** The metrics of all workers, each sample with a label `worker`; without a supervisor this process's own, as they are. */
   readonly gatherMetrics: () => Promise<string>
 }
@@ -112,7 +112,8 @@ const join = (worker: number, part: WorkerPart): { readonly link: WorkerLink; re
   return {
     link: {
       worker,
-      announceReady: (url) => tell({ _tag: "Ready", url }),
+      announceReady: (url, shutdownTimeoutSeconds) =>
+        tell({ _tag: "Ready", url, shutdownTimeoutSeconds: shutdownTimeoutSeconds ?? null }),
       gatherMetrics: () => {
         asking ??= ask().finally(() => {
           asking = null

@@ -31,7 +31,8 @@ test("what is no key is nobody", async () => {
   await run(
     Effect.gen(function* () {
       const keys = yield* keysOf(url)
-      for (const text of ["", "ff_", "ff_wrong", "x".repeat(100_000), "\u0000"]) expect(yield* keys.verify(text)).toBeNull()
+      for (const text of ["", "ff_", "ff_wrong", "x".repeat(100_000), "\u0000"])
+        expect(yield* keys.verify(text)).toBeNull()
     })
   )
 })
@@ -41,7 +42,9 @@ test("ten processes that start together make one first key, and none when there 
   await run(
     Effect.gen(function* () {
       const processes = yield* Effect.forEach(Array.from({ length: 5 }), () => keysOf(url))
-      const made = yield* Effect.forEach([...processes, ...processes], (keys) => keys.createFirst, { concurrency: "unbounded" })
+      const made = yield* Effect.forEach([...processes, ...processes], (keys) => keys.createFirst, {
+        concurrency: "unbounded"
+      })
       const [first, ...more] = made.filter((key) => key !== null)
       expect(more).toEqual([])
       const keys = processes[0]!
@@ -68,7 +71,13 @@ test("a revoked key ends at once here and within 5 s in other processes, althoug
       yield* mine.revoke(record.id)
       expect(yield* mine.verify(key)).toBeNull()
       const begin = performance.now()
-      yield* theirs.verify(key).pipe(Effect.delay("20 millis"), Effect.repeat({ until: (found) => found === null }), Effect.timeout("8 seconds"))
+      yield* theirs
+        .verify(key)
+        .pipe(
+          Effect.delay("20 millis"),
+          Effect.repeat({ until: (found) => found === null }),
+          Effect.timeout("8 seconds")
+        )
       expect(performance.now() - begin).toBeLessThan(5_000)
       expect(yield* mine.list).toEqual([])
     })

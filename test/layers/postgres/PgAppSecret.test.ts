@@ -31,7 +31,9 @@ test("processes that start together share one generated secret, and so do later 
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
-      const together = yield* Effect.forEach(Array.from({ length: 6 }), () => secretOf(url), { concurrency: "unbounded" })
+      const together = yield* Effect.forEach(Array.from({ length: 6 }), () => secretOf(url), {
+        concurrency: "unbounded"
+      })
       const later = yield* secretOf(url)
       expect(new Set([...together, later].map(({ value }) => value)).size).toBe(1)
     })

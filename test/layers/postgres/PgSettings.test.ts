@@ -1,6 +1,12 @@
 import { describe, expect, test } from "bun:test"
 import { Context, Effect, type Redacted } from "effect"
-import { CORS_MAX_AGE, LICENSE_TOKEN, MAX_BODY_BYTES, PORT, RATE_LIMIT_EVENTS_PER_SECOND } from "../../../src/domain/settings.ts"
+import {
+  CORS_MAX_AGE,
+  LICENSE_TOKEN,
+  MAX_BODY_BYTES,
+  PORT,
+  RATE_LIMIT_EVENTS_PER_SECOND
+} from "../../../src/domain/settings.ts"
 import { Settings } from "../../../src/ports/Settings.ts"
 import { run, startProcess } from "../../support/controlPlane.ts"
 import { eventually } from "../../support/eventually.ts"
@@ -38,7 +44,9 @@ test("the environment comes before the table, the table before the default", asy
 
 test("an empty variable counts as absent", async () => {
   const url = await freshDatabase()
-  expect(await run(Effect.map(settingsOf(url, { CORS_MAX_AGE: "" }), (settings) => settings.get(CORS_MAX_AGE)))).toBe(86_400)
+  expect(await run(Effect.map(settingsOf(url, { CORS_MAX_AGE: "" }), (settings) => settings.get(CORS_MAX_AGE)))).toBe(
+    86_400
+  )
 })
 
 test("every wrong value is told at once, with its name, what it was given and what it accepts, and no secret", async () => {
@@ -79,7 +87,10 @@ test("another setting waits for the next start, and says so", async () => {
   await run(
     Effect.gen(function* () {
       const settings = yield* settingsOf(url)
-      expect(yield* settings.set("cors-max-age", "60")).toMatchObject({ value: "60", note: "In force after the next start." })
+      expect(yield* settings.set("cors-max-age", "60")).toMatchObject({
+        value: "60",
+        note: "In force after the next start."
+      })
       expect(settings.get(CORS_MAX_AGE)).toBe(86_400)
       expect((yield* settingsOf(url)).get(CORS_MAX_AGE)).toBe(60)
     })
@@ -94,7 +105,10 @@ test("a secret is never shown", async () => {
       yield* settings.set("license-token", "eyJhbGciOiJFZERTQSJ9.e30.c2ln")
       expect(settings.get(LICENSE_TOKEN)).toBe("eyJhbGciOiJFZERTQSJ9.e30.c2ln")
       const states = yield* settings.list
-      expect(states.flatMap(({ setting, value }) => (value === "•••" ? setting.env : []))).toEqual(["APP_SECRET", "LICENSE_TOKEN"])
+      expect(states.flatMap(({ setting, value }) => (value === "•••" ? setting.env : []))).toEqual([
+        "APP_SECRET",
+        "LICENSE_TOKEN"
+      ])
       expect(JSON.stringify(states)).not.toContain("eyJ")
     })
   )

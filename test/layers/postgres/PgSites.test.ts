@@ -37,7 +37,13 @@ test("a site is created with what was given, and with defaults for the rest", as
       })
       expect(Math.abs(full.createdAt.getTime() - Date.now())).toBeLessThan(60_000)
       const bare = yield* sites.create({ name: "Blog" })
-      expect(bare).toMatchObject({ domains: [], rateLimit: null, timezone: "UTC", weekStart: "monday", currency: "USD" })
+      expect(bare).toMatchObject({
+        domains: [],
+        rateLimit: null,
+        timezone: "UTC",
+        weekStart: "monday",
+        currency: "USD"
+      })
       expect(yield* sites.get(bare.id)).toEqual(bare)
     })
   )
@@ -52,7 +58,10 @@ test("a created, changed, archived and revived site is known to its own process 
       expect(sites.find(ID)?.id).toBe(ID)
       expect(sites.find(ID.toUpperCase())?.id).toBe(ID)
       expect(sites.find(ID)?.allowsOrigin("https://www.shop.example")).toBe(true)
-      expect([sites.allowsOrigin("https://shop.example"), sites.allowsOrigin("https://other.example")]).toEqual([true, false])
+      expect([sites.allowsOrigin("https://shop.example"), sites.allowsOrigin("https://other.example")]).toEqual([
+        true,
+        false
+      ])
 
       const limited = yield* sites.update(ID, { rateLimit: { eventsPerSecond: 5, burst: 10 } })
       expect([limited.name, limited.domains]).toEqual(["Shop", ["shop.example"]])
@@ -79,7 +88,12 @@ test("sites are listed by name, whatever the case of its letters", async () => {
     Effect.gen(function* () {
       const sites = yield* sitesOf(url)
       for (const name of ["beta", "Alpha", "gamma", "Beta"]) yield* sites.create({ name })
-      expect((yield* sites.list({ archived: false })).map(({ name }) => name)).toEqual(["Alpha", "Beta", "beta", "gamma"])
+      expect((yield* sites.list({ archived: false })).map(({ name }) => name)).toEqual([
+        "Alpha",
+        "Beta",
+        "beta",
+        "gamma"
+      ])
     })
   )
 })
@@ -87,7 +101,11 @@ test("sites are listed by name, whatever the case of its letters", async () => {
 describe("a request that can't be carried out says why", () => {
   test.each<[string, (sites: Sites["Service"]) => Effect.Effect<unknown, { readonly reason: string }>, string]>([
     ["a taken id", (sites) => sites.create({ id: ID, name: "again" }), "Conflict"],
-    ["an archived site's id", (sites) => Effect.andThen(sites.archive(ID), sites.create({ id: ID, name: "again" })), "Conflict"],
+    [
+      "an archived site's id",
+      (sites) => Effect.andThen(sites.archive(ID), sites.create({ id: ID, name: "again" })),
+      "Conflict"
+    ],
     ["a wrong domain", (sites) => sites.create({ name: "x", domains: ["https://a.example/page"] }), "Invalid"],
     ["a blank name", (sites) => sites.update(ID, { name: " " }), "Invalid"],
     ["an unknown id to read", (sites) => sites.get(NOBODY), "NotFound"],

@@ -18,7 +18,11 @@ test("while the database is away the known sites and settings go on, changes fai
       const server = yield* startEmbeddedPostgres(temporaryFolder())
       const mine = yield* startProcess(server.url)
       const theirs = yield* startProcess(server.url)
-      const [sites, settings, keys] = [Context.get(mine, Sites), Context.get(mine, Settings), Context.get(mine, AdminKeys)]
+      const [sites, settings, keys] = [
+        Context.get(mine, Sites),
+        Context.get(mine, Settings),
+        Context.get(mine, AdminKeys)
+      ]
       yield* sites.create({ id: ID, name: "Shop", domains: ["shop.example"] })
       yield* settings.set("rate-limit-burst", "7")
 
@@ -26,9 +30,9 @@ test("while the database is away the known sites and settings go on, changes fai
       process.kill(stopped, "SIGSTOP")
       yield* Effect.addFinalizer(() => Effect.sync(() => server.pid() === stopped && process.kill(stopped, "SIGCONT")))
       // A connected backend still answers; it is stopped by its own signal.
-      const backends = (yield* Effect.promise(() =>
-        Bun.$`ps -o pid= --ppid ${stopped}`.text()
-      )).split("\n").flatMap((line) => Number(line) || [])
+      const backends = (yield* Effect.promise(() => Bun.$`ps -o pid= --ppid ${stopped}`.text()))
+        .split("\n")
+        .flatMap((line) => Number(line) || [])
       for (const pid of backends) process.kill(pid, "SIGSTOP")
       const begin = performance.now()
       const failures = yield* Effect.all(
@@ -41,11 +45,17 @@ test("while the database is away the known sites and settings go on, changes fai
       )
       expect(failures.map(({ reason }) => reason)).toEqual(["Unavailable", "Unavailable", "Unavailable"])
       expect(performance.now() - begin).toBeLessThan(12_000)
-      expect([sites.find(ID)?.id, sites.allowsOrigin("https://shop.example"), settings.get(RATE_LIMIT_BURST)]).toEqual([ID, true, 7])
+      expect([sites.find(ID)?.id, sites.allowsOrigin("https://shop.example"), settings.get(RATE_LIMIT_BURST)]).toEqual([
+        ID,
+        true,
+        7
+      ])
 
       for (const pid of [...backends, stopped]) process.kill(pid, "SIGCONT")
       process.kill(stopped, "SIGKILL")
-      yield* sites.list({ archived: false }).pipe(Effect.retry(Schedule.spaced("100 millis")), Effect.timeout("20 seconds"))
+      yield* sites
+        .list({ archived: false })
+        .pipe(Effect.retry(Schedule.spaced("100 millis")), Effect.timeout("20 seconds"))
       expect(server.pid()).not.toBe(stopped)
       yield* Context.get(theirs, Sites).archive(ID)
       yield* eventually("the change is followed", () => sites.find(ID) === undefined)

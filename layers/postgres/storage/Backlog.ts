@@ -1,0 +1,57 @@
+import { Effect } from "effect"
+import type { StorageError } from "../../../src/domain/StorageError.ts"
+
+interface FlushWaiter {
+  readonly upTo: number
+  remaining: number
+  failure: StorageError | undefined
+  readonly resume: (effect: Effect.Effect<void, StorageError>) => void
+}
+
+/** Counts what is accepted and not yet answered, over all lanes of a storage, and keeps it within its limits. */
+export class Backlog {
+  records = 0
+  bytes = 0
+  private accepted = 0
+  private waiters: Array<FlushWaiter> = []
+  readonly maxRecords: number
+  readonly maxBytes: number
+
+  constructor(maxRecords: number, maxBytes: number) {
+    this.maxRecords = maxRecords
+    this.maxBytes = maxBytes
+  }
+
+  /** Whether one more record of this size fits. The first always does, whatever its size. */
+  hasRoom(bytes: number): boolean {
+    return this.records < this.maxRecords && (this.bytes + bytes <= this.maxBytes || this.records === 0)
+  }
+
+  /** Takes a record in; the answer is its number in the order of acceptance. */
+  add(bytes: number): number {
+    this.records++
+    this.bytes += bytes
+    return ++this.accepted
+  }
+
+  /** A record was answered, well or not. */
+  remove(number: number, bytes: number, failure: StorageError | undefined): void {
+    this.records--
+    this.bytes -= bytes
+    if (this.waiters.length === 0) return
+    for (const waiter of this.waiters) {
+      if (number > waiter.upTo) continue
+      waiter.remaining--
+      waiter.failure ??= failure
+      if (waiter.remaining === 0)
+        waiter.resume(waiter.failure === undefined ? Effect.void : Effect.fail(waiter.failure))
+    }
+    this.waiters = this.waiters.filter((waiter) => waiter.remaining > 0)
+  }
+
+  /** Resumes when every record accepted so far was answered; fails with the first failure among them. */
+  readonly flush: Effect.Effect<void, StorageError> = Effect.callback((resume) => {
+    if (this.records === 0) return resume(Effect.void)
+    this.waiters.push({ upTo: this.accepted, remaining: this.records, failure: undefined, resume })
+  })
+}

@@ -1,0 +1,93 @@
+import * as NodeChildProcessSpawner from "@effect/platform-node-shared/NodeChildProcessSpawner"
+import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
+import * as NodePath from "@effect/platform-node-shared/NodePath"
+import * as NodeStdio from "@effect/platform-node-shared/NodeStdio"
+import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
+import { Cause, Console, Effect, Exit, Fiber, Layer } from "effect"
+import { CliConfig, CliError, Command, GlobalFlag } from "effect/cli"
+import { layer as changes } from "../layers/postgres/Changes.ts"
+import { layerAppDatabase, layerDatabaseUrl } from "../layers/postgres/connect.ts"
+import { MIGRATIONS } from "../layers/postgres/migrate.ts"
+import { layer as pgAdminKeys } from "../layers/postgres/PgAdminKeys.ts"
+import { layerWith as pgSettings } from "../layers/postgres/PgSettings.ts"
+import { layer as pgSites } from "../layers/postgres/PgSites.ts"
+import { doctor } from "./cli/doctor.ts"
+import { keys } from "./cli/keys.ts"
+import { send } from "./cli/send.ts"
+import { settings } from "./cli/settings.ts"
+import { sites } from "./cli/sites.ts"
+import { status } from "./cli/status.ts"
+import { logging, REFUSED_TO_START } from "./runProcess.ts"
+import { VERSION } from "./version.ts"
+
+/** The app database, joined or started, and migrated. A wrong setting does not keep the command out that would put it right. */
+const instance = Layer.merge(pgSites, pgAdminKeys).pipe(
+  Layer.provideMerge(pgSettings({ environment: process.env, refuseWrong: false })),
+  Layer.provideMerge(changes),
+  Layer.provideMerge(layerAppDatabase),
+  Layer.provide(layerDatabaseUrl)
+)
+
+const migrate = Command.make("migrate", {}, () =>
+  Effect.andThen(
+    Layer.build(layerAppDatabase.pipe(Layer.provide(layerDatabaseUrl))),
+    Console.log(`The database is up to date: ${MIGRATIONS.at(-1)?.name}.`)
+  ).pipe(Effect.scoped)
+).pipe(Command.withDescription("Bring the app database to this version; every start does so as well"))
+
+const footfall = Command.make("footfall").pipe(
+  Command.withDescription(
+    "Footfall, a first-party collector for Umami's tracker. The app database is DATABASE_URL, else the embedded Postgres of DATA_DIR, which runs as long as a command needs it."
+  ),
+  Command.withSubcommands([
+    sites.pipe(Command.provide(instance)),
+    settings.pipe(Command.provide(instance)),
+    keys.pipe(Command.provide(instance)),
+    migrate,
+    status,
+    send,
+    doctor
+  ])
+)
+
+const platform = Layer.mergeAll(
+  NodeChildProcessSpawner.layer.pipe(Layer.provideMerge(Layer.merge(NodeFileSystem.layer, NodePath.layer))),
+  NodeStdio.layer,
+  NodeTerminal.layer,
+  CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
+)
+
+/** Wrong usage exits like a wrong configuration. */
+const exitCode = (cause: Cause.Cause<unknown>): { readonly code: number; readonly message: string | null } => {
+  const reason = cause.reasons[0]
+  if (Cause.hasInterruptsOnly(cause)) return { code: 130, message: null }
+  if (reason?._tag !== "Fail") return { code: 1, message: `This should not have happened: ${Cause.pretty(cause)}` }
+  const error = reason.error
+  if (CliError.isCliError(error)) {
+    return { code: error._tag === "ShowHelp" && error.errors.length === 0 ? 0 : REFUSED_TO_START, message: null }
+  }
+  const tag = error instanceof Error && "_tag" in error ? error._tag : ""
+  // Its own output said it already.
+  if (tag === "CommandFailure") return { code: 1, message: null }
+  return {
+    code: tag === "StartError" ? REFUSED_TO_START : 1,
+    message: error instanceof Error ? error.message : String(error)
+  }
+}
+
+if (import.meta.main) {
+  const program = Command.runWith(footfall, { version: VERSION })(process.argv.slice(2)).pipe(
+    Effect.provide(platform),
+    Effect.provide(logging({ format: "pretty", level: "warn" }))
+  )
+  const fiber = Effect.runFork(program)
+  const interrupt = () => void Effect.runFork(Fiber.interrupt(fiber))
+  process.on("SIGINT", interrupt)
+  process.on("SIGTERM", interrupt)
+  fiber.addObserver((exit) => {
+    if (Exit.isSuccess(exit)) process.exit(0)
+    const { code, message } = exitCode(exit.cause)
+    if (message !== null) process.stderr.write(`${message}\n`)
+    process.exit(code)
+  })
+}

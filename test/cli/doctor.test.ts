@@ -1,0 +1,75 @@
+import { expect, test } from "bun:test"
+import { footfall, onFreshDatabase } from "./support.ts"
+
+const NOBODY = ["--url", "http://localhost:1"]
+
+interface Report {
+  readonly healthy: boolean
+  readonly checks: ReadonlyArray<{
+    readonly about: string
+    readonly state: string
+    readonly found: string
+    readonly todo?: string
+  }>
+}
+
+const report = (out: string) => {
+  const { healthy, checks } = JSON.parse(out) as Report
+  return { healthy, of: (about: string) => checks.filter((check) => check.about === about) }
+}
+
+test("a sound instance is told from top to bottom, and nothing secret with it", async () => {
+  const run = await onFreshDatabase()
+  const { code, out } = await run(["doctor", "--json", ...NOBODY], { APP_SECRET: "a secret of our own" })
+  expect(code).toBe(0)
+  const { healthy, of } = report(out)
+  expect(healthy).toBe(true)
+  expect(of("environment")[0]?.found).toBe("sets DATABASE_URL, APP_SECRET")
+  expect(of("migrations")[0]?.found).toStartWith("up to date")
+  expect(of("secret")[0]?.found).toBe("from APP_SECRET")
+  expect(of("licence")[0]?.found).toContain("FEATURE_GATE is open")
+  expect(of("proxies")[0]?.found).toStartWith("TRUST_PROXY is loopback: headers are believed when")
+  expect(of("geo")[0]?.state).toBe("note")
+  expect(of("storage")[0]?.state).toBe("ok")
+  expect(of("client")[0]?.found).toContain("from 127.0.0.1")
+  expect(of("server")[0]?.found).toBe("http://localhost:1 can't be reached: nothing listens there")
+  expect(out).not.toContain("a secret of our own")
+  expect(out).not.toMatch(/postgres:\/\//)
+}, 20_000)
+
+test("everything that is wrong is told at once, and the exit code is 1", async () => {
+  const run = await onFreshDatabase()
+  const { code, out } = await run(["doctor", "--json", ...NOBODY], {
+    SALT_ROTATION: "year",
+    APP_SECRET: "change-me-please",
+    FEATURE_GATE: "token",
+    GEOLITE_DB_PATH: "/nowhere.mmdb"
+  })
+  expect(code).toBe(1)
+  const { healthy, of } = report(out)
+  expect(healthy).toBe(false)
+  expect(of("environment")[0]).toMatchObject({
+    state: "bad",
+    found: 'SALT_ROTATION is "year"; it accepts `day`, `week` or `month`.'
+  })
+  expect(of("secret")[0]?.found).toContain("known placeholder")
+  expect(of("licence")[0]?.found).toContain("needs LICENSE_PUBLIC_KEY")
+  expect(of("geo")[0]?.found).toContain("/nowhere.mmdb")
+  expect(of("storage")[0]?.state).toBe("ok")
+}, 20_000)
+
+test("a database that is not there is told with its place and without its password", async () => {
+  const { code, out } = await footfall(["doctor", ...NOBODY], {
+    DATABASE_URL: "postgres://me:hunter2@127.0.0.1:1/footfall"
+  })
+  expect(code).toBe(1)
+  expect(out).toMatch(/^BAD {3}database +Can't connect to the Postgres that DATABASE_URL names, 127\.0\.0\.1:1: /m)
+  expect(out).not.toContain("hunter2")
+}, 20_000)
+
+test("a database that is not there keeps the other commands out with the same message", async () => {
+  const refused = await footfall(["sites", "list"], { DATABASE_URL: "postgres://me:hunter2@127.0.0.1:1/footfall" })
+  expect([refused.code, refused.out]).toEqual([2, ""])
+  expect(refused.err).toContain("127.0.0.1:1")
+  expect(refused.err).not.toContain("hunter2")
+}, 20_000)

@@ -1,0 +1,101 @@
+import { describe, expect, test } from "bun:test"
+import { explainAnswer } from "../../src/cli/send.ts"
+import { footfall } from "./support.ts"
+
+const ID = "3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f"
+
+const refusal = (message: string, more: object = {}) => ({ error: { message, ...more } })
+
+describe("every answer is explained, with what to do about it", () => {
+  test.each<[string, number, unknown, Record<string, string>, boolean, string, string | null]>([
+    ["stored", 200, { cache: "x", sessionId: "s1", visitId: "v1" }, {}, true, "Stored, in the session s1.", null],
+    ["a bot", 200, { beep: "boop" }, {}, false, "Taken for a bot's and not stored.", "DISABLE_BOT_CHECK"],
+    ["another server's 200", 200, "<html>", {}, false, "something that is not Footfall", "--url"],
+    [
+      "an unknown site",
+      400,
+      refusal("Website not found."),
+      {},
+      false,
+      "No live site has this id.",
+      "footfall sites list"
+    ],
+    [
+      "a wrong payload",
+      400,
+      refusal("Bad request", {
+        errors: [],
+        properties: { payload: { errors: [], properties: { website: { errors: ["Invalid UUID"] } } } }
+      }),
+      {},
+      false,
+      "The payload was refused: payload.website: Invalid UUID.",
+      null
+    ],
+    ["no licence", 402, { disabled: true }, {}, false, "no valid licence", "LICENSE_TOKEN"],
+    ["a blocked address", 403, refusal("Forbidden"), {}, false, "address is blocked", "IGNORE_IP"],
+    ["another server's 404", 404, "", {}, false, "no collector", "--url"],
+    ["over the limit", 429, refusal("slow down"), { "retry-after": "7" }, false, "rate limit", "Try again in 7 s."],
+    [
+      "a storage that is away",
+      503,
+      refusal("The event could not be stored; try again."),
+      { "retry-after": "5" },
+      false,
+      "could not be stored",
+      "footfall doctor"
+    ],
+    ["a defect", 500, refusal("Server error"), {}, false, "unexpected answer with status 500", "log"]
+  ])("%s", (_, status, body, headers, stored, outcome, todo) => {
+    const explained = explainAnswer({ status, body, headers: new Headers(headers) })
+    expect(explained.stored).toBe(stored)
+    expect(explained.outcome).toContain(outcome)
+    if (todo === null) expect(explained.todo).toBeNull()
+    else expect(explained.todo).toContain(todo)
+  })
+})
+
+test("the test event is what a tracker would send, and its outcome is the exit code", async () => {
+  const received: Array<{ readonly path: string; readonly agent: string | null; readonly body: unknown }> = []
+  using server = Bun.serve({
+    port: 0,
+    fetch: async (request) => {
+      received.push({
+        path: new URL(request.url).pathname,
+        agent: request.headers.get("user-agent"),
+        body: await request.json()
+      })
+      return Response.json(received.length === 1 ? { cache: "x", sessionId: "s1", visitId: "v1" } : { beep: "boop" })
+    }
+  })
+  const url = `http://localhost:${server.port}`
+  const stored = await footfall(["send", "--site", ID, "--url", `${url}/`, "--name", "signup", "--ip", "81.2.69.142"])
+  expect(stored).toEqual({ code: 0, out: "Stored, in the session s1.\n", err: "" })
+  expect(received[0]).toEqual({
+    path: "/api/send",
+    agent: expect.stringContaining("Mozilla/5.0"),
+    body: {
+      type: "event",
+      payload: {
+        website: ID,
+        hostname: "localhost",
+        url: "/footfall-test",
+        title: "Test event",
+        language: "en-US",
+        screen: "1920x1080",
+        name: "signup",
+        ip: "81.2.69.142"
+      }
+    }
+  })
+  const bot = await footfall(["send", "--site", ID, "--url", url, "--user-agent", "curl/8", "--json"])
+  expect([bot.code, received[1]?.agent, JSON.parse(bot.out).stored]).toEqual([1, "curl/8", false])
+}, 20_000)
+
+test("a server that is not there is told, with the address", async () => {
+  const { code, out } = await footfall(["send", "--site", ID, "--url", "http://localhost:1"])
+  expect([code, out]).toEqual([
+    1,
+    expect.stringContaining("http://localhost:1/api/send can't be reached: nothing listens there.")
+  ])
+})

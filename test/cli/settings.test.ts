@@ -1,0 +1,39 @@
+import { expect, test } from "bun:test"
+import { onFreshDatabase } from "./support.ts"
+
+test("a setting is set, read and unset, and the environment's is said to come first", async () => {
+  const run = await onFreshDatabase()
+  expect(JSON.parse((await run(["settings", "set", "CORS_MAX_AGE", "60", "--json"])).out)).toMatchObject({
+    name: "cors-max-age",
+    value: "60",
+    source: "table"
+  })
+  const overridden = await run(["settings", "get", "cors-max-age"], { CORS_MAX_AGE: "10" })
+  expect(overridden.out).toMatch(
+    /value +10\nfrom +environment\nnote +The environment overrides the value in the settings table\./
+  )
+  expect((await run(["settings", "unset", "cors-max-age"])).out).toMatch(/value +86400\nfrom +default/)
+  expect(await run(["settings", "get", "nonsense"])).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("There is no setting")
+  })
+}, 30_000)
+
+test("a wrong value in the table does not keep the command out that puts it right", async () => {
+  const run = await onFreshDatabase()
+  await run(["settings", "set", "max-batch-items", "10"])
+  const wrong = await run(["settings", "list"], { SALT_ROTATION: "year" })
+  expect(wrong.code).toBe(0)
+  expect(wrong.out).toContain('SALT_ROTATION is "year"; it accepts `day`, `week` or `month`.')
+}, 30_000)
+
+test("keys are made once in the clear, listed without themselves, and revoked", async () => {
+  const run = await onFreshDatabase()
+  const made = JSON.parse((await run(["keys", "create", "--name", "ci", "--role", "viewer", "--json"])).out)
+  expect(made.key).toMatch(/^ff_[\w-]{43}$/)
+  const listed = (await run(["keys", "list"])).out
+  expect(listed).toMatch(/ci +viewer +ff_/)
+  expect(listed).not.toContain(made.key)
+  expect((await run(["keys", "revoke", made.id])).code).toBe(0)
+  expect((await run(["keys", "revoke", made.id])).code).toBe(1)
+}, 30_000)

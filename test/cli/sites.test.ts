@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test"
+import { onFreshDatabase } from "./support.ts"
+
+const ID = "3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f"
+
+test("a site is created with a given UUID, listed, shown, changed, archived and revived", async () => {
+  const run = await onFreshDatabase()
+  const created = await run(
+    ["sites", "create", "--name", "Shop", "--domain", "https://Shop.example/", "--domain", "localhost", "--id", ID],
+    {
+      PUBLIC_URL: "https://stats.example"
+    }
+  )
+  expect(created.code).toBe(0)
+  expect(created.out).toContain("shop.example, localhost")
+  expect(created.out).toContain(
+    `<script defer src="https://cloud.umami.is/script.js" data-website-id="${ID}" data-host-url="https://stats.example"></script>`
+  )
+
+  expect((await run(["sites", "list"])).out).toMatch(
+    new RegExp(`^ID +NAME +DOMAINS +RATE LIMIT +STATE\n${ID} +Shop +shop.example, localhost +the instance's +live\n$`)
+  )
+  const changed = JSON.parse(
+    (await run(["sites", "update", ID, "--name", "Store", "--rate", "2.5", "--any-domain", "--json"])).out
+  )
+  expect(changed).toMatchObject({
+    name: "Store",
+    allowed_domains: [],
+    rate_limit: { events_per_second: 2.5, burst: 5 }
+  })
+
+  expect(JSON.parse((await run(["sites", "delete", ID, "--json"])).out).archived).toBe(true)
+  expect((await run(["sites", "list"])).out).toContain("There are no sites yet")
+  expect(JSON.parse((await run(["sites", "list", "--archived", "--json"])).out)).toHaveLength(1)
+  expect((await run(["sites", "update", ID, "--restore", "--no-rate"])).out).toMatch(
+    /state +live\nrate limit +the instance's/
+  )
+}, 30_000)
+
+test("what can't be done is told in one line, without a stack trace, with a code that scripts can read", async () => {
+  const run = await onFreshDatabase()
+  for (const [args, code, message] of [
+    [["sites", "show", "9999"], 1, "There is no site with the id 9999"],
+    [["sites", "create", "--name", "x", "--domain", "https://a.example/b"], 1, "names a page"],
+    [["sites", "create"], 2, "Missing required flag: --name"],
+    [["sights"], 2, "Unknown subcommand"]
+  ] as const) {
+    const { code: given, out, err } = await run(args)
+    expect([given, `${out}${err}`]).toEqual([code, expect.stringContaining(message)])
+    expect(`${out}${err}`).not.toMatch(/^\s+at /m)
+  }
+}, 30_000)

@@ -1,0 +1,33 @@
+import { join } from "node:path"
+import { Redacted } from "effect"
+import { freshDatabase } from "../support/postgres.ts"
+
+const CLI = join(import.meta.dir, "../../src/cli.ts")
+
+export interface Finished {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+/** Runs `footfall` as a person does, with nothing but these variables set. */
+export const footfall = async (
+  args: ReadonlyArray<string>,
+  environment: Readonly<Record<string, string>> = {}
+): Promise<Finished> => {
+  const child = Bun.spawn([process.execPath, CLI, ...args], {
+    env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1", ...environment },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe"
+  })
+  const [code, out, err] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()])
+  return { code, out, err }
+}
+
+/** `footfall` on a database of its own. */
+export const onFreshDatabase = async () => {
+  const DATABASE_URL = Redacted.value(await freshDatabase())
+  return (args: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}) =>
+    footfall(args, { DATABASE_URL, ...environment })
+}

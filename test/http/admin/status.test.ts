@@ -1,0 +1,79 @@
+import { expect, test } from "bun:test"
+import { startAdmin } from "./support.ts"
+
+test("the status tells version, gate, storage, geo and where the secret is from, and no secret", async () => {
+  const admin = await startAdmin({ gate: { _tag: "Licensed", expiresAt: Date.UTC(2027, 0, 1) } })
+  const { body } = await admin.call("GET", "status")
+  expect(body).toEqual({
+    version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+    gate: { state: "licensed", expires_at: "2027-01-01T00:00:00.000Z" },
+    storage: {
+      backend: "memory",
+      ready: true,
+      pending_records: 3,
+      pending_bytes: 900,
+      in_flight: 1,
+      last_success_at: "1970-01-01T00:00:01.000Z",
+      last_error_at: null,
+      last_error: null
+    },
+    geo: { on: true, why: null, database: "GeoLite2-City", built_at: "1970-01-01T00:00:00.000Z" },
+    secret: { source: "database" }
+  })
+  await admin.close()
+})
+
+test("rejections are told newest first, those of no site apart, as many as asked for", async () => {
+  const admin = await startAdmin()
+  const { body: site } = await admin.call("POST", "sites", { body: { name: "Shop" } })
+  const rejection = { detail: "", hostname: "shop.example", urlPath: "/a", userAgent: "curl/8" }
+  admin.rejections.add(site.id, { ...rejection, at: 1_000, reason: "Bot" })
+  admin.rejections.add(site.id, { ...rejection, at: 2_000, reason: "OverLimit" })
+  admin.rejections.add(null, { ...rejection, at: 3_000, reason: "InvalidPayload" })
+  const { body } = await admin.call("GET", `sites/${site.id}/rejections`)
+  expect(body).toEqual([
+    {
+      at: "1970-01-01T00:00:02.000Z",
+      reason: "OverLimit",
+      detail: "",
+      hostname: "shop.example",
+      url_path: "/a",
+      user_agent: "curl/8"
+    },
+    {
+      at: "1970-01-01T00:00:01.000Z",
+      reason: "Bot",
+      detail: "",
+      hostname: "shop.example",
+      url_path: "/a",
+      user_agent: "curl/8"
+    }
+  ])
+  expect((await admin.call("GET", `sites/${site.id}/rejections?limit=1`)).body).toHaveLength(1)
+  expect((await admin.call("GET", `sites/${site.id}/rejections?limit=0`)).status).toBe(400)
+  expect((await admin.call("GET", "rejections")).body.map(({ reason }: { reason: string }) => reason)).toEqual([
+    "InvalidPayload"
+  ])
+  await admin.close()
+})
+
+test("the client explanation tells whom an event would be from, and why", async () => {
+  const admin = await startAdmin()
+  const from = (address: string) => ({ requestIP: () => ({ address }) })
+  const forwarded = { "x-forwarded-for": "81.2.69.142" }
+  const trusted = await admin.call("GET", "client", { headers: forwarded, server: from("127.0.0.1") })
+  expect(trusted.body).toMatchObject({
+    peer: "127.0.0.1",
+    ip: "81.2.69.142",
+    country: "GB",
+    region: "GB-ENG",
+    city: "London"
+  })
+  expect(trusted.body.why).toContain("header `x-forwarded-for`")
+  const untrusted = await admin.call("GET", "client", { headers: forwarded, server: from("203.0.113.9") })
+  expect(untrusted.body).toMatchObject({ peer: "203.0.113.9", ip: "203.0.113.9", country: null })
+  expect(untrusted.body.why).toContain("headers of this peer are not believed")
+  const local = await admin.call("GET", "client", { server: from("127.0.0.1") })
+  expect(local.body.why).toContain("local or private")
+  await admin.close()
+})
