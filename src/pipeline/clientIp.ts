@@ -61,7 +61,9 @@ export const resolveClientAddress = (
   const name = custom ? clientIpHeader! : CLIENT_IP_HEADERS.find((header) => headers.get(header))
   if (name === undefined) return { ip: connection, from: "connection", trusted: true }
   const value = headers.get(name)!
-  const chain = name.toLowerCase() === "forwarded" ? forwardedFor(value) : value.split(",").map((part) => part.trim())
+  const isForwarded = name.toLowerCase() === "forwarded"
+  if (!isForwarded && !value.includes(",")) return { ip: normaliseAddress(value.trim()), from: name, trusted: true }
+  const chain = isForwarded ? forwardedFor(value) : value.split(",").map((part) => part.trim())
   return { ip: normaliseAddress(pick(chain, trust)), from: name, trusted: true }
 }
 

@@ -31,9 +31,10 @@ export const explainClient = Effect.fnUntraced(function* (request: RequestContex
   const policy = yield* Policy
   const geo = yield* Geo
   const address = resolveClientAddress(request.peer, request.headers, policy.trust, policy.clientIpHeader)
-  const location = yield* resolveLocation(
+  const location = resolveLocation(
     address.ip,
-    address.trusted && policy.useLocationHeaders ? request.headers : null
+    address.trusted && policy.useLocationHeaders ? request.headers : null,
+    geo
   )
   const state = geo.state()
   const why = [

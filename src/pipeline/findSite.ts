@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { Rejection } from "../domain/Rejection.ts"
 import type { RateLimit } from "../domain/Site.ts"
-import { Sites } from "../ports/Sites.ts"
+import type { Sites } from "../ports/Sites.ts"
 import type { Payload } from "./payload.ts"
 
 /** What an event is counted for: a registered site, or a link or pixel, whose existence is not checked (wire contract 1.2). */
@@ -15,15 +15,15 @@ export interface Source {
 }
 
 /** The payload's source; a website must be registered and not archived. */
-export const findSource = Effect.fnUntraced(function* (payload: Payload) {
+export const findSource = (payload: Payload, sites: Sites["Service"]): Effect.Effect<Source, Rejection> => {
   if (payload.website !== undefined) {
     const id = payload.website.toLowerCase()
-    const sites = yield* Sites
     const site = sites.find(id)
-    if (site === undefined) return yield* Effect.fail(Rejection.SiteNotFound({ website: id }))
-    return { sent: payload.website, id, kind: "website", rateLimit: site.rateLimit } satisfies Source as Source
+    return site === undefined
+      ? Effect.fail(Rejection.SiteNotFound({ website: id }))
+      : Effect.succeed({ sent: payload.website, id, kind: "website", rateLimit: site.rateLimit })
   }
   const kind = payload.link === undefined ? "pixel" : "link"
   const sent = (payload.link ?? payload.pixel)!
-  return { sent, id: sent.toLowerCase(), kind, rateLimit: null } satisfies Source as Source
-})
+  return Effect.succeed({ sent, id: sent.toLowerCase(), kind, rateLimit: null })
+}

@@ -13,6 +13,21 @@ export const derivedUuid = (parts: string, secret: string): string => Bun.random
 
 /** The salt of the period that holds `time` (ms since the epoch), in this process's time zone; weeks start on Sunday. */
 export const sessionSalt = (time: number, rotation: SaltRotation): string => {
+  const second = Math.floor(time / 1_000)
+  if (second === latest.second && rotation === latest.rotation) return latest.salt
+  const salt = periodSalt(time, rotation)
+  latest = { second, rotation, salt }
+  return salt
+}
+
+/** No period begins within a second, so one answer serves for all of it. */
+let latest: { readonly second: number; readonly rotation: SaltRotation; readonly salt: string } = {
+  second: Number.NaN,
+  rotation: "month",
+  salt: ""
+}
+
+const periodSalt = (time: number, rotation: SaltRotation): string => {
   const start = new Date(time)
   start.setHours(0, 0, 0, 0)
   if (rotation === "month") start.setDate(1)

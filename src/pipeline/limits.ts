@@ -45,5 +45,8 @@ export const AGENT_CACHE_ENTRIES = 4_096
 /** Longer user agents are parsed by their head alone: no browser sends so much, and the patterns cost time. */
 export const AGENT_PARSED_LENGTH = 1_024
 
-/** Client addresses whose canonical form is kept. */
-export const ADDRESS_CACHE_ENTRIES = 8_192
+/** Page addresses, and as many referrers, kept resolved; an entry is at most some 4 KB. */
+export const ADDRESS_BAR_CACHE_ENTRIES = 2_048
+
+/** Longer addresses hold what no other event will have, and are not kept. */
+export const ADDRESS_BAR_CACHED_LENGTH = 512

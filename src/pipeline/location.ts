@@ -1,5 +1,4 @@
-import { Effect } from "effect"
-import { Geo, type Location } from "../ports/Geo.ts"
+import type { Geo, Location } from "../ports/Geo.ts"
 import { isLocalAddress, withoutBrackets } from "./address.ts"
 import { SIZE } from "./limits.ts"
 import { cut, decodeComponentOrKeep } from "./text.ts"
@@ -18,7 +17,7 @@ const PROVIDERS = [
  * Where the client is (wire contract 1.7): nowhere for local addresses, else the first provider's headers when they may be
  * believed, else the geo database. `headers` is null when they may not: an untrusted peer, `payload.ip`, or the setting.
  */
-export const resolveLocation = Effect.fnUntraced(function* (ip: string, headers: Headers | null) {
+export const resolveLocation = (ip: string, headers: Headers | null, geo: Geo["Service"]): Location => {
   if (ip === "" || isLocalAddress(ip)) return NOWHERE
   if (headers !== null) {
     for (const [countryHeader, regionHeader, cityHeader] of PROVIDERS) {
@@ -27,9 +26,8 @@ export const resolveLocation = Effect.fnUntraced(function* (ip: string, headers:
       return located(country, decodeHeader(headers.get(regionHeader)), decodeHeader(headers.get(cityHeader)))
     }
   }
-  const geo = yield* Geo
   return geo.locate(withoutBrackets(ip)) ?? NOWHERE
-})
+}
 
 const located = (country: string, region: string | null, city: string | null): Location => ({
   country: country.length === 2 ? cut(country, 2) : null,

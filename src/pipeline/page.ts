@@ -1,5 +1,6 @@
-import type { ClickIds, Page, Utm, Vitals } from "../domain/Event.ts"
-import { SIZE } from "./limits.ts"
+import type { ClickIds, Page, Utm } from "../domain/Event.ts"
+import { Recent } from "../domain/Recent.ts"
+import { ADDRESS_BAR_CACHE_ENTRIES, ADDRESS_BAR_CACHED_LENGTH, SIZE } from "./limits.ts"
 import type { Payload } from "./payload.ts"
 import { cut, cutOrNull, decodeComponentOrKeep, decodeUriOrKeep } from "./text.ts"
 
@@ -11,30 +12,74 @@ const WWW = /^www./
 const pathOf = (url: URL): string => (url.pathname === "/undefined" ? "" : url.pathname)
 
 /** A host name that makes no URL (`foo bar`) is stored as sent and resolves nothing; Umami answers 500. */
-const baseOf = (hostname: string | undefined): string => {
-  if (hostname === undefined || hostname === "") return "https://localhost"
+const baseOf = (hostname: string): string => {
+  if (hostname === "") return "https://localhost"
   const base = `https://${hostname}`
   return URL.canParse(base) ? base : "https://localhost"
 }
 
+/** What is read from the address alone, and from the referrer alone. */
+type UrlParts = Omit<Address, "pageTitle" | keyof Referrer>
+type Referrer = Pick<Address, "referrerPath" | "referrerQuery" | "referrerDomain">
+
+const withSlash = new Recent<UrlParts>(ADDRESS_BAR_CACHE_ENTRIES)
+const withoutSlash = new Recent<UrlParts>(ADDRESS_BAR_CACHE_ENTRIES)
+const referrers = new Recent<Referrer>(ADDRESS_BAR_CACHE_ENTRIES)
+
+/** Remembers results by their two texts: most events come from few pages, and parsing an address costs more than finding it. */
+const remembered = <A>(cache: Recent<A>, base: string, text: string, make: () => A): A => {
+  if (base.length + text.length > ADDRESS_BAR_CACHED_LENGTH) return make()
+  const key = `${base} ${text}`
+  const known = cache.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  cache.set(key, made)
+  return made
+}
+
 /** Umami's page of an event: address, referrer, UTM parameters and click ids. A missing `url` is the path `''`. */
 export const resolvePage = (payload: Payload, removeTrailingSlash: boolean): Address => {
-  const base = baseOf(payload.hostname)
-  const url = new URL(payload.url ?? "undefined", base)
-  const rawPath = pathOf(url)
-  let path = rawPath === "" ? "" : rawPath + url.hash
-  if (removeTrailingSlash) path = path.replace(/\/(?=(#.*)?$)/, "")
+  const hostname = payload.hostname ?? ""
+  const address = payload.url ?? "undefined"
+  const page = remembered(removeTrailingSlash ? withoutSlash : withSlash, hostname, address, () =>
+    resolveUrl(address, hostname, removeTrailingSlash)
+  )
+  const from = payload.referrer
+    ? remembered(referrers, hostname, payload.referrer, () => resolveReferrer(payload.referrer!, hostname))
+    : NO_REFERRER
+  return {
+    urlPath: page.urlPath,
+    urlQuery: page.urlQuery,
+    hostname: page.hostname,
+    pageTitle: resolveTitle(payload),
+    referrerPath: from.referrerPath,
+    referrerQuery: from.referrerQuery,
+    referrerDomain: from.referrerDomain,
+    utmSource: page.utmSource,
+    utmMedium: page.utmMedium,
+    utmCampaign: page.utmCampaign,
+    utmContent: page.utmContent,
+    utmTerm: page.utmTerm,
+    gclid: page.gclid,
+    fbclid: page.fbclid,
+    msclkid: page.msclkid,
+    ttclid: page.ttclid,
+    liFatId: page.liFatId,
+    twclid: page.twclid
+  }
+}
+
+const resolveUrl = (address: string, hostname: string, removeTrailingSlash: boolean): UrlParts => {
+  const url = new URL(address, baseOf(hostname))
+  const pathname = pathOf(url)
+  const shown = pathname === "" ? "" : pathname + url.hash
+  const path = removeTrailingSlash ? shown.replace(/\/(?=(#.*)?$)/, "") : shown
   const search = url.search
   const query = search.length > 1 ? url.searchParams : NO_QUERY
-  const referrer = payload.referrer ? new URL(payload.referrer, base) : null
   return {
     urlPath: cut(decodeUriOrKeep(path), SIZE.url),
     urlQuery: cutOrNull(search.substring(1), SIZE.url),
-    hostname: cutOrNull(payload.hostname || url.hostname.replace(WWW, ""), SIZE.hostname),
-    pageTitle: resolveTitle(payload),
-    referrerPath: referrer === null ? null : cutOrNull(decodeUriOrKeep(referrer.pathname), SIZE.url),
-    referrerQuery: referrer === null ? null : cutOrNull(referrer.search.substring(1), SIZE.url),
-    referrerDomain: referrer === null ? null : cutOrNull(referrer.hostname.replace(WWW, ""), SIZE.url),
+    hostname: cutOrNull(hostname || url.hostname.replace(WWW, ""), SIZE.hostname),
     utmSource: cutOrNull(query.get("utm_source"), SIZE.campaign),
     utmMedium: cutOrNull(query.get("utm_medium"), SIZE.campaign),
     utmCampaign: cutOrNull(query.get("utm_campaign"), SIZE.campaign),
@@ -49,12 +94,23 @@ export const resolvePage = (payload: Payload, removeTrailingSlash: boolean): Add
   }
 }
 
+const NO_REFERRER: Referrer = { referrerPath: null, referrerQuery: null, referrerDomain: null }
+
+const resolveReferrer = (address: string, hostname: string): Referrer => {
+  const url = new URL(address, baseOf(hostname))
+  return {
+    referrerPath: cutOrNull(decodeUriOrKeep(url.pathname), SIZE.url),
+    referrerQuery: cutOrNull(url.search.substring(1), SIZE.url),
+    referrerDomain: cutOrNull(url.hostname.replace(WWW, ""), SIZE.url)
+  }
+}
+
 const NO_QUERY: Pick<URLSearchParams, "get"> = { get: () => null }
 
 /** Umami stores of a `performance` payload the path alone, neither decoded nor with its hash, and the title. */
 export const resolvePerformancePage = (payload: Payload): Address => ({
   ...NO_ADDRESS,
-  urlPath: cut(pathOf(new URL(payload.url ?? "undefined", baseOf(payload.hostname))), SIZE.url),
+  urlPath: cut(pathOf(new URL(payload.url ?? "undefined", baseOf(payload.hostname ?? ""))), SIZE.url),
   pageTitle: resolveTitle(payload)
 })
 
@@ -81,17 +137,3 @@ const NO_ADDRESS: Address = {
   liFatId: null,
   twclid: null
 }
-
-const NO_VITALS: Vitals = { lcp: null, inp: null, fcp: null, ttfb: null, cls: null }
-
-/** The web vitals of a `performance` payload; every other type has none. */
-export const resolveVitals = (type: string, payload: Payload): Vitals =>
-  type === "performance"
-    ? {
-        lcp: payload.lcp ?? null,
-        inp: payload.inp ?? null,
-        fcp: payload.fcp ?? null,
-        ttfb: payload.ttfb ?? null,
-        cls: payload.cls ?? null
-      }
-    : NO_VITALS

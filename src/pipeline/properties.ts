@@ -100,7 +100,7 @@ export interface Revenue {
   readonly currency: string | null
 }
 
-const NO_REVENUE: Revenue = { revenue: null, currency: null }
+export const NO_REVENUE: Revenue = { revenue: null, currency: null }
 
 /** Umami's revenue: top-level `revenue` above 0 (numeric texts count) with a `currency`, which is upper-cased. */
 export const resolveRevenue = (data: Readonly<Record<string, unknown>> | undefined): Revenue => {

@@ -1,10 +1,9 @@
-import { Effect } from "effect"
-import type { Location } from "../ports/Geo.ts"
+import type { Geo, Location } from "../ports/Geo.ts"
 import { normaliseAddress } from "./address.ts"
 import { type Device, parseAgent, resolveDevice } from "./agent.ts"
 import { resolveClientAddress } from "./clientIp.ts"
 import { resolveLocation } from "./location.ts"
-import { Policy } from "./Policy.ts"
+import type { Policy } from "./Policy.ts"
 import type { Payload } from "./payload.ts"
 
 /** What arrived with a payload. `peer` is the address at the other end of the connection. */
@@ -21,19 +20,21 @@ export interface Client extends Device, Location {
 }
 
 /** Address, agent, device and place; `payload.ip`, `.userAgent`, `.browser`, `.os`, `.device` come before what was sent around it. */
-export const resolveClient = Effect.fnUntraced(function* (payload: Payload, request: RequestContext) {
-  const policy = yield* Policy
+export const resolveClient = (
+  payload: Payload,
+  request: RequestContext,
+  policy: Policy["Service"],
+  geo: Geo["Service"]
+): Client => {
   const userAgent = payload.userAgent || request.headers.get("user-agent") || ""
   const agent = parseAgent(userAgent)
   const device = resolveDevice(agent, payload)
   const address = payload.ip
     ? { ip: normaliseAddress(payload.ip), trusted: false }
     : resolveClientAddress(request.peer, request.headers, policy.trust, policy.clientIpHeader)
-  const location = yield* resolveLocation(
-    address.ip,
-    address.trusted && policy.useLocationHeaders ? request.headers : null
-  )
-  const client: Client = {
+  const believed = address.trusted && policy.useLocationHeaders ? request.headers : null
+  const location = resolveLocation(address.ip, believed, geo)
+  return {
     ip: address.ip,
     userAgent,
     bot: agent.bot,
@@ -44,5 +45,4 @@ export const resolveClient = Effect.fnUntraced(function* (payload: Payload, requ
     region: location.region,
     city: location.city
   }
-  return client
-})
+}

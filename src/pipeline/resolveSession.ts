@@ -1,12 +1,11 @@
-import { Effect } from "effect"
 import type { SessionId, VisitId } from "../domain/ids.ts"
 import type { Source } from "./findSite.ts"
 import { sessionIdOf, visitIdOf } from "./identity.ts"
 import { VISIT_LIFETIME_SECONDS } from "./limits.ts"
-import { Policy } from "./Policy.ts"
+import type { Policy } from "./Policy.ts"
 import type { Payload } from "./payload.ts"
 import type { Client } from "./resolveClient.ts"
-import { type TokenClaims, verifyToken } from "./token.ts"
+import type { TokenClaims } from "./token.ts"
 
 /** A payload's session and visit. `visitStart` is the token's `iat`, seconds since the epoch. */
 export interface Visit {
@@ -17,27 +16,20 @@ export interface Visit {
   readonly isKnown: boolean
 }
 
-/** The claims of the request's token when they are of this source; a wrong token is no token. */
-export const readToken = Effect.fnUntraced(function* (token: string | null, source: Source, now: number) {
-  if (token === null || token === "") return null
-  const policy = yield* Policy
-  return verifyToken(token, source.sent, policy.secret, Math.floor(now / 1000))
-})
-
 /**
  * Umami's session, always computed afresh, and visit: the token's while it is younger than 30 minutes (for events with a
  * time of their own: at any age), else the session's of this clock hour (wire contract 1.9). When the token's session is
  * not the computed one (another address, agent or period) the token says nothing: the session is stored as a new one.
  */
-export const resolveVisit = Effect.fnUntraced(function* (
+export const resolveVisit = (
   payload: Payload,
   source: Source,
   client: Client,
   token: TokenClaims | null,
   createdAt: number,
-  now: number
-) {
-  const policy = yield* Policy
+  now: number,
+  policy: Policy["Service"]
+): Visit => {
   const sessionId = sessionIdOf(
     {
       sourceId: source.sent,
@@ -52,14 +44,12 @@ export const resolveVisit = Effect.fnUntraced(function* (
   const seconds = Math.floor(now / 1000)
   const current = token !== null && token.sessionId === sessionId ? token : null
   if (current !== null && (createdAt !== now || seconds - current.iat <= VISIT_LIFETIME_SECONDS)) {
-    const visit: Visit = { sessionId, visitId: current.visitId as VisitId, visitStart: current.iat, isKnown: true }
-    return visit
+    return { sessionId, visitId: current.visitId as VisitId, visitStart: current.iat, isKnown: true }
   }
-  const visit: Visit = {
+  return {
     sessionId,
     visitId: visitIdOf(sessionId, createdAt, policy.secret),
     visitStart: seconds,
     isKnown: current !== null
   }
-  return visit
-})
+}

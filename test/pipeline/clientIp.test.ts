@@ -180,6 +180,41 @@ describe("an address", () => {
     )
   })
 
+  /** Texts that are nearly IPv6 addresses, and some that are. */
+  const nearlyIpV6 = fc.oneof(
+    fc.string({ unit: fc.constantFrom("0", "1", "a", "F", ":", "::", ".", "%", " ", "g"), maxLength: 30 }),
+    fc
+      .array(fc.constantFrom("0", "00", "0db8", "1", "fe80", "fc00", "ffff", "ABCD", ""), { maxLength: 9 })
+      .map((p) => p.join(":")),
+    fc.ipV6()
+  )
+
+  test("of version 6 is read exactly as ipaddr.js reads it", () => {
+    fc.assert(
+      fc.property(nearlyIpV6, (text) => {
+        fc.pre(text.includes(":") && !/[[\]]/.test(text) && !/^[^:]*:\d+$/.test(text))
+        const valid = /^[0-9a-f:.]+(?:%[\w.-]+)?$/i.test(text) && ipaddr.isValid(text)
+        expect(normaliseAddress(text)).toBe(valid ? ipaddr.process(text).toString() : text)
+      }),
+      { numRuns: 3_000 }
+    )
+  })
+
+  test("of version 6 is in a CIDR exactly when ipaddr.js says so", () => {
+    fc.assert(
+      fc.property(fc.ipV6(), fc.ipV6(), fc.integer({ min: 0, max: 128 }), fc.boolean(), (any, network, bits, near) => {
+        fc.pre(!ipaddr.process(network).toString().includes(".") || bits === 128)
+        const ip = near ? network : any
+        const matcher = matcherOf([`${network}/${bits}`], { names: false })
+        if (typeof matcher !== "function") return
+        const [address, net] = [ipaddr.process(ip), ipaddr.process(network)]
+        const expected = address instanceof ipaddr.IPv6 && net instanceof ipaddr.IPv6 && address.match(net, bits)
+        if (net instanceof ipaddr.IPv6) expect(matcher(ip)).toBe(expected)
+      }),
+      { numRuns: 1_000 }
+    )
+  })
+
   test.each([
     ["127.0.0.1", true],
     ["10.4.5.6", true],
@@ -191,6 +226,13 @@ describe("an address", () => {
     ["fe80::1", true],
     ["fd00::1", true],
     ["[fd00::1]", true],
+    ["fe7f::1", false],
+    ["febf:ffff::1", true],
+    ["fec0::1", false],
+    ["fbff::1", false],
+    ["fdff::", true],
+    ["::ffff:10.0.0.1", true],
+    ["::", true],
     ["2001:4860:4860::8888", false],
     ["8.8.8.8", false],
     ["nonsense", false]

@@ -1,5 +1,5 @@
 import { gzipSync } from "node:zlib"
-import { Cause, Clock, type Context, Effect, Exit, type Fiber, type Scope } from "effect"
+import { Cause, Clock, type Context, Effect, Exit, type Scope } from "effect"
 import type { ErrorTree, Rejection, RejectionReason } from "../../domain/Rejection.ts"
 import {
   BODY_TIMEOUT_SECONDS,
@@ -10,7 +10,7 @@ import {
 } from "../../domain/settings.ts"
 import type { Policy } from "../../pipeline/Policy.ts"
 import { receivedType, wrongType } from "../../pipeline/payload.ts"
-import { type Accepted, processPayload } from "../../pipeline/processPayload.ts"
+import { type Accepted, makeProcessPayload } from "../../pipeline/processPayload.ts"
 import type { RequestContext } from "../../pipeline/resolveClient.ts"
 import { FeatureGate } from "../../ports/FeatureGate.ts"
 import type { Geo } from "../../ports/Geo.ts"
@@ -22,7 +22,7 @@ import type { Storage } from "../../ports/Storage.ts"
 import * as answers from "./answers.ts"
 import { BodyFailure, BodyReader } from "./body.ts"
 import { Cors } from "./cors.ts"
-import { acceptedByType, rejectedBy } from "./metrics.ts"
+import { countAccepted, rejectedBy } from "./metrics.ts"
 
 /** Requests that may be answered at the same time; past it clients get 503 at once. Each holds a body and a socket. */
 const MAX_REQUESTS_IN_FLIGHT = 20_000
@@ -32,6 +32,9 @@ const GZIP_FROM_BYTES = 1_024
 
 /** What a payload's steps need, besides the request. */
 export type CollectServices = FeatureGate | Geo | Policy | RateLimiter | Rejections | Sites | Storage
+
+/** What came of a payload. */
+type Settled = Exit.Exit<Accepted, Rejection>
 
 /** The collect endpoints as functions from request to response. They never throw and always end. */
 export interface Collect {
@@ -55,6 +58,7 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
     const clock = yield* Clock.Clock
     const context: Context.Context<CollectServices> = yield* Effect.context<CollectServices>()
     const fork = Effect.runForkWith(context)
+    const processPayload = yield* makeProcessPayload
     const cors = new Cors(sites, settings.get(CORS_MAX_AGE))
     const maxBody = settings.get(MAX_BODY_BYTES)
     const maxBatchBody = settings.get(MAX_BATCH_BODY_BYTES)
@@ -108,9 +112,9 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
     }
 
     /** The exit of one payload as an answer; refusals and defects are noted here. */
-    const answerOf = (exit: Exit.Exit<Accepted, Rejection>, body: unknown, exchange: Exchange): answers.Answer => {
+    const answerOf = (exit: Settled, body: unknown, exchange: Exchange): answers.Answer => {
       if (Exit.isSuccess(exit)) {
-        acceptedByType[exit.value.type].updateUnsafe(1, context)
+        countAccepted(exit.value.type)
         return { status: 200, body: answers.successBody(exit.value) }
       }
       const rejection = Cause.findErrorOption(exit.cause)
@@ -143,14 +147,16 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       request: Request,
       limit: number,
       expected: string,
-      answer: (body: unknown, exchange: Exchange) => Promise<Response>
+      answer: (body: unknown, exchange: Exchange) => Response | Promise<Response>
     ): Promise<Response> => {
       const exchange: Exchange = { request, id: requestIdOf(request) }
       if (inFlight >= MAX_REQUESTS_IN_FLIGHT) return respond(exchange, answers.overloaded, null, null)
       inFlight++
       try {
         const body = await reader.read(request, limit)
-        return body instanceof BodyFailure ? failedBody(body, exchange, limit, expected) : await answer(body, exchange)
+        if (body instanceof BodyFailure) return failedBody(body, exchange, limit, expected)
+        const answered = answer(body, exchange)
+        return answered instanceof Promise ? await answered : answered
       } catch (defect) {
         fork(Effect.logError("Unexpected failure", defect).pipe(Effect.annotateLogs({ requestId: exchange.id })))
         return respond(exchange, answers.serverError, null, null)
@@ -159,19 +165,22 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       }
     }
 
-    const settle = (
-      body: unknown,
-      of: RequestContext
-    ): Promise<Exit.Exit<Accepted, Rejection>> | Exit.Exit<Accepted, Rejection> => {
-      const fiber: Fiber.Fiber<Accepted, Rejection> = fork(processPayload(body, of))
+    /** A payload that waits for nothing needs no fiber. */
+    const settle = (body: unknown, of: RequestContext): Settled | Promise<Settled> => {
+      const processed = processPayload(body, of)
+      if (Exit.isExit(processed)) return processed as Settled
+      const fiber = fork(processed)
       return fiber.pollUnsafe() ?? new Promise((resolve) => fiber.addObserver(resolve))
     }
 
     const send = (request: Request, peer: string): Promise<Response> =>
-      answering(request, maxBody, "object", async (body, exchange) => {
-        const exit = await settle(body, { headers: request.headers, peer })
-        const token = Exit.isSuccess(exit) ? exit.value.cache : null
-        return respond(exchange, answerOf(exit, body, exchange), siteOf(field(body, "payload")), token)
+      answering(request, maxBody, "object", (body, exchange) => {
+        const tell = (settled: Settled): Response => {
+          const token = Exit.isSuccess(settled) ? settled.value.cache : null
+          return respond(exchange, answerOf(settled, body, exchange), siteOf(field(body, "payload")), token)
+        }
+        const settled = settle(body, { headers: request.headers, peer })
+        return settled instanceof Promise ? settled.then(tell) : tell(settled)
       })
 
     const batch = (request: Request, peer: string): Promise<Response> =>
@@ -194,7 +203,7 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       })
 
     const batchAnswer = (
-      exits: ReadonlyArray<Exit.Exit<Accepted, Rejection>>,
+      exits: ReadonlyArray<Settled>,
       items: ReadonlyArray<unknown>,
       exchange: Exchange
     ): answers.Answer => {

@@ -1,4 +1,4 @@
-import { Metric } from "effect"
+import { type Context, Metric } from "effect"
 import { REJECTION_REASONS, type RejectionReason } from "../../domain/Rejection.ts"
 import { PAYLOAD_TYPES } from "../../pipeline/payload.ts"
 
@@ -12,9 +12,23 @@ const rejected = Metric.counter("footfall_rejected_total", {
   incremental: true
 })
 
-export const acceptedByType = Object.fromEntries(
+const acceptedByType = Object.fromEntries(
   PAYLOAD_TYPES.map((type) => [type, Metric.withAttributes(accepted, { type })])
 ) as Record<(typeof PAYLOAD_TYPES)[number], typeof accepted>
+
+const counted: Record<(typeof PAYLOAD_TYPES)[number], number> = { event: 0, identify: 0, performance: 0 }
+
+/** Only adds one: the registry's counters cost more than a microsecond, and are told when somebody looks. */
+export const countAccepted = (type: (typeof PAYLOAD_TYPES)[number]): void => {
+  counted[type]++
+}
+
+export const publishAccepted = (context: Context.Context<never>): void => {
+  for (const type of PAYLOAD_TYPES) {
+    acceptedByType[type].updateUnsafe(counted[type], context)
+    counted[type] = 0
+  }
+}
 
 const rejections = new Map<string, typeof rejected>()
 

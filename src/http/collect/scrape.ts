@@ -24,6 +24,7 @@ export const makeScrape: Effect.Effect<Effect.Effect<string>, never, Storage | S
   set(Metric.withAttributes(metrics.buildInformation, { version: VERSION }), 1)
   let countedCpu = 0
   return Effect.gen(function* () {
+    metrics.publishAccepted(context)
     const status = yield* storage.status
     set(metrics.queuedRecords, status.pendingRecords)
     set(metrics.queuedBytes, status.pendingBytes)
