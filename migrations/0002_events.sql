@@ -113,32 +113,32 @@ CREATE INDEX product_analytics_event_data_key ON product_analytics_event_data (s
 
 CREATE TABLE product_analytics_event_data_default PARTITION OF product_analytics_event_data DEFAULT;
 
--- Makes the partitions of the month (UTC) that holds `moment`, and says whether both are attached. A table is made and then
+-- Makes a table's partition of the month (UTC) that holds `moment`, and says whether it is attached. A table is made and then
 -- attached, which leaves readers and writers of the other months alone; only rows outside all months wait meanwhile.
 -- Where such rows lie in that very month, it stays as it is until the partition job has moved them.
-CREATE FUNCTION product_analytics_ensure_month(moment timestamptz) RETURNS boolean LANGUAGE plpgsql SET lock_timeout = '2s' AS $function$
+-- A transaction makes those of one table: holding events' default partition and waiting for that of their properties, or the
+-- other way round, it would end up in a circle with a reader or a writer of both.
+CREATE FUNCTION product_analytics_ensure_month(parent text, moment timestamptz) RETURNS boolean LANGUAGE plpgsql SET lock_timeout = '2s' AS $function$
 DECLARE
   start timestamptz := date_trunc('month', moment, 'UTC');
   finish timestamptz := (start AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC';
-  parent text;
-  partition text;
-  complete boolean := true;
+  partition text := format('%s_%s', parent, to_char(start AT TIME ZONE 'UTC', 'YYYY_MM'));
   found boolean;
 BEGIN
-  FOREACH parent IN ARRAY ARRAY['product_analytics_event', 'product_analytics_event_data'] LOOP
-    partition := format('%s_%s', parent, to_char(start AT TIME ZONE 'UTC', 'YYYY_MM'));
-    CONTINUE WHEN EXISTS (SELECT FROM pg_inherits WHERE inhparent = parent::regclass AND inhrelid = to_regclass(partition));
-    PERFORM pg_advisory_xact_lock(4067180228);
-    CONTINUE WHEN EXISTS (SELECT FROM pg_inherits WHERE inhparent = parent::regclass AND inhrelid = to_regclass(partition));
-    EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE created_at >= %L AND created_at < %L)', parent || '_default', start, finish)
-      INTO found;
-    IF found OR to_regclass(partition) IS NOT NULL THEN
-      complete := false;
-      CONTINUE;
-    END IF;
-    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING COMPRESSION)', partition, parent);
-    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, partition, start, finish);
-  END LOOP;
-  RETURN complete;
+  IF EXISTS (SELECT FROM pg_inherits WHERE inhparent = parent::regclass AND inhrelid = to_regclass(partition)) THEN
+    RETURN true;
+  END IF;
+  PERFORM pg_advisory_xact_lock(4067180228);
+  IF EXISTS (SELECT FROM pg_inherits WHERE inhparent = parent::regclass AND inhrelid = to_regclass(partition)) THEN
+    RETURN true;
+  END IF;
+  EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE created_at >= %L AND created_at < %L)', parent || '_default', start, finish)
+    INTO found;
+  IF found OR to_regclass(partition) IS NOT NULL THEN
+    RETURN false;
+  END IF;
+  EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING COMPRESSION)', partition, parent);
+  EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, partition, start, finish);
+  RETURN true;
 END
 $function$;

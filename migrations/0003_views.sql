@@ -206,7 +206,8 @@ BEGIN
     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
     END;
   END IF;
-  IF NOT pg_has_role(current_user, 'footfall_reader', 'MEMBER') THEN
+  -- From Postgres 16 on, whoever makes a role may grant it and yet not become it.
+  IF NOT pg_has_role(current_user, 'footfall_reader', CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END) THEN
     EXECUTE format('GRANT footfall_reader TO %I', current_user);
   END IF;
 EXCEPTION WHEN insufficient_privilege THEN

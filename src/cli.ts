@@ -4,7 +4,7 @@ import * as NodePath from "@effect/platform-node-shared/NodePath"
 import * as NodeStdio from "@effect/platform-node-shared/NodeStdio"
 import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
 import { Cause, Console, Effect, Exit, Fiber, Layer } from "effect"
-import { CliConfig, CliError, Command, GlobalFlag } from "effect/cli"
+import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { layer as changes } from "../layers/postgres/Changes.ts"
 import { layerAppDatabase, layerDatabaseUrl } from "../layers/postgres/connect.ts"
 import { MIGRATIONS } from "../layers/postgres/migrate.ts"
@@ -13,6 +13,7 @@ import { layerWith as pgSettings } from "../layers/postgres/PgSettings.ts"
 import { layer as pgSites } from "../layers/postgres/PgSites.ts"
 import { doctor } from "./cli/doctor.ts"
 import { keys } from "./cli/keys.ts"
+import { presenter } from "./cli/presenter.ts"
 import { send } from "./cli/send.ts"
 import { settings } from "./cli/settings.ts"
 import { sites } from "./cli/sites.ts"
@@ -33,12 +34,31 @@ const migrate = Command.make("migrate", {}, () =>
     Layer.build(layerAppDatabase.pipe(Layer.provide(layerDatabaseUrl))),
     Console.log(`The database is up to date: ${MIGRATIONS.at(-1)?.name}.`)
   ).pipe(Effect.scoped)
-).pipe(Command.withDescription("Bring the app database to this version; every start does so as well"))
+).pipe(
+  Command.withDescription("Bring the app database to this version; every start does so as well"),
+  Command.withExamples([
+    {
+      command: "DATABASE_URL=postgres://footfall@db.example/footfall bun run footfall migrate",
+      description: "Before the new version is rolled out, with a role that may change tables"
+    }
+  ])
+)
 
 const footfall = Command.make("footfall").pipe(
   Command.withDescription(
     "Footfall, a first-party collector for Umami's tracker. The app database is DATABASE_URL, else the embedded Postgres of DATA_DIR, which runs as long as a command needs it."
   ),
+  Command.withExamples([
+    {
+      command: 'bun run footfall sites create --name "My shop" --domain example.com',
+      description: "Register a site and get the snippet for its pages"
+    },
+    {
+      command: "bun run footfall send --site 3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f",
+      description: "See whether the running server stores its events"
+    },
+    { command: "bun run footfall doctor", description: "See what is configured and what is left to do" }
+  ]),
   Command.withSubcommands([
     sites.pipe(Command.provide(instance)),
     settings.pipe(Command.provide(instance)),
@@ -54,7 +74,8 @@ const platform = Layer.mergeAll(
   NodeChildProcessSpawner.layer.pipe(Layer.provideMerge(Layer.merge(NodeFileSystem.layer, NodePath.layer))),
   NodeStdio.layer,
   NodeTerminal.layer,
-  CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
+  CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] }),
+  CliOutput.layerPresenter(presenter)
 )
 
 /** Wrong usage exits like a wrong configuration. */
@@ -70,7 +91,7 @@ const exitCode = (cause: Cause.Cause<unknown>): { readonly code: number; readonl
   // Its own output said it already.
   if (tag === "CommandFailure") return { code: 1, message: null }
   return {
-    code: tag === "StartError" ? REFUSED_TO_START : 1,
+    code: tag === "StartError" || tag === "WrongUsage" ? REFUSED_TO_START : 1,
     message: error instanceof Error ? error.message : String(error)
   }
 }

@@ -1,5 +1,6 @@
 import { Cause, Effect, Exit, Fiber, Layer, Logger, References, Scope } from "effect"
 import type { StartError } from "./domain/StartError.ts"
+import { onStopSignals } from "./stopSignals.ts"
 
 /** Exit code of a process that can't start as it is configured; a supervisor does not start it again. */
 export const REFUSED_TO_START = 2
@@ -57,10 +58,7 @@ export const runProcess = (
   }
 
   const stop = (): void => {
-    if (stopping) {
-      leave(1, "Stopped at once by a second signal")
-      return
-    }
+    if (stopping) return
     stopping = true
     if (running !== null) {
       const seconds = running.shutdownTimeoutSeconds
@@ -75,8 +73,7 @@ export const runProcess = (
     })
   }
 
-  process.on("SIGTERM", stop)
-  process.on("SIGINT", stop)
+  onStopSignals((_, first) => (first ? stop() : leave(1, "Stopped at once by a second signal")))
 
   const program = Effect.gen(function* () {
     const layer = logging(yield* log)

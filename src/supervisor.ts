@@ -1,9 +1,10 @@
 import type { Subprocess } from "bun"
-import { Clock, Deferred, Duration, Effect, FiberSet, type Scope } from "effect"
+import { Clock, Deferred, Duration, Effect, FiberSet } from "effect"
 import { StartError } from "./domain/StartError.ts"
 import { type Exposition, mergeExpositions } from "./http/collect/mergeExposition.ts"
 import { type FromWorker, type ToWorker, WORKER_VARIABLE } from "./http/collect/worker.ts"
 import { REFUSED_TO_START } from "./runProcess.ts"
+import { onStopSignals } from "./stopSignals.ts"
 
 /** Wait before a crashed worker is started again; doubles with each crash in a row. */
 const FIRST_WAIT = Duration.millis(100)
@@ -99,7 +100,8 @@ export const supervise: (options: SupervisorOptions) => Effect.Effect<number, St
       yield* Effect.logError(`Workers did not drain within ${Duration.format(deadline)}; they are killed.`)
       yield* killAll
     })
-    yield* onSignals((signal, first) => {
+    // Never taken back: a signal that comes while this process ends must not change how it ends.
+    onStopSignals((signal, first) => {
       if (first) return void fork(Effect.andThen(Effect.logInfo(`${signal}: the workers drain.`), stop))
       raise(1)
       fork(Effect.andThen(Effect.logError(`${signal} again: the workers are killed.`), killAll))
@@ -170,21 +172,6 @@ export const supervise: (options: SupervisorOptions) => Effect.Effect<number, St
   },
   Effect.scoped
 )
-
-/** Calls `heard` for each SIGTERM and SIGINT while the scope is open. */
-const onSignals = (heard: (signal: string, first: boolean) => void): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      let count = 0
-      const listener = (signal: string) => heard(signal, ++count === 1)
-      for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, listener)
-      return listener
-    }),
-    (listener) =>
-      Effect.sync(() => {
-        for (const signal of ["SIGTERM", "SIGINT"]) process.off(signal, listener)
-      })
-  )
 
 /** Asks every worker for its metrics and merges what comes in time. Scrapes at the same time share one round. */
 const makeScrape = (workers: ReadonlyArray<Worker>, tell: (worker: Worker, message: ToWorker) => boolean) => {

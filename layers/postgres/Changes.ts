@@ -1,5 +1,5 @@
 import { PgConnection } from "@effect/sql-pg"
-import { Context, Effect, Layer, Queue, Random, type Scope } from "effect"
+import { Context, Effect, Exit, Layer, Queue, Random, Scope } from "effect"
 import { CONTROL_DEADLINE, whyNoAnswer } from "./askDatabase.ts"
 import { AppDatabase } from "./Database.ts"
 
@@ -60,12 +60,15 @@ export const layer: Layer.Layer<Changes, never, AppDatabase> = Layer.effect(
 
     let failures = 0
     const listen = Effect.gen(function* () {
+      // Closed after its connection: the other way round it would wait for a server that hangs to answer UNLISTEN.
+      const listening = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
       const connect = PgConnection.make({
         ...sql.config,
         applicationName: "footfall-changes",
         keepAlive: LISTENER_KEEP_ALIVE
       })
-      const notifications = yield* Effect.flatMap(connect, (connection) => connection.listen(CHANNEL)).pipe(
+      const notifications = yield* connect.pipe(
+        Effect.flatMap((connection) => Scope.provide(connection.listen(CHANNEL), listening)),
         Effect.timeout(CONTROL_DEADLINE)
       )
       failures = 0

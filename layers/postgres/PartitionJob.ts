@@ -3,7 +3,7 @@ import { Clock, Effect, Layer, Random } from "effect"
 import type { SqlError } from "effect/sql"
 import { AppDatabase } from "./Database.ts"
 import { sqlMessage } from "./sqlErrors.ts"
-import { monthStart } from "./storage/months.ts"
+import { ensureMonth, monthStart } from "./storage/months.ts"
 
 /** Soon after the start, so that a restart after a long pause needs no waiting; then in turns that no two processes share. */
 const FIRST_RUN_MS = 5_000
@@ -109,9 +109,7 @@ export const maintainPartitions = Effect.fnUntraced(function* (
       Effect.ignore(connection.execute(`SELECT pg_advisory_unlock(${JOB_LOCK})`, [], undefined))
     )
     const now = yield* Clock.currentTimeMillis
-    for (let ahead = 0; ahead <= MONTHS_AHEAD; ahead++) {
-      yield* sql.unsafe("SELECT product_analytics_ensure_month($1::timestamptz)", [timestamp(monthStart(now, ahead))])
-    }
+    for (let ahead = 0; ahead <= MONTHS_AHEAD; ahead++) yield* ensureMonth(sql, monthStart(now, ahead))
     for (const parent of PARENTS) {
       for (const month of yield* monthsToMove(sql, parent, now)) yield* moveMonth(sql, parent, month)
     }

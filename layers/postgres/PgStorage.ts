@@ -1,6 +1,6 @@
-import { Clock, Effect, Layer } from "effect"
+import { Clock, type Context, Effect, Layer } from "effect"
 import type { SqlError } from "effect/sql"
-import type { EventRecord, IdentityRecord, SessionRecord } from "../../src/domain/Event.ts"
+import type { IdentityRecord, SessionRecord } from "../../src/domain/Event.ts"
 import { StorageError } from "../../src/domain/StorageError.ts"
 import {
   STORAGE_BATCH_SIZE,
@@ -15,19 +15,25 @@ import { WriterDatabase } from "./Database.ts"
 import { sqlMessage } from "./sqlErrors.ts"
 import { Backlog } from "./storage/Backlog.ts"
 import {
-  encodeEvents,
+  type EncodedEvent,
+  encodeEvent,
   encodeIdentities,
   eventSize,
   INSERT_EVENTS,
   identitySize,
+  joinEvents,
   UPSERT_IDENTITIES
 } from "./storage/batch.ts"
-import { type GroupCommitOptions, makeGroupCommit } from "./storage/GroupCommit.ts"
+import { makeGroupCommit, type Outcome } from "./storage/GroupCommit.ts"
+import { batchRecords, commitSeconds, failedWrites, poolSize } from "./storage/metrics.ts"
 import { makeMonths } from "./storage/months.ts"
 import { StoredSessions } from "./storage/StoredSessions.ts"
+import { within } from "./within.ts"
 
 /** The port's promise. */
 const PING_TIMEOUT = "2 seconds"
+/** How long a failed write counts beyond the deadline of the next one, which would be the next to tell. */
+const FAILURE_COUNTS_MS = 1_000
 
 const unavailable = (message: string) => new StorageError({ reason: "Unavailable", message })
 
@@ -42,22 +48,27 @@ export const PgStorage: Layer.Layer<Storage, never, WriterDatabase | Settings> =
     const sql = yield* WriterDatabase
     const { get } = yield* Settings
     const clock = yield* Clock.Clock
+    const context: Context.Context<never> = yield* Effect.context<never>()
     const backlog = new Backlog(get(STORAGE_QUEUE_EVENTS), get(STORAGE_QUEUE_BYTES))
     const stored = new StoredSessions()
     const months = makeMonths(sql)
     const now = () => clock.currentTimeMillisUnsafe()
+    const monotonic = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
 
     let lastSuccessAt: number | null = null
     let lastError: { readonly at: number; readonly message: string } | null = null
-    // From a failure that is not of a record's making until the next success.
-    let failing = false
-    const onOutcome: GroupCommitOptions<unknown>["onOutcome"] = (outcome) => {
-      if (outcome === "success") {
+    // The last failure that is not of a record's making, until the next success. `since` is monotonic, in ms.
+    let failure: { readonly since: number; readonly message: string } | null = null
+    const onOutcome = (outcome: Outcome): void => {
+      if (outcome._tag === "Stored") {
+        batchRecords.updateUnsafe(outcome.records, context)
+        commitSeconds.updateUnsafe(outcome.seconds, context)
         lastSuccessAt = now()
-        failing = false
+        failure = null
       } else {
+        failedWrites.updateUnsafe(1, context)
         lastError = { at: now(), message: outcome.message }
-        failing ||= !outcome.ofRecord
+        if (!outcome.ofRecord) failure = { since: monotonic(), message: outcome.message }
       }
     }
 
@@ -81,13 +92,13 @@ export const PgStorage: Layer.Layer<Storage, never, WriterDatabase | Settings> =
       timeoutMs: get(STORAGE_TIMEOUT_SECONDS) * 1_000,
       onOutcome
     }
-    const events = yield* makeGroupCommit<EventRecord>(backlog, {
+    const events = yield* makeGroupCommit<EncodedEvent>(backlog, {
       ...limits,
       inFlight: get(STORAGE_IN_FLIGHT),
-      write: (records) =>
+      write: (encoded) =>
         write(
           INSERT_EVENTS,
-          encodeEvents(records, (id) => stored.has(id))
+          joinEvents(encoded, (id) => stored.has(id))
         )
     })
     const identities = yield* makeGroupCommit<IdentityRecord>(backlog, {
@@ -96,33 +107,40 @@ export const PgStorage: Layer.Layer<Storage, never, WriterDatabase | Settings> =
       write: (records) => write(UPSERT_IDENTITIES, encodeIdentities(records))
     })
     yield* months.before(now()) ?? Effect.void
+    poolSize.updateUnsafe(get(STORAGE_IN_FLIGHT) + 1, context)
 
-    const ping = sql
+    const answers = sql
       .unsafe<{ readonly read_only: string }>("SELECT current_setting('transaction_read_only') AS read_only")
       .pipe(
         Effect.mapError((error) => unavailable(sqlMessage(error))),
         Effect.flatMap((rows) =>
           rows[0]?.read_only === "off" ? Effect.void : Effect.fail(unavailable("The database is read-only."))
-        ),
-        Effect.timeoutOrElse({
-          duration: PING_TIMEOUT,
-          orElse: () => Effect.fail(unavailable(`The database does not answer within ${PING_TIMEOUT}.`))
-        }),
-        Effect.tap(() =>
-          Effect.sync(() => {
-            failing = false
-          })
         )
       )
+    // A server that answers may be unable to store all the same, its disk being full. Only writes tell, so while they fail the
+    // storage is not ready. Without any for a while it is taken to be: who goes by it sends the writes that tell.
+    const ping = Effect.andThen(
+      within(answers, PING_TIMEOUT, Effect.fail(unavailable(`The database does not answer within ${PING_TIMEOUT}.`))),
+      Effect.suspend(() => {
+        if (failure !== null && monotonic() - failure.since < limits.timeoutMs + FAILURE_COUNTS_MS) {
+          return Effect.fail(unavailable(failure.message))
+        }
+        failure = null
+        return Effect.void
+      })
+    )
 
     return Storage.of({
-      saveEvent: (record) => events.save(record, eventSize(record)),
+      saveEvent: (record) => {
+        const encoded = encodeEvent(record)
+        return events.save(encoded, eventSize(encoded))
+      },
       saveIdentity: (record) => identities.save(record, identitySize(record)),
       flush: backlog.flush,
       ping,
       status: Effect.sync(() => ({
         backend: "postgres",
-        ready: !failing && backlog.hasRoom(0),
+        ready: failure === null && backlog.hasRoom(0),
         pendingRecords: backlog.records,
         pendingBytes: backlog.bytes,
         inFlight: events.inFlight() + identities.inFlight(),

@@ -1,6 +1,7 @@
-import { type Cause, Effect } from "effect"
+import { Cause, Effect } from "effect"
 import type { SqlError } from "effect/sql"
 import { sqlMessage } from "./sqlErrors.ts"
+import { within } from "./within.ts"
 
 /** Longest wait for a statement on the control tables. They are small: what takes longer is not coming. */
 export const CONTROL_DEADLINE = "4 seconds"
@@ -14,8 +15,7 @@ export const askDatabase = <A, E>(
   statement: Effect.Effect<A, SqlError.SqlError>,
   unavailable: (message: string) => E
 ): Effect.Effect<A, E> =>
-  statement.pipe(
-    Effect.timeout(CONTROL_DEADLINE),
+  within(statement, CONTROL_DEADLINE, Effect.fail(new Cause.TimeoutError())).pipe(
     Effect.tapError((error) => Effect.logWarning(`The app database did not answer: ${whyNoAnswer(error)}.`)),
     Effect.mapError(() => unavailable("The app database can't be reached."))
   )

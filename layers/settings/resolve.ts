@@ -20,7 +20,7 @@ const variable = (setting: Setting<unknown>, environment: Environment): string |
   environment[setting.env] || undefined
 
 const inTable = (problem: string, setting: Setting<unknown>) =>
-  `${problem} It comes from the settings table: \`footfall settings set ${setting.name} …\` or \`unset\` it.`
+  `${problem} It comes from the settings table: \`bun run footfall settings set ${setting.name} …\` or \`unset\` it.`
 
 export const resolve = (setting: Setting<unknown>, environment: Environment, table: SettingsTable): Resolved => {
   const fallback = (problem: string | null): Resolved => ({ value: setting.default, source: "default", problem })
@@ -82,11 +82,23 @@ export const stateOf = (
   return { setting, value: text, source, note: notes.length === 0 ? null : notes.join(" ") }
 }
 
-export const unknownSetting = (name: string): SettingsError =>
-  new SettingsError({
+/** Names that someone may have meant: the one a part of the other, whatever joins the words. */
+const similarNames = (name: string): ReadonlyArray<string> => {
+  const given = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")
+  return given.length < 3
+    ? []
+    : SETTINGS.flatMap((setting) => (setting.name.includes(given) || given.includes(setting.name) ? setting.name : []))
+}
+
+export const unknownSetting = (name: string): SettingsError => {
+  const similar = similarNames(name)
+  return new SettingsError({
     reason: "Unknown",
-    message: `There is no setting ${JSON.stringify(name.slice(0, 100))}; \`footfall settings list\` shows all of them.`
+    message: `There is no setting ${JSON.stringify(name.slice(0, 100))}; ${
+      similar.length > 0 ? `is it ${similar.map((each) => `\`${each}\``).join(" or ")}? ` : ""
+    }\`bun run footfall settings list\` shows all of them.`
   })
+}
 
 /** Why this text can't be put into the table, or null when it can. */
 export const refusal = (

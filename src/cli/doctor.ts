@@ -116,7 +116,7 @@ const migrations = Effect.gen(function* () {
         check: note(
           "migrations",
           `${pending.map(({ name }) => name).join(", ")} not applied yet`,
-          "The next start applies them, or `footfall migrate` now."
+          "The next start applies them, or `bun run footfall migrate` now."
         )
       }
 })
@@ -156,7 +156,7 @@ const gate = Effect.map(FeatureGate, (service) => {
       return bad(
         "licence",
         `product analytics is off: ${state.why}`,
-        "`footfall settings set license-token …` takes a new licence without a restart."
+        "`bun run footfall settings set license-token …` takes a new licence without a restart."
       )
   }
 })
@@ -193,7 +193,7 @@ const proxy = (settings: Settings["Service"]) =>
 const siteCount = Effect.gen(function* () {
   const all = yield* (yield* Sites).list({ archived: false })
   return all.length === 0
-    ? note("sites", "none yet", 'Make one: `footfall sites create --name "My site" --domain example.com`.')
+    ? note("sites", "none yet", 'Make one: `bun run footfall sites create --name "My site" --domain example.com`.')
     : ok("sites", `${plural(all.length, "live site")}`)
 }).pipe(Effect.catch(({ message }) => Effect.succeed(bad("sites", message))))
 
@@ -203,7 +203,7 @@ const keyCount = Effect.gen(function* () {
     ? note(
         "keys",
         "none yet",
-        "The first start of `bun run full` makes one and prints it, or `footfall keys create` does."
+        "The first start of `bun run full` makes one and prints it, or `bun run footfall keys create` does."
       )
     : ok("keys", `${plural(all.length, "API key")}`)
 }).pipe(Effect.catch(({ message }) => Effect.succeed(bad("keys", message))))
@@ -248,7 +248,11 @@ const inspect: Effect.Effect<ReadonlyArray<Check>, never, Scope.Scope> = Effect.
     check: Effect.Effect<Check, never, A>
   ) =>
     Effect.flatMap(built(about, layer), (context) => Effect.provideContext(check, context)).pipe(
-      Effect.match({ onSuccess: (found) => checks.push(found), onFailure: (found) => checks.push(found) })
+      Effect.match({
+        onSuccess: (found) => checks.push(found),
+        // What two checks need is told once.
+        onFailure: (found) => checks.some((check) => check.found === found.found) || checks.push(found)
+      })
     )
   const policy = Policy.layer.pipe(Layer.provide(pgAppSecret))
   yield* checkWith("secret", pgAppSecret.pipe(Layer.provide(shared)), secret)
@@ -300,7 +304,11 @@ const server = Effect.fnUntraced(function* (address: string, token: string | und
     const detail = Predicate.hasProperty(body, "detail") ? body.detail : "no explanation"
     return [
       ...checks,
-      bad("client", `the server refused to tell: ${detail}`, "Is the key right? `footfall keys create` makes one.")
+      bad(
+        "client",
+        `the server refused to tell: ${detail}`,
+        "Is the key right? `bun run footfall keys create` makes one."
+      )
     ]
   }
   const { ip, country, region, city, why } = body as Record<string, string | null>
@@ -319,7 +327,7 @@ export const doctor = Command.make(
   Effect.fn(function* (flags) {
     const token = apiKey(flags.key)
     const here = yield* Effect.scoped(inspect)
-    const there = yield* server(serverUrl(flags.url), token)
+    const there = yield* server(yield* serverUrl(flags.url), token)
     const asked = there.some(({ about }) => about === "client")
     const checks = [...here.filter(({ about }) => !(asked && about === "client")), ...there]
     const broken = checks.filter(({ state }) => state === "bad").length
@@ -340,9 +348,9 @@ export const doctor = Command.make(
     "Look at everything: what is configured and from where, what answers, what is left to do; exit code 1 when something is broken"
   ),
   Command.withExamples([
-    { command: "footfall doctor", description: "This machine's instance" },
+    { command: "bun run footfall doctor", description: "This machine's instance" },
     {
-      command: "footfall doctor --url https://stats.example.com --key ff_…",
+      command: "bun run footfall doctor --url https://stats.example.com --key ff_…",
       description: "And how a server sees the requests from here"
     }
   ])

@@ -7,9 +7,12 @@ import { json, printJson, table } from "./output.ts"
 const create = Command.make(
   "create",
   {
-    name: Flag.String("name").pipe(Flag.withDescription("Who or what uses the key"), Flag.withDefault("cli")),
+    name: Flag.String("name").pipe(
+      Flag.withDescription("Who or what uses the key; cli unless given"),
+      Flag.withDefault("cli")
+    ),
     role: Flag.Literals("role", ["admin", "viewer"]).pipe(
-      Flag.withDescription("`admin` may do everything, `viewer` reads status and rejections"),
+      Flag.withDescription("`admin`: everything; `viewer`: status and rejections; admin unless given"),
       Flag.withDefault("admin")
     ),
     json
@@ -21,7 +24,15 @@ const create = Command.make(
       `${key}\n\nThis is the only time that the key is shown. Send it as \`Authorization: Bearer ${key.slice(0, 8)}…\`.`
     )
   })
-).pipe(Command.withDescription("Make an API key and print it, once"))
+).pipe(
+  Command.withDescription("Make an API key and print it, once"),
+  Command.withExamples([
+    {
+      command: "bun run footfall keys create --name grafana --role viewer",
+      description: "A key for a dashboard that only reads"
+    }
+  ])
+)
 
 const list = Command.make(
   "list",
@@ -29,7 +40,7 @@ const list = Command.make(
   Effect.fn(function* ({ json: asJson }) {
     const keys = yield* (yield* AdminKeys).list
     if (asJson) return yield* printJson(keys.map(keyJson))
-    if (keys.length === 0) return yield* Console.log("There are no keys: `footfall keys create` makes one.")
+    if (keys.length === 0) return yield* Console.log("There are no keys: `bun run footfall keys create` makes one.")
     yield* Console.log(
       table(
         ["ID", "NAME", "ROLE", "KEY", "CREATED"],
@@ -41,12 +52,24 @@ const list = Command.make(
 
 const revoke = Command.make(
   "revoke",
-  { id: Argument.String("id").pipe(Argument.withDescription("The key's id, as `keys list` shows it")) },
+  {
+    id: Argument.String("id").pipe(
+      Argument.withDescription("The key's id, a UUID, as `bun run footfall keys list` shows it")
+    )
+  },
   Effect.fn(function* ({ id }) {
     yield* (yield* AdminKeys).revoke(id)
     yield* Console.log("Revoked. The key stops working on every process within 5 seconds.")
   })
-).pipe(Command.withDescription("End an API key"))
+).pipe(
+  Command.withDescription("End an API key"),
+  Command.withExamples([
+    {
+      command: "bun run footfall keys revoke 94488cc1-2cd1-499b-83fc-bd7afd4cbcad",
+      description: "By the id that `keys list` shows"
+    }
+  ])
+)
 
 export const keys = Command.make("keys").pipe(
   Command.withDescription("Make, list and revoke keys of the admin API"),

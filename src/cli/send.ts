@@ -1,5 +1,6 @@
-import { Console, Effect, Option, Predicate } from "effect"
+import { Console, Effect, Option, Predicate, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
+import { SiteId } from "../domain/ids.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { json, printJson } from "./output.ts"
 import { ask, type ServerAnswer, serverUrl, url } from "./server.ts"
@@ -55,7 +56,7 @@ export const explainAnswer = ({ status, headers, body }: ServerAnswer): Outcome 
       return message === "Website not found."
         ? not(
             "No live site has this id.",
-            "`footfall sites list` shows the ids. A new site is known to every collector within 5 s; an archived one takes no events."
+            "`bun run footfall sites list` shows the ids. A new site is known to every collector within 5 s; an archived one takes no events."
           )
         : not(
             `The payload was refused: ${problemsOf(member(body, "error")).join("; ") || (message ?? "bad request")}.`,
@@ -65,12 +66,12 @@ export const explainAnswer = ({ status, headers, body }: ServerAnswer): Outcome 
     case 402:
       return not(
         "Product analytics is off: there is no valid licence.",
-        "`footfall doctor` tells why; LICENSE_TOKEN takes the licence."
+        "`bun run footfall doctor` tells why; LICENSE_TOKEN takes the licence."
       )
     case 403:
       return not(
         "The client's address is blocked.",
-        "It is in IGNORE_IP; `footfall settings get ignore-ip` shows the list."
+        "It is in IGNORE_IP; `bun run footfall settings get ignore-ip` shows the list."
       )
     case 404:
     case 405:
@@ -79,14 +80,14 @@ export const explainAnswer = ({ status, headers, body }: ServerAnswer): Outcome 
     case 413:
       return not(
         errorMessage(body) ?? "The body was refused.",
-        "`footfall settings list` shows the limits of the body."
+        "`bun run footfall settings list` shows the limits of the body."
       )
     case 429:
-      return not("Over the site's rate limit.", `${wait} \`footfall sites update\` changes the limit.`)
+      return not("Over the site's rate limit.", `${wait} \`bun run footfall sites update\` changes the limit.`)
     case 503:
       return not(
         `Not stored now: ${errorMessage(body) ?? "the storage is not available."}`,
-        `${wait} \`footfall doctor\` tells what is wrong.`
+        `${wait} \`bun run footfall doctor\` tells what is wrong.`
       )
     default:
       return not(
@@ -102,7 +103,10 @@ const text = (name: string, description: string) =>
 export const send = Command.make(
   "send",
   {
-    site: Flag.String("site").pipe(Flag.withDescription("The site's id")),
+    site: Flag.String("site").pipe(
+      Flag.withDescription("The site's id, a UUID"),
+      Flag.filter(Schema.is(SiteId), () => "a site's id, a UUID; `bun run footfall sites list` shows them")
+    ),
     url,
     name: text("name", "Name of a custom event; a page view unless given"),
     path: Flag.String("path").pipe(Flag.withDescription("The page's address"), Flag.withDefault("/footfall-test")),
@@ -115,7 +119,7 @@ export const send = Command.make(
     json
   },
   Effect.fn(function* (flags) {
-    const address = `${serverUrl(flags.url)}/api/send`
+    const address = `${yield* serverUrl(flags.url)}/api/send`
     const payload = {
       website: flags.site,
       hostname: flags.hostname,
@@ -157,11 +161,11 @@ export const send = Command.make(
   Command.withDescription("Send a test event to a running server and explain the answer"),
   Command.withExamples([
     {
-      command: "footfall send --site 3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f",
+      command: "bun run footfall send --site 3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f",
       description: "A page view to this machine's server"
     },
     {
-      command: "footfall send --site 3f1c… --url https://stats.example.com --name signup",
+      command: "bun run footfall send --site 3f1c… --url https://stats.example.com --name signup",
       description: "A custom event to another server"
     }
   ])

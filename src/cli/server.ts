@@ -1,6 +1,8 @@
-import { Effect, Option, Predicate, Schema } from "effect"
+import { Effect, Option, Predicate } from "effect"
 import { Flag } from "effect/cli"
+import { fromEnvironment } from "../../layers/settings/environment.ts"
 import { PORT, PUBLIC_URL } from "../domain/settings.ts"
+import { WrongUsage } from "./WrongUsage.ts"
 
 /** How long a server may take for an answer before it counts as not reachable. */
 const ANSWER_TIMEOUT = "10 seconds"
@@ -8,20 +10,26 @@ const ANSWER_TIMEOUT = "10 seconds"
 /** `--url`, the running server's address; `PUBLIC_URL` or this machine's `PORT` unless given. */
 export const url = Flag.String("url").pipe(
   Flag.withDescription("Address of the running server; PUBLIC_URL, else http://localhost:PORT unless given"),
-  Flag.withSchema(
-    Schema.String.check(
-      Schema.makeFilter((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? "") || "Expected an http(s) URL")
-    )
+  Flag.filter(
+    (text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ""),
+    () => "an http(s) address such as https://stats.example.com"
   ),
   Flag.optional
 )
 
-/** The address given, else the one that the environment tells. */
-export const serverUrl = (given: Option.Option<string>): string =>
-  Option.getOrElse(
-    given,
-    () => process.env[PUBLIC_URL.env] || `http://localhost:${process.env[PORT.env] || PORT.default}`
-  ).replace(/\/+$/, "")
+/** The address given, else the one that the environment tells; without a slash at its end. */
+export const serverUrl = Effect.fnUntraced(function* (given: Option.Option<string>) {
+  if (Option.isSome(given)) return given.value.replace(/\/+$/, "")
+  const publicUrl = yield* fromEnvironment(PUBLIC_URL)
+  if (publicUrl !== null) return publicUrl.replace(/\/+$/, "")
+  const port = yield* fromEnvironment(PORT)
+  if (port === 0) {
+    return yield* new WrongUsage({
+      message: "With PORT=0 the server picked a free port and printed its address: give that as --url."
+    })
+  }
+  return `http://localhost:${port}`
+})
 
 export interface ServerAnswer {
   readonly status: number

@@ -1,16 +1,24 @@
 import { Console, Effect } from "effect"
 import { Argument, Command } from "effect/cli"
+import { unknownSetting } from "../../layers/settings/resolve.ts"
 import { findSetting } from "../domain/settings.ts"
 import { settingJson } from "../http/admin/settingJson.ts"
-import { type SettingState, Settings, SettingsError } from "../ports/Settings.ts"
+import { type SettingState, Settings } from "../ports/Settings.ts"
 import { details, json, printJson, table } from "./output.ts"
 
 const name = Argument.String("name").pipe(
   Argument.withDescription("The setting's name (`cors-max-age`) or its variable (`CORS_MAX_AGE`)")
 )
 
-const valueText = ({ setting, value }: SettingState) =>
-  typeof setting.default === "boolean" ? (value ? "on" : "off") : value || "none"
+/** A default in the registry's words, which say what happens without a value. */
+const valueText = ({ setting, source, value }: SettingState) =>
+  typeof setting.default === "boolean"
+    ? value
+      ? "on"
+      : "off"
+    : source === "default"
+      ? setting.defaultText.replaceAll("`", "")
+      : value || "none"
 
 const show = Effect.fnUntraced(function* (state: SettingState, asJson: boolean) {
   if (asJson) return yield* printJson(settingJson(state))
@@ -36,13 +44,14 @@ const list = Command.make(
   Effect.fn(function* ({ json: asJson }) {
     const states = yield* (yield* Settings).list
     if (asJson) return yield* printJson(states.map(settingJson))
+    const noted = states.some(({ note }) => note !== null)
     yield* Console.log(
       table(
-        ["NAME", "VALUE", "FROM", "NOTE"],
+        ["NAME", "VALUE", "FROM", ...(noted ? ["NOTE"] : [])],
         states.map((state) => [state.setting.name, valueText(state), state.source, state.note ?? ""])
       )
     )
-    yield* Console.log("\n`footfall settings get NAME` tells what a setting means and accepts.")
+    yield* Console.log("\n`bun run footfall settings get NAME` tells what a setting means and accepts.")
   })
 ).pipe(Command.withDescription("List every setting, its value and where that comes from"))
 
@@ -52,15 +61,15 @@ const get = Command.make(
   Effect.fn(function* ({ name: text, json: asJson }) {
     const setting = findSetting(text)
     const state = (yield* (yield* Settings).list).find((each) => each.setting === setting)
-    if (state === undefined) {
-      return yield* new SettingsError({
-        reason: "Unknown",
-        message: `There is no setting ${JSON.stringify(text)}; \`footfall settings list\` shows all of them.`
-      })
-    }
+    if (state === undefined) return yield* unknownSetting(text)
     yield* show(state, asJson)
   })
-).pipe(Command.withDescription("Show a setting: value, default, what it means and accepts"))
+).pipe(
+  Command.withDescription("Show a setting: value, default, what it means and accepts"),
+  Command.withExamples([
+    { command: "bun run footfall settings get TRUST_PROXY", description: "Whose headers about the client are believed" }
+  ])
+)
 
 const set = Command.make(
   "set",
@@ -72,7 +81,7 @@ const set = Command.make(
   Command.withDescription("Keep a value in the settings table, for every process of the instance"),
   Command.withExamples([
     {
-      command: "footfall settings set rate-limit-events-per-second 100",
+      command: "bun run footfall settings set rate-limit-events-per-second 100",
       description: "Limit every site to 100 events a second"
     }
   ])
@@ -84,7 +93,15 @@ const unset = Command.make(
   Effect.fn(function* ({ name: text, json: asJson }) {
     yield* show(yield* (yield* Settings).unset(text), asJson)
   })
-).pipe(Command.withDescription("Take a value out of the settings table: back to the default"))
+).pipe(
+  Command.withDescription("Take a value out of the settings table: back to the default"),
+  Command.withExamples([
+    {
+      command: "bun run footfall settings unset rate-limit-events-per-second",
+      description: "No limit any more"
+    }
+  ])
+)
 
 export const settings = Command.make("settings").pipe(
   Command.withDescription(

@@ -6,8 +6,9 @@ import { TRACKER_SCRIPT_URL } from "../domain/settings.ts"
 import type { SiteValues } from "../domain/siteValues.ts"
 import { publicUrl, siteJson } from "../http/admin/siteJson.ts"
 import { Settings } from "../ports/Settings.ts"
-import { Sites, SitesError } from "../ports/Sites.ts"
+import { Sites, SitesError, type SiteUpdate } from "../ports/Sites.ts"
 import { details, json, printJson, table } from "./output.ts"
+import { WrongUsage } from "./WrongUsage.ts"
 
 const id = Argument.String("id").pipe(Argument.withDescription("The site's id, a UUID"))
 
@@ -22,7 +23,10 @@ const values = {
     Flag.atLeast(0)
   ),
   timezone: optionalText("timezone", "IANA time zone of reports, such as Europe/Berlin"),
-  weekStart: optionalText("week-start", "First day of the week in reports: monday or sunday"),
+  weekStart: Flag.Literals("week-start", ["monday", "sunday"]).pipe(
+    Flag.withDescription("First day of the week in reports"),
+    Flag.optional
+  ),
   currency: optionalText("currency", "ISO 4217 code of revenue in reports, such as EUR"),
   rate: Flag.Finite("rate").pipe(
     Flag.withDescription("Events a second that the site may send to each collector process"),
@@ -32,6 +36,20 @@ const values = {
     Flag.withDescription("Events that it may send at once before the rate applies; twice the rate unless given"),
     Flag.optional
   )
+}
+
+const refuseTogether = (flags: {
+  readonly domain: ReadonlyArray<string>
+  readonly rate: Option.Option<number>
+  readonly burst: Option.Option<number>
+  readonly anyDomain?: boolean
+  readonly noRate?: boolean
+}): Effect.Effect<void, WrongUsage> => {
+  const no = (message: string) => Effect.fail(new WrongUsage({ message }))
+  if (flags.anyDomain && flags.domain.length > 0) return no("--any-domain takes all domains away: leave --domain out.")
+  if (flags.noRate && Option.isSome(flags.rate)) return no("--no-rate takes the limit away: leave --rate out.")
+  if (Option.isSome(flags.burst) && Option.isNone(flags.rate)) return no("--burst goes with --rate: give both.")
+  return Effect.void
 }
 
 const given = (flags: {
@@ -62,7 +80,7 @@ const siteId = (text: string): Effect.Effect<SiteId, SitesError> =>
     () =>
       new SitesError({
         reason: "NotFound",
-        message: `There is no site with the id ${text}; \`footfall sites list\` shows all of them.`
+        message: `There is no site with the id ${text}; \`bun run footfall sites list\` shows all of them.`
       })
   )
 
@@ -103,8 +121,8 @@ const create = Command.make(
     json
   },
   Effect.fn(function* (flags) {
-    const sites = yield* Sites
-    const site = yield* sites.create({
+    yield* refuseTogether(flags)
+    const site = yield* (yield* Sites).create({
       name: flags.name,
       domains: flags.domain,
       ...Option.match(flags.id, { onNone: () => ({}), onSome: (id) => ({ id }) }),
@@ -116,11 +134,11 @@ const create = Command.make(
   Command.withDescription("Register a site and print its snippet"),
   Command.withExamples([
     {
-      command: 'footfall sites create --name "My shop" --domain example.com',
+      command: 'bun run footfall sites create --name "My shop" --domain example.com',
       description: "A site for example.com and www.example.com"
     },
     {
-      command: "footfall sites create --name Apps --domain '*.example.com' --domain localhost",
+      command: "bun run footfall sites create --name Apps --domain '*.example.com' --domain localhost",
       description: "Sub-domains, and any port of this machine"
     }
   ])
@@ -143,7 +161,7 @@ const list = Command.make(
       return yield* printJson(all.map((site) => siteJson(site, snippet)))
     }
     if (all.length === 0)
-      return yield* Console.log('There are no sites yet: `footfall sites create --name "My site"` makes one.')
+      return yield* Console.log('There are no sites yet: `bun run footfall sites create --name "My site"` makes one.')
     yield* Console.log(
       table(
         ["ID", "NAME", "DOMAINS", "RATE LIMIT", "STATE"],
@@ -182,21 +200,28 @@ const update = Command.make(
     json
   },
   Effect.fn(function* (flags) {
-    const site = yield* (yield* Sites).update(yield* siteId(flags.id), {
+    yield* refuseTogether(flags)
+    const change: SiteUpdate = {
       ...Option.match(flags.name, { onNone: () => ({}), onSome: (name) => ({ name }) }),
       ...(flags.domain.length > 0 && { domains: flags.domain }),
       ...(flags.anyDomain && { domains: [] }),
       ...given(flags),
       ...(flags.noRate && { rateLimit: null }),
       ...(flags.restore && { archived: false })
-    })
+    }
+    if (Object.keys(change).length === 0) {
+      return yield* new WrongUsage({
+        message: "Nothing to change was given; `bun run footfall sites update --help` shows the flags."
+      })
+    }
+    const site = yield* (yield* Sites).update(yield* siteId(flags.id), change)
     yield* show(site, flags.json, "Changed. In force on every collector within 5 seconds.")
   })
 ).pipe(
   Command.withDescription("Change a site; what is not given stays, --domain replaces all domains"),
   Command.withExamples([
     {
-      command: "footfall sites update 3f1c… --name Store --rate 50",
+      command: "bun run footfall sites update 3f1c… --name Store --rate 50",
       description: "Rename, and limit to 50 events a second"
     }
   ])
@@ -210,7 +235,7 @@ const remove = Command.make(
     yield* show(
       site,
       asJson,
-      "Archived: it takes no more events, and keeps those it has. `sites update --restore` revives it."
+      "Archived: it takes no more events, and keeps those it has. `bun run footfall sites update ID --restore` revives it."
     )
   })
 ).pipe(Command.withDescription("Archive a site: it takes no more events and keeps those it has"))

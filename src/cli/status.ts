@@ -9,7 +9,7 @@ export const PREFIX = "/api/ee/product-analytics"
 
 /** `--key`, or `FOOTFALL_KEY`; without one, only what is public can be asked. */
 export const key = Flag.Redacted("key").pipe(
-  Flag.withDescription("API key for the running server (`footfall keys create`); FOOTFALL_KEY unless given"),
+  Flag.withDescription("API key for the running server (`bun run footfall keys create`); FOOTFALL_KEY unless given"),
   Flag.optional
 )
 
@@ -26,7 +26,7 @@ export const status = Command.make(
   "status",
   { url, key, json },
   Effect.fn(function* (flags) {
-    const server = serverUrl(flags.url)
+    const server = yield* serverUrl(flags.url)
     const token = apiKey(flags.key)
     const fail = (message: string) => new CommandFailure({ message })
 
@@ -71,5 +71,15 @@ export const status = Command.make(
       )
     }
     if (!ready) return yield* fail("The server is not ready.")
+    if (more !== null && more.status !== 200) return yield* fail("The server refused to tell more.")
   })
-).pipe(Command.withDescription("Ask a running server how it is doing"))
+).pipe(
+  Command.withDescription("Ask a running server how it is doing; exit code 1 when it is not ready"),
+  Command.withExamples([
+    { command: "bun run footfall status", description: "Whether this machine's server stores events" },
+    {
+      command: "FOOTFALL_KEY=ff_… bun run footfall status --url https://stats.example.com --json",
+      description: "Everything that another server tells about itself"
+    }
+  ])
+)

@@ -1,4 +1,5 @@
 import { Schema, SchemaTransformation } from "effect"
+import { isAddressRange, isProxyTrust } from "./addressRange.ts"
 
 /** A value someone may configure. Values are strings outside and typed inside. */
 export interface Setting<A> {
@@ -324,8 +325,9 @@ export const SALT_ROTATION = define(
 export const CLIENT_IP_HEADER = define(
   "Visitors",
   "CLIENT_IP_HEADER",
-  "a header's name",
-  OptionalText,
+  "a header's name, such as `X-Real-IP`",
+  // RFC 9110, 5.6.2: asking a request for any other name would throw.
+  Schema.String.check(Schema.isPattern(/^[\w!#$%&'*+.^`|~-]+$/)) as Schema.Codec<string | null, string>,
   null,
   "Header that holds the client's address, before Umami's list; believed from trusted proxies only."
 )
@@ -333,7 +335,7 @@ export const TRUST_PROXY = define(
   "Visitors",
   "TRUST_PROXY",
   "`none`, `all`, a number of hops, or a comma list of addresses, CIDRs, `loopback`, `linklocal`, `uniquelocal`",
-  Text,
+  Text.check(Schema.makeFilter(isProxyTrust)),
   "loopback",
   "Whose `X-Forwarded-For` and the like are believed."
 )
@@ -341,7 +343,7 @@ export const IGNORE_IP = define(
   "Visitors",
   "IGNORE_IP",
   "addresses and CIDRs, comma separated",
-  CommaList,
+  CommaList.check(Schema.makeFilter((ranges) => ranges.every(isAddressRange))),
   [],
   "Clients whose events are refused with 403.",
   { defaultText: "none" }
@@ -466,9 +468,11 @@ export const LOG_LEVEL = define(
 /** Every setting, in the order of the documentation. */
 export const SETTINGS: ReadonlyArray<Setting<unknown>> = registry
 
-/** A setting by its table name or its variable's name. */
-export const findSetting = (name: string): Setting<unknown> | undefined =>
-  registry.find((setting) => setting.name === name || setting.env === name)
+/** A setting by its table name or its variable's name, in upper or lower case. */
+export const findSetting = (name: string): Setting<unknown> | undefined => {
+  const wanted = name.toLowerCase().replaceAll("_", "-")
+  return registry.find((setting) => setting.name === wanted)
+}
 
 /** The value, or a sentence that names the variable, what it was given (secrets are not shown) and what it accepts. */
 export const decodeSetting = <A>(

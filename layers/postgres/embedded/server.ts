@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { closeSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
+import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { totalmem } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
@@ -121,7 +121,9 @@ export const readPostmaster = (cluster: string): Postmaster | undefined => {
  * Postgres refuses to start while its `postmaster.pid` names a living process. After a crash of the machine or container
  * that may be any program; its other lines stay, by which Postgres sees that no orphaned backend still uses the cluster.
  */
-const disownStalePid = (cluster: string): void => {
+const disownStalePid = ({ cluster, socketFolder }: Place): void => {
+  // The socket's lock names the process too. No other server may use the folder, so nothing is lost with it.
+  rmSync(join(socketFolder, `.s.PGSQL.${SOCKET_PORT}.lock`), { force: true })
   const path = join(cluster, "postmaster.pid")
   try {
     const lines = readFileSync(path, "utf8").split("\n")
@@ -215,7 +217,7 @@ const logSince = (path: string, start: number): string => {
  * Resumes when it takes connections. The caller holds the start lock.
  */
 export const startServer = Effect.fnUntraced(function* (place: Place) {
-  disownStalePid(place.cluster)
+  disownStalePid(place)
   if (logSize(place.log) > LOG_BYTES) renameSync(place.log, `${place.log}.1`)
   const logStart = logSize(place.log)
   const log = openSync(place.log, "a", 0o600)

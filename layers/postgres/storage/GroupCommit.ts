@@ -12,6 +12,11 @@ const LAST_RETRY_MS = 500
 /** How late a waiter may be answered after its deadline. */
 const SWEEP_MS = 100
 
+/** A batch that is committed, with the time it took from its first byte; or why a write failed. */
+export type Outcome =
+  | { readonly _tag: "Stored"; readonly records: number; readonly seconds: number }
+  | { readonly _tag: "Failed"; readonly message: string; readonly ofRecord: boolean }
+
 export interface GroupCommitOptions<A> {
   readonly batchSize: number
   /** Batches written at the same time. One keeps the order of records. */
@@ -20,7 +25,7 @@ export interface GroupCommitOptions<A> {
   /** Stores a batch, all or nothing. Storing it again must change nothing. */
   readonly write: (records: ReadonlyArray<A>) => Effect.Effect<void, SqlError.SqlError>
   /** Told of every outcome; a failure that is not of a record's making comes once for each attempt. */
-  readonly onOutcome: (outcome: "success" | { readonly message: string; readonly ofRecord: boolean }) => void
+  readonly onOutcome: (outcome: Outcome) => void
 }
 
 export interface GroupCommit<A> {
@@ -33,6 +38,7 @@ interface Entry<A> {
   readonly record: A
   readonly bytes: number
   readonly number: number
+  /** On the monotonic clock, in ms. */
   readonly deadline: number
   readonly resume: (effect: Effect.Effect<void, StorageError>) => void
   answered: boolean
@@ -52,6 +58,8 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
   options: GroupCommitOptions<A>
 ): Effect.fn.Return<GroupCommit<A>, never, Scope.Scope> {
   const clock = yield* Clock.Clock
+  /** Monotonic, in ms: a wall clock that is set back would put every deadline off. */
+  const elapsed = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   const overloaded = new StorageError({ reason: "Overloaded", message: "Too many records wait to be written." })
   const late = unavailable(`No commit within ${options.timeoutMs / 1_000} s.`)
@@ -72,7 +80,8 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
   }
 
   const commit = (entries: ReadonlyArray<Entry<A>>, retryMs = FIRST_RETRY_MS): Effect.Effect<void> => {
-    const left = entries.at(-1)!.deadline - clock.currentTimeMillisUnsafe()
+    const startedAt = elapsed()
+    const left = entries.at(-1)!.deadline - startedAt
     if (left <= 0) return Effect.sync(() => answerAll(entries, late))
     return Effect.suspend(() => options.write(entries.map((entry) => entry.record))).pipe(
       Effect.timeoutOption(left),
@@ -80,15 +89,15 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
         onSuccess: (written) =>
           Effect.sync(() => {
             if (written._tag === "None") {
-              options.onOutcome({ message: late.message, ofRecord: false })
+              options.onOutcome({ _tag: "Failed", message: late.message, ofRecord: false })
               return answerAll(entries, late)
             }
-            options.onOutcome("success")
+            options.onOutcome({ _tag: "Stored", records: entries.length, seconds: (elapsed() - startedAt) / 1_000 })
             answerAll(entries, undefined)
           }),
         onFailure: (error) => {
           const failure = failureOf(error)
-          options.onOutcome({ message: failure.message, ofRecord: failure._tag === "Record" })
+          options.onOutcome({ _tag: "Failed", message: failure.message, ofRecord: failure._tag === "Record" })
           if (failure._tag === "Record" && entries.length > 1) {
             const half = entries.length >> 1
             return Effect.andThen(
@@ -144,7 +153,7 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
   yield* Effect.sleep(SWEEP_MS).pipe(
     Effect.andThen(
       Effect.sync(() => {
-        const now = clock.currentTimeMillisUnsafe()
+        const now = elapsed()
         const expired = queue.findIndex((entry) => entry.deadline > now)
         answerAll(queue.splice(0, expired === -1 ? queue.length : expired), late)
         for (const entries of batches.values()) {
@@ -169,7 +178,7 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
       Effect.callback((resume) => {
         if (closed) return resume(Effect.fail(stopping))
         if (!backlog.hasRoom(bytes)) return resume(Effect.fail(overloaded))
-        const deadline = clock.currentTimeMillisUnsafe() + options.timeoutMs
+        const deadline = elapsed() + options.timeoutMs
         queue.push({ record, bytes, number: backlog.add(bytes), deadline, resume, answered: false })
         if (!scheduled && batches.size < options.inFlight) {
           scheduled = true

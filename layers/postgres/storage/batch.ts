@@ -120,27 +120,45 @@ const eventRow = (r: EventRecord): Rows[number] => {
 
 const byId = (a: SessionRecord, b: SessionRecord): number => (a.id < b.id ? -1 : 1)
 
+/**
+ * An event as it waits for its batch: its row and its properties' rows in JSON. Encoded when it is accepted, so that no more
+ * than a few texts of each event live through the garbage collections of the wait.
+ */
+export interface EncodedEvent {
+  readonly row: string
+  /** Rows with commas between, `''` for none. */
+  readonly properties: string
+  readonly session: SessionRecord | null
+}
+
+export const encodeEvent = (record: EventRecord): EncodedEvent => {
+  let properties = ""
+  for (const p of record.properties) {
+    // biome-ignore format: one line for each group of columns
+    const row = JSON.stringify([
+      record.createdAt, record.id, record.siteId, record.sessionId, record.name,
+      p.key, p.type, p.string, p.number, p.date
+    ])
+    properties = properties === "" ? row : `${properties},${row}`
+  }
+  return { row: JSON.stringify(eventRow(record)), properties, session: record.session }
+}
+
 /** The parameters of `INSERT_EVENTS`, and the sessions among them; `isStored` tells which sessions need not be written. */
-export const encodeEvents = (records: ReadonlyArray<EventRecord>, isStored: (id: SessionId) => boolean) => {
+export const joinEvents = (events: ReadonlyArray<EncodedEvent>, isStored: (id: SessionId) => boolean) => {
   const sessions = new Map<string, SessionRecord>()
-  const events: Rows = new Array(records.length)
-  const properties: Rows = []
-  for (let index = 0; index < records.length; index++) {
-    const record = records[index]!
-    const session = record.session
+  const rows: Array<string> = new Array(events.length)
+  const properties: Array<string> = []
+  for (let index = 0; index < events.length; index++) {
+    const event = events[index]!
+    const session = event.session
     if (session !== null && !sessions.has(session.id) && !isStored(session.id)) sessions.set(session.id, session)
-    events[index] = eventRow(record)
-    for (const p of record.properties) {
-      // biome-ignore format: one line for each group of columns
-      properties.push([
-        record.createdAt, record.id, record.siteId, record.sessionId, record.name,
-        p.key, p.type, p.string, p.number, p.date
-      ])
-    }
+    rows[index] = event.row
+    if (event.properties !== "") properties.push(event.properties)
   }
   const written = [...sessions.values()].sort(byId)
   return {
-    parameters: [JSON.stringify(written.map(sessionRow)), JSON.stringify(events), JSON.stringify(properties)],
+    parameters: [JSON.stringify(written.map(sessionRow)), `[${rows.join(",")}]`, `[${properties.join(",")}]`],
     sessions: written
   }
 }
@@ -201,23 +219,15 @@ export const encodeIdentities = (records: ReadonlyArray<IdentityRecord>) => {
   return { parameters: [JSON.stringify(written.map(sessionRow)), JSON.stringify(values)], sessions: written }
 }
 
-/** What an event is taken for beside its variable parts: its columns, its ids, the objects around them. */
+/** What a waiting record is taken for beside its texts: its session, its place in the queue, the fiber that waits. */
 const RECORD_BYTES = 1_200
 const PROPERTY_BYTES = 150
 
-const propertiesSize = (properties: ReadonlyArray<Property>): number => {
-  let size = 0
+/** Estimated bytes that a waiting event holds. Cheap rather than right: it bounds the memory of a queue. */
+export const eventSize = (event: EncodedEvent): number => RECORD_BYTES + event.row.length + event.properties.length
+
+export const identitySize = ({ properties }: IdentityRecord): number => {
+  let size = RECORD_BYTES
   for (const property of properties) size += PROPERTY_BYTES + property.key.length + property.string.length
   return size
 }
-
-/** Estimated bytes that a waiting event holds. Cheap rather than right: it bounds the memory of a queue. */
-export const eventSize = (record: EventRecord): number =>
-  RECORD_BYTES +
-  record.urlPath.length +
-  (record.urlQuery?.length ?? 0) +
-  (record.pageTitle?.length ?? 0) +
-  (record.referrerQuery?.length ?? 0) +
-  (record.properties.length === 0 ? 0 : propertiesSize(record.properties))
-
-export const identitySize = (record: IdentityRecord): number => RECORD_BYTES + propertiesSize(record.properties)

@@ -13,7 +13,7 @@ const identify = (keys: AdminKeys["Service"], credential: Redacted.Redacted<stri
     const key = Redacted.value(credential)
     if (key === "") {
       return yield* new Unauthorized({
-        detail: "Send an API key as `Authorization: Bearer ff_…`; `footfall keys create` makes one."
+        detail: "Send an API key as `Authorization: Bearer ff_…`; `bun run footfall keys create` makes one."
       })
     }
     const record = yield* Effect.mapError(

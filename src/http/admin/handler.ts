@@ -1,6 +1,6 @@
 import { Cause, Context, Effect, Layer, Option, type Scope } from "effect"
 import { HttpEffect, HttpRouter, HttpServer, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { HttpApiBuilder, HttpApiScalar, OpenApi } from "effect/http-api"
+import { HttpApiBuilder } from "effect/http-api"
 import type { Policy } from "../../pipeline/Policy.ts"
 import type { AdminKeys } from "../../ports/AdminKeys.ts"
 import type { AppSecret } from "../../ports/AppSecret.ts"
@@ -13,6 +13,7 @@ import type { Storage } from "../../ports/Storage.ts"
 import { AdminApi, PREFIX } from "./Api.ts"
 import { AccessLayer } from "./access.ts"
 import { withBody } from "./body.ts"
+import { Documentation } from "./documentation.ts"
 import { KeysHandlers } from "./keys.ts"
 import { methodsOf } from "./methods.ts"
 import { Peer } from "./Peer.ts"
@@ -42,9 +43,6 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY"
 }
-
-const DOCS_POLICY =
-  "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 const TITLES: Readonly<Record<number, string>> = {
   402: "Payment Required",
@@ -122,7 +120,7 @@ const routes = HttpApiBuilder.layer(AdminApi).pipe(
   Layer.provide([AccessLayer, ProblemsLayer])
 )
 
-/** Builds the handler once; its scope ends it. The documentation (3 MB of script) is loaded when someone asks for it. */
+/** Builds the handler once; its scope ends it. */
 export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Scope.Scope> = Effect.gen(function* () {
   const gate = yield* FeatureGate
   const built = yield* Layer.build(
@@ -134,29 +132,12 @@ export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Sc
     services
   )(guarded(router.asHttpEffect(), gate))
 
-  const openApi = JSON.stringify(OpenApi.fromApi(AdminApi))
-  let docs: Promise<string> | undefined
-  const docsPage = (): Promise<string> => {
-    docs ??= HttpRouter.toWebHandler(
-      HttpApiScalar.layer(AdminApi, { path: "/docs", scalar: { withDefaultFonts: false } }),
-      {
-        disableLogger: true
-      }
-    )
-      .handler(new Request("http://localhost/docs"))
-      .then((response) => response.text())
-    return docs
-  }
-
+  const documentation = new Documentation()
   const respond = async (request: Request, peer: string | null): Promise<Response> => {
     const path = new URL(request.url).pathname
     if (request.method === "GET" || request.method === "HEAD") {
-      if (path === "/openapi.json") return new Response(openApi, { headers: { "content-type": "application/json" } })
-      if (path === "/docs") {
-        return new Response(await docsPage(), {
-          headers: { "content-type": "text/html; charset=utf-8", "content-security-policy": DOCS_POLICY }
-        })
-      }
+      if (path === "/openapi.json") return documentation.openApi()
+      if (path === "/docs") return await documentation.page(request)
     }
     return await answer(request, Context.make(Peer, peer))
   }

@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import { findSetting } from "../../domain/settings.ts"
 import { Settings, type SettingsError } from "../../ports/Settings.ts"
 import { AdminApi, type SettingJson } from "./Api.ts"
 import { Conflict, NotFound, ServiceUnavailable, UnprocessableContent } from "./Problem.ts"
@@ -29,7 +30,8 @@ export const SettingsHandlers = HttpApiBuilder.group(
       get: ({ params }) =>
         Effect.mapError(settings.list, unavailable).pipe(
           Effect.flatMap((all): Effect.Effect<SettingJson, NotFound> => {
-            const found = all.find(({ setting }) => setting.name === params.name || setting.env === params.name)
+            const asked = findSetting(params.name)
+            const found = all.find(({ setting }) => setting === asked)
             return found === undefined
               ? Effect.fail(
                   new NotFound({ detail: `There is no setting ${JSON.stringify(params.name.slice(0, 100))}.` })

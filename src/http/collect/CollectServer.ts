@@ -21,8 +21,14 @@ const IDLE_TIMEOUT_SECONDS = 120
 /** An answer of the storage about itself is used again for this long, so that probes are no load. */
 const READINESS_CACHE_MS = 1_000
 
-/** How long a stopping server waits for a request in flight to end before the queue's own deadline answers it. */
+/** How often a stopping server looks whether it has more to answer. */
 const DRAIN_POLL_MS = 5
+/**
+ * A stopping server goes on until no request came for the first time, the second at most: clients that keep a connection busy
+ * get an answer that asks them to close it, instead of a connection that is cut as they send, and probes see 503.
+ */
+const QUIET_MS = 100
+const LINGER_MS = 1_000
 
 export interface ServerOptions {
   /** Answers what is no collect path; without one that is 404. */
@@ -35,7 +41,7 @@ export interface ServerOptions {
 export class CollectServer extends Context.Service<CollectServer, { readonly url: string; readonly port: number }>()(
   "footfall/http/CollectServer"
 ) {
-  /** Listens while the scope is open; then refuses new connections, answers what is in flight, and resumes. */
+  /** Listens while the scope is open; then lets busy clients go, refuses new connections, answers what is in flight, and resumes. */
   static readonly layer = (
     options: ServerOptions
   ): Layer.Layer<CollectServer, StartError, CollectServices | Settings> =>
@@ -45,7 +51,7 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
         const settings = yield* Settings
         const collect = yield* makeCollect
         const isReady = yield* makeReadiness
-        const renderMetrics = yield* makeScrape
+        const renderMetrics = yield* makeScrape(collect.inFlight)
         const services = yield* Effect.context<never>()
         const link = yield* joinSupervisor({
           renderMetrics: () => Effect.runPromiseWith(services)(renderMetrics),
@@ -53,6 +59,13 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
         })
         const metricsToken = settings.get(METRICS_TOKEN)
         let draining = false
+        let requests = 0
+        const counted =
+          (post: Collect["send"]): Collect["send"] =>
+          (request, peer) => {
+            requests++
+            return post(request, peer)
+          }
 
         const health = async (request: Request): Promise<Response> => {
           const problem = draining ? "stopping" : await Effect.runPromiseWith(services)(isReady)
@@ -88,10 +101,10 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
                   ...Object.fromEntries(
                     [...SEND_PATHS, ...settings.get(COLLECT_API_ENDPOINT)].map((path) => [
                       path,
-                      posts(collect, collect.send)
+                      posts(collect, counted(collect.send))
                     ])
                   ),
-                  ...Object.fromEntries(BATCH_PATHS.map((path) => [path, posts(collect, collect.batch)])),
+                  ...Object.fromEntries(BATCH_PATHS.map((path) => [path, posts(collect, counted(collect.batch))])),
                   "/api/health": health,
                   "/api/heartbeat": (request: Request) => collect.plain(request, { status: 200, body: { ok: true } }),
                   "/livez": () => new Response("ok"),
@@ -108,8 +121,13 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
             Effect.gen(function* () {
               draining = true
               collect.drain()
+              for (let lingered = 0, quiet = 0; lingered < LINGER_MS && quiet < QUIET_MS; lingered += DRAIN_POLL_MS) {
+                const before = requests
+                yield* Effect.sleep(DRAIN_POLL_MS)
+                quiet = requests === before ? quiet + DRAIN_POLL_MS : 0
+              }
+              // Closes what is idle at once, and every other connection with its answer.
               const stopped = listening.stop()
-              // Kept-alive connections may still send; what they have sent is answered before they are closed.
               while (collect.inFlight() > 0) yield* Effect.sleep(DRAIN_POLL_MS)
               yield* Effect.promise(() => listening.stop(true))
               yield* Effect.promise(() => stopped)
