@@ -147,12 +147,26 @@ test("a worker that ends with an error while draining makes the exit code 1", as
   expect(await running.child.exited).toBe(1)
 })
 
+test("the same signal more than once, as `bun run` hands it on, lets the workers drain", async () => {
+  const running = await start()
+  for (let i = 0; i < 5; i++) {
+    running.child.kill("SIGTERM")
+    await Bun.sleep(2)
+  }
+  expect(await running.child.exited).toBe(0)
+  expect(running.output).toContain("worker 1 drained")
+})
+
 test("a second signal kills the workers and exits with 1", async () => {
   const running = await start({ FAKE: "linger", SHUTDOWN_MS: "60000" })
   const pids = await running.pids()
   running.child.kill("SIGTERM")
   await running.prints("the workers drain")
-  running.child.kill("SIGTERM")
+  // Right after the first, it would be taken for the same one, handed on by whoever started us.
+  await until("the end", () => {
+    running.child.kill("SIGTERM")
+    return running.child.exitCode !== null
+  })
   expect(await running.child.exited).toBe(1)
   expect([...pids.values()].map(isAlive)).toEqual([false, false])
 })

@@ -1,4 +1,4 @@
-import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
+import { Clock, Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
 import { layer as licenceGate } from "../../layers/licence/LicenceGate.ts"
 import { layer as memorySites } from "../../layers/memory/MemorySites.ts"
 import { RejectionRing } from "../../layers/memory/RejectionRing.ts"
@@ -85,14 +85,17 @@ export interface CollectOptions {
   /** What storing an event answers; by default it is stored. */
   readonly onSave?: (record: EventRecord) => Effect.Effect<void, StorageError>
   readonly ping?: Effect.Effect<void, StorageError>
+  /** Where events go instead of the arrays. */
+  readonly storage?: Layer.Layer<Storage>
+  readonly clock?: Clock.Clock
   readonly fallback?: NonNullable<ServerOptions["fallback"]>
 }
 
-/** The real server and pipeline on a free port, storing into arrays. */
+/** The real server and pipeline on a free port, storing into arrays unless told otherwise. */
 export const startCollect = async (options: CollectOptions = {}): Promise<CollectUnderTest> => {
   const events: Array<EventRecord> = []
   const identities: Array<IdentityRecord> = []
-  const storage = Layer.succeed(Storage, {
+  const arrays = Layer.succeed(Storage, {
     saveEvent: (record) =>
       options.onSave === undefined
         ? Effect.sync(() => void events.push(record))
@@ -121,14 +124,16 @@ export const startCollect = async (options: CollectOptions = {}): Promise<Collec
     memorySites(options.sites ?? [site(SITE)]),
     secret
   )
+  const storage = options.storage ?? arrays
   const services = Layer.mergeAll(Policy.layer, geo, licenceGate, RejectionRing, TokenBuckets, storage)
   const server = CollectServer.layer({
     stop: () => {},
     ...(options.fallback === undefined ? {} : { fallback: options.fallback })
   })
   const scope = Scope.makeUnsafe()
+  const build = Layer.buildWithScope(server.pipe(Layer.provideMerge(services), Layer.provideMerge(control)), scope)
   const context = await Effect.runPromise(
-    Layer.buildWithScope(server.pipe(Layer.provideMerge(services), Layer.provideMerge(control)), scope)
+    options.clock === undefined ? build : Effect.provideService(build, Clock.Clock, options.clock)
   )
   const { url, port } = Context.get(context, CollectServer)
   const base = url.replace("localhost", "127.0.0.1")

@@ -59,7 +59,7 @@ test("every wrong value is told at once, with its name, what it was given and wh
   )
   expect(error.message.split("\n")).toEqual([
     'PORT is "http"; it accepts 0 to 65535.',
-    'MAX_BATCH_ITEMS is "many"; it accepts 1 to 100000. It comes from the settings table: `footfall settings set max-batch-items …` or `unset` it.',
+    'MAX_BATCH_ITEMS is "many"; it accepts 1 to 100000. It comes from the settings table: `bun run footfall settings set max-batch-items …` or `unset` it.',
     'SALT_ROTATION is "year"; it accepts `day`, `week` or `month`.',
     "APP_SECRET is a value of the wrong form; it accepts 8 characters or more, not a known placeholder."
   ])

@@ -1,0 +1,29 @@
+import { expect, test } from "bun:test"
+import { Redacted } from "effect"
+import { connect, prepareInstance } from "../support/database.ts"
+import { Footfall } from "../support/footfallProcess.ts"
+import { expectHonest, Load } from "../support/load.ts"
+import { freshDatabase } from "../support/postgres.ts"
+import { freePort } from "../support/processes.ts"
+
+test("a collector that is killed under load loses no event that it answered 200, and works at once when started again", async () => {
+  await using all = new AsyncDisposableStack()
+  const url = Redacted.value(await freshDatabase())
+  const database = all.use(await connect(url))
+  const environment = { ...(await prepareInstance(url)), PORT: String(freePort()) }
+
+  let collector = all.use(await Footfall.start({ environment }))
+  const load = all.use(new Load({ port: collector.port }))
+  for (let kill = 1; kill <= 3; kill++) {
+    await load.stores(500)
+    await collector.kill()
+    collector = all.use(await Footfall.start({ environment }))
+  }
+  await load.stores(500)
+  await load.stop()
+
+  expect(await collector.health()).toBe(200)
+  // Each kill broke off what was under way, or it was no test.
+  expect(load.unanswered).toBeGreaterThanOrEqual(3)
+  await expectHonest(database, load)
+}, 60_000)

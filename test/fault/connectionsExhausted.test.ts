@@ -1,0 +1,76 @@
+import { expect, test } from "bun:test"
+import { connect, prepareInstance } from "../support/database.ts"
+import { Footfall } from "../support/footfallProcess.ts"
+import { expectHonest, Load } from "../support/load.ts"
+import { PostgresServer } from "../support/postgresServer.ts"
+
+/** Few, so that a test can hold all of them; a collector takes seven at most, and the test's own one. */
+const MAX_CONNECTIONS = 16
+
+/** A server with a role of the collector's own: superusers are exempt from limits. */
+const start = async (all: AsyncDisposableStack) => {
+  const settings = { max_connections: String(MAX_CONNECTIONS), superuser_reserved_connections: "0" }
+  const postgres = all.use(await PostgresServer.start({ settings }))
+  const admin = all.use(await connect(postgres.url, 1))
+  await admin.query("CREATE ROLE footfall LOGIN")
+  await admin.query("CREATE DATABASE footfall OWNER footfall")
+  const url = postgres.url.replace("postgres@", "footfall@").replace(/postgres$/, "footfall")
+  const environment = { ...(await prepareInstance(url)), STORAGE_TIMEOUT_SECONDS: "1" }
+  const database = () => connect(postgres.url.replace(/postgres$/, "footfall"), 1)
+  return { postgres, admin, database, environment }
+}
+
+/** Takes every connection that is free, and keeps them. */
+const takeAll = async (postgres: PostgresServer): Promise<AsyncDisposableStack> => {
+  const taken = new AsyncDisposableStack()
+  for (;;) {
+    const one = taken.use(await connect(postgres.url, 1))
+    const error = await one.query("SELECT 1").then(
+      () => null,
+      (refused: unknown) => refused
+    )
+    if (error !== null) return taken
+  }
+}
+
+test("a collector that finds all connections of Postgres taken refuses to start and says why", async () => {
+  await using all = new AsyncDisposableStack()
+  const { environment, postgres } = await start(all)
+  const taken = all.use(await takeAll(postgres))
+
+  const refused = all.use(Footfall.spawn({ environment }))
+  expect(await refused.ended()).toBe(2)
+  expect(refused.output).toBe(
+    `Can't connect to the Postgres that DATABASE_URL names, 127.0.0.1:${postgres.port}: sorry, too many clients already (53300).\n`
+  )
+
+  await taken.disposeAsync()
+  const collector = all.use(await Footfall.start({ environment }))
+  expect(await collector.health()).toBe(200)
+}, 60_000)
+
+test("a running collector keeps its connections whatever others take; when it loses them too, clients get 503 until there are some again", async () => {
+  await using all = new AsyncDisposableStack()
+  const { admin, database, environment, postgres } = await start(all)
+  const collector = all.use(await Footfall.start({ environment }))
+  const load = all.use(new Load({ port: collector.port }))
+  await load.stores(500)
+
+  const taken = all.use(await takeAll(postgres))
+  await load.stores(500)
+  expect(load.count(503)).toBe(0)
+  expect(await collector.health()).toBe(200)
+  await taken.disposeAsync()
+
+  await admin.query("ALTER ROLE footfall CONNECTION LIMIT 0")
+  await admin.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'footfall'")
+  await load.isRefused(50)
+  expect(await collector.health()).toBe(503)
+
+  await admin.query("ALTER ROLE footfall CONNECTION LIMIT -1")
+  await load.stores(500)
+  await collector.becomesHealthy()
+  await load.stop()
+  expect(load.unanswered).toBe(0)
+  await expectHonest(all.use(await database()), load)
+}, 60_000)

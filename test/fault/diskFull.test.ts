@@ -1,0 +1,70 @@
+import { expect, test } from "bun:test"
+import { connect, prepareInstance } from "../support/database.ts"
+import { Footfall } from "../support/footfallProcess.ts"
+import { expectHonest, Load } from "../support/load.ts"
+import { type PostgresOptions, PostgresServer } from "../support/postgresServer.ts"
+import { SmallDisk } from "../support/smallDisk.ts"
+
+/** A new cluster takes some 25 MiB, its log of changes a few more. */
+const DISK_MIB = 96
+
+const mountable = SmallDisk.mount(1)
+mountable?.[Symbol.dispose]()
+if (mountable === null) console.warn("The tests of a full disk are skipped: only root on Linux may mount a small one.")
+const onSmallDisk = test.skipIf(mountable === null)
+
+const start = async (all: AsyncDisposableStack, options: PostgresOptions) => {
+  const postgres = all.use(await PostgresServer.start(options))
+  const database = all.use(await connect(postgres.url))
+  const environment = { ...(await prepareInstance(postgres.url)), STORAGE_TIMEOUT_SECONDS: "1" }
+  const collector = all.use(await Footfall.start({ environment }))
+  return { postgres, database, collector, load: all.use(new Load({ port: collector.port })) }
+}
+
+onSmallDisk(
+  "while the disk of the data is full clients get 503 and health says so, and with space freed events are stored again",
+  async () => {
+    await using all = new AsyncDisposableStack()
+    const disk = all.use(SmallDisk.mount(DISK_MIB)!)
+    const { database, collector, load, postgres } = await start(all, { folder: disk.path })
+    await load.stores(500)
+    disk.fill()
+    await load.isRefused(50)
+    expect(postgres.log()).toContain("No space left on device")
+    expect(await collector.health()).toBe(503)
+    disk.free()
+    await load.stores(500)
+    await collector.becomesHealthy()
+    await load.stop()
+    expect(load.unanswered).toBe(0)
+    await expectHonest(database, load)
+  },
+  60_000
+)
+
+onSmallDisk(
+  "when the disk of Postgres' log is full, and Postgres ends for it, the collector waits for its return",
+  async () => {
+    await using all = new AsyncDisposableStack()
+    const disk = all.use(SmallDisk.mount(DISK_MIB)!)
+    const { database, collector, load, postgres } = await start(all, {
+      walFolder: disk.path,
+      // Small segments, or there would always be room in the present one.
+      initdb: ["--wal-segsize=1"],
+      settings: { min_wal_size: "2MB", max_wal_size: "64MB" }
+    })
+    await load.stores(500)
+    disk.fill()
+    await load.isRefused(50)
+    expect(postgres.isGone).toBe(true)
+    expect(await collector.health()).toBe(503)
+    disk.free()
+    await postgres.start()
+    await load.stores(500)
+    await collector.becomesHealthy()
+    await load.stop()
+    expect(load.unanswered).toBe(0)
+    await expectHonest(database, load)
+  },
+  60_000
+)

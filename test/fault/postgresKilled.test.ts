@@ -1,0 +1,77 @@
+import { expect, test } from "bun:test"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { Effect, Redacted } from "effect"
+import { startEmbeddedPostgres } from "../../layers/postgres/EmbeddedPostgres.ts"
+import { connect, prepareInstance } from "../support/database.ts"
+import { Footfall } from "../support/footfallProcess.ts"
+import { expectHonest, Load } from "../support/load.ts"
+import { temporaryFolder } from "../support/postgres.ts"
+import { PostgresServer } from "../support/postgresServer.ts"
+import { childrenOf, signal } from "../support/processes.ts"
+
+test("while Postgres is gone clients get 503, and when it is back the collector goes on without a restart", async () => {
+  await using all = new AsyncDisposableStack()
+  const postgres = all.use(await PostgresServer.start())
+  const environment = { ...(await prepareInstance(postgres.url)), STORAGE_TIMEOUT_SECONDS: "1" }
+  const collector = all.use(await Footfall.start({ environment }))
+  const load = all.use(new Load({ port: collector.port }))
+
+  for (let kill = 1; kill <= 2; kill++) {
+    await load.stores(500)
+    await postgres.kill()
+    await load.isRefused(40)
+    expect(await collector.health()).toBe(503)
+    await postgres.start()
+    await load.stores(500)
+    await collector.becomesHealthy()
+  }
+  await load.stop()
+
+  expect(load.unanswered).toBe(0)
+  await expectHonest(all.use(await connect(postgres.url)), load)
+}, 60_000)
+
+test("a restart of Postgres within the write deadline is not noticed by clients", async () => {
+  await using all = new AsyncDisposableStack()
+  const postgres = all.use(await PostgresServer.start())
+  const environment = { ...(await prepareInstance(postgres.url)), STORAGE_TIMEOUT_SECONDS: "30" }
+  const collector = all.use(await Footfall.start({ environment }))
+  const load = all.use(new Load({ port: collector.port }))
+
+  await load.stores(500)
+  await postgres.kill()
+  await postgres.start()
+  await load.stores(500)
+  await load.stop()
+
+  expect([load.unanswered, load.count(503)]).toEqual([0, 0])
+  await expectHonest(all.use(await connect(postgres.url)), load)
+}, 60_000)
+
+const onEmbedded = <A>(folder: string, use: (url: string) => Promise<A>): Promise<A> =>
+  Effect.runPromise(
+    Effect.scoped(
+      Effect.flatMap(startEmbeddedPostgres(folder), ({ url }) => Effect.promise(() => use(Redacted.value(url))))
+    )
+  )
+
+test("an embedded Postgres that is killed is started again by the server that uses it", async () => {
+  await using all = new AsyncDisposableStack()
+  const folder = temporaryFolder()
+  const { APP_SECRET } = await onEmbedded(folder, prepareInstance)
+  const full = all.use(await Footfall.start({ entry: "full", environment: { DATA_DIR: folder, APP_SECRET } }))
+  const load = all.use(new Load({ port: full.port }))
+
+  await load.stores(500)
+  const postmaster = Number(readFileSync(join(folder, "postgres", "postmaster.pid"), "utf8").split("\n")[0])
+  for (const pid of [...childrenOf(postmaster), postmaster]) signal(pid, "SIGKILL")
+  await full.prints("The embedded Postgres is gone; starting it again.")
+  await load.stores(500)
+  await load.stop()
+  full.signal("SIGTERM")
+
+  expect(await full.ended()).toBe(0)
+  expect(load.unanswered).toBe(0)
+  await onEmbedded(folder, async (url) => expectHonest(all.use(await connect(url)), load))
+}, 60_000)

@@ -1,0 +1,138 @@
+import { expect, test } from "bun:test"
+import { Redacted } from "effect"
+import { connect, prepareInstance } from "../support/database.ts"
+import { Footfall } from "../support/footfallProcess.ts"
+import { expectHonest, Load, type LoadOptions } from "../support/load.ts"
+import { freshDatabase } from "../support/postgres.ts"
+import { PostgresServer } from "../support/postgresServer.ts"
+
+/** Longer than a signal counts as the same one. */
+const SAME_SIGNAL_MS = 600
+
+const start = async (
+  all: AsyncDisposableStack,
+  url: string,
+  options: { readonly environment?: Readonly<Record<string, string>>; readonly load?: Partial<LoadOptions> } = {}
+) => {
+  const environment = { ...(await prepareInstance(url)), ...options.environment }
+  const collector = all.use(await Footfall.start({ environment }))
+  const load = all.use(new Load({ port: collector.port, ...options.load }))
+  await load.stores(300)
+  return { collector, load }
+}
+
+/** Holds up every write until it is let go. */
+const holdWrites = async (all: AsyncDisposableStack, url: string) => {
+  const holder = all.use(await connect(url, 1))
+  await holder.query("BEGIN")
+  await holder.query("LOCK TABLE product_analytics_event IN ACCESS EXCLUSIVE MODE")
+  return { letGo: () => holder.query("ROLLBACK") }
+}
+
+test("SIGTERM under load answers every request that was sent, stores every 200, and exits with 0", async () => {
+  await using all = new AsyncDisposableStack()
+  const url = Redacted.value(await freshDatabase())
+  const { collector, load } = await start(all, url, { load: { leaveWhenAsked: true } })
+
+  collector.signal("SIGTERM")
+  expect(await collector.ended()).toBe(0)
+  await load.stop()
+
+  expect(load.unanswered).toBe(0)
+  await expectHonest(all.use(await connect(url)), load)
+}, 60_000)
+
+test("from SIGTERM on health is 503, for as long as anyone can ask", async () => {
+  await using all = new AsyncDisposableStack()
+  const url = Redacted.value(await freshDatabase())
+  const { collector, load } = await start(all, url)
+  expect(await collector.health()).toBe(200)
+
+  collector.signal("SIGTERM")
+  const statuses: Array<number | "refused"> = []
+  while (statuses.at(-1) !== "refused") statuses.push(await collector.health().catch(() => "refused" as const))
+  expect(await collector.ended()).toBe(0)
+  await load.stop()
+
+  // The signal may arrive after the first question.
+  expect(statuses).toContain(503)
+  expect(statuses.lastIndexOf(200)).toBeLessThan(statuses.indexOf(503))
+  await expectHonest(all.use(await connect(url)), load)
+}, 60_000)
+
+test("requests that wait for their commit at SIGTERM are answered when it comes, while new connections are refused", async () => {
+  await using all = new AsyncDisposableStack()
+  const url = Redacted.value(await freshDatabase())
+  const { collector, load } = await start(all, url, { load: { leaveWhenAsked: true } })
+
+  const { letGo } = await holdWrites(all, url)
+  collector.signal("SIGTERM")
+  while ((await collector.health().catch(() => "refused")) !== "refused") await Bun.sleep(5)
+  const before = load.stored.size
+  await letGo()
+  expect(await collector.ended()).toBe(0)
+  await load.stop()
+
+  expect(load.stored.size).toBeGreaterThan(before)
+  expect(load.unanswered).toBe(0)
+  await expectHonest(all.use(await connect(url)), load)
+}, 60_000)
+
+test("a second signal ends a stopping process at once with 1, and it says what was left", async () => {
+  await using all = new AsyncDisposableStack()
+  const url = Redacted.value(await freshDatabase())
+  const { collector, load } = await start(all, url, { load: { leaveWhenAsked: true } })
+
+  const { letGo } = await holdWrites(all, url)
+  collector.signal("SIGTERM")
+  // Right after the first, it would be taken for the same one, handed on by whoever started us.
+  await Bun.sleep(SAME_SIGNAL_MS)
+  collector.signal("SIGTERM")
+  expect(await collector.ended()).toBe(1)
+  await letGo()
+  await load.stop()
+
+  expect(collector.output).toMatch(
+    /Stopped at once by a second signal: [1-9]\d* records were not stored, [1-9]\d* batches were being written\.\n/
+  )
+  expect(load.unanswered).toBeGreaterThan(0)
+  await expectHonest(all.use(await connect(url)), load)
+}, 60_000)
+
+test("a process that can't store what it accepted ends at its deadline with 1, and says what was left", async () => {
+  await using all = new AsyncDisposableStack()
+  const postgres = all.use(await PostgresServer.start())
+  const { collector, load } = await start(all, postgres.url, {
+    environment: { SHUTDOWN_TIMEOUT_SECONDS: "1", STORAGE_TIMEOUT_SECONDS: "60" }
+  })
+
+  postgres.pause()
+  collector.signal("SIGTERM")
+  expect(await collector.ended()).toBe(1)
+  postgres.resume()
+  await load.stop()
+
+  expect(collector.output).toMatch(
+    /Not stopped within 1 s \(SHUTDOWN_TIMEOUT_SECONDS\): [1-9]\d* records were not stored, [1-9]\d* batches were being written\.\n/
+  )
+  await expectHonest(all.use(await connect(postgres.url)), load)
+}, 60_000)
+
+test("a Postgres that hangs holds a stopping process up until the write deadline: then clients get 503, and the exit code is 0", async () => {
+  await using all = new AsyncDisposableStack()
+  const postgres = all.use(await PostgresServer.start())
+  const { collector, load } = await start(all, postgres.url, {
+    environment: { STORAGE_TIMEOUT_SECONDS: "1" },
+    load: { leaveWhenAsked: true }
+  })
+
+  postgres.pause()
+  collector.signal("SIGTERM")
+  expect(await collector.ended()).toBe(0)
+  postgres.resume()
+  await load.stop()
+
+  expect(load.count(503)).toBeGreaterThan(0)
+  expect(load.unanswered).toBe(0)
+  await expectHonest(all.use(await connect(postgres.url)), load)
+}, 60_000)

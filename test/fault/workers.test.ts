@@ -1,0 +1,43 @@
+import { expect, test } from "bun:test"
+import { Redacted } from "effect"
+import { connect, prepareInstance } from "../support/database.ts"
+import { until } from "../support/eventually.ts"
+import { Footfall } from "../support/footfallProcess.ts"
+import { expectHonest, Load } from "../support/load.ts"
+import { freshDatabase } from "../support/postgres.ts"
+import { childrenOf, isAlive, signal } from "../support/processes.ts"
+
+test("of two workers one is killed under load: the other answers, it is replaced, and SIGTERM stops all with 0", async () => {
+  await using all = new AsyncDisposableStack()
+  const url = Redacted.value(await freshDatabase())
+  const database = all.use(await connect(url))
+  const environment = { ...(await prepareInstance(url)), WORKERS: "2" }
+  const collectors = all.use(await Footfall.start({ environment }))
+  // The kernel spreads connections by chance; with so many, each worker has some.
+  const load = all.use(new Load({ port: collectors.port, connections: 32 }))
+  await load.stores(500)
+
+  const before = childrenOf(collectors.pid)
+  expect(before).toHaveLength(2)
+  signal(before[0]!, "SIGKILL")
+  await load.stores(500)
+  await collectors.prints("ended (SIGKILL); it is started again")
+  await until("a new worker", () => childrenOf(collectors.pid).length === 2)
+  await collectors.becomesHealthy()
+  const after = childrenOf(collectors.pid)
+  expect(after.filter((pid) => before.includes(pid))).toEqual([before[1]!])
+  await load.stores(500)
+  // What the killed worker was about, and nothing else.
+  expect(load.unanswered).toBeGreaterThan(0)
+  expect(load.unanswered).toBeLessThanOrEqual(34)
+
+  await load.stop()
+  const last = all.use(new Load({ port: collectors.port, connections: 32, leaveWhenAsked: true }))
+  await last.stores(500)
+  collectors.signal("SIGTERM")
+  expect(await collectors.ended()).toBe(0)
+  await last.stop()
+  expect(last.unanswered).toBe(0)
+  expect(after.filter(isAlive)).toEqual([])
+  await expectHonest(database, load, last)
+}, 60_000)

@@ -1,0 +1,35 @@
+import type { PgClient } from "@effect/sql-pg"
+import { Effect } from "effect"
+
+/** Advisory lock that everyone takes who makes a partition. */
+export const PARTITION_LOCK = 4_067_180_228
+/** Advisory lock of the process that does the partition job. */
+export const JOB_LOCK = 4_067_180_229
+
+/** Holds an advisory lock until the scope closes, on a connection that does nothing else meanwhile. */
+export const holdAdvisoryLock = Effect.fnUntraced(function* (sql: PgClient.PgClient, lock: number) {
+  const connection = yield* Effect.orDie(sql.reserve)
+  const run = (call: string) => Effect.orDie(connection.execute(`SELECT ${call}(${lock})`, [], undefined))
+  yield* Effect.acquireRelease(run("pg_advisory_lock"), () => run("pg_advisory_unlock"))
+})
+
+/** The months that both partitioned tables have, oldest first. */
+export const months = (sql: PgClient.PgClient) =>
+  Effect.map(
+    sql.unsafe<{ month: string }>(`SELECT right(inhrelid::regclass::text, 7) AS month FROM pg_inherits
+      WHERE inhparent IN ('product_analytics_event'::regclass, 'product_analytics_event_data'::regclass)
+        AND inhrelid::regclass::text NOT LIKE '%default'
+      GROUP BY month HAVING count(*) = 2 ORDER BY month`),
+    (rows) => rows.map(({ month }) => month)
+  )
+
+/** How many rows lie in which partition of events (`event_2031_01`) and of properties (`event_data_2031_01`). */
+export const places = (sql: PgClient.PgClient) =>
+  Effect.map(
+    sql.unsafe<{ place: string; count: number }>(`SELECT place::regclass::text AS place, count(*)::int AS count FROM (
+        SELECT tableoid AS place FROM product_analytics_event
+        UNION ALL SELECT tableoid FROM product_analytics_event_data
+      ) AS rows GROUP BY place`),
+    (rows): Readonly<Record<string, number>> =>
+      Object.fromEntries(rows.map(({ count, place }) => [place.replace("product_analytics_", ""), count]))
+  )

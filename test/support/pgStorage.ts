@@ -1,0 +1,146 @@
+import type { PgClient } from "@effect/sql-pg"
+import { Clock, Context, Effect, Layer, type Redacted, type Scope } from "effect"
+import type { SqlError } from "effect/sql"
+import { layerAppDatabase, layerWriterDatabase } from "../../layers/postgres/connect.ts"
+import { DatabaseUrl, WriterDatabase } from "../../layers/postgres/Database.ts"
+import { PgStorage } from "../../layers/postgres/PgStorage.ts"
+import { layer as memorySettings } from "../../layers/settings/MemorySettings.ts"
+import type { Environment } from "../../layers/settings/resolve.ts"
+import type { EventRecord, Property, SessionRecord } from "../../src/domain/Event.ts"
+import { Storage } from "../../src/ports/Storage.ts"
+import { freshDatabase, openClient } from "./postgres.ts"
+import { type Stored, stored } from "./records.ts"
+
+let shared: Promise<Redacted.Redacted<string>> | undefined
+
+/**
+ * A migrated database that holds nothing: the same one every time, since making one takes far longer than emptying one. For
+ * tests that leave behind no more than rows.
+ */
+export const emptiedDatabase = Effect.gen(function* () {
+  shared ??= freshDatabase()
+  const url = yield* Effect.promise(() => shared!)
+  const sql = yield* openClient(url, 1)
+  for (const table of [...EVENT_TABLES, "product_analytics_session_data", "product_analytics_site"]) {
+    yield* sql.unsafe(`DELETE FROM ${table}`)
+  }
+  return url
+}).pipe(Effect.scoped, Effect.orDie)
+
+type Answer = Effect.Effect<ReadonlyArray<object>, SqlError.SqlError>
+
+/** What the writer gets for a statement of its own; `run` is what it would have got. */
+export type Intercept = (statement: string, parameters: ReadonlyArray<unknown>, run: Answer) => Answer
+
+export interface StorageOptions {
+  readonly environment?: Environment
+  readonly clock?: Clock.Clock
+  readonly intercept?: Intercept
+}
+
+const intercepted = (sql: PgClient.PgClient, intercept: Intercept): PgClient.PgClient =>
+  new Proxy(sql, {
+    get: (target, name) =>
+      name === "unsafe"
+        ? (statement: string, parameters: ReadonlyArray<unknown> = []) =>
+            intercept(statement, parameters, target.unsafe<object>(statement, parameters))
+        : Reflect.get(target, name, target)
+  })
+
+/** One process's event writer, with its own connections, until the test's scope closes. */
+export const openStorage = (
+  url: Redacted.Redacted<string>,
+  { clock, environment = {}, intercept = (_, __, run) => run }: StorageOptions = {}
+): Effect.Effect<Storage["Service"], never, Scope.Scope> => {
+  const writer = Layer.effect(
+    WriterDatabase,
+    Effect.map(WriterDatabase, (sql) => intercepted(sql, intercept))
+  ).pipe(Layer.provide(layerWriterDatabase))
+  const build = PgStorage.pipe(
+    Layer.provide(writer),
+    Layer.provide(layerAppDatabase),
+    Layer.provide(memorySettings(environment)),
+    Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: true })),
+    Layer.fresh,
+    Layer.build,
+    Effect.map(Context.get(Storage)),
+    Effect.orDie
+  )
+  return clock === undefined ? build : Effect.provideService(build, Clock.Clock, clock)
+}
+
+/** A clock that shows what it is told; sleeps and timeouts take their real time. */
+export const settableClock = (shown: number) => {
+  const real = Effect.runSync(Clock.Clock)
+  const clock: Clock.Clock = {
+    currentTimeMillisUnsafe: () => shown,
+    currentTimeMillis: Effect.sync(() => shown),
+    currentTimeNanosUnsafe: () => BigInt(shown) * 1_000_000n,
+    currentTimeNanos: Effect.sync(() => BigInt(shown) * 1_000_000n),
+    monotonicTimeNanosUnsafe: () => real.monotonicTimeNanosUnsafe(),
+    monotonicTimeNanos: real.monotonicTimeNanos,
+    sleep: (duration) => real.sleep(duration)
+  }
+  return {
+    clock,
+    show: (moment: number) => {
+      shown = moment
+    }
+  }
+}
+
+/** Locks tables against writers, not against readers, until the scope closes. */
+export const lockTables = Effect.fnUntraced(function* (sql: PgClient.PgClient, ...tables: ReadonlyArray<string>) {
+  const connection = yield* Effect.orDie(sql.reserve)
+  const run = (statement: string) => Effect.orDie(connection.execute(statement, [], undefined))
+  yield* run("BEGIN")
+  yield* run(`LOCK TABLE ${tables.join(", ")} IN EXCLUSIVE MODE`)
+  yield* Effect.addFinalizer(() => run("ROLLBACK"))
+})
+
+export const EVENT_TABLES = ["product_analytics_event_data", "product_analytics_event", "product_analytics_session"]
+
+const MS = (column: string) => `round(extract(epoch FROM ${column}) * 1000)::float8`
+
+const EVENTS = `SELECT event_id AS "id", site_id AS "siteId", session_id AS "sessionId", visit_id AS "visitId",
+  ${MS("created_at")} AS "createdAt", event_type AS "type", event_name AS "name", tag, hostname, url_path AS "urlPath",
+  url_query AS "urlQuery", page_title AS "pageTitle", referrer_path AS "referrerPath", referrer_query AS "referrerQuery",
+  referrer_domain AS "referrerDomain", utm_source AS "utmSource", utm_medium AS "utmMedium", utm_campaign AS "utmCampaign",
+  utm_content AS "utmContent", utm_term AS "utmTerm", gclid, fbclid, msclkid, ttclid, li_fat_id AS "liFatId", twclid,
+  lcp::float8, inp::float8, fcp::float8, ttfb::float8, cls::float8, revenue::float8, currency
+FROM product_analytics_event`
+
+const SESSIONS = `SELECT session_id AS "id", site_id AS "siteId", distinct_id AS "distinctId", browser, os, device, screen,
+  language, country, region, city, ${MS("created_at")} AS "createdAt", first_path AS "firstPath",
+  first_referrer_domain AS "firstReferrerDomain", first_utm_source AS "firstUtmSource", first_utm_medium AS "firstUtmMedium",
+  first_utm_campaign AS "firstUtmCampaign"
+FROM product_analytics_session`
+
+const VALUES = `data_key AS "key", data_type AS "type", string_value AS "string", number_value::float8 AS "number",
+  ${MS("date_value")} AS "date"`
+
+/** Everything in the tables, as the records that were saved. */
+export const readStored = (sql: PgClient.PgClient): Effect.Effect<Stored> =>
+  Effect.gen(function* () {
+    const events = yield* sql.unsafe<Omit<EventRecord, "properties" | "session">>(EVENTS)
+    const properties = yield* sql.unsafe<Property & { readonly owner: string }>(
+      `SELECT event_id AS "owner", ${VALUES} FROM product_analytics_event_data`
+    )
+    const sessions = yield* sql.unsafe<SessionRecord>(SESSIONS)
+    const attributes = yield* sql.unsafe<Property & { readonly sessionId: string }>(
+      `SELECT session_id AS "sessionId", ${VALUES} FROM product_analytics_session_data`
+    )
+    const known = new Set(events.map(({ id }) => id as string))
+    const orphan = properties.find(({ owner }) => !known.has(owner))
+    if (orphan !== undefined) throw new Error(`property ${orphan.key} of no event`)
+    const ofEvent = Map.groupBy(properties, ({ owner }) => owner)
+    return stored({
+      events: events.map((record) => ({
+        ...record,
+        session: null,
+        properties: (ofEvent.get(record.id) ?? []).map(({ owner: _, ...property }) => property)
+      })),
+      sessions,
+      attributes
+    })
+  }).pipe(Effect.orDie)

@@ -1,0 +1,161 @@
+import { spawn } from "node:child_process"
+import { chmodSync, chownSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { Effect } from "effect"
+import { serverAccount } from "../../layers/postgres/embedded/account.ts"
+import { findBinaries } from "../../layers/postgres/embedded/binaries.ts"
+import { until } from "./eventually.ts"
+import { forgetProcess, guardFolder, guardProcess } from "./guard.ts"
+import { childrenOf, freePort, signal } from "./processes.ts"
+
+/** A server that does not start within this time never will; recovery after a kill is part of it. */
+const START_MS = 30_000
+
+export interface PostgresOptions {
+  /** Where the cluster goes, and where its log of changes (WAL); folders of their own unless given. */
+  readonly folder?: string
+  readonly walFolder?: string
+  /** Arguments for initdb, such as the size of a segment. */
+  readonly initdb?: ReadonlyArray<string>
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+/**
+ * A real Postgres of one test, on a TCP port of the loopback interface: to be killed, stopped and filled up. Nobody starts it
+ * again but the test, which is what the embedded server of `layers/postgres` does not let one try.
+ */
+export class PostgresServer implements AsyncDisposable {
+  readonly port = freePort()
+  readonly url = `postgres://postgres@127.0.0.1:${this.port}/postgres`
+  readonly #cluster: string
+  readonly #folders: ReadonlyArray<string>
+  readonly #log: string
+  readonly #binaries: string
+  readonly #settings: Readonly<Record<string, string>>
+  #pid: number | undefined
+  #ended: Promise<void> = Promise.resolve()
+
+  private constructor(binaries: string, cluster: string, folders: ReadonlyArray<string>, options: PostgresOptions) {
+    this.#binaries = binaries
+    this.#cluster = cluster
+    this.#folders = folders
+    this.#log = join(folders[0]!, "postgres.log")
+    this.#settings = options.settings ?? {}
+  }
+
+  static async start(options: PostgresOptions = {}): Promise<PostgresServer> {
+    const account = serverAccount()
+    const { folder: binaries } = await Effect.runPromise(findBinaries(account))
+    const own = mkdtempSync(join(tmpdir(), "footfall-fault-"))
+    guardFolder(own)
+    chmodSync(own, 0o711)
+    const cluster = join(options.folder ?? own, "cluster")
+    const wal = join(options.walFolder ?? own, "wal")
+    for (const path of [cluster, wal]) {
+      mkdirSync(path, { mode: 0o700 })
+      if (account !== undefined) chownSync(path, account.uid, account.gid)
+    }
+    const server = new PostgresServer(binaries, cluster, [own, cluster, wal], options)
+    // Whatever is written survives the death of a process without a sync; a test of power loss would need another machine.
+    const args = ["-D", cluster, "-X", wal, "-U", "postgres", "-E", "UTF8", "--no-locale", "--auth=trust", "--no-sync"]
+    const initdb = server.#spawn("initdb", [...args, "--no-instructions", ...(options.initdb ?? [])])
+    const code = await new Promise((resolve) => initdb.on("exit", resolve))
+    if (code !== 0) throw new Error(`initdb ended with ${code}: ${server.log()}`)
+    await server.start()
+    return server
+  }
+
+  /** What the server has printed. */
+  log(): string {
+    return readFileSync(this.#log, "utf8")
+  }
+
+  /** Starts the server that was killed or ended, and resumes when it takes connections. */
+  async start(): Promise<void> {
+    const settings = {
+      listen_addresses: "127.0.0.1",
+      port: String(this.port),
+      unix_socket_directories: "",
+      ...this.#settings
+    }
+    const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
+    await until(
+      () => `Postgres starts: ${this.log().slice(-1_000)}`,
+      async () => {
+        // After a kill it refuses until the last orphan of its predecessor is gone.
+        if (this.#pid === undefined) this.#run(args)
+        return this.#isReady()
+      },
+      START_MS
+    )
+  }
+
+  /** Kills the postmaster and all its backends, as the kernel does when memory is out. */
+  async kill(): Promise<void> {
+    const pids = this.#processes()
+    for (const pid of pids) signal(pid, "SIGKILL")
+    await this.#ended
+  }
+
+  /** Every process of the server stops where it is: its sockets stay open, and nothing answers. */
+  pause(): void {
+    if (this.#pid === undefined) return
+    // The postmaster first, or it would start another one meanwhile.
+    signal(this.#pid, "SIGSTOP")
+    for (const pid of this.#processes()) signal(pid, "SIGSTOP")
+  }
+
+  resume(): void {
+    for (const pid of this.#processes().reverse()) signal(pid, "SIGCONT")
+  }
+
+  /** Whether the server ended, by itself or killed. */
+  get isGone(): boolean {
+    return this.#pid === undefined
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill()
+    for (const path of this.#folders) rmSync(path, { recursive: true, force: true })
+  }
+
+  #processes(): Array<number> {
+    return this.#pid === undefined ? [] : [this.#pid, ...childrenOf(this.#pid)]
+  }
+
+  #isReady(): boolean {
+    try {
+      const lines = readFileSync(join(this.#cluster, "postmaster.pid"), "utf8").split("\n")
+      return Number(lines[0]) === this.#pid && lines[7]?.trim() === "ready"
+    } catch {
+      return false
+    }
+  }
+
+  #run(args: ReadonlyArray<string>): void {
+    const child = this.#spawn("postgres", ["-D", this.#cluster, ...args])
+    const pid = child.pid!
+    this.#pid = pid
+    guardProcess(pid)
+    this.#ended = new Promise((resolve) => {
+      child.on("exit", () => {
+        this.#pid = undefined
+        forgetProcess(pid)
+        resolve()
+      })
+    })
+  }
+
+  #spawn(program: string, args: ReadonlyArray<string>) {
+    const log = openSync(this.#log, "a")
+    const child = spawn(join(this.#binaries, program), args, {
+      ...serverAccount(),
+      cwd: "/",
+      env: { PATH: "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC", LD_LIBRARY_PATH: join(dirname(this.#binaries), "lib") },
+      stdio: ["ignore", log, log]
+    })
+    closeSync(log)
+    return child
+  }
+}

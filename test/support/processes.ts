@@ -1,0 +1,48 @@
+import { readFileSync } from "node:fs"
+
+/** The processes that this one started and that did not end, youngest last. */
+export const childrenOf = (pid: number): ReadonlyArray<number> => {
+  const { stdout } = Bun.spawnSync(["ps", "-A", "-o", "pid=,ppid="])
+  return stdout
+    .toString()
+    .split("\n")
+    .flatMap((line) => {
+      const [child, parent] = line.trim().split(/\s+/).map(Number)
+      return parent === pid ? [child!] : []
+    })
+}
+
+export const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A port that nobody listens on. */
+export const freePort = (): number => {
+  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } })
+  const { port } = probe
+  probe.stop(true)
+  return port
+}
+
+/** Most memory that a process ever held, in MiB; 0 where there is no /proc to tell. */
+export const peakMemory = (pid: number): number => {
+  try {
+    return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1_024
+  } catch {
+    return 0
+  }
+}
+
+/** Sends a signal to a process, which may be gone by now. */
+export const signal = (pid: number, name: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, name)
+  } catch {
+    // It is gone.
+  }
+}
