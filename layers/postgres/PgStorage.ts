@@ -12,7 +12,7 @@ import {
 import { Settings } from "../../src/ports/Settings.ts"
 import { Storage } from "../../src/ports/Storage.ts"
 import { WriterDatabase } from "./Database.ts"
-import { sqlMessage } from "./sqlErrors.ts"
+import { sqlCode, sqlMessage } from "./sqlErrors.ts"
 import { Backlog } from "./storage/Backlog.ts"
 import {
   type EncodedEvent,
@@ -20,8 +20,10 @@ import {
   encodeIdentities,
   eventSize,
   INSERT_EVENTS,
+  INSERT_EVENTS_AGAIN,
   identitySize,
   joinEvents,
+  UNIQUE_VIOLATION,
   UPSERT_IDENTITIES
 } from "./storage/batch.ts"
 import { makeGroupCommit, type Outcome } from "./storage/GroupCommit.ts"
@@ -95,11 +97,14 @@ export const PgStorage: Layer.Layer<Storage, never, WriterDatabase | Settings> =
     const events = yield* makeGroupCommit<EncodedEvent>(backlog, {
       ...limits,
       inFlight: get(STORAGE_IN_FLIGHT),
-      write: (encoded) =>
-        write(
-          INSERT_EVENTS,
-          joinEvents(encoded, (id) => stored.has(id))
+      write: (encoded) => {
+        const batch = joinEvents(encoded, (id) => stored.has(id))
+        return Effect.catchIf(
+          write(INSERT_EVENTS, batch),
+          (error) => sqlCode(error) === UNIQUE_VIOLATION,
+          () => write(INSERT_EVENTS_AGAIN, batch)
         )
+      }
     })
     const identities = yield* makeGroupCommit<IdentityRecord>(backlog, {
       ...limits,

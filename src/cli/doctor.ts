@@ -13,6 +13,7 @@ import { layer as pgSites } from "../../layers/postgres/PgSites.ts"
 import { resolveAll } from "../../layers/settings/resolve.ts"
 import type { StartError } from "../domain/StartError.ts"
 import { DATA_DIR, TRUST_PROXY } from "../domain/settings.ts"
+import { PREFIX } from "../http/prefix.ts"
 import { explainClient, trustInWords } from "../pipeline/explainClient.ts"
 import { Policy } from "../pipeline/Policy.ts"
 import { AdminKeys } from "../ports/AdminKeys.ts"
@@ -26,7 +27,7 @@ import { storage } from "../storage.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { json, printJson } from "./output.ts"
 import { ask, serverUrl, url } from "./server.ts"
-import { apiKey, key, PREFIX } from "./status.ts"
+import { apiKey, key } from "./status.ts"
 
 /** One thing that was looked at. `bad` means that something does not work; `note` that something is left to do or to know. */
 interface Check {

@@ -1,11 +1,9 @@
 import { Console, Effect, Option, Predicate, Redacted } from "effect"
 import { Command, Flag } from "effect/cli"
+import { PREFIX } from "../http/prefix.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { details, json, printJson } from "./output.ts"
 import { ask, serverUrl, url } from "./server.ts"
-
-/** Where the admin routes are. */
-export const PREFIX = "/api/ee/product-analytics"
 
 /** `--key`, or `FOOTFALL_KEY`; without one, only what is public can be asked. */
 export const key = Flag.Redacted("key").pipe(

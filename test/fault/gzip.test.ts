@@ -49,23 +49,29 @@ const bomb = (name: string, size: number) => gzip(event(name) + " ".repeat(size)
 test("bodies that inflate to hundreds of megabytes are refused with 413, and memory stays bounded", async () => {
   const hundred = bomb("hundred", 100 * MIB)
   expect(hundred.length).toBeLessThan(110_000)
-  const thousand = bomb("thousand", 1_000 * MIB)
-  expect(thousand.length).toBeLessThan(1.1 * MIB)
-  // The same in many members, each of them small; the format allows it.
+  // In many members, as the format allows: a gigabyte, and one whose members are small.
+  const thousand = Buffer.concat(Array<Buffer>(10).fill(hundred))
   const members = Buffer.concat([gzip(event("members")), ...Array<Buffer>(200).fill(gzip(" ".repeat(MIB)))])
 
   const statuses = await Promise.all(
-    Array.from({ length: 16 }, () => [
+    Array.from({ length: 4 }, () => [
       post(hundred),
       post(members),
-      post(thousand, "/api/batch"),
-      post(hundred, "/api/batch")
+      post(hundred, "/api/batch"),
+      post(thousand, "/api/batch")
     ]).flat()
   )
-  console.log(peakMemory(collector.pid))
   expect(new Set(statuses)).toEqual(new Set([413]))
   expect(peakMemory(collector.pid)).toBeLessThan(MEMORY_MIB)
   expect(await collector.health()).toBe(200)
+}, 60_000)
+
+test.todo("nor do many at a time, of 10 KB each and within the limit, take more memory: some are refused with 503", async () => {
+  const small = gzip(`[${" ".repeat(10_400_000)}]`, { level: 9 })
+  expect(small.length).toBeLessThan(10_500)
+  const statuses = await Promise.all(Array.from({ length: 256 }, () => post(small, "/api/batch")))
+  expect(statuses.filter((status) => status !== 200 && status !== 503)).toEqual([])
+  expect(peakMemory(collector.pid)).toBeLessThan(MEMORY_MIB)
 }, 60_000)
 
 test("what is not gzip as it should be is refused with 400, and what is, is stored", async () => {

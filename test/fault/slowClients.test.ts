@@ -71,7 +71,6 @@ test("a body that trickles in or never ends is answered 408 by its deadline, or 
     drip(all, port, head("transfer-encoding: chunked"), chunk(16_384), 10),
     drip(all, port, head("transfer-encoding: chunked", "content-encoding: gzip"), chunk(16_384), 10)
   ])
-  console.log({ byte, chunks, compressed, large })
   for (const { status, took } of [byte, chunks, compressed]) {
     expect(status).toBe(408)
     expect(took).toBeGreaterThanOrEqual(BODY_TIMEOUT_SECONDS * 1_000)

@@ -330,7 +330,7 @@ describe("recent rejections", () => {
 })
 
 describe("stopping", () => {
-  test("answers what is in flight, asks to close, and refuses new connections", async () => {
+  test("is told by health, then refuses new connections, and answers what is in flight with a wish to close", async () => {
     let release = () => {}
     const held = new Promise<void>((resolve) => {
       release = resolve
@@ -339,10 +339,20 @@ describe("stopping", () => {
     const inFlight = slow.post(event())
     while (slow.events.length === 0 && !(await fetch(`${slow.url}/livez`)).ok) await Bun.sleep(1)
     const stopped = slow.stop()
-    await expect(fetch(`${slow.url}/livez`)).rejects.toThrow()
+    const health: Array<number | "refused"> = []
+    while (health.at(-1) !== "refused") {
+      health.push(
+        await fetch(`${slow.url}/api/health`).then(
+          (answer) => answer.status,
+          () => "refused" as const
+        )
+      )
+    }
+    expect(new Set(health)).toEqual(new Set([503, "refused"]))
     release()
     const response = await inFlight
     expect(response.status).toBe(200)
+    expect(response.headers.get("connection")).toBe("close")
     await stopped
     expect(slow.events).toHaveLength(1)
   })

@@ -51,10 +51,9 @@ const sessionRow = (session: SessionRecord): Rows[number] => [
 
 /**
  * Parameters: sessions, events, properties. Sessions come in the order of their ids, so that two processes that meet the
- * same new sessions wait for each other and never for one another in a circle. Whatever is there already is left as it is,
- * which makes a repeated batch a no-op.
+ * same new sessions wait for each other and never for one another in a circle. A session that is there already is left as it is.
  */
-export const INSERT_EVENTS = `WITH session AS (
+const insertEvents = (onConflict: string): string => `WITH session AS (
   INSERT INTO product_analytics_session (${SESSION_COLUMNS})
   ${SESSION_ROWS("$1")}
   ON CONFLICT (session_id) DO NOTHING
@@ -68,14 +67,25 @@ export const INSERT_EVENTS = `WITH session AS (
     (e->>20)::numeric, e->>21, e->>22, e->>23, e->>24, e->>25, e->>26, e->>27, (e->>28)::numeric, (e->>29)::numeric,
     (e->>30)::numeric, (e->>31)::numeric, (e->>32)::numeric
   FROM jsonb_array_elements($2::jsonb) AS e
-  ON CONFLICT DO NOTHING
+  ${onConflict}
 )
 INSERT INTO product_analytics_event_data (created_at, event_id, site_id, session_id, event_name, data_key, data_type,
   string_value, number_value, date_value)
 SELECT to_timestamp((p->>0)::float8 / 1000), (p->>1)::uuid, (p->>2)::uuid, (p->>3)::uuid, p->>4, p->>5, (p->>6)::int2, p->>7,
   (p->>8)::numeric, to_timestamp((p->>9)::float8 / 1000)
 FROM jsonb_array_elements($3::jsonb) AS p
-ON CONFLICT DO NOTHING`
+${onConflict}`
+
+/** For events that are new, as all are when they are first sent; fails with `UNIQUE_VIOLATION` and stores nothing when one is not. */
+export const INSERT_EVENTS = insertEvents("")
+
+/**
+ * For events that may be there already: those are left as they are, which makes a repeated batch a no-op. The look before each
+ * row, and the log of it, take a quarter of the server's time (bench/ingest: 23 us an event against 17).
+ */
+export const INSERT_EVENTS_AGAIN = insertEvents("ON CONFLICT DO NOTHING")
+
+export const UNIQUE_VIOLATION = "23505"
 
 /** Three lengths of row: nearly all events end with the tag, most others with what they earned. */
 const eventRow = (r: EventRecord): Rows[number] => {

@@ -4,6 +4,7 @@ import { REJECTION_REASONS } from "../../domain/Rejection.ts"
 import { WeekStart } from "../../domain/Site.ts"
 import { KeyRole } from "../../ports/AdminKeys.ts"
 import { VERSION } from "../../version.ts"
+import { PREFIX } from "../prefix.ts"
 import { describe } from "./describe.ts"
 import {
   BadRequest,
@@ -15,9 +16,6 @@ import {
   Unauthorized,
   UnprocessableContent
 } from "./Problem.ts"
-
-/** Every admin route lies under this prefix. */
-export const PREFIX = "/api/ee/product-analytics"
 
 /** What the documentation shows where a value stands for any other. */
 const EXAMPLE = {

@@ -10,7 +10,9 @@ import type { Rejections } from "../../ports/Rejections.ts"
 import type { Settings } from "../../ports/Settings.ts"
 import type { Sites } from "../../ports/Sites.ts"
 import type { Storage } from "../../ports/Storage.ts"
-import { AdminApi, PREFIX } from "./Api.ts"
+import { PREFIX } from "../prefix.ts"
+import { REQUEST_ID_HEADER, requestIdOf } from "../requestId.ts"
+import { AdminApi } from "./Api.ts"
 import { AccessLayer } from "./access.ts"
 import { withBody } from "./body.ts"
 import { Documentation } from "./documentation.ts"
@@ -18,7 +20,7 @@ import { KeysHandlers } from "./keys.ts"
 import { methodsOf } from "./methods.ts"
 import { Peer } from "./Peer.ts"
 import { RejectionsHandlers } from "./rejections.ts"
-import { ProblemsLayer, problemResponse, REQUEST_ID_HEADER } from "./render.ts"
+import { ProblemsLayer, problemResponse } from "./render.ts"
 import { SettingsHandlers } from "./settings.ts"
 import { SitesHandlers } from "./sites.ts"
 import { StatusHandlers } from "./status.ts"
@@ -113,8 +115,6 @@ const guarded = <R>(
       : response
   })
 
-const VALID_REQUEST_ID = /^[\w.:-]{1,100}$/
-
 const routes = HttpApiBuilder.layer(AdminApi).pipe(
   Layer.provide([SitesHandlers, RejectionsHandlers, SettingsHandlers, KeysHandlers, StatusHandlers]),
   Layer.provide([AccessLayer, ProblemsLayer])
@@ -143,8 +143,7 @@ export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Sc
   }
 
   return async (incoming, server) => {
-    const given = incoming.headers.get(REQUEST_ID_HEADER)
-    const id = given !== null && VALID_REQUEST_ID.test(given) ? given : Bun.randomUUIDv7()
+    const id = requestIdOf(incoming)
     const headers = new Headers(incoming.headers)
     headers.set(REQUEST_ID_HEADER, id)
     const peer = server?.requestIP(incoming)?.address ?? null

@@ -1,6 +1,7 @@
 import { Effect, Layer, SchemaIssue } from "effect"
 import { HttpServerRequest, HttpServerResponse, ProblemDetails } from "effect/http"
 import { HttpApiError } from "effect/http-api"
+import { REQUEST_ID_HEADER } from "../requestId.ts"
 import { Problems } from "./Api.ts"
 import {
   BadRequest,
@@ -13,9 +14,6 @@ import {
   Unauthorized,
   UnprocessableContent
 } from "./Problem.ts"
-
-/** The header that carries a request's id in and out. */
-export const REQUEST_ID_HEADER = "x-request-id"
 
 /** Seconds after which a client may ask again when the app database was away. */
 const RETRY_AFTER_SECONDS = "2"

@@ -19,6 +19,7 @@ import { Rejections } from "../../ports/Rejections.ts"
 import { Settings } from "../../ports/Settings.ts"
 import { Sites } from "../../ports/Sites.ts"
 import type { Storage } from "../../ports/Storage.ts"
+import { REQUEST_ID_HEADER, requestIdOf } from "../requestId.ts"
 import * as answers from "./answers.ts"
 import { BodyFailure, BodyReader } from "./body.ts"
 import { Cors } from "./cors.ts"
@@ -82,7 +83,7 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
         headers: cors.headers(siteId, exchange.request.headers.get("origin"), true)
       })
       const headers = response.headers
-      headers.set("x-request-id", exchange.id)
+      headers.set(REQUEST_ID_HEADER, exchange.id)
       if (token !== null) headers.set("x-umami-cache", token)
       if (answer.retryAfterSeconds !== undefined) headers.set("retry-after", String(answer.retryAfterSeconds))
       if (draining || answer.status === 408 || answer.status === 413) headers.set("connection", "close")
@@ -233,7 +234,7 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       batch,
       preflight: (request) => {
         const response = cors.preflight(request, "OPTIONS, POST")
-        response.headers.set("x-request-id", requestIdOf(request))
+        response.headers.set(REQUEST_ID_HEADER, requestIdOf(request))
         return response
       },
       plain: (request, answer) => respond({ request, id: requestIdOf(request) }, answer, null, null),
@@ -243,7 +244,7 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
           headers: cors.headers(null, request.headers.get("origin"), false)
         })
         response.headers.set("allow", "OPTIONS, POST")
-        response.headers.set("x-request-id", requestIdOf(request))
+        response.headers.set(REQUEST_ID_HEADER, requestIdOf(request))
         return response
       },
       inFlight: () => inFlight,
@@ -281,14 +282,6 @@ const pathShown = (value: unknown): string | null =>
   typeof value === "string" ? shown(URL.parse(value.substring(0, 2_000), "https://localhost")?.pathname ?? null) : null
 
 const acceptsGzip = (request: Request): boolean => /\bgzip\b/i.test(request.headers.get("accept-encoding") ?? "")
-
-const REQUEST_ID = /^[\w.-]{1,64}$/
-
-/** The client's or proxy's `x-request-id` when it is a plain one, else a new one. */
-export const requestIdOf = (request: Request): string => {
-  const given = request.headers.get("x-request-id")
-  return given !== null && REQUEST_ID.test(given) ? given : Bun.randomUUIDv7()
-}
 
 /** A request with the id that its answer and its log lines carry. */
 interface Exchange {

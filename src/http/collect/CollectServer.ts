@@ -4,13 +4,11 @@ import { StartError } from "../../domain/StartError.ts"
 import { COLLECT_API_ENDPOINT, HOST, METRICS_TOKEN, PORT } from "../../domain/settings.ts"
 import { Settings } from "../../ports/Settings.ts"
 import { Storage } from "../../ports/Storage.ts"
+import { PREFIX } from "../prefix.ts"
 import { notFound } from "./answers.ts"
 import { type Collect, type CollectServices, makeCollect } from "./Collect.ts"
 import { makeScrape } from "./scrape.ts"
 import { isWorker, joinSupervisor } from "./worker.ts"
-
-/** The roadmap's prefix of everything. */
-export const PREFIX = "/api/ee/product-analytics"
 
 const SEND_PATHS = ["/api/send", `${PREFIX}/api/send`]
 const BATCH_PATHS = ["/api/batch", `${PREFIX}/api/batch`]
