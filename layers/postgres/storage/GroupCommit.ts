@@ -60,6 +60,8 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
   const clock = yield* Clock.Clock
   /** Monotonic, in ms: a wall clock that is set back would put every deadline off. */
   const elapsed = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+  /** The time at the last sweep: reading the clock for each record costs more than keeping the record. */
+  let lately = elapsed()
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   const overloaded = new StorageError({ reason: "Overloaded", message: "Too many records wait to be written." })
   const late = unavailable(`No commit within ${options.timeoutMs / 1_000} s.`)
@@ -154,6 +156,7 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
     Effect.andThen(
       Effect.sync(() => {
         const now = elapsed()
+        lately = now
         const expired = queue.findIndex((entry) => entry.deadline > now)
         answerAll(queue.splice(0, expired === -1 ? queue.length : expired), late)
         for (const entries of batches.values()) {
@@ -178,7 +181,7 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
       Effect.callback((resume) => {
         if (closed) return resume(Effect.fail(stopping))
         if (!backlog.hasRoom(bytes)) return resume(Effect.fail(overloaded))
-        const deadline = elapsed() + options.timeoutMs
+        const deadline = lately + options.timeoutMs
         queue.push({ record, bytes, number: backlog.add(bytes), deadline, resume, answered: false })
         if (!scheduled && batches.size < options.inFlight) {
           scheduled = true

@@ -56,6 +56,7 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
           stop: options.stop
         })
         const metricsToken = settings.get(METRICS_TOKEN)
+        const peer = peerOf(settings.get(HOST))
         let draining = false
         let requests = 0
         const counted =
@@ -99,10 +100,12 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
                   ...Object.fromEntries(
                     [...SEND_PATHS, ...settings.get(COLLECT_API_ENDPOINT)].map((path) => [
                       path,
-                      posts(collect, counted(collect.send))
+                      posts(collect, counted(collect.send), peer)
                     ])
                   ),
-                  ...Object.fromEntries(BATCH_PATHS.map((path) => [path, posts(collect, counted(collect.batch))])),
+                  ...Object.fromEntries(
+                    BATCH_PATHS.map((path) => [path, posts(collect, counted(collect.batch), peer)])
+                  ),
                   "/api/health": health,
                   "/api/heartbeat": (request: Request) => collect.plain(request, { status: 200, body: { ok: true } }),
                   "/livez": () => new Response("ok"),
@@ -139,11 +142,21 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
     )
 }
 
+type PeerOf = (request: Request, server: Bun.Server<undefined>) => string
+
+/** The address at the other end; a server that listens on the loopback interface alone need not ask the kernel each time. */
+const peerOf = (host: string): PeerOf =>
+  isLoopback(host) ? () => LOOPBACK : (request, server) => server.requestIP(request)?.address ?? ""
+
+const LOOPBACK = "127.0.0.1"
+const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host)
+
 /** POST to the handler, OPTIONS to the preflight, anything else 405. */
 const posts =
-  (collect: Collect, post: Collect["send"]) =>
+  (collect: Collect, post: Collect["send"], peer: PeerOf) =>
   (request: Request, server: Bun.Server<undefined>): Promise<Response> | Response => {
-    if (request.method === "POST") return post(request, server.requestIP(request)?.address ?? "")
+    if (request.method === "POST") return post(request, peer(request, server))
     return request.method === "OPTIONS" ? collect.preflight(request) : collect.wrongMethod(request)
   }
 

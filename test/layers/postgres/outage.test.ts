@@ -53,11 +53,11 @@ test("while the database is away the known sites and settings go on, changes fai
 
       for (const pid of [...backends, stopped]) process.kill(pid, "SIGCONT")
       process.kill(stopped, "SIGKILL")
-      yield* sites
-        .list({ archived: false })
+      // Backends that go on may answer once more before they notice that their server is gone.
+      yield* eventually("the server is another one", () => server.pid() !== undefined && server.pid() !== stopped)
+      yield* Context.get(theirs, Sites)
+        .archive(ID)
         .pipe(Effect.retry(Schedule.spaced("100 millis")), Effect.timeout("20 seconds"))
-      expect(server.pid()).not.toBe(stopped)
-      yield* Context.get(theirs, Sites).archive(ID)
       yield* eventually("the change is followed", () => sites.find(ID) === undefined)
     })
   )
