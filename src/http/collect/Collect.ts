@@ -135,6 +135,8 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
         case "Timeout":
           note("BodyTimeout", "the body did not arrive in time", undefined, exchange)
           return respond(exchange, answers.bodyTimeout, null, null)
+        case "Busy":
+          return respond(exchange, answers.overloaded, null, null)
         case "Malformed":
           note("InvalidPayload", "the body is not JSON", undefined, exchange)
           return respond(exchange, answers.badRequest({ errors: [wrongType(expected, undefined)] }), null, null)

@@ -1,8 +1,8 @@
 import { promisify } from "node:util"
 import { gunzip } from "node:zlib"
 
-/** Why there is no JSON value: not JSON, over the limit, not here in time, or the client left. */
-export type BodyFailureReason = "Malformed" | "TooLarge" | "Timeout" | "Gone"
+/** Why there is no JSON value: not JSON, over the limit, not here in time, no room for more bodies, or the client left. */
+export type BodyFailureReason = "Malformed" | "TooLarge" | "Timeout" | "Busy" | "Gone"
 
 export class BodyFailure {
   readonly reason: BodyFailureReason
@@ -14,10 +14,17 @@ export class BodyFailure {
 const MALFORMED = new BodyFailure("Malformed")
 const TOO_LARGE = new BodyFailure("TooLarge")
 const TIMEOUT = new BodyFailure("Timeout")
+const BUSY = new BodyFailure("Busy")
 const GONE = new BodyFailure("Gone")
 
 /** How often late bodies are looked for: the precision of the deadline. */
 const SWEEP_MS = 250
+
+/** Bytes of bodies that may be arriving at the same time: a quarter million usual ones, or some dozens of the largest batches. */
+const MAX_BYTES_ARRIVING = 256 << 20
+
+/** Bodies inflated and parsed at the same time: each may take its whole limit, however few bytes it came as. */
+const MAX_INFLATING = 2
 
 interface Waiting {
   readonly deadline: number
@@ -34,6 +41,9 @@ export class BodyReader {
   readonly #timeoutMs: number
   readonly #waiting = new Set<Waiting>()
   readonly #timer: ReturnType<typeof setInterval>
+  readonly #turns: Array<() => void> = []
+  #inflating = 0
+  #arriving = 0
 
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs
@@ -47,28 +57,85 @@ export class BodyReader {
   /** The parsed body, or why there is none. Whatever its content type says, it is read as JSON (wire contract 1.1). */
   read(request: Request, limit: number): Promise<unknown> {
     const length = request.headers.get("content-length")
-    if (length !== null && Number(length) > limit) return Promise.resolve(TOO_LARGE)
+    const size = length === null ? 0 : Number(length)
+    if (size > limit) return Promise.resolve(TOO_LARGE)
+    if (this.#arriving + size > MAX_BYTES_ARRIVING) return Promise.resolve(BUSY)
+    this.#arriving += size
     return new Promise((resolve) => {
       const waiting: Waiting = { deadline: performance.now() + this.#timeoutMs, resolve }
       this.#waiting.add(waiting)
       const encoding = request.headers.get("content-encoding")
       const parsed =
         encoding !== null && GZIP.test(encoding)
-          ? readGzip(request, limit)
+          ? this.#readGzip(request, limit)
           : length === null
-            ? readStream(request, limit).then(parse)
+            ? this.#readStream(request, limit, parse)
             : request.json()
       parsed.then(
         (value) => {
+          this.#arriving -= size
           this.#waiting.delete(waiting)
           resolve(value)
         },
         (error: unknown) => {
+          this.#arriving -= size
           this.#waiting.delete(waiting)
           resolve(failureOf(error))
         }
       )
     })
+  }
+
+  /** A body of unknown length, counted while it arrives; what it is used for is a part of its stay. */
+  async #readStream<A>(request: Request, limit: number, use: (bytes: Uint8Array) => A | Promise<A>): Promise<A> {
+    if (request.body === null) throw MALFORMED
+    const counted = request.headers.get("content-length") === null
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    let held = 0
+    try {
+      for await (const chunk of request.body) {
+        size += chunk.byteLength
+        if (size > limit) throw TOO_LARGE
+        if (counted) {
+          if (this.#arriving + chunk.byteLength > MAX_BYTES_ARRIVING) throw BUSY
+          this.#arriving += chunk.byteLength
+          held += chunk.byteLength
+        }
+        chunks.push(chunk)
+      }
+      return await use(Buffer.concat(chunks))
+    } finally {
+      this.#arriving -= held
+    }
+  }
+
+  /** Inflated off the event loop, and never past the limit, however well it was compressed. */
+  #readGzip(request: Request, limit: number): Promise<unknown> {
+    return this.#readStream(request, limit, async (compressed) => {
+      await this.#takeTurn()
+      try {
+        return parse(await inflate(compressed, { maxOutputLength: limit }))
+      } catch (error) {
+        throw error instanceof RangeError && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE"
+          ? TOO_LARGE
+          : MALFORMED
+      } finally {
+        this.#endTurn()
+      }
+    })
+  }
+
+  /** Who waits for a turn past the body's deadline is answered by the sweep. */
+  async #takeTurn(): Promise<void> {
+    if (this.#inflating >= MAX_INFLATING) await new Promise<void>((resolve) => this.#turns.push(resolve))
+    else this.#inflating++
+  }
+
+  #endTurn(): void {
+    const next = this.#turns.shift()
+    if (next === undefined) this.#inflating--
+    else next()
   }
 
   #sweep(): void {
@@ -91,28 +158,3 @@ const failureOf = (error: unknown): BodyFailure => {
 }
 
 const parse = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes))
-
-/** A body of unknown length, counted while it arrives. */
-const readStream = async (request: Request, limit: number): Promise<Uint8Array> => {
-  if (request.body === null) throw MALFORMED
-  const chunks: Array<Uint8Array> = []
-  let size = 0
-  for await (const chunk of request.body) {
-    size += chunk.byteLength
-    if (size > limit) throw TOO_LARGE
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
-}
-
-/** Inflated off the event loop, and never past the limit, however well it was compressed. */
-const readGzip = async (request: Request, limit: number): Promise<unknown> => {
-  const compressed = await readStream(request, limit)
-  try {
-    return parse(await inflate(compressed, { maxOutputLength: limit }))
-  } catch (error) {
-    throw error instanceof RangeError && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE"
-      ? TOO_LARGE
-      : MALFORMED
-  }
-}
