@@ -8,12 +8,13 @@ import { boot } from "./boot/boot.ts"
 import { ingest } from "./ingest/ingest.ts"
 import { memory } from "./memory/memory.ts"
 import { pipelineCpu } from "./pipeline-cpu/pipelineCpu.ts"
+import { storage } from "./storage/storage.ts"
 import { type Bench, type Case, makeBench } from "./support/Bench.ts"
 import { describeMachine } from "./support/machine.ts"
 import { betweenMarkers, type Row, table } from "./support/report.ts"
 import { ROOT } from "./support/server.ts"
 
-const CASES: Readonly<Record<string, Case>> = { ingest, "pipeline-cpu": pipelineCpu, batch, boot, memory }
+const CASES: Readonly<Record<string, Case>> = { ingest, "pipeline-cpu": pipelineCpu, batch, storage, boot, memory }
 
 const USAGE = `Usage: bun bench [--short] [--write] [case ...]
 
