@@ -4,7 +4,7 @@ import { PartitionJob } from "../layers/postgres/PartitionJob.ts"
 import { layer as pgAdminKeys } from "../layers/postgres/PgAdminKeys.ts"
 import { fromEnvironment } from "../layers/settings/environment.ts"
 import { collecting, logOptions, runningOf } from "./collecting.ts"
-import { collector } from "./collector.ts"
+import { collector } from "./collectorProcess.ts"
 import { StartError } from "./domain/StartError.ts"
 import { MODE, WORKERS } from "./domain/settings.ts"
 import { adminHandler } from "./http/admin/handler.ts"
@@ -69,4 +69,4 @@ const main = Effect.gen(function* () {
   return null
 })
 
-if (import.meta.main) runToExit(main)
+runToExit(main)

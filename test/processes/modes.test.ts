@@ -53,10 +53,15 @@ test("full with MODE=collector collects, and has neither admin routes nor docume
 
 test("two workers share one port, and each tells the metrics of both as one", async () => {
   await using collectors = await Footfall.start({ environment: { ...instance, WORKERS: "2" } })
+  const metrics = async () => await (await fetch(`${collectors.url}/metrics`)).text()
+  await until(
+    "both workers",
+    async () => ((await metrics()).match(/^footfall_worker_up\{worker="[12]"\} 1$/gm) ?? []).length === 2
+  )
   const statuses = await Promise.all(Array.from({ length: 40 }, () => send(collectors.url, "shared")))
   expect(new Set(statuses.map(({ status }) => status))).toEqual(new Set([200]))
   expect(await stored("shared")).toBe(40)
-  const text = await (await fetch(`${collectors.url}/metrics`)).text()
+  const text = await metrics()
   expect(text.match(/^# TYPE footfall_accepted_total /gm)).toHaveLength(1)
   expect(text).toContain('footfall_worker_up{worker="1"} 1\nfootfall_worker_up{worker="2"} 1\n')
   const counts = [...text.matchAll(/^footfall_accepted_total\{worker="[12]",type="event"\} (\d+)$/gm)]

@@ -1,6 +1,6 @@
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs"
 import { homedir } from "node:os"
-import { basename, dirname, join } from "node:path"
+import { basename, dirname, join, sep } from "node:path"
 import { Effect, Schema } from "effect"
 import { StartError } from "../../../src/domain/StartError.ts"
 import { type Account, canEnter } from "./account.ts"
@@ -20,7 +20,9 @@ const Manifest = Schema.fromJsonString(Schema.Struct({ version: Schema.String })
 const packageFolder = (name: string): string | undefined => {
   for (const from of [import.meta.dir, process.cwd()]) {
     try {
-      return dirname(dirname(Bun.resolveSync(name, from)))
+      const entry = Bun.resolveSync(name, from)
+      // Without a node_modules folder Bun looks into its cache, where any version may lie.
+      if (entry.split(sep).includes("node_modules")) return dirname(dirname(entry))
     } catch {
       // Not installed there.
     }
