@@ -252,7 +252,9 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     expect(more).toEqual([])
     expect(preflight).toMatchObject({ status: 204, path: "/api/send" })
     expect(preflight!.headers.get("access-control-request-headers")).toBe("content-type")
-    expect(proxy.of("POST").map(({ headers }) => headers.has("x-umami-cache"))).toEqual([false, true, true, true])
+    // The second may leave before the page has read the answer to the first.
+    const [first, , ...later] = proxy.of("POST").map(({ headers }) => headers.has("x-umami-cache"))
+    expect([first, later]).toEqual([false, [true, true]])
   })
 
   test("a page of a domain that no site names gets no further than its preflight", async () => {

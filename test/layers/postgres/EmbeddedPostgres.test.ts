@@ -370,12 +370,17 @@ describe("a folder that can't be used refuses to start and says what to do", () 
   })
 })
 
-const unprivileged = IS_ROOT ? Bun.which("setpriv") : "/usr/bin/env"
-if (unprivileged === null)
-  console.log("Users without root's rights are not tested: there is no setpriv on this machine.")
+const NOBODY = { uid: 65_534, gid: 65_534 }
+const readable = !IS_ROOT || canEnter(import.meta.dir, NOBODY)
+const unprivileged = !IS_ROOT ? "/usr/bin/env" : readable ? Bun.which("setpriv") : null
+if (unprivileged === null) {
+  console.log(
+    `Users without root's rights are not tested: ${readable ? "there is no setpriv on this machine" : "they may not enter the project's folder"}.`
+  )
+}
 
 describe.skipIf(unprivileged === null)("a user without root's rights", () => {
-  const nobody = IS_ROOT ? { uid: 65_534, gid: 65_534 } : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+  const nobody = IS_ROOT ? NOBODY : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
   const AS_NOBODY = IS_ROOT
     ? [unprivileged!, `--reuid=${nobody.uid}`, `--regid=${nobody.gid}`, "--clear-groups"]
     : [unprivileged!]
