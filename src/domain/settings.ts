@@ -5,7 +5,7 @@ import { isAddressRange, isProxyTrust } from "./addressRange.ts"
 export interface Setting<A> {
   /** Name in the settings table and the API: the variable's name in lower kebab case. */
   readonly name: string
-  /** Name of the environment variable; Umami's or the roadmap's where they have one. */
+  /** Name of the environment variable; Umami's where it has one. */
   readonly env: string
   readonly schema: Schema.Codec<A, string>
   readonly default: A

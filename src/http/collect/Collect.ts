@@ -176,6 +176,23 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       return fiber.pollUnsafe() ?? new Promise((resolve) => fiber.addObserver(resolve))
     }
 
+    /** Started in order before any is waited for, so that the storage gets them as one batch. */
+    const settleAll = (items: ReadonlyArray<unknown>, of: RequestContext): Promise<ReadonlyArray<Settled>> =>
+      new Promise((resolve) => {
+        const all: Array<Settled> = new Array(items.length)
+        let left = items.length
+        const settle = (index: number, settled: Settled): void => {
+          all[index] = settled
+          if (--left === 0) resolve(all)
+        }
+        if (left === 0) resolve(all)
+        items.forEach((item, index) => {
+          const processed = processPayload(item, of)
+          if (Exit.isExit(processed)) settle(index, processed as Settled)
+          else fork(processed).addObserver((exit) => settle(index, exit))
+        })
+      })
+
     const send = (request: Request, peer: string): Promise<Response> =>
       answering(request, maxBody, "object", (body, exchange) => {
         const tell = (settled: Settled): Response => {
@@ -200,9 +217,8 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
           return respond(exchange, answers.batchTooLong(maxItems), null, null)
         }
         const of: RequestContext = { headers: request.headers, peer }
-        // Started in order before any is awaited: the storage gets them as one batch.
-        const exits = await Promise.all(items.map((item) => settle(item, of)))
-        return respond(exchange, batchAnswer(exits, items, exchange), siteOf(field(items[0], "payload")), null)
+        const settled = await settleAll(items, of)
+        return respond(exchange, batchAnswer(settled, items, exchange), siteOf(field(items[0], "payload")), null)
       })
 
     const batchAnswer = (

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "bun:test"
+import { resolveLocation } from "../../src/pipeline/location.ts"
+import { Geo, type Location } from "../../src/ports/Geo.ts"
+import { SITE, startCollect } from "../support/collect.ts"
+
+const PUBLIC = "81.2.69.142"
+const LONDON: Location = { country: "GB", region: "GB-ENG", city: "Kennington" }
+const NOWHERE: Location = { country: null, region: null, city: null }
+
+/** A database that knows one IPv4 and one IPv6 address. */
+const geo = Geo.of({
+  locate: (ip) => (ip === PUBLIC || ip === "2001:db8::1" ? LONDON : null),
+  state: () => ({ _tag: "Off", why: "test" })
+})
+
+const utf8InLatin1 = (text: string) => Buffer.from(text, "utf8").toString("latin1")
+
+describe("a location header of a provider comes before the database", () => {
+  test.each<[string, Record<string, string>, Location]>([
+    [
+      "Cloudflare, region without its country",
+      { "cf-ipcountry": "NO", "cf-region-code": "03", "cf-ipcity": "Oslo" },
+      { country: "NO", region: "NO-03", city: "Oslo" }
+    ],
+    [
+      "Vercel, percent-encoded",
+      { "x-vercel-ip-country": "BR", "x-vercel-ip-country-region": "SP", "x-vercel-ip-city": "S%C3%A3o%20Paulo" },
+      { country: "BR", region: "BR-SP", city: "São Paulo" }
+    ],
+    [
+      "CloudFront, UTF-8 in latin1",
+      { "cloudfront-viewer-country": "DE", "cloudfront-viewer-city": utf8InLatin1("Köln") },
+      { country: "DE", region: null, city: "Köln" }
+    ],
+    [
+      "EdgeOne, region with its country",
+      { "eo-ipcountry": "CN", "eo-region-code": "CN-GD", "eo-ipcity": "Shenzhen" },
+      { country: "CN", region: "CN-GD", city: "Shenzhen" }
+    ],
+    [
+      "two of them: the first, whole",
+      { "cf-ipcountry": "NO", "x-vercel-ip-country": "BR", "x-vercel-ip-city": "Santos" },
+      { country: "NO", region: null, city: null }
+    ],
+    ["without its country", { "cf-ipcity": "Oslo", "cf-region-code": "03" }, LONDON],
+    ["with an empty country", { "cf-ipcountry": "", "cf-ipcity": "Oslo" }, LONDON],
+    ["with a country that is no code", { "cf-ipcountry": "NORWAY" }, NOWHERE],
+    [
+      "with a percent sign that encodes nothing",
+      { "cf-ipcountry": "NO", "cf-ipcity": "100%" },
+      { country: "NO", region: null, city: "100%" }
+    ],
+    [
+      "with texts too long for their columns",
+      { "cf-ipcountry": "NO", "cf-region-code": "r".repeat(30), "cf-ipcity": "c".repeat(60) },
+      { country: "NO", region: `NO-${"r".repeat(17)}`, city: "c".repeat(50) }
+    ]
+  ])("%s", (_, headers, expected) => {
+    expect(resolveLocation(PUBLIC, new Headers(headers), geo)).toEqual(expected)
+  })
+})
+
+test("where headers may not be believed, the database alone tells", () => {
+  expect(resolveLocation(PUBLIC, null, geo)).toEqual(LONDON)
+  expect(resolveLocation("[2001:db8::1]", null, geo)).toEqual(LONDON)
+  expect(resolveLocation("9.9.9.9", null, geo)).toEqual(NOWHERE)
+})
+
+test.each(["", "127.0.0.1", "10.1.2.3", "192.168.0.1", "::1", "fe80::1", "localhost"])(
+  "%p is nowhere, whatever a header says",
+  (ip) => {
+    expect(resolveLocation(ip, new Headers({ "cf-ipcountry": "NO" }), geo)).toEqual(NOWHERE)
+  }
+)
+
+test.each([
+  ["a trusted proxy's are believed", {}, {}, "NO"],
+  [
+    "with SKIP_LOCATION_HEADERS they are not, since a proxy passes on what a client claims",
+    { SKIP_LOCATION_HEADERS: "1" },
+    {},
+    "GB"
+  ],
+  ["of a peer that is no trusted proxy they are not", { TRUST_PROXY: "10.0.0.0/8" }, {}, null],
+  ["for an address in the payload they are not", {}, { ip: PUBLIC }, "GB"]
+] as const)("location headers: %s", async (_, environment, payload, country) => {
+  const collect = await startCollect({ environment })
+  const response = await collect.post(
+    { type: "event", payload: { website: SITE, url: "/", ...payload } },
+    { headers: { "x-real-ip": PUBLIC, "cf-ipcountry": "NO" } }
+  )
+  expect([response.status, collect.events[0]?.session.country]).toEqual([200, country])
+  await collect.stop()
+})
