@@ -99,3 +99,19 @@ test("a server that is not there is told, with the address", async () => {
     expect.stringContaining("http://localhost:1/api/send can't be reached: nothing listens there.")
   ])
 })
+
+test("a wrong address, port or site is told before anything is sent", async () => {
+  for (const [args, environment, message] of [
+    [["send", "--site", "shop"], {}, "Expected: a site's id, a UUID"],
+    [["send", "--site", ID, "--url", "localhost:3000"], {}, "Expected: an http(s) address such as"],
+    [["status"], { PORT: "abc" }, 'PORT is "abc"; it accepts 0 to 65535.'],
+    [["status"], { PORT: "0" }, "give that as --url"],
+    [
+      ["send", "--site", ID],
+      { PUBLIC_URL: "stats.example" },
+      'PUBLIC_URL is "stats.example"; it accepts an http(s) URL.'
+    ]
+  ] as const) {
+    expect(await footfall(args, environment)).toEqual({ code: 2, out: "", err: expect.stringContaining(message) })
+  }
+}, 20_000)

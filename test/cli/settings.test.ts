@@ -37,3 +37,20 @@ test("keys are made once in the clear, listed without themselves, and revoked", 
   expect((await run(["keys", "revoke", made.id])).code).toBe(0)
   expect((await run(["keys", "revoke", made.id])).code).toBe(1)
 }, 30_000)
+
+test("what no process could start with is refused, with the setting's name and what it accepts", async () => {
+  const run = await onFreshDatabase()
+  for (const [name, value, message] of [
+    ["trust-proxy", "10.0.0.0/99", 'TRUST_PROXY is "10.0.0.0/99"; it accepts `none`, `all`, a number of hops'],
+    ["IGNORE_IP", "10.0.0.1, hugo", 'IGNORE_IP is "10.0.0.1, hugo"; it accepts addresses and CIDRs'],
+    ["client_ip_header", "X Real IP", 'CLIENT_IP_HEADER is "X Real IP"; it accepts a header\'s name'],
+    ["max-body", "5", "is it `max-body-bytes`?"]
+  ] as const) {
+    expect(await run(["settings", "set", name, value])).toEqual({
+      code: 1,
+      out: "",
+      err: expect.stringContaining(message)
+    })
+  }
+  expect((await run(["settings", "list"])).out).not.toMatch(/table|NOTE/)
+}, 30_000)

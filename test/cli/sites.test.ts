@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { onFreshDatabase } from "./support.ts"
+import { footfall, onFreshDatabase } from "./support.ts"
 
 const ID = "3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f"
 
@@ -43,10 +43,40 @@ test("what can't be done is told in one line, without a stack trace, with a code
     [["sites", "show", "9999"], 1, "There is no site with the id 9999"],
     [["sites", "create", "--name", "x", "--domain", "https://a.example/b"], 1, "names a page"],
     [["sites", "create"], 2, "Missing required flag: --name"],
+    [["sites", "create", "--name", "x", "--burst", "5"], 2, "--burst goes with --rate"],
+    [["sites", "create", "--name", "x", "--week-start", "friday"], 2, '"monday" | "sunday"'],
+    [["sites", "update", ID], 2, "Nothing to change was given"],
+    [["sites", "update", ID, "--any-domain", "--domain", "a.example"], 2, "leave --domain out"],
+    [["sites", "update", ID, "--no-rate", "--rate", "5"], 2, "leave --rate out"],
     [["sights"], 2, "Unknown subcommand"]
   ] as const) {
     const { code: given, out, err } = await run(args)
     expect([given, `${out}${err}`]).toEqual([code, expect.stringContaining(message)])
     expect(`${out}${err}`).not.toMatch(/^\s+at /m)
+  }
+}, 30_000)
+
+test("a wrong call gets its reason and where to read on, on standard error, and no page of help", async () => {
+  const { code, out, err } = await footfall(["sites", "create", "--nam", "x", "--json"])
+  expect([code, out]).toEqual([2, ""])
+  expect(err).toContain("Unrecognized flag: --nam")
+  expect(err).toEndWith("\nUsage: footfall sites create [flags]\n`bun run footfall sites create --help` tells more.\n")
+  expect(err.split("\n").length).toBeLessThan(12)
+})
+
+test("help is on standard output, with examples that can be pasted", async () => {
+  for (const args of [
+    ["--help"],
+    ["sites", "create", "--help"],
+    ["sites", "update", "--help"],
+    ["settings", "set", "--help"],
+    ["keys", "create", "--help"],
+    ["status", "--help"],
+    ["send", "--help"],
+    ["doctor", "--help"]
+  ]) {
+    const { code, out, err } = await footfall(args)
+    expect([code, err]).toEqual([0, ""])
+    expect(out).toMatch(/EXAMPLES\n(?: {2}# .*\n {2}.*bun run footfall .*\n?\n?)+/)
   }
 }, 30_000)

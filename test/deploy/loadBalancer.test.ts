@@ -10,18 +10,12 @@ import { expectHonest, Load } from "../support/load.ts"
 import { cityDatabase } from "../support/mmdb.ts"
 import { Program } from "../support/Program.ts"
 import { freshDatabase, temporaryFolder } from "../support/postgres.ts"
+import { freePort } from "../support/processes.ts"
 
 const EXAMPLES = join(import.meta.dir, "../../docs/examples")
 
 /** An address that the geo database knows: believing it would show. */
 const KNOWN = "81.2.69.142"
-
-const freePort = (): number => {
-  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } })
-  const { port } = probe
-  probe.stop(true)
-  return port
-}
 
 /** The example with this test's ports in the place of its own; everything else as it is. */
 const example = (file: string, replacements: ReadonlyArray<readonly [string, string]>): string =>
@@ -33,14 +27,26 @@ const example = (file: string, replacements: ReadonlyArray<readonly [string, str
     readFileSync(join(EXAMPLES, file), "utf8")
   )
 
+/** The settings with which the example says to start the collectors. */
+const settingsOf = (file: string): Readonly<Record<string, string>> => {
+  const [line = ""] = /^# .*bun run collector/m.exec(readFileSync(join(EXAMPLES, file), "utf8")) ?? []
+  const { PORT: _, ...settings } = Object.fromEntries(
+    [...line.matchAll(/([A-Z_]+)=(\S+)/g)].map(([, name, value]) => [name!, value!])
+  )
+  expect(Object.keys(settings)).toContain("CLIENT_IP_HEADER")
+  return settings
+}
+
 interface Proxy {
   readonly name: string
+  readonly file: string
   readonly start: (folder: string, port: number, collectors: readonly [number, number]) => Program
 }
 
 const PROXIES: ReadonlyArray<Proxy> = [
   {
     name: "nginx",
+    file: "nginx.conf",
     start: (folder, port, [first, second]) => {
       const config = example("nginx.conf", [
         ["127.0.0.1:3001", `127.0.0.1:${first}`],
@@ -58,6 +64,7 @@ const PROXIES: ReadonlyArray<Proxy> = [
   },
   {
     name: "caddy",
+    file: "Caddyfile",
     start: (folder, port, [first, second]) => {
       const config = example("Caddyfile", [
         ["127.0.0.1:3001", `127.0.0.1:${first}`],
@@ -103,14 +110,18 @@ for (const proxy of PROXIES) {
       environment = {
         ...(await prepareInstance(url)),
         GEOLITE_DB_PATH: join(folder, "geo.mmdb"),
-        CLIENT_IP_HEADER: "X-Real-IP",
-        TRUST_PROXY: "loopback"
+        ...settingsOf(proxy.file)
       }
       database = all.use(await connect(url))
       collectors = [all.use(await Footfall.start({ environment })), all.use(await Footfall.start({ environment }))]
       port = freePort()
       origin = `http://127.0.0.1:${port}`
-      all.use(proxy.start(join(folder, "proxy"), port, [collectors[0]!.port, collectors[1]!.port]))
+      const balancer = all.use(proxy.start(join(folder, "proxy"), port, [collectors[0]!.port, collectors[1]!.port]))
+      // nginx's workers outlive a master that is killed; asked to end, it takes them along.
+      all.defer(async () => {
+        balancer.signal("SIGTERM")
+        await balancer.ended()
+      })
       await until("the proxy", async () => (await fetch(`${origin}/api/health`).catch(() => null))?.status === 200)
     }, 60_000)
     afterAll(() => all.disposeAsync())

@@ -89,6 +89,6 @@ test.each([
     { type: "event", payload: { website: SITE, url: "/", ...payload } },
     { headers: { "x-real-ip": PUBLIC, "cf-ipcountry": "NO" } }
   )
-  expect([response.status, collect.events[0]?.session.country]).toEqual([200, country])
+  expect([response.status, collect.events[0]?.session?.country]).toEqual([200, country])
   await collect.stop()
 })

@@ -80,13 +80,13 @@ export const SiteJson = Schema.Struct({
 export type SiteJson = typeof SiteJson.Type
 
 /** A list, or one text with commas or line ends between the domains. */
-const Domains = Schema.Union([Schema.Array(Schema.String), Schema.String]).annotate({
+const Domains = Schema.Union([Schema.Array(Schema.String), Schema.String, Schema.Null]).annotate({
   description: "A list, or one text with commas or blanks between the domains; none or null allows all",
   examples: [["example.com", "*.example.com"]]
 })
 
 const changeable = {
-  allowed_domains: Schema.optionalKey(Schema.NullOr(Domains)),
+  allowed_domains: Schema.optionalKey(Domains),
   rate_limit: Schema.optionalKey(
     Schema.NullOr(
       Schema.Struct({

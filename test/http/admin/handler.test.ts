@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Layer } from "effect"
 import { Sites } from "../../../src/ports/Sites.ts"
-import { startAdmin } from "./support.ts"
+import { VERSION } from "../../../src/version.ts"
+import { type Json, startAdmin } from "./support.ts"
 
 test("every problem carries the request's path and id, and the id comes back in a header", async () => {
   const admin = await startAdmin()
@@ -130,11 +131,41 @@ test("the API describes itself, with every route, its problems and the key", asy
   await admin.close()
 })
 
+test("the description reads well: summaries, descriptions, problems by name with an example, nothing of the inside", async () => {
+  const admin = await startAdmin()
+  const { body } = await admin.call("GET", "/openapi.json", { key: null })
+  expect(body.info).toMatchObject({
+    title: "Footfall",
+    version: VERSION,
+    description: expect.stringContaining("Bearer")
+  })
+  const names = Object.keys(body.components.schemas)
+  expect(names.filter((name) => name.endsWith("Encoded"))).toEqual([])
+  const operations: Array<Json> = Object.values(body.paths).flatMap((methods: Json) => Object.values(methods))
+  for (const operation of operations) {
+    expect(operation.summary).toMatch(/^[A-Z]/)
+    for (const [status, response] of Object.entries<Json>(operation.responses)) {
+      if (status === "200") continue
+      const name = response.content["application/problem+json"].schema.$ref.split("/").at(-1)
+      expect(names).toContain(name)
+      expect(response.description).toBe(body.components.schemas[name].description)
+    }
+  }
+  expect(body.components.schemas.NotFound.example).toMatchObject({ status: 404, title: "Not Found" })
+  expect(body.components.schemas.Site.properties.tracking_snippet.examples[0]).toContain("data-website-id")
+  await admin.close()
+})
+
 test("the documentation needs nothing from anywhere else", async () => {
   const admin = await startAdmin()
   const { body, headers } = await admin.call("GET", "/docs", { key: null })
   expect(body).toContain("createApiReference")
   expect(body.match(/<script[^>]*src=/g)).toBeNull()
   expect(headers.get("content-security-policy")).toContain("connect-src 'self'")
+  const gzipped = await admin.handler(
+    new Request("http://localhost:3000/docs", { headers: { "accept-encoding": "gzip" } })
+  )
+  expect(gzipped.headers.get("content-encoding")).toBe("gzip")
+  expect(Buffer.from(Bun.gunzipSync(await gzipped.arrayBuffer())).toString()).toBe(body)
   await admin.close()
 })
