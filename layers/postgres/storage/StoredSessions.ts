@@ -1,5 +1,5 @@
 /** Twice this many ids are remembered at most, some 100 bytes each. */
-const GENERATION = 50_000
+const GENERATION = 20_000
 
 /** Sessions that are known to be stored: their rows need not be sent again. Forgets the ones longest unused, a half at a time. */
 export class StoredSessions {
