@@ -40,7 +40,8 @@ const bareEnvironment = (): Record<string, string> => {
   )
 }
 
-const freePort = (): number => {
+/** A port of the loopback interface that nobody listens on. */
+export const freePort = (): number => {
   const probe = Bun.listen({ hostname: HOSTNAME, port: 0, socket: { data: () => {} } })
   const { port } = probe
   probe.stop(true)

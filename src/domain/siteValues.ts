@@ -12,9 +12,6 @@ export const MAX_NAME_LENGTH = 100
 /** Most domains of one site: more is a list that belongs into a wildcard. */
 export const MAX_DOMAINS = 200
 
-/** Largest burst in events; a limit above it limits nothing. */
-export const MAX_BURST = 1_000_000_000
-
 /** Values for a site as someone gave them; an absent key is not judged. */
 export interface SiteValues {
   readonly id?: string

@@ -53,7 +53,7 @@ export const makeProcessPayload = Effect.gen(function* () {
     const visit = resolveVisit(payload, source, client, claims, createdAt, now, policy)
     const page =
       type === "performance" ? resolvePerformancePage(payload) : resolvePage(payload, policy.removeTrailingSlash)
-    const properties = type === "performance" ? NO_PROPERTIES : yield* flattenProperties(payload.data)
+    const properties = yield* flattenProperties(type === "performance" ? undefined : payload.data)
     yield* type === "identify"
       ? saved(
           storage.saveIdentity({
@@ -77,10 +77,6 @@ export const makeProcessPayload = Effect.gen(function* () {
     return accepted
   })
 })
-
-export type ProcessPayload = Effect.Success<typeof makeProcessPayload>
-
-const NO_PROPERTIES: ReadonlyArray<Property> = []
 
 /** What was stored at once needs no translation. */
 const saved = (write: Effect.Effect<void, StorageError>): Effect.Effect<void, Rejection> =>

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Redacted } from "effect"
+import { freePort } from "../../bench/support/server.ts"
 import { FIREFOX, SITE } from "../support/collect.ts"
 import { connect, type Database, prepareInstance } from "../support/database.ts"
 import { until } from "../support/eventually.ts"
@@ -10,7 +11,6 @@ import { expectHonest, Load } from "../support/load.ts"
 import { cityDatabase } from "../support/mmdb.ts"
 import { Program } from "../support/Program.ts"
 import { freshDatabase, temporaryFolder } from "../support/postgres.ts"
-import { freePort } from "../support/processes.ts"
 
 const EXAMPLES = join(import.meta.dir, "../../docs/examples")
 

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test"
 import { Redacted } from "effect"
+import { freePort } from "../../bench/support/server.ts"
 import { connect, prepareInstance } from "../support/database.ts"
 import { Footfall } from "../support/footfallProcess.ts"
 import { expectHonest, Load } from "../support/load.ts"
 import { freshDatabase } from "../support/postgres.ts"
-import { freePort } from "../support/processes.ts"
 
 test("a collector that is killed under load loses no event that it answered 200, and works at once when started again", async () => {
   await using all = new AsyncDisposableStack()

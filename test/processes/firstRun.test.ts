@@ -2,12 +2,12 @@ import { expect, test } from "bun:test"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Redacted } from "effect"
+import { freePort } from "../../bench/support/server.ts"
 import { startEmbeddedPostgres } from "../../layers/postgres/EmbeddedPostgres.ts"
 import { cloneProject } from "../support/clone.ts"
 import { connect } from "../support/database.ts"
 import { until } from "../support/eventually.ts"
 import { Program, run } from "../support/Program.ts"
-import { freePort } from "../support/processes.ts"
 
 const PREFIX = "/api/ee/product-analytics"
 const npx = Bun.which("npx")

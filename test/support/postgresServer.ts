@@ -3,11 +3,12 @@ import { chmodSync, chownSync, closeSync, mkdirSync, mkdtempSync, openSync, read
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { Effect } from "effect"
+import { freePort } from "../../bench/support/server.ts"
 import { serverAccount } from "../../layers/postgres/embedded/account.ts"
 import { findBinaries } from "../../layers/postgres/embedded/binaries.ts"
 import { until } from "./eventually.ts"
 import { forgetProcess, guardFolder, guardProcess } from "./guard.ts"
-import { childrenOf, freePort, signal } from "./processes.ts"
+import { childrenOf, signal } from "./processes.ts"
 
 /** A server that does not start within this time never will; recovery after a kill is part of it. */
 const START_MS = 30_000

@@ -21,14 +21,6 @@ export const isAlive = (pid: number): boolean => {
   }
 }
 
-/** A port that nobody listens on. */
-export const freePort = (): number => {
-  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } })
-  const { port } = probe
-  probe.stop(true)
-  return port
-}
-
 /** Most memory that a process ever held, in MiB; 0 where there is no /proc to tell. */
 export const peakMemory = (pid: number): number => {
   try {

@@ -150,16 +150,14 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       request: Request,
       limit: number,
       expected: string,
-      answer: (body: unknown, exchange: Exchange) => Response | Promise<Response>
+      answer: (body: unknown, exchange: Exchange) => Promise<Response>
     ): Promise<Response> => {
       const exchange: Exchange = { request, id: requestIdOf(request) }
       if (inFlight >= MAX_REQUESTS_IN_FLIGHT) return respond(exchange, answers.overloaded, null, null)
       inFlight++
       try {
         const body = await reader.read(request, limit)
-        if (body instanceof BodyFailure) return failedBody(body, exchange, limit, expected)
-        const answered = answer(body, exchange)
-        return answered instanceof Promise ? await answered : answered
+        return body instanceof BodyFailure ? failedBody(body, exchange, limit, expected) : await answer(body, exchange)
       } catch (defect) {
         fork(Effect.logError("Unexpected failure", defect).pipe(Effect.annotateLogs({ requestId: exchange.id })))
         return respond(exchange, answers.serverError, null, null)
@@ -169,11 +167,10 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
     }
 
     /** A payload that waits for nothing needs no fiber. */
-    const settle = (body: unknown, of: RequestContext): Settled | Promise<Settled> => {
+    const settle = (body: unknown, of: RequestContext, done: (settled: Settled) => void): void => {
       const processed = processPayload(body, of)
-      if (Exit.isExit(processed)) return processed as Settled
-      const fiber = fork(processed)
-      return fiber.pollUnsafe() ?? new Promise((resolve) => fiber.addObserver(resolve))
+      if (Exit.isExit(processed)) done(processed as Settled)
+      else fork(processed).addObserver(done)
     }
 
     /** Started in order before any is waited for, so that the storage gets them as one batch. */
@@ -181,26 +178,21 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       new Promise((resolve) => {
         const all: Array<Settled> = new Array(items.length)
         let left = items.length
-        const settle = (index: number, settled: Settled): void => {
-          all[index] = settled
-          if (--left === 0) resolve(all)
-        }
         if (left === 0) resolve(all)
         items.forEach((item, index) => {
-          const processed = processPayload(item, of)
-          if (Exit.isExit(processed)) settle(index, processed as Settled)
-          else fork(processed).addObserver((exit) => settle(index, exit))
+          settle(item, of, (settled) => {
+            all[index] = settled
+            if (--left === 0) resolve(all)
+          })
         })
       })
 
     const send = (request: Request, peer: string): Promise<Response> =>
-      answering(request, maxBody, "object", (body, exchange) => {
-        const tell = (settled: Settled): Response => {
-          const token = Exit.isSuccess(settled) ? settled.value.cache : null
-          return respond(exchange, answerOf(settled, body, exchange), siteOf(field(body, "payload")), token)
-        }
-        const settled = settle(body, { headers: request.headers, peer })
-        return settled instanceof Promise ? settled.then(tell) : tell(settled)
+      answering(request, maxBody, "object", async (body, exchange) => {
+        const of: RequestContext = { headers: request.headers, peer }
+        const settled = await new Promise<Settled>((resolve) => settle(body, of, resolve))
+        const token = Exit.isSuccess(settled) ? settled.value.cache : null
+        return respond(exchange, answerOf(settled, body, exchange), siteOf(field(body, "payload")), token)
       })
 
     const batch = (request: Request, peer: string): Promise<Response> =>

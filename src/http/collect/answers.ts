@@ -18,8 +18,6 @@ export const badRequest = (tree: ErrorTree): Answer => ({
   body: refusal(400, "bad-request", "Bad request", tree)
 })
 
-export const malformedBody: Answer = badRequest({ errors: ["Invalid input: expected object, received undefined"] })
-
 export const bodyTooLarge = (limit: number): Answer => ({
   status: 413,
   body: refusal(413, "payload-too-large", `The body is larger than ${limit} bytes.`)
