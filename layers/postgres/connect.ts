@@ -87,10 +87,16 @@ const CANNOT_CONNECT_NOW = "57P03"
 export const open = Effect.fnUntraced(function* (
   url: DatabaseUrl["Service"],
   session: Readonly<Record<string, string>>,
-  connections: number
+  connections: number,
+  /** How many stay open although nobody uses them. */
+  kept = 0
 ): Effect.fn.Return<PgClient.PgClient, StartError, Scope.Scope> {
   const config = yield* connection(url.url, session)
-  const sql = yield* PgClient.make({ ...config, maxConnections: connections }).pipe(
+  const sql = yield* PgClient.make({
+    ...config,
+    minConnections: kept,
+    maxConnections: connections
+  }).pipe(
     Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
     Effect.mapError((error) => cannotConnect(url, error))
   )
@@ -134,7 +140,7 @@ export const layerAppDatabase: Layer.Layer<AppDatabase, StartError, DatabaseUrl>
 
 /**
  * The writer's connections. A statement that outlives the write deadline is ended by the server too, so an answer that
- * nobody waits for holds no locks. Whatever the server's default, a commit is on its disk before it is told.
+ * nobody waits for holds no locks. They are kept while nothing is written, so that nobody else can take them. Whatever the server's default, a commit is on its disk before it is told.
  */
 export const layerWriterDatabase: Layer.Layer<WriterDatabase, StartError, DatabaseUrl | AppDatabase | Settings> =
   Layer.effect(
@@ -147,6 +153,7 @@ export const layerWriterDatabase: Layer.Layer<WriterDatabase, StartError, Databa
         synchronous_commit: "on",
         jit: "off"
       }
-      return yield* open(yield* DatabaseUrl, session, get(STORAGE_IN_FLIGHT) + 1)
+      const connections = get(STORAGE_IN_FLIGHT) + 1
+      return yield* open(yield* DatabaseUrl, session, connections, connections)
     })
   )
