@@ -1,0 +1,26 @@
+/** Keys whose values are 63-bit ids: always bigint here, whatever their size, so that they compare with `===`. */
+const LONG_KEYS: ReadonlySet<string> = new Set(["snapshot-id", "current-snapshot-id", "parent-snapshot-id"])
+
+const INTEGER = /^-?\d+$/
+
+/**
+ * Parses JSON without losing 64-bit integers: snapshot ids become bigint, and so does any other integer that a double can't
+ * hold. Throws `SyntaxError`.
+ */
+export const parseJson = (text: string): unknown =>
+  JSON.parse(text, function (this: unknown, key: string, value: unknown, context?: { readonly source?: string }) {
+    if (typeof value !== "number") return value
+    const source = context?.source
+    if (source === undefined || !INTEGER.test(source)) return value
+    return LONG_KEYS.has(key) || !Number.isSafeInteger(value) ? BigInt(source) : value
+  } as (key: string, value: unknown) => unknown)
+
+interface RawJson {
+  readonly rawJSON: (text: string) => unknown
+}
+
+/** Writes bigints as the integers they are. */
+export const stringifyJson = (value: unknown): string =>
+  JSON.stringify(value, (_, held: unknown) =>
+    typeof held === "bigint" ? (JSON as unknown as RawJson).rawJSON(held.toString()) : held
+  )

@@ -1,0 +1,34 @@
+import type { Bound } from "./DataFile.ts"
+
+/** What the values of one partition field in a manifest lie between. */
+export interface PartitionSummary {
+  readonly containsNull: boolean
+  readonly containsNan: boolean | null
+  readonly lower: Bound | null
+  readonly upper: Bound | null
+}
+
+/** A manifest as a manifest list names it. */
+export interface ManifestFile {
+  readonly location: string
+  /** Bytes. */
+  readonly length: number
+  readonly specId: number
+  /** 0 data, 1 deletes. */
+  readonly content: number
+  readonly sequenceNumber: number
+  readonly minSequenceNumber: number
+  readonly addedSnapshotId: bigint
+  readonly addedFiles: number
+  readonly existingFiles: number
+  readonly deletedFiles: number
+  readonly addedRows: number
+  readonly existingRows: number
+  readonly deletedRows: number
+  /** In the order of the partition spec's fields. */
+  readonly partitions: ReadonlyArray<PartitionSummary> | null
+  readonly keyMetadata: Uint8Array | null
+}
+
+/** Whether a reader of the newest snapshot finds anything in it. */
+export const hasLiveFiles = (manifest: ManifestFile): boolean => manifest.addedFiles > 0 || manifest.existingFiles > 0

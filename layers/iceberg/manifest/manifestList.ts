@@ -1,0 +1,90 @@
+import { readAvro, writeAvro } from "../avro/container.ts"
+import { type IcebergError, icebergError } from "../IcebergError.ts"
+import type { Snapshot } from "../metadata/TableMetadata.ts"
+import { MANIFEST_LIST_SCHEMA } from "./avroSchemas.ts"
+import { fieldNames } from "./fieldIds.ts"
+import type { ManifestFile, PartitionSummary } from "./ManifestFile.ts"
+
+type Ids = Pick<Snapshot, "snapshot-id" | "parent-snapshot-id" | "sequence-number">
+
+const asBuffer = (bytes: Uint8Array | null): Buffer | null =>
+  bytes === null ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** The manifest list of a snapshot. */
+export const writeManifestList = (snapshot: Ids, manifests: ReadonlyArray<ManifestFile>): Uint8Array =>
+  writeAvro(
+    MANIFEST_LIST_SCHEMA,
+    {
+      "snapshot-id": String(snapshot["snapshot-id"]),
+      "parent-snapshot-id": String(snapshot["parent-snapshot-id"] ?? "null"),
+      "sequence-number": String(snapshot["sequence-number"]),
+      "format-version": "2"
+    },
+    manifests.map((manifest) => ({
+      manifest_path: manifest.location,
+      manifest_length: manifest.length,
+      partition_spec_id: manifest.specId,
+      content: manifest.content,
+      sequence_number: manifest.sequenceNumber,
+      min_sequence_number: manifest.minSequenceNumber,
+      added_snapshot_id: manifest.addedSnapshotId,
+      added_files_count: manifest.addedFiles,
+      existing_files_count: manifest.existingFiles,
+      deleted_files_count: manifest.deletedFiles,
+      added_rows_count: manifest.addedRows,
+      existing_rows_count: manifest.existingRows,
+      deleted_rows_count: manifest.deletedRows,
+      partitions:
+        manifest.partitions?.map(({ containsNan, containsNull, lower, upper }) => ({
+          contains_null: containsNull,
+          contains_nan: containsNan,
+          lower_bound: asBuffer(lower),
+          upper_bound: asBuffer(upper)
+        })) ?? null,
+      key_metadata: asBuffer(manifest.keyMetadata)
+    }))
+  )
+
+type Fields = Readonly<Record<string, unknown>>
+
+const summary = (value: unknown): PartitionSummary => {
+  const fields = value as Fields
+  return {
+    containsNull: fields.contains_null === true,
+    containsNan: (fields.contains_nan ?? null) as boolean | null,
+    lower: (fields.lower_bound ?? null) as Uint8Array | null,
+    upper: (fields.upper_bound ?? null) as Uint8Array | null
+  }
+}
+
+/** Fails with `Invalid` when it is damaged. */
+export const readManifestList = (bytes: Uint8Array, location: string): ReadonlyArray<ManifestFile> | IcebergError => {
+  try {
+    const { header, records } = readAvro(bytes)
+    const names = fieldNames(JSON.parse(header.get("avro.schema") ?? "null"))
+    return records.map((record): ManifestFile => {
+      const fields = record as Fields
+      const get = <A>(id: number, usual: string) => (fields[names.name(id, usual)] ?? null) as A
+      const count = (id: number, usual: string) => Number(get<number | null>(id, usual) ?? 0)
+      return {
+        location: get(500, "manifest_path"),
+        length: count(501, "manifest_length"),
+        specId: get(502, "partition_spec_id"),
+        content: count(517, "content"),
+        sequenceNumber: count(515, "sequence_number"),
+        minSequenceNumber: count(516, "min_sequence_number"),
+        addedSnapshotId: BigInt(get<number | bigint>(503, "added_snapshot_id")),
+        addedFiles: count(504, "added_files_count"),
+        existingFiles: count(505, "existing_files_count"),
+        deletedFiles: count(506, "deleted_files_count"),
+        addedRows: count(512, "added_rows_count"),
+        existingRows: count(513, "existing_rows_count"),
+        deletedRows: count(514, "deleted_rows_count"),
+        partitions: get<ReadonlyArray<unknown> | null>(507, "partitions")?.map(summary) ?? null,
+        keyMetadata: get(519, "key_metadata")
+      }
+    })
+  } catch (error) {
+    return icebergError("Invalid", `Manifest list ${location} can't be read: ${(error as Error).message}.`)
+  }
+}

@@ -1,0 +1,5 @@
+declare module "*.wasm" {
+  /** The file's path. */
+  const path: string
+  export default path
+}

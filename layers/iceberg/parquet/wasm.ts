@@ -1,0 +1,12 @@
+import { readFileSync } from "node:fs"
+import { initSync } from "parquet-wasm/esm/parquet_wasm.js"
+import wasmPath from "parquet-wasm/esm/parquet_wasm_bg.wasm" with { type: "file" }
+
+let initialised = false
+
+/** Loads parquet-wasm, once for each thread; some 40 ms, so never before the first use. */
+export const initParquet = (): void => {
+  if (initialised) return
+  initSync({ module: readFileSync(wasmPath) })
+  initialised = true
+}

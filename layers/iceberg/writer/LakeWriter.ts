@@ -1,0 +1,223 @@
+import { Clock, Effect } from "effect"
+import { readRecords } from "../../spool/readRecords.ts"
+import type { Catalog, Table } from "../catalog/Catalog.ts"
+import { type IcebergError, icebergError } from "../IcebergError.ts"
+import { decodeRecord, isKnown } from "../log/records.ts"
+import type { DataFile } from "../manifest/DataFile.ts"
+import { encodeParquet } from "../parquet/encode.ts"
+import { PartitionedRows, type Rows } from "../parquet/rows.ts"
+import { LAKE_TABLES, type LakeTable, type LakeTableName } from "../schema.ts"
+import { prepareAppend } from "../table/append.ts"
+import { type CommitEvents, commitSnapshot, type SnapshotChange } from "../table/commit.ts"
+import { ensureTable, type WritableTable } from "../table/ensureTable.ts"
+import { watermarkOf } from "../table/watermark.ts"
+
+/**
+ * Column buffers that are encoded at once: some 30,000 events. Encoding holds them four times over: as columns, as Arrow's
+ * stream, in the memory of parquet-wasm, and as the file.
+ */
+const ENCODED_BYTES = 16 << 20
+/** How often the size of the buffers is looked at, in records. */
+const SIZE_EVERY = 1_000
+/** Rows of one commit: a log that fell far behind is caught up with in steps, each of which lets the log give up segments. */
+const COMMIT_ROWS = 500_000
+/** Files on their way at the same time. */
+const UPLOADS = 8
+
+/** A collector's log. */
+export interface Log {
+  readonly folder: string
+  readonly id: string
+}
+
+export interface FlushResult {
+  /** Every record up to here is in the lake. */
+  readonly position: number
+  readonly rows: number
+  readonly files: number
+  /** Of the files. */
+  readonly bytes: number
+  /** Tries that met another writer's commit, and such whose outcome had to be looked for. */
+  readonly conflicts: number
+  readonly unknown: number
+  /** What each commit took, in seconds. */
+  readonly commitSeconds: ReadonlyArray<number>
+}
+
+type ByTable<A> = Readonly<Record<LakeTableName, A>>
+
+const byTable = <A>(of: (table: LakeTable) => A): ByTable<A> =>
+  Object.fromEntries(LAKE_TABLES.map((table) => [table.name, of(table)])) as ByTable<A>
+
+/** What is known of a log's way into one table. */
+interface Lane {
+  /** Every record up to here is in the table, or has no rows for it. */
+  done: number
+  /** A commit that is prepared and not known to be in. */
+  prepared: { readonly change: SnapshotChange; readonly upTo: number } | null
+}
+
+export interface LakeWriter {
+  /**
+   * Brings a log's records up to a position into the tables, each exactly once: what a table holds already, by the position
+   * that it tells, is left out. Data files and manifests that were written before a failed commit are committed by the next
+   * call. Calls for one log must not overlap.
+   */
+  readonly flush: (log: Log, upTo: number) => Effect.Effect<FlushResult, IcebergError>
+}
+
+export interface LakeWriterOptions {
+  readonly catalog: Catalog
+  readonly namespace: ReadonlyArray<string>
+}
+
+/** Reads logs, and writes and commits the files of the lake's tables. Blocks its thread while it encodes. */
+export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeWriter => {
+  let tables: ByTable<WritableTable> | undefined
+  /** By log and table. */
+  const lanes = new Map<string, ByTable<Lane>>()
+
+  const openTables = Effect.suspend(() =>
+    tables === undefined
+      ? Effect.map(
+          Effect.all(
+            byTable((table) => ensureTable(catalog, { namespace, name: table.name }, table)),
+            { concurrency: "unbounded" }
+          ),
+          (opened) => {
+            tables = opened
+            return opened
+          }
+        )
+      : Effect.succeed(tables)
+  )
+
+  const lanesOf = (log: Log, opened: ByTable<WritableTable>): ByTable<Lane> => {
+    const known = lanes.get(log.id)
+    if (known !== undefined) return known
+    const made = byTable(
+      ({ name }): Lane => ({ done: watermarkOf(opened[name].table.metadata, log.id), prepared: null })
+    )
+    lanes.set(log.id, made)
+    return made
+  }
+
+  /** After what another engine did to a table, all that was known of it is. */
+  const forget = () => {
+    tables = undefined
+    lanes.clear()
+  }
+
+  const upload = (opened: ByTable<WritableTable>, rows: Rows): Effect.Effect<DataFile, IcebergError> =>
+    Effect.suspend(() => {
+      const { lake, table } = opened[rows.table.name]
+      const { bytes, file } = encodeParquet(rows)
+      const folders = lake.partitionSpec.fields.map(({ name, transform }, index) => {
+        const value = rows.partition[index]
+        const text =
+          transform === "day" ? new Date(Number(value) * 86_400_000).toISOString().slice(0, 10) : String(value)
+        return `${name}=${encodeURIComponent(text)}/`
+      })
+      const location = `${table.metadata.location}/data/${folders.join("")}${crypto.randomUUID()}.parquet`
+      return Effect.as(table.store.write(location, bytes), { ...file, location })
+    })
+
+  const flush = Effect.fnUntraced(function* (log: Log, upTo: number): Effect.fn.Return<FlushResult, IcebergError> {
+    const result = { rows: 0, files: 0, bytes: 0, conflicts: 0, unknown: 0, commitSeconds: [] as Array<number> }
+    const events: CommitEvents = {
+      onConflict: () => result.conflicts++,
+      onUnknown: () => result.unknown++
+    }
+
+    const commit = Effect.fnUntraced(function* (name: LakeTableName, lane: Lane) {
+      const { prepared } = lane
+      if (prepared === null) return
+      const opened = yield* openTables
+      const began = yield* Clock.currentTimeNanos
+      const table: Table = yield* commitSnapshot(
+        catalog,
+        { namespace, name },
+        prepared.change,
+        events,
+        opened[name].table
+      )
+      tables = { ...(tables ?? opened), [name]: { ...opened[name], table } }
+      result.commitSeconds.push(Number((yield* Clock.currentTimeNanos) - began) / 1e9)
+      lane.done = prepared.upTo
+      lane.prepared = null
+    })
+    const commitAll = (of: ByTable<Lane>) =>
+      Effect.forEach(LAKE_TABLES, ({ name }) => commit(name, of[name]), { concurrency: "unbounded", discard: true })
+
+    /** Encodes and uploads from where the tables are; the answer is how far it came. */
+    const write = Effect.fnUntraced(function* (opened: ByTable<WritableTable>, of: ByTable<Lane>, from: number) {
+      const files = byTable((): Array<DataFile> => [])
+      const lakeTables = byTable(({ name }) => opened[name].lake)
+      let position = from
+      let chunk = new PartitionedRows(lakeTables)
+      let rows = 0
+      const writeChunk = Effect.suspend(() => {
+        const written = chunk
+        rows += written.count
+        chunk = new PartitionedRows(lakeTables)
+        return Effect.forEach(
+          written.all(),
+          (partition) =>
+            Effect.map(upload(opened, partition), (file) => {
+              files[partition.table.name].push(file)
+              result.files++
+              result.bytes += file.fileSize
+              result.rows += file.recordCount
+            }),
+          { concurrency: UPLOADS, discard: true }
+        )
+      })
+      let sinceSize = 0
+      for (const record of readRecords(log.folder, from, upTo)) {
+        const decoded = decodeRecord(record.payload)
+        if (!isKnown(decoded)) {
+          return yield* icebergError(
+            "Invalid",
+            `The log in ${log.folder} holds a record of a kind that this version does not know, at ${record.position}. Start the version that wrote it.`
+          )
+        }
+        chunk.add(decoded, (name) => record.position > of[name].done)
+        position = record.position
+        if (++sinceSize < SIZE_EVERY) continue
+        sinceSize = 0
+        if (chunk.bytes() >= ENCODED_BYTES) yield* writeChunk
+        if (rows >= COMMIT_ROWS) break
+      }
+      yield* writeChunk
+      // A log that ends before the position is one whose rest was cut or lost: there is nothing more to bring.
+      return { files, position: rows >= COMMIT_ROWS ? position : upTo }
+    })
+
+    const opened = yield* openTables
+    const of = lanesOf(log, opened)
+    // What an earlier call left open comes first: its rows are between what is done and what follows.
+    yield* commitAll(of)
+    for (;;) {
+      const from = Math.min(...LAKE_TABLES.map(({ name }) => of[name].done))
+      if (from >= upTo) return { ...result, position: from }
+      const { files, position } = yield* write(opened, of, from)
+      for (const { name } of LAKE_TABLES) {
+        const lane = of[name]
+        if (lane.done >= position) continue
+        if (files[name].length === 0) lane.done = position
+        else {
+          const writable = (yield* openTables)[name]
+          const watermark = watermarkOf(writable.table.metadata, log.id)
+          const range = { logId: log.id, watermark, upTo: position }
+          lane.prepared = { change: yield* prepareAppend(writable, files[name], range), upTo: position }
+        }
+      }
+      yield* commitAll(of)
+    }
+  })
+
+  return {
+    flush: (log, upTo) =>
+      Effect.tapError(flush(log, upTo), (error) => (error.reason === "Invalid" ? Effect.sync(forget) : Effect.void))
+  }
+}
