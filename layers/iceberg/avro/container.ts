@@ -102,6 +102,7 @@ export const readAvro = (bytes: Uint8Array): AvroFile => {
     throw new Error(`its compression ${codec} is not one of ${Object.keys(CODECS).join(", ")}`)
   const type = typeOfText(header.get("avro.schema") ?? "null")
   const sync = buffer.subarray(headerEnd, headerEnd + SYNC_BYTES)
+  if (sync.length < SYNC_BYTES) throw new Error("its header ends early")
   const records: Array<unknown> = []
   let at = headerEnd + SYNC_BYTES
   while (at < buffer.length) {

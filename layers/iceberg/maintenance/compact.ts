@@ -7,7 +7,7 @@ import type { ManifestFile } from "../manifest/ManifestFile.ts"
 import { writeManifest } from "../manifest/manifest.ts"
 import { mergedMetrics } from "../manifest/mergedMetrics.ts"
 import { currentSchema, currentSnapshot, type PartitionSpec } from "../metadata/TableMetadata.ts"
-import { mergeParquet, schemaKey } from "../parquet/merge.ts"
+import { mergeParquet, rowsOf, schemaKey } from "../parquet/merge.ts"
 import { dayOf } from "../parquet/rows.ts"
 import { type CommitEvents, commitSnapshot, newSnapshotId, type SnapshotParts } from "../table/commit.ts"
 import { entriesOf, manifestsOf, metadataPath } from "../table/files.ts"
@@ -22,6 +22,8 @@ const COMMIT_BYTES = 2 << 30
 const READS = 8
 /** A file's end, where its schema is. */
 const FOOTER_BYTES = 64 << 10
+/** Twenty row groups of fifty columns take a tenth of it. */
+const LARGEST_FOOTER_BYTES = 1 << 20
 
 export interface CompactOptions {
   /** Bytes that files are merged to. */
@@ -150,8 +152,17 @@ const merge = Effect.fnUntraced(function* (table: Table, group: Group) {
   const inputs = async function* () {
     for (const { location: input } of group.files) yield await run(table.store.read(input))
   }
-  const fileSize = yield* table.store.writeChunks(location, mergeParquet(inputs()))
   const recordCount = group.files.reduce((sum, file) => sum + file.recordCount, 0)
+  const fileSize = yield* table.store.writeChunks(location, mergeParquet(inputs(), recordCount))
+  const tail = Math.min(fileSize, LARGEST_FOOTER_BYTES)
+  const end = yield* table.store.readRange(location, fileSize - tail, tail)
+  const rows = yield* Effect.tryPromise({
+    try: () => rowsOf(end),
+    catch: (cause) => icebergError("Invalid", `The merged file ${location} can't be read: ${String(cause)}.`)
+  })
+  if (rows !== recordCount) {
+    return yield* icebergError("Invalid", `The merged file ${location} has ${rows} rows, not ${recordCount}.`)
+  }
   const file: DataFile = {
     content: 0,
     location,

@@ -1,4 +1,10 @@
-import { type RecordBatch, readParquet, readSchema, transformParquetStream } from "parquet-wasm/esm/parquet_wasm.js"
+import {
+  ParquetFile,
+  type RecordBatch,
+  readParquet,
+  readSchema,
+  transformParquetStream
+} from "parquet-wasm/esm/parquet_wasm.js"
 import { writerProperties } from "./encode.ts"
 import { initParquet } from "./wasm.ts"
 
@@ -13,29 +19,59 @@ export const schemaKey = (file: Uint8Array): string => {
 
 /**
  * Rows of several files of the same schema as one file, in the order of the files, as chunks of it. Holds one input file and one
- * row group of the output. Throws what an input throws, and for an input that can't be read.
+ * row group of the output. Throws what an input throws, for an input that can't be read, and when the inputs don't have the
+ * number of rows that is expected of them.
  */
-export const mergeParquet = async function* (files: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+export const mergeParquet = async function* (
+  files: AsyncIterable<Uint8Array>,
+  expectedRows: number
+): AsyncGenerator<Uint8Array> {
   initParquet()
+  let rows = 0
   const batches = async function* (): AsyncGenerator<RecordBatch> {
     for await (const file of files) {
       const table = readParquet(file, { batchSize: BATCH_ROWS })
       const held = table.recordBatches()
       table.free()
-      yield* held
+      for (const batch of held) {
+        rows += batch.numRows
+        yield batch
+      }
     }
   }
   const source = batches()
+  // parquet-wasm takes a stream that fails for one that ends.
+  let failure: { readonly cause: unknown } | undefined
   const stream = new ReadableStream<RecordBatch>({
     pull: async (controller) => {
-      const next = await source.next()
-      if (next.done === true) controller.close()
-      else controller.enqueue(next.value)
+      try {
+        const next = await source.next()
+        if (next.done === true) controller.close()
+        else controller.enqueue(next.value)
+      } catch (cause) {
+        failure = { cause }
+        controller.close()
+      }
     },
     cancel: async () => {
       await source.return(undefined)
     }
   })
   const merged: ReadableStream<Uint8Array> = await transformParquetStream(stream, writerProperties())
-  yield* merged
+  // The last chunk makes the file whole; it must not be handed out for inputs that are not.
+  let held: Uint8Array | undefined
+  for await (const chunk of merged) {
+    if (held !== undefined) yield held
+    held = chunk
+  }
+  if (failure !== undefined) throw failure.cause
+  if (rows !== expectedRows) throw new Error(`the files have ${rows} rows, not ${expectedRows}`)
+  if (held !== undefined) yield held
+}
+
+/** Rows of a file, from its end, which must hold its page index too. Throws for one that can't be read. */
+export const rowsOf = async (file: Uint8Array): Promise<number> => {
+  initParquet()
+  const parquet = await ParquetFile.fromFile(new Blob([file as Uint8Array<ArrayBuffer>]))
+  return parquet.metadata().fileMetadata().numRows()
 }

@@ -1,0 +1,28 @@
+import type { IcebergError } from "../IcebergError.ts"
+import type { LakeConfig } from "../LakeConfig.ts"
+import type { Maintained, MaintainOptions } from "../maintenance/maintain.ts"
+import type { FlushResult, Log } from "../writer/LakeWriter.ts"
+
+/** What a lake's thread does, by name: what it is given and what it answers. */
+export interface Operations {
+  readonly flush: { readonly given: { readonly log: Log; readonly upTo: number }; readonly answer: FlushResult }
+  readonly maintain: { readonly given: MaintainOptions; readonly answer: Maintained }
+}
+
+export type Call = {
+  [Name in keyof Operations]: {
+    readonly type: "call"
+    readonly id: number
+    readonly name: Name
+    readonly given: Operations[Name]["given"]
+  }
+}[keyof Operations]
+
+/** `start` comes once, before anything else; each call is answered once. */
+export type ToWorker = { readonly type: "start"; readonly config: LakeConfig } | Call
+
+/** A defect is not to be expected of anything; the thread is of no use after it. */
+export type FromWorker =
+  | { readonly type: "answered"; readonly id: number; readonly answer: unknown }
+  | { readonly type: "failed"; readonly id: number; readonly reason: IcebergError["reason"]; readonly message: string }
+  | { readonly type: "defect"; readonly id: number; readonly message: string }
