@@ -157,7 +157,7 @@ const merge = Effect.fnUntraced(function* (table: Table, group: Group) {
   const tail = Math.min(fileSize, LARGEST_FOOTER_BYTES)
   const end = yield* table.store.readRange(location, fileSize - tail, tail)
   const rows = yield* Effect.tryPromise({
-    try: () => rowsOf(end),
+    try: () => rowsOf(end, fileSize),
     catch: (cause) => icebergError("Invalid", `The merged file ${location} can't be read: ${String(cause)}.`)
   })
   if (rows !== recordCount) {

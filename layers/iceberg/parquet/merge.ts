@@ -69,9 +69,27 @@ export const mergeParquet = async function* (
   if (held !== undefined) yield held
 }
 
+/** The end of a file, at the places that it has in the whole. */
+class Tail extends Blob {
+  readonly #offset: number
+
+  constructor(end: Uint8Array, fileSize: number) {
+    super([end as Uint8Array<ArrayBuffer>])
+    this.#offset = fileSize - end.length
+  }
+
+  override get size(): number {
+    return super.size + this.#offset
+  }
+
+  override slice(start = 0, end = this.size): Blob {
+    return super.slice(Math.max(0, start - this.#offset), Math.max(0, end - this.#offset))
+  }
+}
+
 /** Rows of a file, from its end, which must hold its page index too. Throws for one that can't be read. */
-export const rowsOf = async (file: Uint8Array): Promise<number> => {
+export const rowsOf = async (end: Uint8Array, fileSize: number): Promise<number> => {
   initParquet()
-  const parquet = await ParquetFile.fromFile(new Blob([file as Uint8Array<ArrayBuffer>]))
+  const parquet = await ParquetFile.fromFile(new Tail(end, fileSize))
   return parquet.metadata().fileMetadata().numRows()
 }

@@ -1,0 +1,78 @@
+import { Effect } from "effect"
+import type { Catalog, TableName } from "../../layers/iceberg/catalog/Catalog.ts"
+import type { IcebergError } from "../../layers/iceberg/IcebergError.ts"
+import { decodeRecord, encodeEvent } from "../../layers/iceberg/log/records.ts"
+import type { DataFile } from "../../layers/iceberg/manifest/DataFile.ts"
+import { encodeParquet } from "../../layers/iceberg/parquet/encode.ts"
+import { PartitionedRows } from "../../layers/iceberg/parquet/rows.ts"
+import {
+  type LakeTable,
+  type LakeTableName,
+  PA_EVENTS,
+  PA_SESSION_DATA,
+  PA_SESSIONS
+} from "../../layers/iceberg/schema.ts"
+import { prepareAppend } from "../../layers/iceberg/table/append.ts"
+import { type CommitEvents, commitSnapshot } from "../../layers/iceberg/table/commit.ts"
+import { ensureTable, type WritableTable } from "../../layers/iceberg/table/ensureTable.ts"
+import { watermarkOf } from "../../layers/iceberg/table/watermark.ts"
+import { DataType } from "../../src/domain/Event.ts"
+import { event, text } from "./records.ts"
+
+export const NAMESPACE = ["product_analytics"]
+export const EVENTS_NAME: TableName = { namespace: NAMESPACE, name: "pa_events" }
+export const DAY_MS = 86_400_000
+
+const ignored: CommitEvents = { onConflict: () => {}, onUnknown: () => {} }
+
+const lakeTables = (events: LakeTable): Readonly<Record<LakeTableName, LakeTable>> => ({
+  pa_events: events,
+  pa_sessions: PA_SESSIONS,
+  pa_session_data: PA_SESSION_DATA
+})
+
+/** Writes a file of so many events of a day for each site. */
+export const writeEvents = (
+  { lake, table }: WritableTable,
+  day: number,
+  count: number,
+  sites: ReadonlyArray<string> = ["11111111-2222-4333-8444-555555555555"]
+): Effect.Effect<ReadonlyArray<DataFile>, IcebergError> => {
+  const rows = new PartitionedRows(lakeTables(lake))
+  for (const site of sites) {
+    for (let index = 0; index < count; index++) {
+      const record = event({
+        siteId: site as never,
+        createdAt: day * DAY_MS + index,
+        properties: [text("plan", "Team"), { key: "seats", type: DataType.number, string: "5", number: 5, date: null }]
+      })
+      rows.add(decodeRecord(Buffer.from(encodeEvent(record, null, Date.now()))), (name) => name === "pa_events")
+    }
+  }
+  return Effect.forEach(rows.all(), (one) => {
+    const { bytes, file } = encodeParquet(one)
+    const location = `${table.metadata.location}/data/${crypto.randomUUID()}.parquet`
+    return Effect.as(table.store.write(location, bytes), { ...file, location })
+  })
+}
+
+export const openEvents = (catalog: Catalog): Effect.Effect<WritableTable, IcebergError> =>
+  ensureTable(catalog, EVENTS_NAME, PA_EVENTS)
+
+/** Appends a file of events by a log, which moves one on with each. */
+export const appendEvents = Effect.fnUntraced(function* (
+  catalog: Catalog,
+  options: {
+    readonly log: string
+    readonly day: number
+    readonly count: number
+    readonly sites?: ReadonlyArray<string>
+  },
+  events: CommitEvents = ignored
+) {
+  const writable = yield* openEvents(catalog)
+  const files = yield* writeEvents(writable, options.day, options.count, options.sites)
+  const watermark = watermarkOf(writable.table.metadata, options.log)
+  const change = yield* prepareAppend(writable, files, { logId: options.log, watermark, upTo: watermark + 1 })
+  return yield* commitSnapshot(catalog, EVENTS_NAME, change, events, writable.table)
+})
