@@ -18,7 +18,7 @@ const LARGE_ENOUGH = 0.75
 /** A day is closed for so long after its end: events sent late still come then. */
 const GRACE_MS = 3_600_000
 /** Bytes of inputs of one commit: what is lost when the commit meets another compaction. */
-const COMMIT_BYTES = 2 << 30
+const COMMIT_BYTES = 2 * 1024 ** 3
 const READS = 8
 /** A file's end, where its schema is. */
 const FOOTER_BYTES = 64 << 10

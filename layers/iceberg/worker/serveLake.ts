@@ -1,10 +1,10 @@
 import { Cause, Effect, Exit, Option, Scope } from "effect"
 import type { IcebergError } from "../IcebergError.ts"
+import type { LakeConfig } from "../LakeConfig.ts"
 import { maintain } from "../maintenance/maintain.ts"
+import { onceSuccessful } from "../onceSuccessful.ts"
 import { openLake } from "../openLake.ts"
 import { makeLakeWriter } from "../writer/LakeWriter.ts"
-import { onceSuccessful } from "../onceSuccessful.ts"
-import type { LakeConfig } from "../LakeConfig.ts"
 import type { Call, FromWorker, ToWorker } from "./protocol.ts"
 
 declare const self: Worker
