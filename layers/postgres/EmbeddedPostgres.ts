@@ -18,7 +18,7 @@ import { Effect, Redacted, Scope } from "effect"
 import { StartError } from "../../src/domain/StartError.ts"
 import { type Account, canEnter, serverAccount } from "./embedded/account.ts"
 import { findBinaries } from "./embedded/binaries.ts"
-import { type FileLock, tryLock } from "./embedded/FileLock.ts"
+import { type FileLock, tryLock } from "../lock/FileLock.ts"
 import { fileError } from "./embedded/fileError.ts"
 import {
   clusterName,

@@ -1,5 +1,6 @@
 import { Clock, Effect } from "effect"
 import { readRecords } from "../../spool/readRecords.ts"
+import type { Damage } from "../../spool/scan.ts"
 import type { Catalog, Table } from "../catalog/Catalog.ts"
 import { type IcebergError, icebergError } from "../IcebergError.ts"
 import { decodeRecord, isKnown } from "../log/records.ts"
@@ -42,6 +43,8 @@ export interface FlushResult {
   readonly unknown: number
   /** What each commit took, in seconds. */
   readonly commitSeconds: ReadonlyArray<number>
+  /** Parts of the log that could not be read; their records are lost. */
+  readonly damages: ReadonlyArray<Damage>
 }
 
 type ByTable<A> = Readonly<Record<LakeTableName, A>>
@@ -123,7 +126,15 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
     })
 
   const flush = Effect.fnUntraced(function* (log: Log, upTo: number): Effect.fn.Return<FlushResult, IcebergError> {
-    const result = { rows: 0, files: 0, bytes: 0, conflicts: 0, unknown: 0, commitSeconds: [] as Array<number> }
+    const result = {
+      rows: 0,
+      files: 0,
+      bytes: 0,
+      conflicts: 0,
+      unknown: 0,
+      commitSeconds: [] as Array<number>,
+      damages: [] as Array<Damage>
+    }
     const events: CommitEvents = {
       onConflict: () => result.conflicts++,
       onUnknown: () => result.unknown++
@@ -173,7 +184,7 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
         )
       })
       let sinceSize = 0
-      for (const record of readRecords(log.folder, from, upTo)) {
+      for (const record of readRecords(log.folder, from, upTo, (damage) => result.damages.push(damage))) {
         const decoded = decodeRecord(record.payload)
         if (!isKnown(decoded)) {
           return yield* icebergError(

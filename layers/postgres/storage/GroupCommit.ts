@@ -1,7 +1,7 @@
 import { Clock, Effect, Exit, Fiber, type Scope } from "effect"
 import type { SqlError } from "effect/sql"
 import { StorageError } from "../../../src/domain/StorageError.ts"
-import type { Backlog } from "./Backlog.ts"
+import type { Backlog } from "../../storage/Backlog.ts"
 import { failureOf } from "./failure.ts"
 
 /** A batch's parameters are built in memory at once: this many estimated bytes, however few records that are. */

@@ -2,10 +2,10 @@ import { beforeAll, expect, test } from "bun:test"
 import { mkdtempSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { tryLock } from "../../../../layers/postgres/embedded/FileLock.ts"
-import { until } from "../../../support/eventually.ts"
-import { guardFolder } from "../../../support/guard.ts"
-import { Program } from "../../../support/Program.ts"
+import { tryLock } from "../../../layers/lock/FileLock.ts"
+import { until } from "../../support/eventually.ts"
+import { guardFolder } from "../../support/guard.ts"
+import { Program } from "../../support/Program.ts"
 
 let folder: string
 beforeAll(() => {
@@ -13,7 +13,7 @@ beforeAll(() => {
   guardFolder(folder)
 })
 
-const MODULE = join(import.meta.dir, "../../../../layers/postgres/embedded/FileLock.ts")
+const MODULE = join(import.meta.dir, "../../../layers/lock/FileLock.ts")
 
 /** Another process that holds the lock until it is killed. */
 const holder = async (path: string, mode: "shared" | "exclusive"): Promise<Program> => {

@@ -1,4 +1,4 @@
-import { Recent } from "../../../src/domain/Recent.ts"
+import { Recent } from "../../src/domain/Recent.ts"
 
 /** So many ids are remembered at most, some 100 bytes each. */
 const SESSIONS = 40_000

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { StoredSessions } from "../../../../layers/postgres/storage/StoredSessions.ts"
+import { StoredSessions } from "../../../layers/storage/StoredSessions.ts"
 
 test("a stored session is known as long as it is used, and forgotten after at most 100,000 others", () => {
   const sessions = new StoredSessions()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Exit } from "effect"
-import { Backlog } from "../../../../layers/postgres/storage/Backlog.ts"
-import { StorageError } from "../../../../src/domain/StorageError.ts"
+import { Backlog } from "../../../layers/storage/Backlog.ts"
+import { StorageError } from "../../../src/domain/StorageError.ts"
 
 const refused = new StorageError({ reason: "Refused", message: "first" })
 const unavailable = new StorageError({ reason: "Unavailable", message: "second" })

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import type { StorageError } from "../../../src/domain/StorageError.ts"
+import type { StorageError } from "../../src/domain/StorageError.ts"
 
 interface FlushWaiter {
   readonly upTo: number

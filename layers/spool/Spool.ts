@@ -1,0 +1,404 @@
+import { mkdir } from "node:fs/promises"
+import { join } from "node:path"
+import { Clock, type Context, Effect, type Scope } from "effect"
+import { StorageError } from "../../src/domain/StorageError.ts"
+import { tryLock } from "../lock/FileLock.ts"
+import { Backlog } from "../storage/Backlog.ts"
+import { FRAME_HEAD, MAX_RECORD, sealFrame } from "./frames.ts"
+import { appendedBytes, appendedRecords, failedSyncs, syncSeconds } from "./metrics.ts"
+import { prepareSegment, writeAll } from "./prepare.ts"
+import { recover, replaceFile } from "./recover.ts"
+import { SpoolError } from "./SpoolError.ts"
+import { folderFiles, type SpoolFile, type SpoolFiles } from "./SpoolFiles.ts"
+import type { Damage } from "./scan.ts"
+import { LOCK_FILE, PREPARED, segmentName, TRIMMED_FILE } from "./segments.ts"
+
+/** Large enough that a busy collector takes one in a few seconds, small enough to be given up soon. */
+export const SEGMENT_BYTES = 64 << 20
+/** Bytes that wait for the disk; a group is never larger, and fills no more than a quarter of a segment. */
+const GROUP_BYTES = 16 << 20
+const FIRST_GROUP_BYTES = 64 << 10
+/** UTF-16 units take at most this many bytes in UTF-8. */
+const MOST_BYTES_PER_UNIT = 3
+/** How late a waiter may be answered after its deadline, in ms. */
+const SWEEP_MS = 100
+/** How often a disk that refused is tried again. */
+const RETRY = "1 second"
+
+export interface SpoolOptions {
+  readonly folder: string
+  /** Records that may wait for the disk. */
+  readonly maxPending: number
+  /** Room that the log may take on the disk, in bytes; at least two segments. */
+  readonly maxBytes: number
+  /** How long a record may wait for the disk, in ms. */
+  readonly timeoutMs: number
+  readonly segmentBytes?: number
+  /** By default those of the folder. */
+  readonly files?: SpoolFiles
+}
+
+export interface SpoolStatus {
+  /** Whether a record given now would be taken. */
+  readonly ready: boolean
+  readonly pendingRecords: number
+  readonly pendingBytes: number
+  /** Groups being written: 1 or 0. */
+  readonly inFlight: number
+  /** Room that the log takes on the disk, in bytes. */
+  readonly diskBytes: number
+  /** Ms since the epoch; null when there was none yet. */
+  readonly lastSuccessAt: number | null
+  readonly lastErrorAt: number | null
+  readonly lastError: string | null
+}
+
+/**
+ * A log of records on the disk, in the order in which they came. Positions are bytes since the log began and never go back.
+ * Records are read back from the files (`readRecords`), by whoever brings them to where they belong; the log gives up what
+ * is there.
+ */
+export interface Spool {
+  /** A UUID that the log keeps as long as its folder is there. */
+  readonly id: string
+  readonly folder: string
+  /** Parts of what an earlier owner left that can't be read; their records are lost. */
+  readonly damages: ReadonlyArray<Damage>
+  /** Where the log was given up when it was opened. */
+  readonly oldest: number
+  /**
+   * Resumes when the record is on the disk (fdatasync). `Overloaded`: too much waits, or the log is as large as it may be;
+   * `Unavailable`: the disk refused, or took too long, and the record may be there all the same; `Refused`: it is too long.
+   */
+  readonly append: (record: string) => Effect.Effect<void, StorageError>
+  /** Resumes when all that was accepted is answered. */
+  readonly settled: Effect.Effect<void, StorageError>
+  /** Where the last record that was accepted ends. */
+  readonly accepted: () => number
+  /** Up to here, everything is on the disk. */
+  readonly durable: () => number
+  /** Gives up everything up to a position, for ever; files go as soon as all of them is. */
+  readonly trim: (upTo: number) => Effect.Effect<void, SpoolError>
+  readonly status: () => SpoolStatus
+}
+
+interface Entry {
+  readonly bytes: number
+  readonly number: number
+  /** On the monotonic clock, in ms. */
+  readonly deadline: number
+  readonly resume: (effect: Effect.Effect<void, StorageError>) => void
+  answered: boolean
+}
+
+/** Frames that are written and synced together. */
+interface Group {
+  buffer: Buffer<ArrayBuffer>
+  length: number
+  /** Where it begins. */
+  start: number
+  entries: Array<Entry>
+}
+
+const unavailable = (message: string) => new StorageError({ reason: "Unavailable", message })
+
+const whyOf = (error: unknown): string => {
+  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
+  if (code === "ENOSPC" || code === "EDQUOT") return "the disk is full"
+  return code !== "" ? code : error instanceof Error ? error.message : String(error)
+}
+
+/** The failure of a folder, in words. */
+export const spoolFailure = (folder: string, error: unknown): SpoolError =>
+  error instanceof SpoolError
+    ? new SpoolError({ reason: error.reason, message: `${folder} can't be used as a log: ${error.message}.` })
+    : new SpoolError({ reason: "Io", message: `The log in ${folder} can't be used: ${whyOf(error)}.` })
+
+/**
+ * Opens the log of a folder, which is made when missing. While a group of records is being written and synced, records gather for
+ * the next one; nothing waits on purpose. A group that can't be written or synced fails, with all that waits behind it, and is
+ * never tried again on the same file: the kernel may have dropped what it could not write. The log goes on in a new file, which
+ * begins where the failed group did. When the scope closes, what was accepted is on the disk or answered.
+ */
+export const openSpool = Effect.fnUntraced(function* (
+  options: SpoolOptions
+): Effect.fn.Return<Spool, SpoolError, Scope.Scope> {
+  const { folder } = options
+  const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
+  const groupBytes = Math.min(GROUP_BYTES, segmentBytes >> 2)
+  const attempt = <A>(work: () => Promise<A>) =>
+    Effect.tryPromise({ try: work, catch: (error) => spoolFailure(folder, error) })
+
+  if (options.files === undefined) {
+    yield* attempt(() => mkdir(folder, { recursive: true, mode: 0o700 }))
+    yield* Effect.acquireRelease(
+      Effect.suspend(() => {
+        try {
+          const lock = tryLock(join(folder, LOCK_FILE), "exclusive")
+          return lock === undefined
+            ? Effect.fail(new SpoolError({ reason: "Locked", message: `Another process uses the log in ${folder}.` }))
+            : Effect.succeed(lock)
+        } catch (error) {
+          return Effect.fail(spoolFailure(folder, error))
+        }
+      }),
+      (lock) => Effect.sync(() => lock.release())
+    )
+  }
+  const files = options.files ?? folderFiles(folder)
+  const recovered = yield* attempt(() => recover(files))
+  const clock = yield* Clock.Clock
+  const context: Context.Context<never> = yield* Effect.context<never>()
+  const elapsed = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+  const now = () => clock.currentTimeMillisUnsafe()
+  const backlog = new Backlog(options.maxPending, groupBytes * 2)
+
+  let lately = elapsed()
+  let starts: ReadonlyArray<number> = recovered.starts
+  let trimmed = recovered.trimmed
+  let durable = recovered.end
+  let accepted = recovered.end
+  let active: { readonly file: SpoolFile; readonly start: number } | null = null
+  let prepared: Promise<SpoolFile> | null = null
+  let failure: string | null = null
+  let closed = false
+  let writing: Group | null = null
+  let lastSuccessAt: number | null = null
+  let lastError: { readonly at: number; readonly message: string } | null = null
+
+  const newGroup = (buffer: Group["buffer"]): Group => ({ buffer, length: 0, start: accepted, entries: [] })
+  let gathering = newGroup(Buffer.allocUnsafeSlow(FIRST_GROUP_BYTES))
+  /** The buffer of the last group, for the next one. */
+  let spare = Buffer.allocUnsafeSlow(FIRST_GROUP_BYTES)
+  let scheduled = false
+
+  const overloaded = new StorageError({ reason: "Overloaded", message: "Too many records wait for the disk." })
+  const full = new StorageError({
+    reason: "Overloaded",
+    message: `The log has ${options.maxBytes} bytes, as many as SPOOL_MAX_BYTES allows: what it holds is not being taken.`
+  })
+  const tooLong = new StorageError({
+    reason: "Refused",
+    message: `The record can't be stored: it is longer than ${Math.min(MAX_RECORD, groupBytes)} bytes.`
+  })
+  const late = unavailable(`The disk did not take the record within ${options.timeoutMs / 1_000} s.`)
+  const stopping = unavailable("The collector is stopping.")
+  const refusing = () => unavailable(`The log in ${folder} can't be written: ${failure}.`)
+
+  const answer = (entry: Entry, error: StorageError | undefined): void => {
+    if (entry.answered) return
+    entry.answered = true
+    backlog.remove(entry.number, entry.bytes, error)
+    entry.resume(error === undefined ? Effect.void : Effect.fail(error))
+  }
+
+  const prepare = (): Promise<SpoolFile> => {
+    const preparing = prepareSegment(files, segmentBytes)
+    // Whoever needs it is told; nobody may.
+    preparing.catch(() => {})
+    return preparing
+  }
+  /** Room on the disk, with a file that waits to be used. */
+  const diskBytes = () => (starts.length + (prepared === null ? 0 : 1)) * segmentBytes
+
+  /** Closes the file in use, which takes nothing more. */
+  const leave = (): void => {
+    active?.file.close().catch(() => {})
+    active = null
+  }
+
+  const rotate = async (start: number): Promise<void> => {
+    leave()
+    const preparing = prepared ?? prepare()
+    prepared = null
+    const file = await preparing
+    try {
+      await files.rename(PREPARED, segmentName(start))
+      await files.syncFolder()
+    } catch (error) {
+      file.close().catch(() => {})
+      throw error
+    }
+    starts = starts.includes(start) ? starts : [...starts, start]
+    active = { file, start }
+    if ((starts.length + 1) * segmentBytes <= options.maxBytes) prepared = prepare()
+  }
+
+  const fail = (group: Group, error: unknown): void => {
+    failure = whyOf(error)
+    failedSyncs.updateUnsafe(1, context)
+    lastError = { at: now(), message: refusing().message }
+    leave()
+    prepared?.then(
+      (file) => file.close(),
+      () => {}
+    )
+    prepared = null
+    // Nothing of this group counts, so what was to come behind it has no place either.
+    const waiting = [...group.entries, ...gathering.entries]
+    accepted = group.start
+    gathering = newGroup(gathering.buffer)
+    for (const entry of waiting) answer(entry, refusing())
+  }
+
+  const write = async (group: Group): Promise<void> => {
+    const began = elapsed()
+    const bytes = group.buffer.subarray(0, group.length)
+    try {
+      if (active === null || group.start + group.length > active.start + segmentBytes) await rotate(group.start)
+      const { file, start } = active!
+      await writeAll(file, bytes, group.start - start)
+      await file.sync()
+    } catch (error) {
+      fail(group, error)
+      return
+    }
+    durable = group.start + group.length
+    lastSuccessAt = now()
+    syncSeconds.updateUnsafe((elapsed() - began) / 1_000, context)
+    appendedRecords.updateUnsafe(group.entries.length, context)
+    appendedBytes.updateUnsafe(group.length, context)
+    for (const entry of group.entries) answer(entry, undefined)
+  }
+
+  const writeGathered = (): void => {
+    scheduled = false
+    if (writing !== null || gathering.entries.length === 0) return
+    const group = gathering
+    writing = group
+    gathering = newGroup(spare)
+    void write(group).then(() => {
+      writing = null
+      spare = group.buffer
+      writeGathered()
+    })
+  }
+
+  /** Makes room for as many bytes in the group that gathers. */
+  const ensureRoom = (bytes: number): void => {
+    const least = gathering.length + bytes
+    if (least <= gathering.buffer.length) return
+    const larger = Buffer.allocUnsafeSlow(Math.max(gathering.buffer.length * 2, least))
+    gathering.buffer.copy(larger, 0, 0, gathering.length)
+    gathering.buffer = larger
+  }
+
+  /** Whether what goes beyond the file in use finds room for another. */
+  const hasDisk = (bytes: number): boolean =>
+    (active !== null && accepted + bytes <= active.start + segmentBytes) ||
+    (starts.length + 1) * segmentBytes <= options.maxBytes
+
+  const append = (record: string): Effect.Effect<void, StorageError> =>
+    Effect.callback((resume) => {
+      if (closed) return resume(Effect.fail(stopping))
+      if (failure !== null) return resume(Effect.fail(refusing()))
+      const most = record.length * MOST_BYTES_PER_UNIT + FRAME_HEAD
+      if (most > groupBytes && Buffer.byteLength(record) > Math.min(MAX_RECORD, groupBytes - FRAME_HEAD)) {
+        return resume(Effect.fail(tooLong))
+      }
+      if (gathering.length + most > groupBytes && gathering.length > 0) return resume(Effect.fail(overloaded))
+      if (!backlog.hasRoom(most)) return resume(Effect.fail(overloaded))
+      if (!hasDisk(most)) return resume(Effect.fail(full))
+      ensureRoom(most)
+      const { buffer, length } = gathering
+      const size = buffer.write(record, length + FRAME_HEAD)
+      sealFrame(buffer, length, size, accepted)
+      const bytes = FRAME_HEAD + size
+      gathering.length += bytes
+      accepted += bytes
+      gathering.entries.push({
+        bytes,
+        number: backlog.add(bytes),
+        deadline: lately + options.timeoutMs,
+        resume,
+        answered: false
+      })
+      if (!scheduled && writing === null) {
+        scheduled = true
+        setImmediate(writeGathered)
+      }
+    })
+
+  /** A disk that refused is tried with a new file, until it takes one. */
+  const retry = Effect.suspend(() => {
+    if (failure === null || writing !== null) return Effect.void
+    return Effect.promise(() =>
+      rotate(accepted).then(
+        () => {
+          failure = null
+        },
+        (error: unknown) => {
+          failure = whyOf(error)
+          lastError = { at: now(), message: refusing().message }
+        }
+      )
+    )
+  })
+  if ((starts.length + 1) * segmentBytes <= options.maxBytes) prepared = prepare()
+  yield* Effect.sleep(RETRY).pipe(Effect.andThen(retry), Effect.forever, Effect.forkScoped)
+  yield* Effect.sleep(SWEEP_MS).pipe(
+    Effect.andThen(
+      Effect.sync(() => {
+        lately = elapsed()
+        for (const group of [writing, gathering]) {
+          for (const entry of group?.entries ?? []) if (entry.deadline <= lately) answer(entry, late)
+        }
+      })
+    ),
+    Effect.forever,
+    Effect.forkScoped
+  )
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function* () {
+      closed = true
+      yield* Effect.ignore(backlog.flush)
+      leave()
+      const waiting = prepared
+      prepared = null
+      if (waiting !== null) {
+        yield* Effect.promise(() =>
+          waiting
+            .then((file) => file.close())
+            .then(() => files.remove(PREPARED))
+            .catch(() => {})
+        )
+      }
+    }).pipe(Effect.timeoutOption(options.timeoutMs))
+  )
+
+  return {
+    id: recovered.id,
+    folder,
+    damages: recovered.damages,
+    oldest: recovered.trimmed,
+    append,
+    settled: backlog.flush,
+    accepted: () => accepted,
+    durable: () => durable,
+    trim: (upTo) =>
+      Effect.suspend(() => {
+        if (upTo <= trimmed) return Effect.void
+        return attempt(async () => {
+          await replaceFile(files, TRIMMED_FILE, String(upTo))
+          trimmed = upTo
+          const gone = starts.filter(
+            (start, index) =>
+              start !== active?.start &&
+              (starts[index + 1] ?? (active === null ? durable : Number.POSITIVE_INFINITY)) <= upTo
+          )
+          for (const start of gone) await files.remove(segmentName(start))
+          starts = starts.filter((start) => !gone.includes(start))
+        })
+      }),
+    status: () => ({
+      ready: failure === null && !closed && backlog.hasRoom(0) && hasDisk(0),
+      pendingRecords: backlog.records,
+      pendingBytes: backlog.bytes,
+      inFlight: writing === null ? 0 : 1,
+      diskBytes: diskBytes(),
+      lastSuccessAt,
+      lastErrorAt: lastError?.at ?? null,
+      lastError: lastError?.message ?? null
+    })
+  }
+})

@@ -1,0 +1,34 @@
+import type { SpoolFile, SpoolFiles } from "./SpoolFiles.ts"
+import { PREPARED } from "./segments.ts"
+
+/** Zeros are written in steps, so that a disk that is busy with them answers others in between. */
+const STEP = 1 << 20
+const ZEROS = new Uint8Array(STEP)
+
+export const writeAll = async (file: SpoolFile, bytes: Uint8Array, offset: number): Promise<void> => {
+  let written = 0
+  while (written < bytes.length) {
+    const some = await file.write(written === 0 ? bytes : bytes.subarray(written), offset + written)
+    if (some <= 0) throw Object.assign(new Error("nothing was written"), { code: "EIO" })
+    written += some
+  }
+}
+
+/**
+ * A file of zeros that are on the disk, so that syncing what is written into it later has no blocks to find and no size to note.
+ * It waits under a name of its own. One that can't be filled is removed, so that it takes no room from others.
+ */
+export const prepareSegment = async (files: SpoolFiles, size: number): Promise<SpoolFile> => {
+  const file = await files.create(PREPARED)
+  try {
+    for (let offset = 0; offset < size; offset += STEP) {
+      await writeAll(file, offset + STEP > size ? ZEROS.subarray(0, size - offset) : ZEROS, offset)
+    }
+    await file.sync()
+    return file
+  } catch (error) {
+    await file.close().catch(() => {})
+    await files.remove(PREPARED).catch(() => {})
+    throw error
+  }
+}

@@ -1,0 +1,85 @@
+import { writeAll } from "./prepare.ts"
+import { SpoolError } from "./SpoolError.ts"
+import type { SpoolFiles } from "./SpoolFiles.ts"
+import { type Damage, scanSegment } from "./scan.ts"
+import { ID_FILE, PREPARED, segmentName, segmentStarts, TRIMMED_FILE } from "./segments.ts"
+
+export interface Recovered {
+  readonly id: string
+  /** Everything up to here was given up. */
+  readonly trimmed: number
+  /** Where the log goes on. */
+  readonly end: number
+  /** Where the segments start, in order; the log goes on in a new one. */
+  readonly starts: ReadonlyArray<number>
+  /** Parts of the last segment that can't be read, before records that can. Readers tell of those of the others. */
+  readonly damages: ReadonlyArray<Damage>
+}
+
+const codeOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
+
+/** Replaces a small file, all or nothing. */
+export const replaceFile = async (files: SpoolFiles, name: string, text: string): Promise<void> => {
+  const temporary = `${name}.tmp`
+  const file = await files.create(temporary)
+  try {
+    await writeAll(file, Buffer.from(text), 0)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await files.rename(temporary, name)
+  await files.syncFolder()
+}
+
+const readText = (files: SpoolFiles, name: string): Promise<string | null> =>
+  files.read(name).then(
+    (bytes) => Buffer.from(bytes).toString(),
+    (error: unknown) => {
+      if (codeOf(error) === "ENOENT") return null
+      throw error
+    }
+  )
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+const idOf = async (files: SpoolFiles): Promise<string> => {
+  const known = (await readText(files, ID_FILE))?.trim()
+  if (known !== undefined) {
+    if (UUID.test(known)) return known
+    throw new SpoolError({ reason: "Foreign", message: `its file ${ID_FILE} holds no UUID` })
+  }
+  const id = crypto.randomUUID()
+  await replaceFile(files, ID_FILE, `${id}\n`)
+  return id
+}
+
+/**
+ * Finds out where the log of an earlier owner goes on: behind its last whole record. A write that was cut off there is no
+ * damage: nobody was told that it is there. Needs the memory of one segment. Rejects with what the files reject with, and with a
+ * `SpoolError` for what is no log.
+ */
+export const recover = async (files: SpoolFiles): Promise<Recovered> => {
+  const id = await idOf(files)
+  const trimmed = Number((await readText(files, TRIMMED_FILE)) ?? "0")
+  if (!Number.isSafeInteger(trimmed) || trimmed < 0) {
+    throw new SpoolError({ reason: "Foreign", message: `its file ${TRIMMED_FILE} holds no position` })
+  }
+  await files.remove(PREPARED)
+  const all = segmentStarts(await files.list())
+  const starts: Array<number> = []
+  for (const [index, start] of all.entries()) {
+    // Given up by an owner that did not come to remove it.
+    if ((all[index + 1] ?? Number.POSITIVE_INFINITY) <= trimmed) await files.remove(segmentName(start))
+    else starts.push(start)
+  }
+  const last = starts.at(-1)
+  if (last === undefined) return { id, trimmed, end: trimmed, starts, damages: [] }
+  const scan = scanSegment(Buffer.from(await files.read(segmentName(last))), last)
+  if (scan.end === last) {
+    await files.remove(segmentName(last))
+    starts.pop()
+  }
+  return { id, trimmed, end: Math.max(trimmed, scan.end), starts, damages: scan.damages }
+}
