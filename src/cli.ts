@@ -13,6 +13,7 @@ import { layerWith as pgSettings } from "../layers/postgres/PgSettings.ts"
 import { layer as pgSites } from "../layers/postgres/PgSites.ts"
 import { doctor } from "./cli/doctor.ts"
 import { keys } from "./cli/keys.ts"
+import { lake } from "./cli/lake.ts"
 import { presenter } from "./cli/presenter.ts"
 import { send } from "./cli/send.ts"
 import { settings } from "./cli/settings.ts"
@@ -26,7 +27,7 @@ const instance = Layer.merge(pgSites, pgAdminKeys).pipe(
   Layer.provideMerge(pgSettings({ environment: process.env, refuseWrong: false })),
   Layer.provideMerge(changes),
   Layer.provideMerge(layerAppDatabase),
-  Layer.provide(layerDatabaseUrl)
+  Layer.provideMerge(layerDatabaseUrl)
 )
 
 const migrate = Command.make("migrate", {}, () =>
@@ -63,6 +64,7 @@ const footfall = Command.make("footfall").pipe(
     sites.pipe(Command.provide(instance)),
     settings.pipe(Command.provide(instance)),
     keys.pipe(Command.provide(instance)),
+    lake.pipe(Command.provide(instance)),
     migrate,
     status,
     send,

@@ -4,6 +4,7 @@ import type { SqlError } from "effect/sql"
 import control from "../../migrations/0001_control.sql" with { type: "text" }
 import events from "../../migrations/0002_events.sql" with { type: "text" }
 import views from "../../migrations/0003_views.sql" with { type: "text" }
+import lake from "../../migrations/0004_lake.sql" with { type: "text" }
 import { StartError } from "../../src/domain/StartError.ts"
 import { sqlCode, sqlMessage } from "./sqlErrors.ts"
 
@@ -18,7 +19,8 @@ export interface Migration {
 export const MIGRATIONS: ReadonlyArray<Migration> = [
   { name: "0001_control", sql: control },
   { name: "0002_events", sql: events },
-  { name: "0003_views", sql: views }
+  { name: "0003_views", sql: views },
+  { name: "0004_lake", sql: lake }
 ]
 
 /** All processes of an instance contend for this one; any fixed number will do. */

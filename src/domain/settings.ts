@@ -24,6 +24,8 @@ export interface Setting<A> {
 export const SETTING_GROUPS = [
   "Server",
   "Storage",
+  "Lake",
+  "Warehouse",
   "Collect",
   "Visitors",
   "Security",
@@ -188,10 +190,10 @@ export const DATABASE_POOL_SIZE = define(
 export const STORAGE_BACKEND = define(
   "Storage",
   "STORAGE_BACKEND",
-  "`postgres`",
-  Schema.Literals(["postgres"]),
+  "`postgres` or `iceberg`",
+  Schema.Literals(["postgres", "iceberg"]),
   "postgres",
-  "Where events are stored."
+  "Where events are stored: the app database, or an Iceberg lake on S3 or in a folder."
 )
 export const STORAGE_BATCH_SIZE = define(
   "Storage",
@@ -232,6 +234,292 @@ export const STORAGE_TIMEOUT_SECONDS = define(
   whole(1, 120),
   10,
   "How long a record may wait for its commit before the client gets 503."
+)
+
+// Lake
+
+const LAKE = "PRODUCT_ANALYTICS_ICEBERG_"
+const NAME = Schema.String.check(Schema.isPattern(/^[a-zA-Z_][\w-]{0,127}$/))
+/** Levels with dots between, as engines write them. */
+const NAMESPACE = Schema.String.check(Schema.isPattern(/^[a-z_][a-z0-9_]{0,127}(\.[a-z_][a-z0-9_]{0,127}){0,7}$/))
+
+export const LAKE_CATALOG_TYPE = define(
+  "Lake",
+  `${LAKE}CATALOG_TYPE`,
+  "`jdbc`, `rest`, `hadoop` or `glue`",
+  Schema.Literals(["jdbc", "rest", "hadoop", "glue"]),
+  "jdbc",
+  "Which catalog says what the lake's tables are. `jdbc`: in the app database, byte-compatible with Java's JdbcCatalog. `hadoop`: files beside the tables, for one writing process."
+)
+export const LAKE_CATALOG_NAME = define(
+  "Lake",
+  `${LAKE}CATALOG_NAME`,
+  "letters, digits, `_` and `-`",
+  NAME,
+  "footfall",
+  "The catalog's name. With `jdbc` it is part of the key: every other engine must use the same."
+)
+export const LAKE_NAMESPACE = define(
+  "Lake",
+  `${LAKE}NAMESPACE`,
+  "lower-case letters, digits and `_`, levels with dots between",
+  NAMESPACE,
+  "product_analytics",
+  "The namespace (database) of the lake's tables."
+)
+export const LAKE_WAREHOUSE = define(
+  "Lake",
+  `${LAKE}WAREHOUSE`,
+  "an `s3://bucket/prefix` or `file:///folder` URL; with `rest`, the warehouse's name in the catalog",
+  OptionalText,
+  null,
+  "Where the lake's files are; a `file:` URL makes a local lake.",
+  { defaultText: "`s3://S3_BUCKET/S3_PREFIX`" }
+)
+export const LAKE_S3_BUCKET = define(
+  "Lake",
+  `${LAKE}S3_BUCKET`,
+  "a bucket's name",
+  Schema.String.check(Schema.isPattern(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/)) as Schema.Codec<string | null, string>,
+  null,
+  "The bucket of the lake; needed unless a warehouse is given."
+)
+export const LAKE_S3_PREFIX = define(
+  "Lake",
+  `${LAKE}S3_PREFIX`,
+  "a key's beginning",
+  Schema.String.check(Schema.isPattern(/^[\w\-./=]*$/)),
+  "product-analytics/",
+  "Beginning of every key in the bucket."
+)
+export const LAKE_S3_ENDPOINT = define(
+  "Lake",
+  `${LAKE}S3_ENDPOINT`,
+  "an http(s) URL",
+  HttpUrl as Schema.Codec<string | null, string>,
+  null,
+  "Any other S3 server than AWS's: Garage, MinIO, Ceph, SeaweedFS, R2. Addressed by path.",
+  { defaultText: "none: AWS" }
+)
+export const LAKE_AWS_REGION = define(
+  "Lake",
+  `${LAKE}AWS_REGION`,
+  "a region's name",
+  OptionalText,
+  null,
+  "Region of the bucket, and of Glue.",
+  { defaultText: "`AWS_REGION`, the profile's, else `us-east-1`" }
+)
+export const LAKE_AWS_ACCESS_KEY = define(
+  "Lake",
+  `${LAKE}AWS_ACCESS_KEY`,
+  "an access key id",
+  OptionalText,
+  null,
+  "Access key of the bucket (and of Glue). Without one, the usual places are searched: environment, profile, instance role.",
+  { secret: true, defaultText: "the usual places" }
+)
+export const LAKE_AWS_SECRET_KEY = define(
+  "Lake",
+  `${LAKE}AWS_SECRET_KEY`,
+  "the access key's secret",
+  OptionalText,
+  null,
+  "Secret of the access key.",
+  { secret: true, defaultText: "the usual places" }
+)
+export const LAKE_CATALOG_URI = define(
+  "Lake",
+  `${LAKE}CATALOG_URI`,
+  "`rest`: an http(s) URL; `glue`: a region; `jdbc`: a postgres:// URL",
+  OptionalText,
+  null,
+  "Where the catalog is, when it is not the app database.",
+  { secret: true, defaultText: "`jdbc`: the app database; `glue`: the region" }
+)
+export const LAKE_CATALOG_CREDENTIALS = define(
+  "Lake",
+  `${LAKE}CATALOG_CREDENTIALS`,
+  "`client-id:client-secret` for OAuth2, `token:…` for a bearer token, `sigv4` for AWS signatures",
+  Schema.String.check(Schema.isPattern(/^(sigv4|[^:]+:.+)$/)) as Schema.Codec<string | null, string>,
+  null,
+  "How a `rest` catalog is spoken to.",
+  { secret: true, defaultText: "none: no authentication" }
+)
+export const LAKE_OAUTH2_SERVER_URI = define(
+  "Lake",
+  `${LAKE}OAUTH2_SERVER_URI`,
+  "an http(s) URL",
+  HttpUrl as Schema.Codec<string | null, string>,
+  null,
+  "Where a `rest` catalog's tokens come from.",
+  { defaultText: "`CATALOG_URI/v1/oauth/tokens`" }
+)
+export const LAKE_OAUTH2_SCOPE = define(
+  "Lake",
+  `${LAKE}OAUTH2_SCOPE`,
+  "a scope",
+  Text,
+  "catalog",
+  "Scope of a `rest` catalog's tokens."
+)
+export const LAKE_SIGNING_NAME = define(
+  "Lake",
+  `${LAKE}SIGNING_NAME`,
+  "an AWS service's name, such as `glue` or `s3tables`",
+  Text,
+  "execute-api",
+  "Service that a `rest` catalog's AWS signatures are made for."
+)
+export const LAKE_FLUSH_INTERVAL_SECONDS = define(
+  "Lake",
+  `${LAKE}FLUSH_INTERVAL_SECONDS`,
+  "1 to 3600",
+  whole(1, 3_600),
+  30,
+  "Longest time between two commits while there are events: how fresh the lake is."
+)
+export const LAKE_FLUSH_BATCH_SIZE = define(
+  "Lake",
+  `${LAKE}FLUSH_BATCH_SIZE`,
+  "1 to 10000000",
+  whole(1, 10_000_000),
+  1_000,
+  "Events for each site since the last commit that bring the next one forward, though never closer than five seconds: more commits make smaller files."
+)
+export const LAKE_FLUSH_BYTES = define(
+  "Lake",
+  `${LAKE}FLUSH_BYTES`,
+  "1048576 to 17179869184",
+  whole(1 << 20, 17_179_869_184),
+  67_108_864,
+  "Bytes in a collector's log that bring the next commit forward."
+)
+export const SPOOL_DIR = define(
+  "Lake",
+  "SPOOL_DIR",
+  "a folder on a local disk",
+  OptionalText,
+  null,
+  "Where collectors keep what is accepted and not in the lake yet. Must outlive the process: a volume, in a container.",
+  { environmentOnly: true, defaultText: "`DATA_DIR/spool`" }
+)
+export const SPOOL_MAX_BYTES = define(
+  "Lake",
+  "SPOOL_MAX_BYTES",
+  "268435456 to 17592186044416",
+  whole(256 << 20, 17_592_186_044_416),
+  4_294_967_296,
+  "Largest log of a collector; past it clients get 503 with `Retry-After` until the lake took some of it."
+)
+export const LAKE_SNAPSHOT_MAX_AGE_SECONDS = define(
+  "Lake",
+  `${LAKE}SNAPSHOT_MAX_AGE_SECONDS`,
+  "60 to 31536000",
+  whole(60, 31_536_000),
+  1_800,
+  "How long a snapshot is kept after it was replaced: how long a query may run, and how far back time travel goes."
+)
+export const LAKE_SNAPSHOTS_MIN = define(
+  "Lake",
+  `${LAKE}SNAPSHOTS_MIN`,
+  "1 to 10000",
+  whole(1, 10_000),
+  10,
+  "Snapshots kept whatever their age."
+)
+export const LAKE_ORPHAN_AGE_SECONDS = define(
+  "Lake",
+  `${LAKE}ORPHAN_AGE_SECONDS`,
+  "86400 to 31536000",
+  whole(86_400, 31_536_000),
+  259_200,
+  "How old a file that no table knows of must be to be removed; younger ones may belong to a commit on its way."
+)
+export const LAKE_COMPACTION_FILE_BYTES = define(
+  "Lake",
+  `${LAKE}COMPACTION_FILE_BYTES`,
+  "16777216 to 1073741824",
+  whole(16 << 20, 1 << 30),
+  201_326_592,
+  "Size that the files of past days are merged to."
+)
+export const LAKE_MAINTENANCE_INTERVAL_SECONDS = define(
+  "Lake",
+  `${LAKE}MAINTENANCE_INTERVAL_SECONDS`,
+  "10 to 86400",
+  whole(10, 86_400),
+  300,
+  "How often `bun run full` looks after the lake: old snapshots, many small manifests and files, files that nobody knows."
+)
+
+// Warehouse
+
+export const WAREHOUSE = define(
+  "Warehouse",
+  "WAREHOUSE",
+  "`postgres`, `trino` or `duckdb`",
+  Schema.Literals(["postgres", "trino", "duckdb"]),
+  "postgres",
+  "What questions are asked: the app database, or with `STORAGE_BACKEND=iceberg` a Trino that reads the lake, or DuckDB inside this process."
+)
+export const WAREHOUSE_TIMEOUT_SECONDS = define(
+  "Warehouse",
+  "WAREHOUSE_TIMEOUT_SECONDS",
+  "1 to 3600",
+  whole(1, 3_600),
+  30,
+  "How long a question may take; then it is stopped where it runs."
+)
+export const TRINO_URL = define(
+  "Warehouse",
+  "TRINO_URL",
+  "an http(s) URL",
+  HttpUrl as Schema.Codec<string | null, string>,
+  null,
+  "Trino's coordinator; needed with `WAREHOUSE=trino`."
+)
+export const TRINO_USER = define(
+  "Warehouse",
+  "TRINO_USER",
+  "a user's name",
+  Text,
+  "footfall",
+  "Who asks Trino; needs to read the lake's tables and nothing else."
+)
+export const TRINO_PASSWORD = define(
+  "Warehouse",
+  "TRINO_PASSWORD",
+  "a password, or `token:…` for a bearer token; with an https `TRINO_URL`",
+  OptionalText,
+  null,
+  "The user's password or token.",
+  { secret: true }
+)
+export const TRINO_CATALOG = define(
+  "Warehouse",
+  "TRINO_CATALOG",
+  "letters, digits and `_`",
+  Schema.String.check(Schema.isPattern(/^[a-zA-Z_]\w{0,127}$/)),
+  "footfall",
+  "Trino's name of the catalog that the lake is in."
+)
+export const DUCKDB_EXTENSION_DIRECTORY = define(
+  "Warehouse",
+  "DUCKDB_EXTENSION_DIRECTORY",
+  "a folder",
+  OptionalText,
+  null,
+  "Folder with `avro.duckdb_extension`, `httpfs.duckdb_extension` and `iceberg.duckdb_extension` for machines that can't fetch them.",
+  { defaultText: "none: DuckDB fetches them once, to `~/.duckdb`" }
+)
+export const DUCKDB_MEMORY_LIMIT = define(
+  "Warehouse",
+  "DUCKDB_MEMORY_LIMIT",
+  "a size such as `512MB` or `2GB`",
+  Schema.String.check(Schema.isPattern(/^\d{1,6}(MB|MiB|GB|GiB)$/)),
+  "1GB",
+  "Most memory for questions to DuckDB; one that needs more is refused."
 )
 
 // Collect

@@ -20,8 +20,12 @@ export const lakeUnknown = Metric.counter("footfall_lake_commit_unknown_total", 
   description: "Tries to commit whose outcome had to be looked for."
 })
 export const lakeFiles = Metric.counter("footfall_lake_data_files_total", { description: "Data files written." })
-export const lakeBytes = Metric.counter("footfall_lake_data_bytes_total", { description: "Bytes of data files written." })
-export const lakeRows = Metric.counter("footfall_lake_rows_total", { description: "Rows written to the lake's tables." })
+export const lakeBytes = Metric.counter("footfall_lake_data_bytes_total", {
+  description: "Bytes of data files written."
+})
+export const lakeRows = Metric.counter("footfall_lake_rows_total", {
+  description: "Rows written to the lake's tables."
+})
 export const lakeLagSeconds = Metric.gauge("footfall_lake_lag_seconds", {
   description: "Age of the oldest accepted record that is not in the lake yet."
 })

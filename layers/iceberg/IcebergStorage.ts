@@ -1,0 +1,213 @@
+import { hostname } from "node:os"
+import { join } from "node:path"
+import { Clock, Effect, Layer, Redacted, type Scope } from "effect"
+import { StartError } from "../../src/domain/StartError.ts"
+import { StorageError } from "../../src/domain/StorageError.ts"
+import {
+  DATA_DIR,
+  LAKE_FLUSH_BATCH_SIZE,
+  LAKE_FLUSH_BYTES,
+  LAKE_FLUSH_INTERVAL_SECONDS,
+  SPOOL_DIR,
+  SPOOL_MAX_BYTES,
+  STORAGE_QUEUE_EVENTS,
+  STORAGE_TIMEOUT_SECONDS
+} from "../../src/domain/settings.ts"
+import { SIZE } from "../../src/pipeline/limits.ts"
+import { Settings } from "../../src/ports/Settings.ts"
+import { Storage } from "../../src/ports/Storage.ts"
+import { AppDatabase, DatabaseUrl } from "../postgres/Database.ts"
+import { fromEnvironment } from "../settings/environment.ts"
+import { claimSpool, listSpools } from "../spool/claim.ts"
+import type { Spool, SpoolOptions } from "../spool/Spool.ts"
+import { openSpool } from "../spool/Spool.ts"
+import { StoredSessions } from "../storage/StoredSessions.ts"
+import type { IcebergError } from "./IcebergError.ts"
+import { lakeConfig } from "./LakeConfig.ts"
+import { encodeEvent, encodeIdentity } from "./log/records.ts"
+import { makeFlusher } from "./storage/Flusher.ts"
+import { report, reportFlushed } from "./storage/Writers.ts"
+import { type LakeThread, makeLakeThread } from "./worker/LakeThread.ts"
+import type { FlushResult } from "./writer/LakeWriter.ts"
+
+/** How often a collector tells of itself, and looks whether a flush was asked for. */
+const REPORT_INTERVAL = "2 seconds"
+/** How often logs are looked for whose collector is gone. */
+const ADOPTION_INTERVAL = "30 seconds"
+/** How long the last flush may take when the process stops. What is left then stays in the log, for the next start. */
+const LAST_FLUSH_TIMEOUT = "15 seconds"
+
+const unavailable = (message: string) => new StorageError({ reason: "Unavailable", message })
+
+/** Strictly growing times, in ms since the epoch with microseconds after the point, so that records have an order. */
+const stamps = (clock: Clock.Clock): (() => number) => {
+  let last = 0
+  return () => {
+    last = Math.max(clock.currentTimeMillisUnsafe() * 1_000, last + 1)
+    return last / 1_000
+  }
+}
+
+const tellDamages = (folder: string, { damages }: Pick<FlushResult, "damages">) =>
+  Effect.forEach(
+    damages,
+    ({ from, to }) =>
+      Effect.logError(
+        `The log in ${folder} is damaged from ${from} to ${to}: the records there are lost. Check the disk; the rest was brought in.`
+      ),
+    { discard: true }
+  )
+
+/** Brings in a log whose collector is gone, and gives it back empty. Nothing happens when somebody uses it. */
+const adopt = Effect.fnUntraced(function* (folder: string, options: Omit<SpoolOptions, "folder">, thread: LakeThread) {
+  const opened = yield* Effect.result(openSpool({ ...options, folder }))
+  if (opened._tag === "Failure") {
+    if (opened.failure.reason !== "Locked") yield* Effect.logWarning(opened.failure.message)
+    return
+  }
+  const spool = opened.success
+  if (spool.durable() <= spool.oldest) return
+  const upTo = spool.durable()
+  const result = yield* thread.call("flush", { log: { folder, id: spool.id }, upTo })
+  yield* tellDamages(folder, result)
+  yield* spool.trim(upTo)
+  if (result.rows > 0) yield* Effect.logInfo(`Brought in ${result.rows} rows that another collector left in ${folder}.`)
+}, Effect.scoped)
+
+/**
+ * Events in an Iceberg lake. A record is answered when it is on this machine's disk (`layers/spool`); from there it gets into the
+ * tables within the flush interval, exactly once, whatever ends in between: the commit that brings rows also sets how far the log
+ * is in the table. A lake that can't be reached lets the log grow up to `SPOOL_MAX_BYTES`; past that, records are refused as
+ * `Overloaded`. `threadEntry` is the program of the thread that works on the lake.
+ */
+export const icebergStorage = (
+  threadEntry: URL
+): Layer.Layer<Storage, StartError, AppDatabase | DatabaseUrl | Settings> =>
+  Layer.effect(
+    Storage,
+    Effect.gen(function* () {
+      const sql = yield* AppDatabase
+      const settings = yield* Settings
+      const { get } = settings
+      const config = yield* lakeConfig(settings, Redacted.value((yield* DatabaseUrl).url))
+      const root = (yield* fromEnvironment(SPOOL_DIR)) ?? join(yield* fromEnvironment(DATA_DIR), "spool")
+      const clock = yield* Clock.Clock
+      const stamp = stamps(clock)
+      const stored = new StoredSessions()
+      const options = {
+        maxPending: get(STORAGE_QUEUE_EVENTS),
+        maxBytes: get(SPOOL_MAX_BYTES),
+        timeoutMs: get(STORAGE_TIMEOUT_SECONDS) * 1_000
+      }
+      const spool = yield* Effect.mapError(
+        claimSpool(root, options),
+        ({ message }) => new StartError({ message: `${message} SPOOL_DIR says where logs are.` })
+      )
+      yield* tellDamages(spool.folder, spool)
+      const thread = yield* makeLakeThread(threadEntry, config)
+      const log = { folder: spool.folder, id: spool.id }
+      const flusher = yield* makeFlusher(
+        spool,
+        {
+          intervalMs: get(LAKE_FLUSH_INTERVAL_SECONDS) * 1_000,
+          batchSize: get(LAKE_FLUSH_BATCH_SIZE),
+          bytes: get(LAKE_FLUSH_BYTES)
+        },
+        (upTo) => Effect.tap(thread.call("flush", { log, upTo }), (result) => tellDamages(spool.folder, result))
+      )
+      const flush = Effect.andThen(
+        // What fails there is told to whoever saved it.
+        Effect.ignore(spool.settled),
+        Effect.suspend(() => flusher.flush(spool.durable()))
+      )
+      yield* background(
+        REPORT_INTERVAL,
+        Effect.gen(function* () {
+          const asked = yield* report(sql, {
+            logId: spool.id,
+            host: hostname(),
+            folder: spool.folder,
+            backlogBytes: flusher.backlog(),
+            lastSuccessAt: flusher.lastSuccessAt(),
+            failure: flusher.failure()?.message ?? null
+          })
+          if (asked) yield* Effect.andThen(flush, reportFlushed(sql, spool.id))
+        })
+      )
+      yield* background(
+        ADOPTION_INTERVAL,
+        Effect.flatMap(listSpools(root), (folders) =>
+          Effect.forEach(
+            folders.filter((folder) => folder !== spool.folder),
+            (folder) => adopt(folder, options, thread),
+            { discard: true }
+          )
+        )
+      )
+      yield* Effect.addFinalizer(() =>
+        flush.pipe(
+          Effect.timeout(LAST_FLUSH_TIMEOUT),
+          Effect.catch(({ message }) =>
+            Effect.logWarning(
+              `${flusher.backlog()} bytes stay in ${spool.folder} for the next start, the lake did not take them: ${message}`
+            )
+          )
+        )
+      )
+      return storageOf(spool, flusher.failure, flush, stamp, stored)
+    })
+  )
+
+/** Does something again and again; a failure is not the end of it. */
+const background = (
+  interval: typeof REPORT_INTERVAL | typeof ADOPTION_INTERVAL,
+  work: Effect.Effect<void, { readonly message: string }>
+): Effect.Effect<unknown, never, Scope.Scope> =>
+  work.pipe(
+    Effect.catch(({ message }) => Effect.logDebug(message)),
+    Effect.andThen(Effect.sleep(interval)),
+    Effect.forever,
+    Effect.forkScoped
+  )
+
+const storageOf = (
+  spool: Spool,
+  failure: () => { readonly at: number; readonly message: string } | null,
+  flush: Effect.Effect<void, IcebergError>,
+  stamp: () => number,
+  stored: StoredSessions
+): Storage["Service"] => {
+  let refused: { readonly at: number; readonly message: string } | null = null
+  return Storage.of({
+    saveEvent: (record) => {
+      if (record.name !== null && record.name.length > SIZE.eventName) {
+        const error = new StorageError({
+          reason: "Refused",
+          message: `The record can't be stored: a text is too long (an event's name has ${SIZE.eventName} characters at most).`
+        })
+        refused = { at: Math.floor(stamp()), message: error.message }
+        return Effect.fail(error)
+      }
+      const session = record.session
+      if (session === null || stored.has(session.id)) return spool.append(encodeEvent(record, null, stamp()))
+      return Effect.tap(spool.append(encodeEvent(record, session, stamp())), () =>
+        Effect.sync(() => stored.add(session.id))
+      )
+    },
+    saveIdentity: (record) => spool.append(encodeIdentity(record, stamp())),
+    flush: Effect.mapError(flush, ({ message }) => unavailable(message)),
+    ping: Effect.suspend(() => {
+      const { lastError, ready } = spool.status()
+      return ready ? Effect.void : Effect.fail(unavailable(lastError ?? "The log of accepted records is full."))
+    }),
+    status: Effect.sync(() => {
+      const { diskBytes: _, ...status } = spool.status()
+      const last = [
+        { at: status.lastErrorAt, message: status.lastError },
+        failure() ?? { at: null, message: null },
+        refused ?? { at: null, message: null }
+      ].reduce((a, b) => ((b.at ?? 0) > (a.at ?? 0) ? b : a))
+      return { backend: "iceberg", ...status, lastErrorAt: last.at, lastError: last.message }
+    })
+  })
+}
