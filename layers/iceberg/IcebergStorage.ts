@@ -21,6 +21,7 @@ import { fromEnvironment } from "../settings/environment.ts"
 import { claimSpool, listSpools } from "../spool/claim.ts"
 import type { Spool, SpoolOptions } from "../spool/Spool.ts"
 import { openSpool } from "../spool/Spool.ts"
+import { folderFiles } from "../spool/SpoolFiles.ts"
 import { StoredSessions } from "../storage/StoredSessions.ts"
 import type { IcebergError } from "./IcebergError.ts"
 import { lakeConfig } from "./LakeConfig.ts"
@@ -74,14 +75,22 @@ const adopt = Effect.fnUntraced(function* (folder: string, options: Omit<SpoolOp
   if (result.rows > 0) yield* Effect.logInfo(`Brought in ${result.rows} rows that another collector left in ${folder}.`)
 }, Effect.scoped)
 
+export interface IcebergStorageOptions {
+  /** What stands between the log and its folder; by default nothing. */
+  readonly files?: SpoolOptions["files"]
+  /** Where logs are; by default where the environment says. */
+  readonly spoolFolder?: string
+}
+
 /**
  * Events in an Iceberg lake. A record is answered when it is on this machine's disk (`layers/spool`); from there it gets into the
  * tables within the flush interval, exactly once, whatever ends in between: the commit that brings rows also sets how far the log
- * is in the table. A lake that can't be reached lets the log grow up to `SPOOL_MAX_BYTES`; past that, records are refused as
+ * is in the table. A record given twice makes two rows: the pipeline gives each event an id of its own, once. A lake that can't be reached lets the log grow up to `SPOOL_MAX_BYTES`; past that, records are refused as
  * `Overloaded`. `threadEntry` is the program of the thread that works on the lake.
  */
 export const icebergStorage = (
-  threadEntry: URL
+  threadEntry: URL,
+  { files = folderFiles, spoolFolder }: IcebergStorageOptions = {}
 ): Layer.Layer<Storage, StartError, AppDatabase | DatabaseUrl | Settings> =>
   Layer.effect(
     Storage,
@@ -90,14 +99,15 @@ export const icebergStorage = (
       const settings = yield* Settings
       const { get } = settings
       const config = yield* lakeConfig(settings, Redacted.value((yield* DatabaseUrl).url))
-      const root = (yield* fromEnvironment(SPOOL_DIR)) ?? join(yield* fromEnvironment(DATA_DIR), "spool")
+      const root = spoolFolder ?? (yield* fromEnvironment(SPOOL_DIR)) ?? join(yield* fromEnvironment(DATA_DIR), "spool")
       const clock = yield* Clock.Clock
       const stamp = stamps(clock)
       const stored = new StoredSessions()
       const options = {
         maxPending: get(STORAGE_QUEUE_EVENTS),
         maxBytes: get(SPOOL_MAX_BYTES),
-        timeoutMs: get(STORAGE_TIMEOUT_SECONDS) * 1_000
+        timeoutMs: get(STORAGE_TIMEOUT_SECONDS) * 1_000,
+        files
       }
       const spool = yield* Effect.mapError(
         claimSpool(root, options),

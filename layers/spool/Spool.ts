@@ -34,8 +34,8 @@ export interface SpoolOptions {
   /** How long a record may wait for the disk, in ms. */
   readonly timeoutMs: number
   readonly segmentBytes?: number
-  /** By default those of the folder. */
-  readonly files?: SpoolFiles
+  /** What stands between the log and a folder; by default nothing. */
+  readonly files?: (folder: string) => SpoolFiles
 }
 
 export interface SpoolStatus {
@@ -129,23 +129,21 @@ export const openSpool = Effect.fnUntraced(function* (
   const attempt = <A>(work: () => Promise<A>) =>
     Effect.tryPromise({ try: work, catch: (error) => spoolFailure(folder, error) })
 
-  if (options.files === undefined) {
-    yield* attempt(() => mkdir(folder, { recursive: true, mode: 0o700 }))
-    yield* Effect.acquireRelease(
-      Effect.suspend(() => {
-        try {
-          const lock = tryLock(join(folder, LOCK_FILE), "exclusive")
-          return lock === undefined
-            ? Effect.fail(new SpoolError({ reason: "Locked", message: `Another process uses the log in ${folder}.` }))
-            : Effect.succeed(lock)
-        } catch (error) {
-          return Effect.fail(spoolFailure(folder, error))
-        }
-      }),
-      (lock) => Effect.sync(() => lock.release())
-    )
-  }
-  const files = options.files ?? folderFiles(folder)
+  yield* attempt(() => mkdir(folder, { recursive: true, mode: 0o700 }))
+  yield* Effect.acquireRelease(
+    Effect.suspend(() => {
+      try {
+        const lock = tryLock(join(folder, LOCK_FILE), "exclusive")
+        return lock === undefined
+          ? Effect.fail(new SpoolError({ reason: "Locked", message: `Another process uses the log in ${folder}.` }))
+          : Effect.succeed(lock)
+      } catch (error) {
+        return Effect.fail(spoolFailure(folder, error))
+      }
+    }),
+    (lock) => Effect.sync(() => lock.release())
+  )
+  const files = (options.files ?? folderFiles)(folder)
   const recovered = yield* attempt(() => recover(files))
   const clock = yield* Clock.Clock
   const context: Context.Context<never> = yield* Effect.context<never>()

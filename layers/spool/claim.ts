@@ -7,7 +7,7 @@ import { SpoolError } from "./SpoolError.ts"
 /** Collectors of one machine. */
 const MOST = 256
 
-export type ClaimOptions = Omit<SpoolOptions, "folder" | "files">
+export type ClaimOptions = Omit<SpoolOptions, "folder">
 
 /** The first log under a folder that nobody uses: `0`, `1` and so on, made when missing. */
 export const claimSpool = Effect.fnUntraced(function* (

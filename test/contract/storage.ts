@@ -13,6 +13,7 @@ import { MAX_TIMESTAMP, MIN_TIMESTAMP, SIZE } from "../../src/pipeline/limits.ts
 import type { Storage } from "../../src/ports/Storage.ts"
 import { run } from "../support/controlPlane.ts"
 import {
+  stored as allStored,
   event,
   events,
   identity,
@@ -21,7 +22,6 @@ import {
   saveAll,
   session,
   sessionsOf,
-  stored,
   text,
   untilWaiting
 } from "../support/records.ts"
@@ -157,8 +157,11 @@ const poison = (): EventRecord => event({ type: EventType.custom, name: POISON_N
  */
 export const storageContract = (
   name: string,
-  open: (options: { readonly maxPending: number }) => Effect.Effect<OpenedStorage, never, Scope.Scope>
+  open: (options: { readonly maxPending: number }) => Effect.Effect<OpenedStorage, never, Scope.Scope>,
+  /** What the store keeps of what it is given; everything, unless it says otherwise. */
+  kept: (held: Stored) => Stored = (held) => held
 ): void => {
+  const stored = (held: Parameters<typeof allStored>[0]) => kept(allStored(held))
   const check = (body: (opened: OpenedStorage) => Effect.Effect<void, unknown, Scope.Scope>, maxPending = MANY) =>
     run(Effect.flatMap(open({ maxPending }), body))
 
@@ -476,7 +479,8 @@ export const storageContract = (
             Effect.gen(function* () {
               yield* hold
               yield* Effect.forkDetach(saveAll(storage, [poison(), event()]), { startImmediately: true })
-              yield* untilWaiting(storage, 2)
+              // A store that knows the record at once refuses it before it accepts it.
+              yield* Effect.race(untilWaiting(storage, 2), untilWaiting(storage, 1))
               return yield* Effect.forkDetach(Effect.exit(storage.flush), { startImmediately: true })
             })
           )
@@ -584,7 +588,7 @@ export const storageContract = (
     check(({ read, storage }) =>
       Effect.promise(() =>
         fc.assert(
-          fc.asyncProperty(groupsOfSaves, (groups) => Effect.runPromise(agreesWithModel(storage, read, groups))),
+          fc.asyncProperty(groupsOfSaves, (groups) => Effect.runPromise(agreesWithModel(storage, read, groups, kept))),
           { numRuns: 40 }
         )
       )

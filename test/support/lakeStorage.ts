@@ -1,0 +1,258 @@
+import { join } from "node:path"
+import { tableFromIPC } from "apache-arrow"
+import { Context, Deferred, Effect, Layer, type Redacted, type Scope } from "effect"
+import { readParquet } from "parquet-wasm/esm/parquet_wasm.js"
+import type { IcebergError } from "../../layers/iceberg/IcebergError.ts"
+import { icebergStorage } from "../../layers/iceberg/IcebergStorage.ts"
+import { forEachEntry, isLive } from "../../layers/iceberg/maintenance/reachable.ts"
+import { currentSchema, currentSnapshot } from "../../layers/iceberg/metadata/TableMetadata.ts"
+import type { Lake } from "../../layers/iceberg/openLake.ts"
+import { initParquet } from "../../layers/iceberg/parquet/wasm.ts"
+import type { LakeTableName } from "../../layers/iceberg/schema.ts"
+import { manifestsOf } from "../../layers/iceberg/table/files.ts"
+import { layerAppDatabase } from "../../layers/postgres/connect.ts"
+import { DatabaseUrl } from "../../layers/postgres/Database.ts"
+import { layer as memorySettings } from "../../layers/settings/MemorySettings.ts"
+import type { Environment } from "../../layers/settings/resolve.ts"
+import { folderFiles, type SpoolFiles } from "../../layers/spool/SpoolFiles.ts"
+import { DataType, type EventRecord, type Property, type SessionRecord } from "../../src/domain/Event.ts"
+import { Storage } from "../../src/ports/Storage.ts"
+import { type Stored, stored } from "./records.ts"
+
+export const LAKE_WORKER = new URL("../../src/lakeWorker.ts", import.meta.url)
+
+/** Folders whose syncs wait while they are held. */
+export class HeldFiles {
+  #door: Deferred.Deferred<void> | undefined
+
+  readonly files = (folder: string): SpoolFiles => {
+    const files = folderFiles(folder)
+    return {
+      ...files,
+      create: async (name) => {
+        const file = await files.create(name)
+        return {
+          ...file,
+          sync: async () => {
+            if (this.#door !== undefined) await Effect.runPromise(Deferred.await(this.#door))
+            await file.sync()
+          }
+        }
+      }
+    }
+  }
+
+  readonly hold: Effect.Effect<void, never, Scope.Scope> = Effect.asVoid(
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const door = Deferred.makeUnsafe<void>()
+        this.#door = door
+        return door
+      }),
+      (door) =>
+        Effect.suspend(() => {
+          this.#door = undefined
+          return Deferred.succeed(door, undefined)
+        })
+    )
+  )
+}
+
+export interface LakeStorageOptions {
+  /** For its log and, unless the environment names a warehouse, its files. */
+  readonly folder: string
+  readonly environment?: Environment
+  readonly files?: (folder: string) => SpoolFiles
+}
+
+/** The settings of a lake in a folder, without a server. */
+export const folderLake = (folder: string): Record<string, string> => ({
+  PRODUCT_ANALYTICS_ICEBERG_CATALOG_TYPE: "hadoop",
+  PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: `file://${join(folder, "lake")}`
+})
+
+/** One process's lake storage, with its own log, until the test's scope closes. */
+export const openLakeStorage = (
+  url: Redacted.Redacted<string>,
+  { environment = {}, files = folderFiles, folder }: LakeStorageOptions
+): Effect.Effect<Storage["Service"], never, Scope.Scope> =>
+  icebergStorage(LAKE_WORKER, { files, spoolFolder: join(folder, "spool") }).pipe(
+    Layer.provide(layerAppDatabase),
+    Layer.provide(memorySettings({ ...folderLake(folder), ...environment })),
+    Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: true })),
+    Layer.fresh,
+    Layer.build,
+    Effect.map(Context.get(Storage)),
+    Effect.orDie
+  )
+
+type Row = Readonly<Record<string, unknown>>
+
+const SCALE = 10_000
+
+const decimal = (value: unknown): number | null =>
+  value === null
+    ? null
+    : Number(
+        BigInt.asIntN(
+          128,
+          (value as Uint32Array).reduceRight((sum, word) => (sum << 32n) | BigInt(word), 0n)
+        )
+      ) / SCALE
+
+/** Every row of a table, in no order: times in ms with microseconds after the point, decimals as numbers, maps as pairs. */
+export const readLakeTable = (
+  { catalog, namespace }: Lake,
+  name: LakeTableName
+): Effect.Effect<ReadonlyArray<Row>, IcebergError> =>
+  Effect.gen(function* () {
+    initParquet()
+    const table = yield* catalog.load({ namespace, name })
+    const fields = currentSchema(table.metadata).fields
+    const locations: Array<string> = []
+    yield* forEachEntry(table, yield* manifestsOf(table, currentSnapshot(table.metadata)), (entry) => {
+      if (isLive(entry)) locations.push(entry.file.location)
+    })
+    const rows: Array<Row> = []
+    for (const location of locations) {
+      const file = tableFromIPC(readParquet(yield* table.store.read(location)).intoIPCStream())
+      const columns = fields.map((field) => ({ field, column: file.getChild(field.name) }))
+      for (let row = 0; row < file.numRows; row++) {
+        rows.push(
+          Object.fromEntries(
+            columns.map(({ column, field }) => {
+              if (column === null || !column.isValid(row)) return [field.name, null]
+              const value: unknown = column.get(row)
+              if (typeof field.type === "object") return [field.name, [...(value as Iterable<[string, string]>)]]
+              if (field.type.startsWith("decimal")) return [field.name, decimal(value)]
+              return [field.name, value]
+            })
+          )
+        )
+      }
+    }
+    return rows
+  })
+
+/** What a table of properties as texts keeps of them: their keys and texts. */
+export const keptInLake = (held: Stored): Stored => ({
+  ...held,
+  events: held.events.map((record) => ({
+    ...record,
+    properties: record.properties.map(({ key, string }) => ({
+      key,
+      string,
+      type: DataType.string,
+      number: null,
+      date: null
+    }))
+  }))
+})
+
+const ofRow = <A>(row: Row, names: Readonly<Record<string, string>>): A =>
+  Object.fromEntries(Object.entries(names).map(([field, column]) => [field, row[column]])) as A
+
+const PAGE = {
+  id: "event_id",
+  siteId: "site_id",
+  sessionId: "session_id",
+  visitId: "visit_id",
+  createdAt: "event_time",
+  type: "event_type",
+  name: "event_name",
+  tag: "tag",
+  hostname: "hostname",
+  urlPath: "url_path",
+  urlQuery: "url_query",
+  pageTitle: "page_title",
+  referrerPath: "referrer_path",
+  referrerQuery: "referrer_query",
+  referrerDomain: "referrer_domain",
+  utmSource: "utm_source",
+  utmMedium: "utm_medium",
+  utmCampaign: "utm_campaign",
+  utmContent: "utm_content",
+  utmTerm: "utm_term",
+  gclid: "gclid",
+  fbclid: "fbclid",
+  msclkid: "msclkid",
+  ttclid: "ttclid",
+  liFatId: "li_fat_id",
+  twclid: "twclid",
+  lcp: "lcp",
+  inp: "inp",
+  fcp: "fcp",
+  ttfb: "ttfb",
+  cls: "cls",
+  revenue: "revenue",
+  currency: "currency"
+}
+const SESSION = {
+  id: "session_id",
+  siteId: "site_id",
+  distinctId: "distinct_id",
+  browser: "browser",
+  os: "os",
+  device: "device",
+  screen: "screen",
+  language: "language",
+  country: "country",
+  region: "region",
+  city: "city",
+  createdAt: "created_at",
+  firstPath: "first_path",
+  firstReferrerDomain: "first_referrer_domain",
+  firstUtmSource: "first_utm_source",
+  firstUtmMedium: "first_utm_medium",
+  firstUtmCampaign: "first_utm_campaign"
+}
+const VALUE = { key: "data_key", type: "data_type", string: "string_value", number: "number_value", date: "date_value" }
+
+const byUpdate = (a: Row, b: Row): number => (a.updated_at as number) - (b.updated_at as number)
+
+/**
+ * What the lake's tables hold, read as the documentation says: a session is its first row, with the first distinct id that any
+ * has; an attribute is the last row of its key. An event that a test gave twice counts once.
+ */
+export const readLake = (lake: Lake): Effect.Effect<Stored> =>
+  Effect.gen(function* () {
+    const [events, sessions, attributes] = yield* Effect.all([
+      readLakeTable(lake, "pa_events"),
+      readLakeTable(lake, "pa_sessions"),
+      readLakeTable(lake, "pa_session_data")
+    ])
+    return stored({
+      events: new Map(
+        events.map((row) => [
+          row.event_id,
+          {
+            ...ofRow<EventRecord>(row, PAGE),
+            session: null,
+            properties: ((row.properties ?? []) as ReadonlyArray<[string, string]>).map(([key, string]) => ({
+              key,
+              string,
+              type: DataType.string,
+              number: null,
+              date: null
+            }))
+          }
+        ])
+      ).values(),
+      sessions: [...Map.groupBy(sessions.toSorted(byUpdate), (row) => row.session_id).values()].map((rows) => ({
+        ...ofRow<SessionRecord>(rows[0]!, SESSION),
+        distinctId: (rows.find((row) => row.distinct_id !== null)?.distinct_id ?? null) as string | null
+      })),
+      attributes: [
+        ...Map.groupBy(attributes.toSorted(byUpdate), (row) => `${row.session_id} ${row.data_key}`).values()
+      ].map((rows) => {
+        const last = rows.at(-1)!
+        return { ...ofRow<Property>(last, VALUE), sessionId: last.session_id as string }
+      })
+    })
+  }).pipe(
+    Effect.catchIf(
+      (error) => error.reason === "NotFound",
+      () => Effect.succeed(stored({}))
+    ),
+    Effect.orDie
+  )
