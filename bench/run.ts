@@ -6,6 +6,7 @@ import { startEmbeddedPostgres } from "../layers/postgres/EmbeddedPostgres.ts"
 import { batch } from "./batch/batch.ts"
 import { boot } from "./boot/boot.ts"
 import { ingest } from "./ingest/ingest.ts"
+import { lake } from "./lake/lake.ts"
 import { memory } from "./memory/memory.ts"
 import { pipelineCpu } from "./pipeline-cpu/pipelineCpu.ts"
 import { storage } from "./storage/storage.ts"
@@ -14,7 +15,15 @@ import { describeMachine } from "./support/machine.ts"
 import { betweenMarkers, type Row, table } from "./support/report.ts"
 import { ROOT } from "./support/server.ts"
 
-const CASES: Readonly<Record<string, Case>> = { ingest, "pipeline-cpu": pipelineCpu, batch, storage, boot, memory }
+const CASES: Readonly<Record<string, Case>> = {
+  ingest,
+  "pipeline-cpu": pipelineCpu,
+  batch,
+  storage,
+  boot,
+  memory,
+  lake
+}
 
 const USAGE = `Usage: bun bench [--short] [--write] [case ...]
 

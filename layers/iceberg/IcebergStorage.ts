@@ -13,7 +13,6 @@ import {
   STORAGE_QUEUE_EVENTS,
   STORAGE_TIMEOUT_SECONDS
 } from "../../src/domain/settings.ts"
-import { SIZE } from "../../src/pipeline/limits.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import { Storage } from "../../src/ports/Storage.ts"
 import { AppDatabase, DatabaseUrl } from "../postgres/Database.ts"
@@ -31,6 +30,8 @@ import { report, reportFlushed } from "./storage/Writers.ts"
 import { type LakeThread, makeLakeThread } from "./worker/LakeThread.ts"
 import type { FlushResult } from "./writer/LakeWriter.ts"
 
+/** UTF-16 units of an event's name: the lake would take longer ones, but what no other store takes is refused here too. */
+const EVENT_NAME_LENGTH = 50
 /** How often a collector tells of itself, and looks whether a flush was asked for. */
 const REPORT_INTERVAL = "2 seconds"
 /** How often logs are looked for whose collector is gone. */
@@ -190,10 +191,10 @@ const storageOf = (
   let refused: { readonly at: number; readonly message: string } | null = null
   return Storage.of({
     saveEvent: (record) => {
-      if (record.name !== null && record.name.length > SIZE.eventName) {
+      if (record.name !== null && record.name.length > EVENT_NAME_LENGTH) {
         const error = new StorageError({
           reason: "Refused",
-          message: `The record can't be stored: a text is too long (an event's name has ${SIZE.eventName} characters at most).`
+          message: `The record can't be stored: a text is too long (an event's name has ${EVENT_NAME_LENGTH} characters at most).`
         })
         refused = { at: Math.floor(stamp()), message: error.message }
         return Effect.fail(error)

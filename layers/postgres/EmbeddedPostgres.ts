@@ -16,9 +16,9 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { Effect, Redacted, Scope } from "effect"
 import { StartError } from "../../src/domain/StartError.ts"
+import { type FileLock, tryLock } from "../lock/FileLock.ts"
 import { type Account, canEnter, serverAccount } from "./embedded/account.ts"
 import { findBinaries } from "./embedded/binaries.ts"
-import { type FileLock, tryLock } from "../lock/FileLock.ts"
 import { fileError } from "./embedded/fileError.ts"
 import {
   clusterName,

@@ -11,9 +11,10 @@ import {
 } from "../../src/domain/settings.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import { Storage } from "../../src/ports/Storage.ts"
+import { Backlog } from "../storage/Backlog.ts"
+import { StoredSessions } from "../storage/StoredSessions.ts"
 import { WriterDatabase } from "./Database.ts"
 import { sqlCode, sqlMessage } from "./sqlErrors.ts"
-import { Backlog } from "../storage/Backlog.ts"
 import {
   type EncodedEvent,
   encodeEvent,
@@ -29,7 +30,6 @@ import {
 import { makeGroupCommit, type Outcome } from "./storage/GroupCommit.ts"
 import { batchRecords, commitSeconds, failedWrites, poolSize } from "./storage/metrics.ts"
 import { makeMonths } from "./storage/months.ts"
-import { StoredSessions } from "../storage/StoredSessions.ts"
 import { within } from "./within.ts"
 
 /** The port's promise. */

@@ -158,6 +158,8 @@ export const openSpool = Effect.fnUntraced(function* (
   let accepted = recovered.end
   let active: { readonly file: SpoolFile; readonly start: number } | null = null
   let prepared: Promise<SpoolFile> | null = null
+  /** Whether a group waits for the file that is being prepared. */
+  let hurried = false
   let failure: string | null = null
   let closed = false
   let writing: Group | null = null
@@ -191,7 +193,7 @@ export const openSpool = Effect.fnUntraced(function* (
   }
 
   const prepare = (): Promise<SpoolFile> => {
-    const preparing = prepareSegment(files, segmentBytes)
+    const preparing = prepareSegment(files, segmentBytes, () => hurried)
     // Whoever needs it is told; nobody may.
     preparing.catch(() => {})
     return preparing
@@ -209,7 +211,10 @@ export const openSpool = Effect.fnUntraced(function* (
     leave()
     const preparing = prepared ?? prepare()
     prepared = null
-    const file = await preparing
+    hurried = true
+    const file = await preparing.finally(() => {
+      hurried = false
+    })
     try {
       await files.rename(PREPARED, segmentName(start))
       await files.syncFolder()

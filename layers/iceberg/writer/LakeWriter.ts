@@ -14,10 +14,10 @@ import { ensureTable, type WritableTable } from "../table/ensureTable.ts"
 import { watermarkOf } from "../table/watermark.ts"
 
 /**
- * Column buffers that are encoded at once: some 30,000 events. Encoding holds them four times over: as columns, as Arrow's
+ * Column buffers that are encoded at once: some 10,000 events. Encoding holds them four times over: as columns, as Arrow's
  * stream, in the memory of parquet-wasm, and as the file.
  */
-const ENCODED_BYTES = 16 << 20
+const ENCODED_BYTES = 8 << 20
 /** How often the size of the buffers is looked at, in records. */
 const SIZE_EVERY = 1_000
 /** Rows of one commit: a log that fell far behind is caught up with in steps, each of which lets the log give up segments. */
@@ -196,7 +196,11 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
         position = record.position
         if (++sinceSize < SIZE_EVERY) continue
         sinceSize = 0
-        if (chunk.bytes() >= ENCODED_BYTES) yield* writeChunk
+        if (chunk.bytes() >= ENCODED_BYTES) {
+          yield* writeChunk
+          // Buffers are far larger than what the collector sees of them: it would let hundreds of megabytes gather.
+          Bun.gc(true)
+        }
         if (rows >= COMMIT_ROWS) break
       }
       yield* writeChunk

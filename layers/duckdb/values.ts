@@ -1,0 +1,72 @@
+import type {
+  DuckDBDateValue,
+  DuckDBDecimalValue,
+  DuckDBMapValue,
+  DuckDBTimestampTZValue,
+  DuckDBTimestampValue,
+  DuckDBType,
+  DuckDBValue
+} from "@duckdb/node-api"
+import { integerOf, isoMicros, type QueryType, type QueryValue } from "../../src/ports/QueryEngine.ts"
+
+/** By DuckDB's name of the type, since its module is loaded later than this one. */
+const NAMED: Readonly<Record<string, QueryType>> = {
+  VARCHAR: "text",
+  UUID: "text",
+  BOOLEAN: "boolean",
+  DATE: "date",
+  TINYINT: "integer",
+  SMALLINT: "integer",
+  INTEGER: "integer",
+  BIGINT: "integer",
+  HUGEINT: "integer",
+  UTINYINT: "integer",
+  USMALLINT: "integer",
+  UINTEGER: "integer",
+  UBIGINT: "integer",
+  UHUGEINT: "integer",
+  FLOAT: "float",
+  DOUBLE: "float",
+  TIMESTAMP: "timestamp",
+  "TIMESTAMP WITH TIME ZONE": "timestamp",
+  "MAP(VARCHAR, VARCHAR)": "map"
+}
+
+export const typeOf = (type: DuckDBType): QueryType => {
+  const name = String(type)
+  return name.startsWith("DECIMAL") ? "decimal" : (NAMED[name] ?? "other")
+}
+
+const DAY_MICROS = 86_400_000_000n
+
+export const toValue = (type: DuckDBType, value: DuckDBValue): QueryValue => {
+  if (value === null) return null
+  switch (typeOf(type)) {
+    case "integer":
+      return integerOf(value as number | bigint)
+    case "float":
+      return value as number
+    case "boolean":
+      return value as boolean
+    case "decimal":
+      return decimal(value as DuckDBDecimalValue)
+    case "date":
+      return isoMicros(BigInt((value as DuckDBDateValue).days) * DAY_MICROS)?.split("T")[0] ?? String(value)
+    case "timestamp": {
+      const text = isoMicros((value as DuckDBTimestampValue | DuckDBTimestampTZValue).micros)
+      return text === null ? String(value) : String(type) === "TIMESTAMP" ? text : `${text}Z`
+    }
+    case "map":
+      return Object.fromEntries(
+        (value as DuckDBMapValue).entries.map(({ key, value }) => [String(key), value === null ? null : String(value)])
+      )
+    default:
+      return String(value)
+  }
+}
+
+const decimal = ({ scale, value }: DuckDBDecimalValue): string => {
+  const digits = String(value < 0n ? -value : value).padStart(scale + 1, "0")
+  const sign = value < 0n ? "-" : ""
+  return scale === 0 ? `${sign}${digits}` : `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
+}

@@ -1,0 +1,92 @@
+import { existsSync, statSync } from "node:fs"
+import { connect } from "node:net"
+import { Failure } from "./Failure.ts"
+import { say } from "./fetch.ts"
+import { alone } from "./lock.ts"
+import { type PortName, port, portVariable } from "./place.ts"
+import { eventually, logFile, logTail, runningPid, startDetached, stopProcess } from "./processes.ts"
+import type { Service } from "./Service.ts"
+
+/** A port of this machine takes or refuses at once. */
+const CONNECT_MS = 1_000
+
+const isTaken = (name: PortName): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port: port(name), timeout: CONNECT_MS })
+    const answer = (taken: boolean) => {
+      socket.destroy()
+      resolve(taken)
+    }
+    socket.on("connect", () => answer(true))
+    socket.on("error", () => answer(false))
+    socket.on("timeout", () => answer(true))
+  })
+
+const wantFreePorts = async (service: Service): Promise<void> => {
+  for (const name of service.ports) {
+    if (await isTaken(name)) {
+      throw new Failure(
+        `${service.name}: port ${port(name)} is taken by another program. End it, or set ${portVariable(name)} to a free one.`
+      )
+    }
+  }
+}
+
+const logSize = (name: string): number => (existsSync(logFile(name)) ? statSync(logFile(name)).size : 0)
+
+/** Fails with what the service said last. */
+const didNotStart = (service: Service, why: string, logStart: number): Failure => {
+  const lines = logSize(service.name) > logStart ? logTail(service.name) : "(it said nothing)"
+  return new Failure(
+    `${service.name}: ${why} Its last lines (all in ${logFile(service.name)}):\n${lines}\n` +
+      `Try \`bun run services down ${service.name}\` and up again; should its data be broken, remove ${service.dataFolder}.`
+  )
+}
+
+/** Starts the service unless it runs, and resumes when it is ready. Says nothing when there was nothing to do. */
+export const up = (service: Service): Promise<void> =>
+  alone(service.name, async () => {
+    const { name } = service
+    const running = runningPid(name)
+    if (running !== undefined && (await service.isReady())) {
+      await service.settle?.()
+      say(name, `is up (pid ${running})`)
+      return
+    }
+    let pid = running
+    const logStart = logSize(name)
+    let began = Date.now()
+    if (pid === undefined) {
+      await service.fetch()
+      await wantFreePorts(service)
+      const command = await service.prepare()
+      say(name, `starting ${service.version} on 127.0.0.1:${port(service.ports[0]!)}`)
+      began = Date.now()
+      pid = startDetached(name, command)
+    }
+    const ready = await eventually(service.startMs, async () => {
+      if (runningPid(name) === undefined) throw didNotStart(service, "ended while it was starting.", logStart)
+      return service.isReady()
+    })
+    if (!ready) {
+      const failure = didNotStart(service, `is not ready after ${service.startMs / 1_000} s.`, logStart)
+      await stopProcess(name, service.stopSignal, service.stopMs)
+      throw failure
+    }
+    await service.settle?.()
+    say(name, `ready in ${((Date.now() - began) / 1_000).toFixed(1)} s (pid ${pid})`)
+  })
+
+/** Ends the service if we started it, and resumes when it is gone. */
+export const down = (service: Service): Promise<void> =>
+  alone(service.name, async () => {
+    const began = Date.now()
+    const outcome = await stopProcess(service.name, service.stopSignal, service.stopMs)
+    service.tidy?.()
+    const how = {
+      "was down": "is down",
+      stopped: `stopped in ${((Date.now() - began) / 1_000).toFixed(1)} s`,
+      killed: `did not stop within ${service.stopMs / 1_000} s and was killed`
+    }
+    say(service.name, how[outcome])
+  })

@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { Effect, Fiber, Redacted, type Scope } from "effect"
+import { type CatalogConfig, makeCatalog } from "../../../../layers/iceberg/catalog/makeCatalog.ts"
+import { currentSchema } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
+import { CREDENTIALS, REGION, TABLE_BUCKET } from "../../../../scripts/services/credentials.ts"
+import { dropDatabase, ensureDatabase } from "../../../../scripts/services/database.ts"
+import { endpoint, port } from "../../../../scripts/services/place.ts"
+import { freshName, isTable, NEW_TABLE, setProperties, snapshotIds } from "../../../layers/iceberg/catalog/tables.ts"
+import { openClient } from "../../../support/postgres.ts"
+import { areUp } from "../../areUp.ts"
+import { type CatalogPlace, glueCatalog, lakeCatalog, restCatalog } from "../../engines/CatalogPlace.ts"
+import { icebergJava } from "../../engines/icebergJava.ts"
+import { pyiceberg } from "../../engines/pyiceberg.ts"
+import { freshWarehouse, lakeS3, MOTO_KEYS } from "./lake.ts"
+
+/** Iceberg's library is fetched the first time. */
+const TIMEOUT_MS = 600_000
+
+const database = `catalogs_${process.pid}`
+const warehouse = freshWarehouse()
+const s3 = lakeS3()
+const { accessKeyId, secretAccessKey } = CREDENTIALS.s3
+
+/** One catalog, as we open it and as the other engines do. */
+const catalogs: ReadonlyArray<readonly [string, Effect.Effect<CatalogConfig, never, Scope.Scope>, CatalogPlace]> = [
+  [
+    "jdbc",
+    Effect.map(
+      openClient(
+        Redacted.make(
+          `postgres://${CREDENTIALS.postgres.user}:${CREDENTIALS.postgres.password}@127.0.0.1:${port("postgres")}/${database}`
+        ),
+        2
+      ),
+      (sql) => ({ type: "jdbc", name: "prod", warehouse, s3, sql })
+    ),
+    lakeCatalog({ name: "prod", database, warehouse })
+  ],
+  ["hadoop", Effect.succeed({ type: "hadoop", warehouse, s3 }), { type: "hadoop", warehouse }],
+  [
+    "rest",
+    Effect.succeed({
+      type: "rest",
+      uri: endpoint.icebergRest(),
+      warehouse: TABLE_BUCKET,
+      credential: Redacted.make(`${accessKeyId}:${secretAccessKey}`),
+      oauth2ServerUri: endpoint.icebergRestTokens(),
+      s3
+    }),
+    restCatalog()
+  ],
+  [
+    "glue",
+    Effect.succeed({
+      type: "glue",
+      warehouse,
+      region: REGION,
+      endpoint: endpoint.moto(),
+      credentials: MOTO_KEYS,
+      s3
+    }),
+    glueCatalog(warehouse)
+  ]
+]
+
+describe.skipIf(!(await areUp("postgres", "seaweedfs", "moto")))("Iceberg's own library and we on one table", () => {
+  beforeAll(() => ensureDatabase(database), TIMEOUT_MS)
+  afterAll(() => dropDatabase(database))
+
+  for (const [type, config, place] of catalogs) {
+    test(
+      `${type}: it appends to a table that we made, we change it, it appends again and finds nothing wrong`,
+      () =>
+        Effect.gen(function* () {
+          const catalog = yield* makeCatalog(yield* config)
+          const name = freshName()
+          const table = `${name.namespace[0]}.${name.name}`
+          const created = yield* catalog.create(name, NEW_TABLE)
+          yield* Effect.promise(() => icebergJava.append({ place, table, rows: 100 }))
+          const appended = yield* catalog.load(name)
+          expect(appended.metadata["table-uuid"]).toBe(created.metadata["table-uuid"])
+          expect(snapshotIds(appended)).toHaveLength(1)
+
+          const { metadata } = appended
+          const schema = currentSchema(metadata)
+          const id = metadata["last-column-id"] + 1
+          const widened = yield* catalog.commit(appended, {
+            requirements: [isTable(appended)],
+            updates: [
+              {
+                action: "add-schema",
+                schema: {
+                  ...schema,
+                  fields: [...schema.fields, { id, name: "country", required: false, type: "string" }]
+                },
+                "last-column-id": id
+              },
+              { action: "set-current-schema", "schema-id": -1 }
+            ]
+          })
+          yield* catalog.commit(widened, setProperties(widened, { "commit.manifest-merge.enabled": "false" }))
+          yield* Effect.promise(() => icebergJava.append({ place, table, rows: 50, start: 100 }))
+          const checked = yield* Effect.promise(() => icebergJava.check({ place, table, id: "event_id" }))
+          expect(checked.problems).toEqual([])
+          expect([checked.rows, checked.distinctIds]).toEqual([150, 150])
+          expect(Object.keys(checked.columns)).toContain("country")
+          const last = yield* catalog.load(name)
+          expect(snapshotIds(last)).toHaveLength(2)
+          expect(last.metadata.properties).toMatchObject({ "commit.manifest-merge.enabled": "false" })
+          if (type === "jdbc" || type === "rest") {
+            const python = yield* Effect.promise(() => pyiceberg.check({ place, table, id: "event_id" }))
+            expect(python.rows).toBe(150)
+          }
+        }).pipe(Effect.scoped, Effect.runPromise),
+      TIMEOUT_MS
+    )
+  }
+
+  for (const [type, config, place] of catalogs.filter(([type]) => type === "jdbc" || type === "rest")) {
+    test(
+      `${type}: three of its processes append while we change properties all the time, and nothing is lost`,
+      () =>
+        Effect.gen(function* () {
+          const catalog = yield* makeCatalog(yield* config)
+          const name = freshName()
+          const table = `${name.namespace[0]}.${name.name}`
+          // Iceberg's own retries: as many as the race needs.
+          const properties = { ...NEW_TABLE.properties, "commit.retry.num-retries": "100" }
+          yield* catalog.create(name, { ...NEW_TABLE, properties })
+          const appending = yield* Effect.forkChild(
+            Effect.promise(() =>
+              Promise.all([0, 1, 2].map((each) => icebergJava.append({ place, table, rows: 10, start: each * 10 })))
+            )
+          )
+          let changes = 0
+          let conflicts = 0
+          while (appending.pollUnsafe() === undefined) {
+            const loaded = yield* catalog.load(name)
+            yield* catalog.commit(loaded, setProperties(loaded, { changes: String(changes + 1) })).pipe(
+              Effect.matchEffect({
+                onSuccess: () => Effect.sync(() => void changes++),
+                onFailure: (error) =>
+                  error.reason === "Conflict" ? Effect.sync(() => void conflicts++) : Effect.fail(error)
+              })
+            )
+          }
+          yield* Fiber.join(appending)
+          const checked = yield* Effect.promise(() => icebergJava.check({ place, table, id: "event_id" }))
+          expect(checked.problems).toEqual([])
+          expect([checked.rows, checked.distinctIds]).toEqual([30, 30])
+          const last = yield* catalog.load(name)
+          expect(snapshotIds(last)).toHaveLength(3)
+          expect(last.metadata.properties["changes"]).toBe(String(changes))
+          console.log(`${type}: ${changes} changes, ${conflicts} conflicts of ours`)
+        }).pipe(Effect.scoped, Effect.runPromise),
+      TIMEOUT_MS
+    )
+  }
+})

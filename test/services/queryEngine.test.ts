@@ -1,0 +1,426 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { Context, Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
+import { makeDuckDbQueryEngine } from "../../layers/duckdb/DuckDbQueryEngine.ts"
+import { layerAppDatabase } from "../../layers/postgres/connect.ts"
+import { DatabaseUrl } from "../../layers/postgres/Database.ts"
+import { PgQueryEngine } from "../../layers/postgres/PgQueryEngine.ts"
+import { layer as memorySettings } from "../../layers/settings/MemorySettings.ts"
+import { makeTrinoQueryEngine } from "../../layers/trino/TrinoQueryEngine.ts"
+import { dropDatabase, ensureDatabase, withServer } from "../../scripts/services/database.ts"
+import { duckdbExtensions } from "../../scripts/services/engines.ts"
+import { endpoint } from "../../scripts/services/place.ts"
+import { emptyLake } from "../../scripts/services/seaweedfs.ts"
+import { QueryEngine, QueryError, type QueryParameter, type QueryValue } from "../../src/ports/QueryEngine.ts"
+import { type OverviewQuestion, overview } from "../../src/query/overview.ts"
+import { until } from "../support/eventually.ts"
+import { freshDatabase, openClient } from "../support/postgres.ts"
+import { areUp } from "./areUp.ts"
+import { lakeCatalog, s3Place } from "./engines/CatalogPlace.ts"
+import { pyiceberg } from "./engines/pyiceberg.ts"
+import { createTrinoCatalog, dropTrinoCatalog, trinoQuery } from "./engines/trino.ts"
+import { EVENTS, SESSIONS, SITE } from "./fixture.ts"
+
+setDefaultTimeout(60_000)
+
+const up = await areUp("postgres", "seaweedfs", "trino")
+const own = `questions_${process.pid}`
+const schema = "product_analytics"
+const DEADLINE_MS = 20_000
+const SHORT_MS = 1_500
+
+type Engine = QueryEngine["Service"]
+interface World {
+  readonly engine: Engine
+  /** The same engine with a deadline that is soon over. */
+  readonly hasty: Engine
+  /** A statement that would take for ever. */
+  readonly endless: string
+  /** How many endless statements the engine is working on; null when it can't be asked. */
+  readonly running: (() => Promise<number>) | null
+}
+
+const scope = Scope.makeUnsafe()
+const inScope = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
+  Effect.runPromise(Scope.provide(effect, scope))
+
+const quoted = (value: string | null) => (value === null ? "NULL" : `'${value}'`)
+
+const fillPostgres = async (url: Redacted.Redacted<string>) => {
+  const sql = await inScope(openClient(url, 1))
+  const sessions = SESSIONS.map(
+    ({ country, session, site }) =>
+      `(${quoted(session)}, ${quoted(site)}, ${quoted(country)}, '2026-03-28', '2026-03-28')`
+  )
+  const events = EVENTS.map(
+    ({ event, name, path, session, site, time, type, visit }) =>
+      `(${[event, site, session, visit].map(quoted).join(", ")}, ${type}, ${quoted(name)}, ${quoted(path)}, ${quoted(time)})`
+  )
+  await Effect.runPromise(
+    Effect.andThen(
+      sql.unsafe(
+        `INSERT INTO product_analytics_session (session_id, site_id, country, created_at, updated_at) VALUES ${sessions}`
+      ),
+      sql.unsafe(
+        `INSERT INTO product_analytics_event (event_id, site_id, session_id, visit_id, event_type, event_name, url_path, created_at) VALUES ${events}`
+      )
+    )
+  )
+  return sql
+}
+
+const place = lakeCatalog({ name: own, database: own, warehouse: `s3://lake/${own}` })
+
+const fillLake = async () => {
+  // Trino makes neither a jdbc catalog's tables nor, on an empty database, anything else.
+  await pyiceberg.create({ place, table: `${schema}.first` })
+  await pyiceberg.append({ place, table: `${schema}.first`, rows: 300 })
+  await trinoQuery(
+    `CREATE TABLE ${own}.${schema}.pa_events (event_id varchar, site_id varchar, session_id varchar, visit_id varchar, event_time timestamp(6) with time zone, event_type integer, event_name varchar, url_path varchar, revenue decimal(19, 4), properties map(varchar, varchar)) WITH (partitioning = ARRAY['day(event_time)', 'site_id'])`
+  )
+  await trinoQuery(
+    `CREATE TABLE ${own}.${schema}.pa_sessions (session_id varchar, site_id varchar, country varchar, updated_at timestamp(6) with time zone)`
+  )
+  const events = EVENTS.map(
+    ({ event, name, path, session, site, time, type, visit }) =>
+      `(${[event, site, session, visit].map(quoted).join(", ")}, TIMESTAMP '${time.replace("T", " ").replace("Z", " UTC")}', ${type}, ${quoted(name)}, ${quoted(path)}, NULL, NULL)`
+  )
+  await trinoQuery(`INSERT INTO ${own}.${schema}.pa_events VALUES ${events}`)
+  // The older row of each session is of another country.
+  const sessions = SESSIONS.flatMap(({ country, session, site }) => [
+    `(${quoted(session)}, ${quoted(site)}, 'DE', TIMESTAMP '2026-03-28 00:00:00 UTC')`,
+    `(${quoted(session)}, ${quoted(site)}, ${country === null ? "''" : quoted(country)}, TIMESTAMP '2026-03-28 00:00:01 UTC')`
+  ])
+  await trinoQuery(`INSERT INTO ${own}.${schema}.pa_sessions VALUES ${sessions}`)
+}
+
+const locate = (table: string) =>
+  Effect.promise(() =>
+    withServer(async (sql) => {
+      const [row] = await sql`SELECT metadata_location FROM iceberg_tables WHERE table_name = ${table}`
+      return String(row.metadata_location)
+    }, own)
+  )
+
+const postgres = async (): Promise<World> => {
+  const url = await freshDatabase()
+  const sql = await fillPostgres(url)
+  const engine = async (seconds: number) => {
+    const database = layerAppDatabase.pipe(
+      Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: true })),
+      Layer.provideMerge(memorySettings({ WAREHOUSE_TIMEOUT_SECONDS: String(seconds) }))
+    )
+    return inScope(
+      Effect.map(Layer.build(PgQueryEngine.pipe(Layer.provide(database), Layer.fresh)), (context) =>
+        Context.get(context, QueryEngine)
+      )
+    )
+  }
+  return {
+    engine: await engine(DEADLINE_MS / 1_000),
+    hasty: await engine(1),
+    endless: "SELECT 1 AS one FROM pg_sleep(600)",
+    running: async () => {
+      const statement =
+        "SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()"
+      const rows = await Effect.runPromise(sql.unsafe<{ n: number }>(statement))
+      return rows[0]!.n
+    }
+  }
+}
+
+const trino = async (): Promise<World> => {
+  const options = { url: endpoint.trino(), user: "test", password: null, catalog: own, schema }
+  const many = "UNNEST(sequence(1, 10000))"
+  return {
+    engine: await Effect.runPromise(makeTrinoQueryEngine({ ...options, deadlineMs: DEADLINE_MS })),
+    hasty: await Effect.runPromise(makeTrinoQueryEngine({ ...options, deadlineMs: SHORT_MS })),
+    endless: `SELECT count(*) AS endless FROM ${many} CROSS JOIN ${many} CROSS JOIN ${many}`,
+    running: async () => {
+      const statement =
+        "SELECT count(*) FROM system.runtime.queries WHERE state IN ('QUEUED', 'RUNNING') AND query LIKE 'SELECT count(*) AS endless%'"
+      return Number((await trinoQuery(statement)).rows[0]![0])
+    }
+  }
+}
+
+const duckdbOptions = async () => {
+  const s3 = s3Place()
+  return {
+    locate,
+    s3: Effect.succeed({ ...s3, secretAccessKey: Redacted.make(s3.secretAccessKey) }),
+    extensionFolder: await duckdbExtensions(),
+    memoryLimit: "512MB"
+  }
+}
+
+const duckdb = async (): Promise<World> => {
+  const options = await duckdbOptions()
+  return {
+    engine: await inScope(makeDuckDbQueryEngine({ ...options, deadlineMs: DEADLINE_MS })),
+    hasty: await inScope(makeDuckDbQueryEngine({ ...options, deadlineMs: SHORT_MS })),
+    endless: "SELECT sum((a.range * b.range) % 7) AS n FROM range(1000000) a, range(1000000) b",
+    running: null
+  }
+}
+
+beforeAll(async () => {
+  if (!up) return
+  await ensureDatabase(own)
+  await createTrinoCatalog(own, place)
+  await fillLake()
+}, 120_000)
+
+afterAll(async () => {
+  await Effect.runPromise(Scope.close(scope, Exit.void))
+  if (!up) return
+  await dropTrinoCatalog(own)
+  await dropDatabase(own)
+  await emptyLake(`${own}/`)
+})
+
+/** Ranges, and pageviews, visitors, visits, bounces and seconds of each. */
+const OVERVIEWS: ReadonlyArray<
+  readonly [what: string, question: Partial<OverviewQuestion>, numbers: ReadonlyArray<number>]
+> = [
+  ["four days", {}, [14, 5, 10, 6, 840]],
+  ["visitors from one country", { country: "DE" }, [5, 1, 3, 1, 750]],
+  ["one path, on which every visit has one view", { path: "/pricing" }, [4, 3, 4, 4, 0]],
+  ["the last two days", { from: "2026-03-30T00:00:00Z" }, [6, 4, 5, 4, 20]],
+  ["the first two days", { until: "2026-03-30T00:00:00Z" }, [8, 4, 5, 2, 820]],
+  ["a range that begins within a visit", { from: "2026-03-28T22:51:00Z" }, [13, 5, 10, 7, 720]],
+  ["a range that ends within a millisecond", { until: "2026-03-31T23:59:59.999000Z" }, [13, 5, 9, 5, 840]],
+  ["days without events", { from: "2027-01-01T00:00:00Z", until: "2027-02-01T00:00:00Z" }, [0, 0, 0, 0, 0]]
+]
+
+const ANSWERS = {
+  postgres:
+    "SELECT 9007199254740993::bigint AS big, 42 AS small, 1.5::numeric(19, 4) AS amount, '2026-03-28 22:50:00.123456+01'::timestamptz AS moment, DATE '2026-03-28' AS day, true AS yes, 0.5::float8 AS half, 'größe 🎈''' AS text, NULL::text AS nothing",
+  trino:
+    "SELECT BIGINT '9007199254740993' AS big, 42 AS small, CAST(1.5 AS decimal(19, 4)) AS amount, TIMESTAMP '2026-03-28 21:50:00.123456 UTC' AS moment, DATE '2026-03-28' AS day, true AS yes, 0.5e0 AS half, 'größe 🎈''' AS text, CAST(NULL AS varchar) AS nothing",
+  duckdb:
+    "SELECT 9007199254740993::BIGINT AS big, 42 AS small, 1.5::DECIMAL(19, 4) AS amount, '2026-03-28 22:50:00.123456+01'::TIMESTAMPTZ AS moment, DATE '2026-03-28' AS day, true AS yes, 0.5::DOUBLE AS half, 'größe 🎈''' AS text, NULL::VARCHAR AS nothing"
+}
+
+describe.skipIf(!up).each([
+  ["Postgres", postgres],
+  ["Trino", trino],
+  ["DuckDB", duckdb]
+])("questions to %s", (_, make) => {
+  let world: World
+  beforeAll(async () => {
+    world = await make()
+  }, 60_000)
+
+  const ask = (sql: string, parameters: ReadonlyArray<QueryParameter> = [], maxRows?: number) =>
+    world.engine.run({ sql, parameters, tables: [], ...(maxRows === undefined ? {} : { maxRows }) })
+  const failureOf = async (effect: Effect.Effect<unknown, QueryError>) => {
+    const error = await Effect.runPromise(Effect.flip(effect))
+    expect(error).toBeInstanceOf(QueryError)
+    return error.reason
+  }
+
+  test.each(OVERVIEWS)("the overview of %s", async (_, some, numbers) => {
+    const { dialect, run } = world.engine
+    const question = { site: SITE, from: "2026-03-28T00:00:00Z", until: "2026-04-01T00:00:00Z", ...some }
+    const answer = await Effect.runPromise(run(overview(dialect, question)))
+    expect(answer.columns.map(({ name }) => name)).toEqual(["pageviews", "visitors", "visits", "bounces", "total_time"])
+    expect(answer.columns.every(({ type }) => type === "integer")).toBe(true)
+    expect(answer.rows as unknown).toEqual([numbers])
+  })
+
+  test("values keep every digit", async () => {
+    const answer = await Effect.runPromise(ask(ANSWERS[world.engine.dialect]))
+    expect(answer.columns.map(({ type }) => type)).toEqual([
+      "integer",
+      "integer",
+      "decimal",
+      "timestamp",
+      "date",
+      "boolean",
+      "float",
+      "text",
+      "text"
+    ])
+    const row: ReadonlyArray<QueryValue> = [
+      9007199254740993n,
+      42,
+      "1.5000",
+      "2026-03-28T21:50:00.123456Z",
+      "2026-03-28",
+      true,
+      0.5,
+      "größe 🎈'",
+      null
+    ]
+    expect(answer.rows).toEqual([row])
+  })
+
+  test("parameters are values, whatever they hold", async () => {
+    const parameters: ReadonlyArray<QueryParameter> = [
+      { type: "text", value: "'); DROP TABLE x; -- \\ ? $1 🎈" },
+      { type: "integer", value: 9007199254740993n },
+      { type: "timestamp", value: "2026-03-28T22:50:00.123456Z" },
+      { type: "boolean", value: false },
+      { type: "decimal", value: "-12.3456" }
+    ]
+    const names = ["text", "bigint", "timestamptz", "boolean", "numeric(19, 4)"]
+    const places = parameters.map((_, at) =>
+      world.engine.dialect === "trino" ? "?" : `CAST($${at + 1} AS ${names[at]})`
+    )
+    const { rows } = await Effect.runPromise(
+      ask(`SELECT ${places.map((place, at) => `${place} AS c${at}`).join(", ")}`, parameters)
+    )
+    const row: ReadonlyArray<QueryValue> = [
+      "'); DROP TABLE x; -- \\ ? $1 🎈",
+      9007199254740993n,
+      "2026-03-28T22:50:00.123456Z",
+      false,
+      "-12.3456"
+    ]
+    expect(rows).toEqual([row])
+  })
+
+  test("an empty answer has its columns", async () => {
+    const answer = await Effect.runPromise(ask("SELECT 1 AS one WHERE 1 = 2"))
+    expect(answer).toEqual({ columns: [{ name: "one", type: "integer" }], rows: [] })
+  })
+
+  test("SQL and names that the engine does not know are invalid", async () => {
+    expect(await failureOf(ask("SELEC 1"))).toBe("Invalid")
+    expect(await failureOf(ask("SELECT nothing FROM no_table"))).toBe("Invalid")
+  })
+
+  test("more rows than allowed are too large, as many as allowed are not", async () => {
+    const rows = "SELECT * FROM (VALUES (1), (2), (3)) AS t (n)"
+    expect((await Effect.runPromise(ask(rows, [], 3))).rows).toHaveLength(3)
+    expect(await failureOf(ask(rows, [], 2))).toBe("TooLarge")
+  })
+
+  test("what is not done by the deadline is ended, in the engine too", async () => {
+    const began = performance.now()
+    expect(await failureOf(world.hasty.run({ sql: world.endless, parameters: [], tables: [] }))).toBe("Timeout")
+    expect(performance.now() - began).toBeLessThan(SHORT_MS + 3_000)
+    if (world.running !== null)
+      await until(
+        () => "no endless statement runs",
+        async () => (await world.running!()) === 0,
+        20_000
+      )
+    expect((await Effect.runPromise(ask("SELECT 7 AS n"))).rows).toEqual([[7]])
+  })
+
+  test("interrupting a question ends it in the engine", async () => {
+    const fiber = Effect.runFork(world.engine.run({ sql: world.endless, parameters: [], tables: [] }))
+    if (world.running !== null) {
+      await until(
+        () => "the endless statement runs",
+        async () => (await world.running!()) === 1,
+        20_000
+      )
+    } else await Effect.runPromise(ask("SELECT 7 AS n"))
+    await Effect.runPromise(Fiber.interrupt(fiber))
+    if (world.running !== null)
+      await until(
+        () => "no endless statement runs",
+        async () => (await world.running!()) === 0,
+        20_000
+      )
+    const answers = await Promise.all([1, 2, 3].map(() => Effect.runPromise(ask("SELECT 7 AS n"))))
+    expect(answers.map(({ rows }) => rows)).toEqual([[[7]], [[7]], [[7]]])
+  })
+
+  test("the event loop goes on while the engine works", async () => {
+    const fiber = Effect.runFork(world.engine.run({ sql: world.endless, parameters: [], tables: [] }))
+    let longest = 0
+    let last = performance.now()
+    const ticks = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last)
+      last = performance.now()
+    }, 5)
+    await Effect.runPromise(ask("SELECT 7 AS n"))
+    await Effect.runPromise(Fiber.interrupt(fiber))
+    clearInterval(ticks)
+    expect(longest).toBeLessThan(500)
+  })
+})
+
+test("Postgres answers what the views say, and nothing else", async () => {
+  const { engine } = await postgres()
+  const reasonOf = (sql: string) =>
+    Effect.runPromise(
+      Effect.flip(engine.run({ sql, parameters: [], tables: [] })).pipe(
+        Effect.map(({ message, reason }) => [reason, message])
+      )
+    )
+  const answer = await Effect.runPromise(
+    engine.run({ sql: "SELECT count(*) AS n FROM v_pa_events", parameters: [], tables: [] })
+  )
+  expect(answer.rows).toEqual([[EVENTS.length]])
+  expect(await reasonOf("SELECT * FROM product_analytics_event")).toEqual([
+    "Invalid",
+    "Postgres: permission denied for table product_analytics_event (42501)"
+  ])
+  expect((await reasonOf("WITH gone AS (DELETE FROM v_pa_events RETURNING 1) SELECT * FROM gone"))[0]).toBe("Invalid")
+  expect((await reasonOf("SELECT 1; RESET ROLE"))[0]).toBe("Invalid")
+})
+
+test.skipIf(!up)("Trino and DuckDB answer the same rows of the lake, to the last value", async () => {
+  const sql = `SELECT * FROM "first" ORDER BY event_id`
+  const [one, other] = await Promise.all(
+    [await trino(), await duckdb()].map(({ engine }) =>
+      Effect.runPromise(engine.run({ sql, parameters: [], tables: ["first"] }))
+    )
+  )
+  expect(one!.rows).toHaveLength(300)
+  expect(one!.columns.map(({ type }) => type)).toContain("map")
+  expect(
+    one!.rows.flat().some((value) => value !== null && typeof value === "object" && Object.values(value).includes(null))
+  ).toBe(true)
+  expect(other).toEqual(one!)
+})
+
+describe.skipIf(!up)("DuckDB", () => {
+  const first = { sql: `SELECT count(*) AS n FROM "first"`, parameters: [], tables: ["first"] }
+  const withOptions = async (more: object) =>
+    inScope(makeDuckDbQueryEngine({ ...(await duckdbOptions()), deadlineMs: DEADLINE_MS, ...more }))
+  const failureWith = async (more: object) => Effect.runPromise(Effect.flip((await withOptions(more)).run(first)))
+
+  test("is unavailable while S3 can't be reached or refuses the keys", async () => {
+    const { s3 } = await duckdbOptions()
+    const elsewhere = Effect.map(s3, (access) => ({ ...access, endpoint: "http://127.0.0.1:1" }))
+    expect(await failureWith({ s3: elsewhere })).toMatchObject({ reason: "Unavailable" })
+    const wrong = Effect.map(s3, (access) => ({ ...access, secretAccessKey: Redacted.make("wrong") }))
+    const refused = await failureWith({ s3: wrong })
+    expect(refused).toMatchObject({ reason: "Unavailable" })
+    expect(refused.message).not.toContain("wrong")
+  })
+
+  test("asks for keys and places anew with each question", async () => {
+    const { locate, s3 } = await duckdbOptions()
+    const asked: Array<string> = []
+    const engine = await withOptions({
+      s3: Effect.tap(s3, () => Effect.sync(() => asked.push("keys"))),
+      locate: (table: string) => Effect.tap(locate(table), () => Effect.sync(() => asked.push(table)))
+    })
+    for (let at = 0; at < 2; at++) expect((await Effect.runPromise(engine.run(first))).rows).toEqual([[300]])
+    expect(asked).toEqual(["keys", "first", "keys", "first"])
+  })
+
+  test("only reads", async () => {
+    const engine = await withOptions({})
+    for (const sql of [
+      "CREATE TABLE t (n INT)",
+      "COPY (SELECT 1) TO '/tmp/footfall-never'",
+      "SELECT 1; SELECT 2",
+      "SET threads = 1"
+    ]) {
+      const failure = await Effect.runPromise(Effect.flip(engine.run({ sql, parameters: [], tables: [] })))
+      expect(failure.reason).toBe("Invalid")
+    }
+  })
+
+  test("does not start without the extensions in its folder, and says which setting names it", async () => {
+    const made = withOptions({ extensionFolder: "/nowhere" })
+    await expect(made).rejects.toThrow("DUCKDB_EXTENSION_DIRECTORY may name a folder with avro, httpfs and iceberg")
+  })
+})
