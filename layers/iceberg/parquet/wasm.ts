@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs"
+import { isAbsolute, join } from "node:path"
 import { initSync } from "parquet-wasm/esm/parquet_wasm.js"
 import wasmPath from "parquet-wasm/esm/parquet_wasm_bg.wasm" with { type: "file" }
 
@@ -7,6 +8,7 @@ let initialised = false
 /** Loads parquet-wasm, once for each thread; some 40 ms, so never before the first use. */
 export const initParquet = (): void => {
   if (initialised) return
-  initSync({ module: readFileSync(wasmPath) })
+  // In a bundle, its name beside the file that names it.
+  initSync({ module: readFileSync(isAbsolute(wasmPath) ? wasmPath : join(import.meta.dir, wasmPath)) })
   initialised = true
 }
