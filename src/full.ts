@@ -11,6 +11,7 @@ import { adminHandler } from "./http/admin/handler.ts"
 import { CollectServer } from "./http/collect/CollectServer.ts"
 import { AdminKeys } from "./ports/AdminKeys.ts"
 import { runProcess, runToExit } from "./runProcess.ts"
+import { storageJob } from "./storage.ts"
 import { VERSION } from "./version.ts"
 
 /** Collects, and serves the admin API and its documentation on the same port; runs the background jobs. */
@@ -28,7 +29,7 @@ const full = (stop: () => void) =>
         })
       })
     )
-    const services = Layer.merge(pgAdminKeys, PartitionJob).pipe(Layer.provideMerge(collecting))
+    const services = Layer.mergeAll(pgAdminKeys, PartitionJob, storageJob).pipe(Layer.provideMerge(collecting))
     const context = yield* Layer.build(server.pipe(Layer.provideMerge(services)))
     const firstKey = yield* Context.get(context, AdminKeys).createFirst.pipe(
       Effect.mapError(({ message }) => new StartError({ message }))

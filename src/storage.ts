@@ -12,13 +12,16 @@ type Backend = Layer.Layer<Storage, StartError, AppDatabase | DatabaseUrl | Sett
 /** This file's neighbour, in the sources and in a bundle alike. */
 const LAKE_WORKER = new URL(import.meta.url.endsWith(".ts") ? "./lakeWorker.ts" : "./lakeWorker.js", import.meta.url)
 
-/** Loaded when it is chosen: a collector that writes to Postgres has no use for it. */
+/** Loaded when it is chosen: a collector that writes to Postgres has no use for the lake's code. */
+const loaded = <A>(load: () => Promise<A>): Effect.Effect<A, StartError> =>
+  Effect.tryPromise({
+    try: load,
+    catch: (cause) => new StartError({ message: `The lake's code can't be loaded: ${String(cause)}` })
+  })
+
 const iceberg: Backend = Layer.unwrap(
   Effect.map(
-    Effect.tryPromise({
-      try: () => import("../layers/iceberg/IcebergStorage.ts"),
-      catch: (cause) => new StartError({ message: `The lake's code can't be loaded: ${String(cause)}` })
-    }),
+    loaded(() => import("../layers/iceberg/IcebergStorage.ts")),
     ({ icebergStorage }) => icebergStorage(LAKE_WORKER)
   )
 )
@@ -32,4 +35,18 @@ const BACKENDS: Readonly<Record<typeof STORAGE_BACKEND.default, Backend>> = {
 /** The storage that the setting names. */
 export const storage: Backend = Layer.unwrap(
   Effect.map(Settings, (settings) => BACKENDS[settings.get(STORAGE_BACKEND)])
+)
+
+type Job = Layer.Layer<never, StartError, AppDatabase | DatabaseUrl | Settings>
+
+const lakeJob: Job = Layer.unwrap(
+  Effect.map(
+    loaded(() => import("../layers/iceberg/LakeJob.ts")),
+    (module) => module.lakeJob(LAKE_WORKER)
+  )
+)
+
+/** What the storage that the setting names needs done from time to time, in one process of all. */
+export const storageJob: Job = Layer.unwrap(
+  Effect.map(Settings, (settings) => (settings.get(STORAGE_BACKEND) === "iceberg" ? lakeJob : Layer.empty))
 )

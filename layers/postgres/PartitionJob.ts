@@ -2,6 +2,7 @@ import type { PgClient } from "@effect/sql-pg"
 import { Clock, Effect, Layer, Random } from "effect"
 import type { SqlError } from "effect/sql"
 import { AppDatabase } from "./Database.ts"
+import { withJobLock } from "./jobLock.ts"
 import { sqlMessage } from "./sqlErrors.ts"
 import { ensureMonth, monthStart } from "./storage/months.ts"
 
@@ -101,19 +102,14 @@ const moveMonth = Effect.fnUntraced(function* (sql: PgClient.PgClient, { first, 
 export const maintainPartitions = Effect.fnUntraced(function* (
   sql: PgClient.PgClient
 ): Effect.fn.Return<void, SqlError.SqlError> {
-  yield* Effect.gen(function* () {
-    const connection = yield* sql.reserve
-    const locked = yield* connection.executeValues(`SELECT pg_try_advisory_lock(${JOB_LOCK})`, [])
-    if (locked[0]?.[0] !== true) return
-    yield* Effect.addFinalizer(() =>
-      Effect.ignore(connection.execute(`SELECT pg_advisory_unlock(${JOB_LOCK})`, [], undefined))
-    )
+  const job = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     for (let ahead = 0; ahead <= MONTHS_AHEAD; ahead++) yield* ensureMonth(sql, monthStart(now, ahead))
     for (const parent of PARENTS) {
       for (const month of yield* monthsToMove(sql, parent, now)) yield* moveMonth(sql, parent, month)
     }
-  }).pipe(Effect.scoped)
+  })
+  yield* withJobLock(sql, JOB_LOCK, job)
 })
 
 const pause = (ms: number) => Effect.flatMap(Random.next, (chance) => Effect.sleep(ms * (1 + JITTER * (chance - 0.5))))
