@@ -15,8 +15,8 @@ import { freshWarehouse, lakeS3, MOTO_KEYS } from "./lake.ts"
 
 /** Iceberg's library is fetched the first time. */
 const TIMEOUT_MS = 600_000
-/** Between our load and our commit: as long as the library takes for its own, else it never gets its turn. */
-const PAUSE = "50 millis"
+/** Between our load and our commit: some times what the library takes for its own, else it never gets its turn. */
+const PAUSE = "400 millis"
 
 const database = `catalogs_${process.pid}`
 const warehouse = freshWarehouse()
@@ -154,8 +154,9 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs", "moto")))("Iceberg's own 
           const last = yield* catalog.load(name)
           expect(snapshotIds(last)).toHaveLength(3)
           expect(last.metadata.properties["changes"]).toBe(String(changes))
-          expect([changes > 0, conflicts >= 0]).toEqual([true, true])
-          console.log(`${type}: ${changes} changes, ${conflicts} conflicts of ours`)
+          expect(changes).toBeGreaterThan(0)
+          // A REST server decides by requirements, and a property needs none that an append breaks.
+          expect(conflicts > 0).toBe(type === "jdbc")
         }).pipe(Effect.scoped, Effect.runPromise),
       TIMEOUT_MS
     )

@@ -1,8 +1,10 @@
+import { afterAll } from "bun:test"
 import { Redacted } from "effect"
 import type { AwsCredentials } from "../../../../layers/iceberg/io/AwsCredentials.ts"
 import type { S3Options } from "../../../../layers/iceberg/io/S3ObjectStore.ts"
 import { BUCKET, CREDENTIALS, REGION } from "../../../../scripts/services/credentials.ts"
 import { endpoint } from "../../../../scripts/services/place.ts"
+import { emptyLake, seaweedfs } from "../../../../scripts/services/seaweedfs.ts"
 
 const keys = ({
   accessKeyId,
@@ -24,5 +26,14 @@ export const lakeS3 = (options: Partial<S3Options> = {}): S3Options => ({
   ...options
 })
 
-/** A folder in the bucket that no other test uses. */
-export const freshWarehouse = (): string => `s3://${BUCKET}/test-${crypto.randomUUID()}`
+/** Thousands of small files, one request each. */
+const CLEAN_UP_MS = 120_000
+
+/** What the tests of this process have in the bucket. */
+const OURS = `test-${process.pid}-`
+afterAll(async () => {
+  if (await seaweedfs.isReady()) await emptyLake(OURS)
+}, CLEAN_UP_MS)
+
+/** A folder in the bucket that no other test uses; gone when its test file is done. */
+export const freshWarehouse = (): string => `s3://${BUCKET}/${OURS}${crypto.randomUUID()}`

@@ -1,0 +1,154 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { event } from "../../../bench/load/mix.ts"
+import { seeded } from "../../../bench/load/random.ts"
+import { CREDENTIALS, REGION } from "../../../scripts/services/credentials.ts"
+import { dropDatabase, ensureDatabase } from "../../../scripts/services/database.ts"
+import { endpoint } from "../../../scripts/services/place.ts"
+import { emptyLake } from "../../../scripts/services/seaweedfs.ts"
+import { FIREFOX, SITE } from "../../support/collect.ts"
+import { prepareInstance } from "../../support/database.ts"
+import { Footfall } from "../../support/footfallProcess.ts"
+import { run } from "../../support/Program.ts"
+
+const ROOT = join(import.meta.dir, "../../..")
+/** What no batch exceeds, by default. */
+const BATCH = 1_000
+const NAMESPACE = "product_analytics"
+
+/** The settings of the local S3. */
+export const s3Settings = (): Record<string, string> => ({
+  PRODUCT_ANALYTICS_ICEBERG_S3_BUCKET: "lake",
+  PRODUCT_ANALYTICS_ICEBERG_S3_ENDPOINT: endpoint.s3(),
+  PRODUCT_ANALYTICS_ICEBERG_AWS_REGION: REGION,
+  PRODUCT_ANALYTICS_ICEBERG_AWS_ACCESS_KEY: CREDENTIALS.s3.accessKeyId,
+  PRODUCT_ANALYTICS_ICEBERG_AWS_SECRET_KEY: CREDENTIALS.s3.secretAccessKey
+})
+
+/** Events of every kind that the collector takes, with texts that engines get wrong when they can. */
+const oddEvents = (): ReadonlyArray<object> => {
+  const payload = { website: SITE, hostname: "shop.example", url: "/", screen: "1920x1080", language: "en" }
+  return [
+    { type: "event", payload: { ...payload, title: "Emoji \u{1f600} and \u8a9e", url: "/caf\u00e9?q=\u{1f4a9}" } },
+    { type: "event", payload: { ...payload, name: "empty", data: {} } },
+    {
+      type: "event",
+      payload: { ...payload, name: "values", data: { a: "", b: null, "c.d": "\u{10ffff}", e: [1, "x"] } }
+    },
+    { type: "event", payload: { ...payload, name: "revenue", data: { revenue: 999_999_999.9999, currency: "jpy" } } },
+    { type: "event", payload: { ...payload, timestamp: 86_400, title: "1970" } },
+    { type: "event", payload: { ...payload, timestamp: 4_102_444_800, title: "2100" } },
+    { type: "performance", payload: { ...payload, lcp: 1234.5, inp: 12, fcp: 900.1, ttfb: 80, cls: 0.1234 } },
+    {
+      type: "identify",
+      payload: { ...payload, id: "user-1", data: { plan: "Team", seats: 5, since: "2026-01-01T00:00:00Z" } }
+    },
+    { type: "identify", payload: { ...payload, data: { beta: true } } }
+  ]
+}
+
+export interface LakeCollectorOptions {
+  /** Names the database and the folder in the bucket. */
+  readonly name: string
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** A collector that writes to a lake of its own on the local services. */
+export class LakeCollector implements AsyncDisposable {
+  readonly name: string
+  /** Events that were answered 200, identities not counted. */
+  events = 0
+  readonly #environment: Readonly<Record<string, string>>
+  readonly #folder: string
+  readonly #random = seeded(20_261_124)
+  #process: Footfall | null = null
+
+  private constructor(name: string, folder: string, environment: Readonly<Record<string, string>>) {
+    this.name = name
+    this.#folder = folder
+    this.#environment = environment
+  }
+
+  static async open({ environment = {}, name }: LakeCollectorOptions): Promise<LakeCollector> {
+    const instance = await prepareInstance(await ensureDatabase(name))
+    const folder = mkdtempSync(join(tmpdir(), "footfall-lake-"))
+    return new LakeCollector(name, folder, {
+      ...s3Settings(),
+      ...instance,
+      STORAGE_BACKEND: "iceberg",
+      SPOOL_DIR: join(folder, "spool"),
+      PRODUCT_ANALYTICS_ICEBERG_CATALOG_NAME: name,
+      PRODUCT_ANALYTICS_ICEBERG_S3_PREFIX: `${name}/`,
+      PRODUCT_ANALYTICS_ICEBERG_FLUSH_INTERVAL_SECONDS: "3600",
+      ...environment
+    })
+  }
+
+  async start(): Promise<void> {
+    this.#process = await Footfall.start({ environment: this.#environment })
+  }
+
+  get process(): Footfall {
+    if (this.#process === null) throw new Error("The collector is not started.")
+    return this.#process
+  }
+
+  /** Stops it as an operator does, which brings all that it has into the lake. */
+  async stop(): Promise<void> {
+    this.process.signal("SIGTERM")
+    const code = await this.process.ended()
+    if (code !== 0) throw new Error(`The collector ended with ${code}: ${this.process.output}`)
+    this.#process = null
+  }
+
+  async #post(items: ReadonlyArray<object>): Promise<void> {
+    const response = await fetch(`${this.process.url}/api/batch`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "user-agent": FIREFOX },
+      body: JSON.stringify(items)
+    })
+    const answer = (await response.json()) as { readonly processed: number; readonly errors: number }
+    if (response.status !== 200 || answer.processed !== items.length || answer.errors !== 0) {
+      throw new Error(`Not every event was taken: ${JSON.stringify(answer)}`)
+    }
+  }
+
+  /** Sends so many events of the benchmarks' mix. */
+  async send(count: number): Promise<void> {
+    for (let sent = 0; sent < count; sent += BATCH) {
+      const items = Array.from({ length: Math.min(BATCH, count - sent) }, () => event(this.#random, SITE))
+      await this.#post(items)
+      this.events += items.length
+    }
+  }
+
+  /** Sends one of each kind; two of them are identities. */
+  async sendOdd(): Promise<void> {
+    const items = oddEvents()
+    await this.#post(items)
+    this.events += items.length - 2
+  }
+
+  /** `footfall lake …` beside the collector; its JSON. */
+  async lake(...args: ReadonlyArray<string>): Promise<unknown> {
+    const { code, out, output } = await run([process.execPath, join(ROOT, "src/cli.ts"), "lake", ...args, "--json"], {
+      cwd: ROOT,
+      environment: this.#environment
+    })
+    if (code !== 0) throw new Error(`lake ${args.join(" ")} ended with ${code}: ${output}`)
+    return JSON.parse(out)
+  }
+
+  /** The tables as `namespace.table`. */
+  static table(name: "pa_events" | "pa_sessions" | "pa_session_data"): string {
+    return `${NAMESPACE}.${name}`
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process?.kill()
+    await dropDatabase(this.name)
+    await emptyLake(`${this.name}/`)
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
