@@ -7,6 +7,8 @@ import { batch } from "./batch/batch.ts"
 import { boot } from "./boot/boot.ts"
 import { ingest } from "./ingest/ingest.ts"
 import { lake } from "./lake/lake.ts"
+import { lakeDay } from "./lake-day/lakeDay.ts"
+import { lakeFiles } from "./lake-files/lakeFiles.ts"
 import { memory } from "./memory/memory.ts"
 import { pipelineCpu } from "./pipeline-cpu/pipelineCpu.ts"
 import { storage } from "./storage/storage.ts"
@@ -22,7 +24,9 @@ const CASES: Readonly<Record<string, Case>> = {
   storage,
   boot,
   memory,
-  lake
+  lake,
+  "lake-day": lakeDay,
+  "lake-files": lakeFiles
 }
 
 const USAGE = `Usage: bun bench [--short] [--write] [case ...]

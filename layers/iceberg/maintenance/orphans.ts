@@ -1,6 +1,7 @@
 import { Clock, Effect, Stream } from "effect"
 import type { Catalog, Table, TableName } from "../catalog/Catalog.ts"
 import type { IcebergError } from "../IcebergError.ts"
+import { canonicalLocation } from "../io/location.ts"
 import type { StoredObject } from "../io/ObjectStore.ts"
 import type { TableMetadata } from "../metadata/TableMetadata.ts"
 import { forEachEntry, manifestsIn } from "./reachable.ts"
@@ -16,9 +17,6 @@ export interface Orphans {
   readonly seen: number
 }
 
-/** The same place under the names that engines give it: `s3a://`, `s3n://`, `file:/`. */
-const placeOf = (location: string): string => location.replace(/^s3[an]:\/\//, "s3://").replace(/^file:\/*/, "file:///")
-
 const statisticsPath = (one: unknown): ReadonlyArray<string> =>
   typeof one === "object" && one !== null && "statistics-path" in one && typeof one["statistics-path"] === "string"
     ? [one["statistics-path"]]
@@ -28,7 +26,7 @@ const statisticsPath = (one: unknown): ReadonlyArray<string> =>
 const namedBy = Effect.fnUntraced(function* (table: Table) {
   const { metadata } = table
   const named = new Set<string>()
-  const add = (location: string) => named.add(placeOf(location))
+  const add = (location: string) => named.add(canonicalLocation(location))
   add(table.metadataLocation)
   for (const { "metadata-file": file } of metadata["metadata-log"] ?? []) add(file)
   for (const snapshot of metadata.snapshots ?? []) add(snapshot["manifest-list"])
@@ -72,7 +70,7 @@ export const removeOrphans = Effect.fnUntraced(function* (
     )
   }
   const named = yield* namedBy(yield* catalog.load(name))
-  const files = old.filter(({ location }) => !named.has(placeOf(location)))
+  const files = old.filter(({ location }) => !named.has(canonicalLocation(location)))
   if (!dryRun) {
     for (let index = 0; index < files.length; index += REMOVED_AT_ONCE) {
       const some = files.slice(index, index + REMOVED_AT_ONCE)
