@@ -31,7 +31,7 @@ export const lakeDay: Case = async ({ databaseUrl, short }) =>
         for (let commit = 1; commit <= commits; commit++) {
           const rows = new PartitionedRows(TABLES)
           for (const record of records(EVENTS, Date.now())) {
-            rows.add(decodeRecord(Buffer.from(encodeEvent(record, null, Date.now()))), () => true)
+            rows.add(decodeRecord(Buffer.from(encodeEvent(record, null, Date.now())))!, () => true)
           }
           const file = yield* writeFile(writable, rows.all().next().value!)
           const began = performance.now()

@@ -24,7 +24,7 @@ const eventsOf = (folder: string): ReadonlyArray<LogRecord> => {
   const start = segmentStarts(readdirSync(folder))[0] ?? 0
   for (const { payload } of readRecords(folder, start, Number.MAX_SAFE_INTEGER, () => {})) {
     const record = decodeRecord(payload)
-    if (isEvent(record)) events.push(record)
+    if (record !== undefined && isEvent(record)) events.push(record)
   }
   return events
 }

@@ -26,7 +26,7 @@ import type { IcebergError } from "./IcebergError.ts"
 import { lakeConfig } from "./LakeConfig.ts"
 import { encodeEvent, encodeIdentity } from "./log/records.ts"
 import { makeFlusher } from "./storage/Flusher.ts"
-import { report, reportFlushed } from "./storage/Writers.ts"
+import { report, reportFlushed, reportGone } from "./storage/Writers.ts"
 import { type LakeThread, makeLakeThread } from "./worker/LakeThread.ts"
 import type { FlushResult } from "./writer/LakeWriter.ts"
 
@@ -38,6 +38,8 @@ const REPORT_INTERVAL = "2 seconds"
 const ADOPTION_INTERVAL = "30 seconds"
 /** How long the last flush may take when the process stops. What is left then stays in the log, for the next start. */
 const LAST_FLUSH_TIMEOUT = "15 seconds"
+/** How long telling of the end may take; others notice it by themselves. */
+const LAST_REPORT_TIMEOUT = "2 seconds"
 
 const unavailable = (message: string) => new StorageError({ reason: "Unavailable", message })
 
@@ -131,18 +133,20 @@ export const icebergStorage = (
         Effect.ignore(spool.settled),
         Effect.suspend(() => flusher.flush(spool.durable()))
       )
+      const state = () => ({
+        logId: spool.id,
+        host: hostname(),
+        folder: spool.folder,
+        backlogBytes: flusher.backlog(),
+        lastSuccessAt: flusher.lastSuccessAt(),
+        failure: flusher.failure()?.message ?? null
+      })
       yield* background(
         REPORT_INTERVAL,
         Effect.gen(function* () {
-          const asked = yield* report(sql, {
-            logId: spool.id,
-            host: hostname(),
-            folder: spool.folder,
-            backlogBytes: flusher.backlog(),
-            lastSuccessAt: flusher.lastSuccessAt(),
-            failure: flusher.failure()?.message ?? null
-          })
-          if (asked) yield* Effect.andThen(flush, reportFlushed(sql, spool.id))
+          if (!(yield* report(sql, state()))) return
+          yield* flush
+          yield* reportFlushed(sql, state())
         })
       )
       yield* background(
@@ -161,6 +165,12 @@ export const icebergStorage = (
           Effect.catch(({ message }) =>
             Effect.logWarning(
               `${flusher.backlog()} bytes stay in ${spool.folder} for the next start, the lake did not take them: ${message}`
+            )
+          ),
+          Effect.andThen(
+            Effect.suspend(() => reportGone(sql, spool.id, flusher.backlog())).pipe(
+              Effect.timeout(LAST_REPORT_TIMEOUT),
+              Effect.ignore
             )
           )
         )
@@ -201,9 +211,13 @@ const storageOf = (
       }
       const session = record.session
       if (session === null || stored.has(session.id)) return spool.append(encodeEvent(record, null, stamp()))
-      return Effect.tap(spool.append(encodeEvent(record, session, stamp())), () =>
-        Effect.sync(() => stored.add(session.id))
-      )
+      return Effect.suspend(() => {
+        // Those that come behind it go without: when it fails, they do too.
+        stored.add(session.id)
+        return Effect.tapError(spool.append(encodeEvent(record, session, stamp())), () =>
+          Effect.sync(() => stored.remove(session.id))
+        )
+      })
     },
     saveIdentity: (record) => spool.append(encodeIdentity(record, stamp())),
     flush: Effect.mapError(flush, ({ message }) => unavailable(message)),

@@ -14,4 +14,9 @@ export class StoredSessions {
   add(id: string): void {
     this.#recent.set(id, true)
   }
+
+  /** It is not stored after all. */
+  remove(id: string): void {
+    this.#recent.delete(id)
+  }
 }

@@ -290,7 +290,7 @@ export const LAKE_S3_PREFIX = define(
   "a key's beginning",
   Schema.String.check(Schema.isPattern(/^[\w\-./=]*$/)),
   "product-analytics/",
-  "Beginning of every key in the bucket."
+  "Beginning of every key in the bucket; `/` for none."
 )
 export const LAKE_S3_ENDPOINT = define(
   "Lake",

@@ -29,3 +29,10 @@ test("it never answers more entries than it may hold, and never a wrong value", 
     })
   )
 })
+
+test("what is deleted is gone, young or old", () => {
+  const recent = new Recent<number>(4)
+  for (const [index, key] of ["a", "b", "c"].entries()) recent.set(key, index)
+  for (const key of ["a", "c"]) recent.delete(key)
+  expect(["a", "b", "c"].map((key) => recent.get(key))).toEqual([undefined, 1, undefined])
+})

@@ -48,7 +48,7 @@ const refused: ReadonlyArray<readonly [path: string, specifier: string, sentence
   [
     "layers/geo/MaxmindGeo.ts",
     "../../src/pipeline/page.ts",
-    "layers/geo/MaxmindGeo.ts imports src/pipeline/page.ts; layers/ may import layers/, src/domain/, src/ports/, migrations/ alone."
+    "layers/geo/MaxmindGeo.ts imports src/pipeline/page.ts; layers/ may import layers/, src/domain/, src/ports/, migrations/, src/version.ts alone."
   ],
   [
     "src/pipeline/page.ts",

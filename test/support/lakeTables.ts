@@ -46,7 +46,7 @@ export const writeEvents = (
         createdAt: day * DAY_MS + index,
         properties: [text("plan", "Team"), { key: "seats", type: DataType.number, string: "5", number: 5, date: null }]
       })
-      rows.add(decodeRecord(Buffer.from(encodeEvent(record, null, Date.now()))), (name) => name === "pa_events")
+      rows.add(decodeRecord(Buffer.from(encodeEvent(record, null, Date.now())))!, (name) => name === "pa_events")
     }
   }
   return Effect.forEach(rows.all(), (one) => {

@@ -20,9 +20,6 @@ export type LogRecord =
 export const isEvent = (record: LogRecord): record is Extract<LogRecord, readonly [1, ...unknown[]]> =>
   record[0] === KIND.event
 
-/** Whether this version knows the record's kind; a newer one may have written others. */
-export const isKnown = (record: LogRecord): boolean => record[0] === KIND.event || record[0] === KIND.identity
-
 const pairs = (properties: ReadonlyArray<Property>): ReadonlyArray<string> | null => {
   if (properties.length === 0) return null
   const texts: Array<string> = []
@@ -114,5 +111,13 @@ export const encodeIdentity = ({ createdAt, properties, session }: IdentityRecor
 
 const utf8 = new TextDecoder()
 
-/** Throws when the bytes are no record. */
-export const decodeRecord = (bytes: Uint8Array): LogRecord => JSON.parse(utf8.decode(bytes)) as LogRecord
+/** Undefined for bytes that are no record of this version; a newer one may have written others. */
+export const decodeRecord = (bytes: Uint8Array): LogRecord | undefined => {
+  try {
+    const decoded: unknown = JSON.parse(utf8.decode(bytes))
+    const kind: unknown = Array.isArray(decoded) ? decoded[0] : undefined
+    return kind === KIND.event || kind === KIND.identity ? (decoded as LogRecord) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -46,9 +46,33 @@ export const report = (sql: PgClient.PgClient, of: Report): Effect.Effect<boolea
   )
 
 /** Tells that all that a collector had accepted when it was asked is in the lake. */
-export const reportFlushed = (sql: PgClient.PgClient, logId: string): Effect.Effect<void, SqlError.SqlError> =>
+export const reportFlushed = (
+  sql: PgClient.PgClient,
+  { backlogBytes, lastSuccessAt, logId }: Report
+): Effect.Effect<void, SqlError.SqlError> =>
   Effect.asVoid(
-    sql.unsafe("UPDATE product_analytics_lake_writer SET flushed_at = flush_asked_at WHERE log_id = $1", [logId])
+    sql.unsafe(
+      `UPDATE product_analytics_lake_writer
+      SET flushed_at = flush_asked_at, backlog_bytes = $2, last_success_at = to_timestamp($3::float8 / 1000), failure = NULL
+      WHERE log_id = $1`,
+      [logId, backlogBytes, lastSuccessAt]
+    )
+  )
+
+/** Tells that a collector has stopped, and what it left in its log; one that left nothing is forgotten. */
+export const reportGone = (
+  sql: PgClient.PgClient,
+  logId: string,
+  backlogBytes: number
+): Effect.Effect<void, SqlError.SqlError> =>
+  Effect.asVoid(
+    backlogBytes === 0
+      ? sql.unsafe("DELETE FROM product_analytics_lake_writer WHERE log_id = $1", [logId])
+      : sql.unsafe(
+          `UPDATE product_analytics_lake_writer SET backlog_bytes = $2, seen_at = seen_at - make_interval(secs => $3)
+          WHERE log_id = $1`,
+          [logId, backlogBytes, GONE_AFTER_SECONDS]
+        )
   )
 
 interface Row {

@@ -39,15 +39,13 @@ export const makeLakeThread = Effect.fnUntraced(function* (
     const started: Running = { worker: new Worker(entry), calls: new Map() }
     const post = (message: ToWorker) => started.worker.postMessage(message)
     started.worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+      // Nobody knows what a defect leaves behind: a trap in parquet-wasm makes its memory unusable.
+      if (data.type === "defect") return end(started, data.message)
       const resume = started.calls.get(data.id)
       started.calls.delete(data.id)
-      if (data.type === "answered") resume?.(Effect.succeed(data.answer))
-      else if (data.type === "failed") resume?.(Effect.fail(icebergError(data.reason, data.message)))
-      else {
-        resume?.(Effect.fail(icebergError("Unavailable", data.message)))
-        // Nobody knows what a defect leaves behind: a trap in parquet-wasm makes its memory unusable.
-        end(started, data.message)
-      }
+      resume?.(
+        data.type === "answered" ? Effect.succeed(data.answer) : Effect.fail(icebergError(data.reason, data.message))
+      )
     }
     started.worker.onerror = ({ message }) => end(started, message)
     started.worker.addEventListener("close", () => end(started, "it closed."))

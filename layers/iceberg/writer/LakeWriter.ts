@@ -3,7 +3,7 @@ import { readRecords } from "../../spool/readRecords.ts"
 import type { Damage } from "../../spool/scan.ts"
 import type { Catalog, Table } from "../catalog/Catalog.ts"
 import { type IcebergError, icebergError } from "../IcebergError.ts"
-import { decodeRecord, isKnown } from "../log/records.ts"
+import { decodeRecord } from "../log/records.ts"
 import type { DataFile } from "../manifest/DataFile.ts"
 import { encodeParquet } from "../parquet/encode.ts"
 import { PartitionedRows, type Rows } from "../parquet/rows.ts"
@@ -24,6 +24,11 @@ const SIZE_EVERY = 1_000
 const COMMIT_ROWS = 500_000
 /** Files on their way at the same time. */
 const UPLOADS = 8
+/**
+ * How long files wait for a commit that does not come about, in ms; then they are left to be removed as orphans, the youngest of
+ * which are twice as old, and the log is read again.
+ */
+const PREPARED_FOR = 12 * 3_600_000
 
 /** A collector's log. */
 export interface Log {
@@ -57,7 +62,7 @@ interface Lane {
   /** Every record up to here is in the table, or has no rows for it. */
   done: number
   /** A commit that is prepared and not known to be in. */
-  prepared: { readonly change: SnapshotChange; readonly upTo: number } | null
+  prepared: { readonly change: SnapshotChange; readonly upTo: number; readonly at: number } | null
 }
 
 export interface LakeWriter {
@@ -186,10 +191,10 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
       let sinceSize = 0
       for (const record of readRecords(log.folder, from, upTo, (damage) => result.damages.push(damage))) {
         const decoded = decodeRecord(record.payload)
-        if (!isKnown(decoded)) {
+        if (decoded === undefined) {
           return yield* icebergError(
             "Invalid",
-            `The log in ${log.folder} holds a record of a kind that this version does not know, at ${record.position}. Start the version that wrote it.`
+            `The log in ${log.folder} holds a record that this version does not know, at ${record.position}. Start the version that wrote it.`
           )
         }
         chunk.add(decoded, (name) => record.position > of[name].done)
@@ -208,6 +213,8 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
       return { files, position: rows >= COMMIT_ROWS ? position : upTo }
     })
 
+    const isOld = ({ prepared }: Lane) => prepared !== null && performance.now() - prepared.at > PREPARED_FOR
+    if (Object.values(lanes.get(log.id) ?? {}).some(isOld)) forget()
     const opened = yield* openTables
     const of = lanesOf(log, opened)
     // What an earlier call left open comes first: its rows are between what is done and what follows.
@@ -224,7 +231,8 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
           const writable = (yield* openTables)[name]
           const watermark = watermarkOf(writable.table.metadata, log.id)
           const range = { logId: log.id, watermark, upTo: position }
-          lane.prepared = { change: yield* prepareAppend(writable, files[name], range), upTo: position }
+          const change = yield* prepareAppend(writable, files[name], range)
+          lane.prepared = { change, upTo: position, at: performance.now() }
         }
       }
       yield* commitAll(of)

@@ -1,0 +1,161 @@
+import { expect, setDefaultTimeout, test } from "bun:test"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Redacted } from "effect"
+import { FIREFOX, SITE } from "../support/collect.ts"
+import { prepareInstance } from "../support/database.ts"
+import { until } from "../support/eventually.ts"
+import { Footfall } from "../support/footfallProcess.ts"
+import { freshDatabase } from "../support/postgres.ts"
+import { footfall } from "./support.ts"
+
+setDefaultTimeout(60_000)
+
+const DAY_S = 86_400
+
+/** An instance with a lake in a folder. */
+const makeInstance = async (all: AsyncDisposableStack) => {
+  const folder = mkdtempSync(join(tmpdir(), "footfall-lake-"))
+  all.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const warehouse = join(folder, "lake")
+  const environment = {
+    ...(await prepareInstance(Redacted.value(await freshDatabase()))),
+    STORAGE_BACKEND: "iceberg",
+    SPOOL_DIR: join(folder, "spool"),
+    PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: `file://${warehouse}`,
+    PRODUCT_ANALYTICS_ICEBERG_FLUSH_INTERVAL_SECONDS: "3600"
+  }
+  const lake = (...args: ReadonlyArray<string>) => footfall(["lake", ...args], environment)
+  const start = async () => all.use(await Footfall.start({ environment }))
+  return { environment, lake, start, events: join(warehouse, "product_analytics", "pa_events") }
+}
+
+const send = async (collector: Footfall, count: number, timestamp?: number): Promise<void> => {
+  const payload = {
+    website: SITE,
+    hostname: "shop.example",
+    url: "/",
+    ...(timestamp === undefined ? {} : { timestamp })
+  }
+  const response = await fetch(`${collector.url}/api/batch`, {
+    method: "POST",
+    headers: { "user-agent": FIREFOX },
+    body: JSON.stringify(Array.from({ length: count }, () => ({ type: "event", payload })))
+  })
+  expect(await response.json()).toMatchObject({ processed: count, errors: 0 })
+}
+
+const filesIn = (folder: string, ending: string): ReadonlyArray<string> =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(ending))
+    .map((name) => join(folder, name))
+
+test("a lake is told of, flushed, verified and looked after from the command line", async () => {
+  await using all = new AsyncDisposableStack()
+  const { events, lake, start } = await makeInstance(all)
+
+  const empty = await lake("status")
+  expect(empty).toMatchObject({ code: 0, err: "" })
+  expect(empty.out).toBe(
+    "Catalog footfall (jdbc)\n\nThe lake has no tables yet: the first flush makes them.\n\nNo collector writes to the lake.\n"
+  )
+  expect((await lake("flush")).out).toBe("No collector that writes to the lake is running.\n")
+
+  const collector = await start()
+  await send(collector, 20)
+  const yesterday = Math.floor(Date.now() / 1_000) - 2 * DAY_S
+  await until("telling of itself", async () =>
+    /\n\S+ +\S+\/spool\/0 +running +\d+\.\d kB +never\n/.test((await lake("status")).out)
+  )
+  expect((await lake("flush")).out).toBe("1 collector has flushed.\n")
+  for (let round = 0; round < 3; round++) {
+    await send(collector, 5, yesterday)
+    expect(JSON.parse((await lake("flush", "--json")).out)).toEqual({ collectors: 1, flushed: true })
+  }
+
+  const status = JSON.parse((await lake("status", "--json")).out)
+  expect(status).toMatchObject({
+    catalog: { type: "jdbc", name: "footfall" },
+    tables: [
+      { name: "pa_events", rows: 35, files: 4, snapshots: 4, manifests: 4 },
+      { name: "pa_sessions" },
+      { name: "pa_session_data", rows: 0, snapshots: 0, snapshot_id: null }
+    ],
+    collectors: [{ running: true, backlog_bytes: 0, failure: null }]
+  })
+
+  expect((await lake("verify")).out).toMatch(
+    /^pa_events: 4 files, 35 rows, \d+\.\d kB read; all as the manifests say\.\npa_sessions: /
+  )
+  expect((await lake("compact", "--dry-run", "--table", "pa_events")).out).toMatch(
+    /^pa_events: 3 files \(\d+\.\d kB, 15 rows\) would become 1\.\n$/
+  )
+  expect((await lake("compact", "--table", "pa_events")).out).toMatch(
+    /^pa_events: 3 files \(\d+\.\d kB, 15 rows\) became 1 \(\d+\.\d kB\)\.\n$/
+  )
+  expect((await lake("compact")).out).toBe(
+    "pa_events: nothing to compact.\npa_sessions: nothing to compact.\npa_session_data: nothing to compact.\n"
+  )
+
+  const orphan = join(events, "data", "lost.parquet")
+  writeFileSync(orphan, "lost")
+  expect((await lake("orphans", "--table", "pa_events")).out).toMatch(
+    /^pa_events: 0 of \d+ files \(0 B\) belong to nothing and were removed\.\n$/
+  )
+  utimesSync(orphan, new Date(0), new Date(0))
+  expect((await lake("orphans", "--table", "pa_events", "--dry-run")).out).toMatch(
+    new RegExp(
+      `^pa_events: 1 of \\d+ files \\(4 B\\) belong to nothing and would be removed\\.\\n {2}file://${orphan}\\n$`
+    )
+  )
+  expect((await lake("orphans")).out).toStartWith("pa_events: 1 of ")
+  expect(filesIn(events, "lost.parquet")).toEqual([])
+
+  collector.signal("SIGTERM")
+  expect(await collector.ended()).toBe(0)
+  expect((await lake("status")).out).toEndWith("\nNo collector writes to the lake.\n")
+})
+
+test("snapshots past their age go with the files that only they needed, and a dry run says which", async () => {
+  await using all = new AsyncDisposableStack()
+  const { environment, events, lake, start } = await makeInstance(all)
+  const collector = await start()
+  const old = Math.floor(Date.now() / 1_000) - 5 * DAY_S
+  for (let round = 0; round < 3; round++) {
+    await send(collector, 2, old)
+    await until("flushed", async () => (await lake("flush")).out === "1 collector has flushed.\n")
+  }
+  await lake("compact")
+  const expire = (...args: ReadonlyArray<string>) =>
+    footfall(["lake", "expire", "--table", "pa_events", ...args], {
+      ...environment,
+      PRODUCT_ANALYTICS_ICEBERG_SNAPSHOTS_MIN: "1",
+      PRODUCT_ANALYTICS_ICEBERG_SNAPSHOT_MAX_AGE_SECONDS: "60"
+    })
+  expect((await expire("--dry-run")).out).toStartWith("pa_events: 0 snapshots would be removed, with 0 files")
+  expect(filesIn(events, ".parquet").length).toBe(4)
+})
+
+test("a damaged file is named, and the exit code says so", async () => {
+  await using all = new AsyncDisposableStack()
+  const { events, lake, start } = await makeInstance(all)
+  const collector = await start()
+  await send(collector, 3)
+  await until("flushed", async () => (await lake("flush")).out === "1 collector has flushed.\n")
+  const [file] = filesIn(events, ".parquet")
+  truncateSync(file!, readFileSync(file!).length - 100)
+  const damaged = await lake("verify", "--table", "pa_events")
+  expect(damaged.code).toBe(1)
+  expect(damaged.out).toContain(`  file://${file}: it can't be read: `)
+  const json = await lake("verify", "--json")
+  expect(json.code).toBe(1)
+  expect(JSON.parse(json.out)[0]).toMatchObject({ table: "pa_events", problems: [expect.stringContaining(file!)] })
+})
+
+test("a lake whose settings are wrong is not looked for, and the setting is named", async () => {
+  const url = Redacted.value(await freshDatabase())
+  const refused = await footfall(["lake", "status"], { DATABASE_URL: url })
+  expect(refused).toMatchObject({ code: 2, out: "" })
+  expect(refused.err).toContain("PRODUCT_ANALYTICS_ICEBERG_S3_BUCKET is missing")
+})

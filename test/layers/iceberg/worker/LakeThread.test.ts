@@ -1,0 +1,65 @@
+import { afterEach, expect, test } from "bun:test"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Fiber } from "effect"
+import type { LakeConfig } from "../../../../layers/iceberg/LakeConfig.ts"
+import { encodeEvent } from "../../../../layers/iceberg/log/records.ts"
+import { makeLakeThread } from "../../../../layers/iceberg/worker/LakeThread.ts"
+import { openSpool } from "../../../../layers/spool/Spool.ts"
+import { run } from "../../../support/controlPlane.ts"
+import { event } from "../../../support/records.ts"
+
+const ENTRY = new URL("../../../support/lakeThreadEntry.ts", import.meta.url)
+const folder = mkdtempSync(join(tmpdir(), "footfall-thread-"))
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const CONFIG: LakeConfig = {
+  catalogType: "hadoop",
+  catalogName: "footfall",
+  namespace: ["product_analytics"],
+  warehouse: `file://${join(folder, "lake")}`,
+  catalogUri: null,
+  catalogCredentials: null,
+  oauth2ServerUri: null,
+  oauth2Scope: "catalog",
+  signingName: "execute-api",
+  s3Endpoint: null,
+  region: null,
+  keys: null,
+  databaseUrl: "postgres://nobody@127.0.0.1:1/none"
+}
+
+test(
+  "a lake's thread that ends fails what it was doing, and the next call has a new one, which goes on from the log",
+  () =>
+    run(
+      Effect.gen(function* () {
+        const spool = yield* openSpool({
+          folder: join(folder, "spool"),
+          maxPending: 100,
+          maxBytes: 2 ** 30,
+          timeoutMs: 10_000
+        })
+        const records = Array.from({ length: 5 }, () => event())
+        for (const record of records) yield* spool.append(encodeEvent(record, record.session, Date.now()))
+        const thread = yield* makeLakeThread(ENTRY, CONFIG)
+        const log = { folder: spool.folder, id: spool.id }
+        const upTo = spool.durable()
+        expect(yield* thread.call("flush", { log, upTo })).toMatchObject({ position: upTo, rows: 10, files: 2 })
+
+        const lost = yield* Effect.forkChild(
+          Effect.flip(thread.call("flush", { log: { folder: "crash", id: "x" }, upTo: 1 }))
+        )
+        expect((yield* Fiber.join(lost)).reason).toBe("Unavailable")
+        expect(yield* thread.call("flush", { log, upTo })).toMatchObject({ position: upTo, rows: 0, files: 0 })
+
+        const missing = yield* Effect.flip(
+          thread.call("flush", { log: { folder: join(folder, "none"), id: crypto.randomUUID() }, upTo: 5 })
+        )
+        expect(missing.reason).toBe("Unavailable")
+        expect(yield* thread.call("flush", { log, upTo })).toMatchObject({ rows: 0 })
+      })
+    ),
+  30_000
+)
