@@ -3,7 +3,7 @@ import { join } from "node:path"
 import type { Case } from "../support/Bench.ts"
 import { measure } from "../support/load.ts"
 import { median, milliseconds, perSecond } from "../support/report.ts"
-import { ROOT } from "../support/server.ts"
+import { HOSTNAME, ROOT, type Server } from "../support/server.ts"
 
 const CONNECTIONS = 256
 /** Events of the flush that latency and memory are looked at beside. */
@@ -20,6 +20,11 @@ export const lakeFolder = async () => {
     },
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true })
   }
+}
+
+const flushedRows = async (server: Server): Promise<number> => {
+  const metrics = await (await fetch(`http://${HOSTNAME}:${server.port}/metrics`)).text()
+  return Number(/^footfall_lake_rows_total (\d+)/m.exec(metrics)?.[1] ?? 0)
 }
 
 export const lake: Case = async ({ short, startCollector, website }) => {
@@ -41,13 +46,16 @@ export const lake: Case = async ({ short, startCollector, website }) => {
     const half = measured.okPerSecond / 2
     p99.half.push((await measure(collector, { ...one, ratePerSecond: half })).latency.p99)
     // A flush of so many events while clients send on at half of the rate.
+    const until = FLUSHED / half
     await using flushing = await startCollector({
       ...folder.env,
-      PRODUCT_ANALYTICS_ICEBERG_FLUSH_INTERVAL_SECONDS: String(Math.max(1, Math.round(FLUSHED / half))),
+      PRODUCT_ANALYTICS_ICEBERG_FLUSH_INTERVAL_SECONDS: String(Math.max(1, Math.round(until))),
       PRODUCT_ANALYTICS_ICEBERG_FLUSH_BATCH_SIZE: "10000000",
       PRODUCT_ANALYTICS_ICEBERG_FLUSH_BYTES: String(17_179_869_184)
     })
-    const beside = await measure(flushing, { ...one, seconds: time.seconds * 2, ratePerSecond: half })
+    const beside = await measure(flushing, { ...one, seconds: Math.ceil(until * 1.5), ratePerSecond: half })
+    const rows = await flushedRows(flushing)
+    if (rows < FLUSHED / 2) throw new Error(`only ${rows} rows were flushed while it was measured`)
     p99.flush.push(beside.latency.p99)
     peak = Math.max(peak, flushing.memory().peak)
   }

@@ -25,7 +25,7 @@ import { StoredSessions } from "../storage/StoredSessions.ts"
 import type { IcebergError } from "./IcebergError.ts"
 import { lakeConfig } from "./LakeConfig.ts"
 import { encodeEvent, encodeIdentity } from "./log/records.ts"
-import { makeFlusher } from "./storage/Flusher.ts"
+import { type Flusher, makeFlusher } from "./storage/Flusher.ts"
 import { report, reportFlushed, reportGone } from "./storage/Writers.ts"
 import { type LakeThread, makeLakeThread } from "./worker/LakeThread.ts"
 import type { FlushResult } from "./writer/LakeWriter.ts"
@@ -175,7 +175,7 @@ export const icebergStorage = (
           )
         )
       )
-      return storageOf(spool, flusher.failure, flush, stamp, stored)
+      return storageOf(spool, flusher, flush, stamp, stored)
     })
   )
 
@@ -193,7 +193,7 @@ const background = (
 
 const storageOf = (
   spool: Spool,
-  failure: () => { readonly at: number; readonly message: string } | null,
+  { failure, note }: Flusher,
   flush: Effect.Effect<void, IcebergError>,
   stamp: () => number,
   stored: StoredSessions
@@ -209,6 +209,7 @@ const storageOf = (
         refused = { at: Math.floor(stamp()), message: error.message }
         return Effect.fail(error)
       }
+      note(record.siteId)
       const session = record.session
       if (session === null || stored.has(session.id)) return spool.append(encodeEvent(record, null, stamp()))
       return Effect.suspend(() => {
@@ -219,7 +220,10 @@ const storageOf = (
         )
       })
     },
-    saveIdentity: (record) => spool.append(encodeIdentity(record, stamp())),
+    saveIdentity: (record) => {
+      note(record.session.siteId)
+      return spool.append(encodeIdentity(record, stamp()))
+    },
     flush: Effect.mapError(flush, ({ message }) => unavailable(message)),
     ping: Effect.suspend(() => {
       const { lastError, ready } = spool.status()

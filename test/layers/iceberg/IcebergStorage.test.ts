@@ -1,0 +1,83 @@
+import { expect, setDefaultTimeout, test } from "bun:test"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect } from "effect"
+import { makeCatalog } from "../../../layers/iceberg/catalog/makeCatalog.ts"
+import { run } from "../../support/controlPlane.ts"
+import { eventually } from "../../support/eventually.ts"
+import { folderLake, openLakeStorage, readLake, readLakeTable } from "../../support/lakeStorage.ts"
+import { emptiedDatabase } from "../../support/pgStorage.ts"
+import { event, events, identity, saveAll, session, text } from "../../support/records.ts"
+
+setDefaultTimeout(30_000)
+
+const makeLake = Effect.gen(function* () {
+  const folder = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "footfall-lake-"))),
+    (made) => Effect.sync(() => rmSync(made, { recursive: true, force: true }))
+  )
+  const warehouse = folderLake(folder)["PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE"]!
+  const catalog = yield* Effect.orDie(makeCatalog({ type: "hadoop", warehouse }))
+  const url = yield* emptiedDatabase
+  return {
+    lake: { catalog, namespace: ["product_analytics"] },
+    open: (environment: Record<string, string> = {}) => openLakeStorage(url, { folder, environment })
+  }
+})
+
+const INTERVAL = "PRODUCT_ANALYTICS_ICEBERG_FLUSH_INTERVAL_SECONDS"
+
+test("events and identities get into the lake by themselves, within the interval", () =>
+  run(
+    Effect.gen(function* () {
+      const { lake, open } = yield* makeLake
+      const storage = yield* open({ [INTERVAL]: "1" })
+      yield* saveAll(storage, events(20))
+      yield* eventually("20 events", async () => (await Effect.runPromise(readLake(lake))).events.length === 20)
+      yield* storage.saveIdentity(identity(session(), [text("plan", "Team")]))
+      yield* eventually("1 attribute", async () => (await Effect.runPromise(readLake(lake))).attributes.length === 1)
+    })
+  ))
+
+test("what was accepted is in the lake when the process has stopped, and once when it is started again", () =>
+  run(
+    Effect.gen(function* () {
+      const { lake, open } = yield* makeLake
+      const records = events(50)
+      yield* Effect.scoped(Effect.flatMap(open(), (storage) => saveAll(storage, records)))
+      expect((yield* readLakeTable(lake, "pa_events")).length).toBe(50)
+      yield* Effect.scoped(Effect.flatMap(open(), (storage) => Effect.orDie(storage.flush)))
+      expect((yield* readLakeTable(lake, "pa_events")).length).toBe(50)
+    })
+  ))
+
+test("a session has one row, however many of its events come at once, and its events none", () =>
+  run(
+    Effect.gen(function* () {
+      const { lake, open } = yield* makeLake
+      const storage = yield* open()
+      const visitor = session()
+      yield* saveAll(
+        storage,
+        Array.from({ length: 30 }, () => event({ session: visitor }))
+      )
+      yield* storage.flush
+      expect((yield* readLakeTable(lake, "pa_sessions")).length).toBe(1)
+      expect((yield* readLakeTable(lake, "pa_events")).length).toBe(30)
+    })
+  ))
+
+test("the times at which records were accepted differ, in the order in which they came", () =>
+  run(
+    Effect.gen(function* () {
+      const { lake, open } = yield* makeLake
+      const storage = yield* open()
+      const records = events(500)
+      yield* saveAll(storage, records)
+      yield* storage.flush
+      const rows = yield* readLakeTable(lake, "pa_events")
+      const order = rows.toSorted((a, b) => Number(a["received_at"]) - Number(b["received_at"]))
+      expect(order.map((row) => row["event_id"] as string)).toEqual(records.map(({ id }) => id))
+    })
+  ))
