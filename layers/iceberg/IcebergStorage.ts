@@ -72,7 +72,10 @@ const adopt = Effect.fnUntraced(function* (folder: string, options: Omit<SpoolOp
   const spool = opened.success
   if (spool.durable() <= spool.oldest) return
   const upTo = spool.durable()
-  const result = yield* thread.call("flush", { log: { folder, id: spool.id }, upTo })
+  const result = yield* thread.call("flush", {
+    log: { folder, id: spool.id, oldest: spool.oldest },
+    upTo
+  })
   yield* tellDamages(folder, result)
   yield* spool.trim(upTo)
   if (result.rows > 0) yield* Effect.logInfo(`Brought in ${result.rows} rows that another collector left in ${folder}.`)
@@ -118,7 +121,9 @@ export const icebergStorage = (
       )
       yield* tellDamages(spool.folder, spool)
       const thread = yield* makeLakeThread(threadEntry, config)
-      const log = { folder: spool.folder, id: spool.id }
+      const log = { folder: spool.folder, id: spool.id, oldest: spool.oldest }
+      // Loading its code takes a second of a core, which the first flush would have to share with clients.
+      yield* Effect.forkScoped(Effect.ignore(thread.call("prepare", null)))
       const flusher = yield* makeFlusher(
         spool,
         {

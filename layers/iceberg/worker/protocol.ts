@@ -5,6 +5,8 @@ import type { FlushResult, Log } from "../writer/LakeWriter.ts"
 
 /** What a lake's thread does, by name: what it is given and what it answers. */
 export interface Operations {
+  /** Loads what the others need. */
+  readonly prepare: { readonly given: null; readonly answer: null }
   readonly flush: { readonly given: { readonly log: Log; readonly upTo: number }; readonly answer: FlushResult }
   readonly maintain: { readonly given: MaintainOptions; readonly answer: Maintained }
 }

@@ -34,6 +34,8 @@ const PREPARED_FOR = 12 * 3_600_000
 export interface Log {
   readonly folder: string
   readonly id: string
+  /** Up to here the log was given up: it is in all tables that it had rows for. */
+  readonly oldest: number
 }
 
 export interface FlushResult {
@@ -104,7 +106,10 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
     const known = lanes.get(log.id)
     if (known !== undefined) return known
     const made = byTable(
-      ({ name }): Lane => ({ done: watermarkOf(opened[name].table.metadata, log.id), prepared: null })
+      ({ name }): Lane => ({
+        done: Math.max(log.oldest, watermarkOf(opened[name].table.metadata, log.id)),
+        prepared: null
+      })
     )
     lanes.set(log.id, made)
     return made

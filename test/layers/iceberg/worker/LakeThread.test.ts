@@ -44,18 +44,18 @@ test(
         const records = Array.from({ length: 5 }, () => event())
         for (const record of records) yield* spool.append(encodeEvent(record, record.session, Date.now()))
         const thread = yield* makeLakeThread(ENTRY, CONFIG)
-        const log = { folder: spool.folder, id: spool.id }
+        const log = { folder: spool.folder, id: spool.id, oldest: spool.oldest }
         const upTo = spool.durable()
         expect(yield* thread.call("flush", { log, upTo })).toMatchObject({ position: upTo, rows: 10, files: 2 })
 
         const lost = yield* Effect.forkChild(
-          Effect.flip(thread.call("flush", { log: { folder: "crash", id: "x" }, upTo: 1 }))
+          Effect.flip(thread.call("flush", { log: { folder: "crash", id: "x", oldest: 0 }, upTo: 1 }))
         )
         expect((yield* Fiber.join(lost)).reason).toBe("Unavailable")
         expect(yield* thread.call("flush", { log, upTo })).toMatchObject({ position: upTo, rows: 0, files: 0 })
 
         const missing = yield* Effect.flip(
-          thread.call("flush", { log: { folder: join(folder, "none"), id: crypto.randomUUID() }, upTo: 5 })
+          thread.call("flush", { log: { folder: join(folder, "none"), id: crypto.randomUUID(), oldest: 0 }, upTo: 5 })
         )
         expect(missing.reason).toBe("Unavailable")
         expect(yield* thread.call("flush", { log, upTo })).toMatchObject({ rows: 0 })
