@@ -1,0 +1,142 @@
+import { expect, setDefaultTimeout, test } from "bun:test"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, type Scope } from "effect"
+import fc from "fast-check"
+import { encodeEvent, encodeIdentity } from "../../../../layers/iceberg/log/records.ts"
+import { makeLakeWriter } from "../../../../layers/iceberg/writer/LakeWriter.ts"
+import { openSpool, type Spool } from "../../../../layers/spool/Spool.ts"
+import { run } from "../../../support/controlPlane.ts"
+import { type Fate, MemoryCatalog } from "../../../support/lake.ts"
+import { readLakeTable } from "../../../support/lakeStorage.ts"
+import { NAMESPACE } from "../../../support/lakeTables.ts"
+import { event, identity, session, text } from "../../../support/records.ts"
+
+setDefaultTimeout(60_000)
+
+const temporaryFolder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "footfall-log-"))),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+)
+
+/** Small segments, so that giving up a log removes files of it. */
+const openLog = (folder: string): Effect.Effect<Spool, unknown, Scope.Scope> =>
+  openSpool({ folder, maxPending: 1_000, maxBytes: 2 ** 24, timeoutMs: 10_000, segmentBytes: 16_384 })
+
+const logOf = ({ folder, id, oldest }: Spool) => ({ folder, id, oldest })
+
+const append = (spool: Spool, count: number) =>
+  Effect.gen(function* () {
+    const ids: Array<string> = []
+    for (let index = 0; index < count; index++) {
+      const record = event()
+      ids.push(record.id)
+      yield* spool.append(encodeEvent(record, index % 3 === 0 ? record.session : null, Date.now()))
+    }
+    return ids
+  })
+
+const idsIn = (catalog: MemoryCatalog) =>
+  Effect.map(readLakeTable({ catalog, namespace: NAMESPACE }, "pa_events"), (rows) =>
+    rows.map((row) => row["event_id"] as string).sort()
+  )
+
+test("a log that was given up behind what one table has is read from there, and nothing of it is missed", () =>
+  run(
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const catalog = new MemoryCatalog()
+      const ids = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const spool = yield* openLog(folder)
+          const first = yield* append(spool, 200)
+          const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
+          const result = yield* writer.flush(logOf(spool), spool.durable())
+          // The table of attributes has no rows, and so no watermark.
+          expect(result).toMatchObject({ position: spool.durable(), damages: [], files: 2 })
+          yield* spool.trim(result.position)
+          return first
+        })
+      )
+      const spool = yield* openLog(folder)
+      const more = yield* append(spool, 3)
+      yield* spool.append(encodeIdentity(identity(session(), [text("plan", "Team")]), Date.now()))
+      const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
+      const result = yield* writer.flush(logOf(spool), spool.durable())
+      expect(result).toMatchObject({ damages: [] })
+      expect(yield* idsIn(catalog)).toEqual([...ids, ...more].sort())
+    })
+  ))
+
+test("a record of a version to come holds the log up, and the message says what to do", () =>
+  run(
+    Effect.gen(function* () {
+      const spool = yield* openLog(yield* temporaryFolder)
+      yield* spool.append('[9,"from the future"]')
+      const writer = makeLakeWriter({ catalog: new MemoryCatalog(), namespace: NAMESPACE })
+      const refused = yield* Effect.flip(writer.flush(logOf(spool), spool.durable()))
+      expect(refused).toMatchObject({
+        reason: "Invalid",
+        message: expect.stringContaining("Start the version that wrote it.")
+      })
+    })
+  ))
+
+const step = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("append" as const), count: fc.integer({ min: 1, max: 12 }) }) },
+  { weight: 3, arbitrary: fc.constant({ kind: "flush" as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: "restart" as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: "trim" as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: "foreign commit" as const }) }
+)
+const fates = fc.array(fc.constantFrom<Fate>("committed", "committed, answer lost", "lost", "refused as a conflict"), {
+  maxLength: 20
+})
+
+test("whatever becomes of commits and whenever the writer is started anew, each record is in the lake once", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 20 }), fates, (steps, given) =>
+      run(
+        Effect.gen(function* () {
+          const spool = yield* openLog(yield* temporaryFolder)
+          const catalog = new MemoryCatalog()
+          catalog.fates = [...given]
+          const open = () => makeLakeWriter({ catalog, namespace: NAMESPACE })
+          let writer = open()
+          let done = 0
+          const ids: Array<string> = []
+          const flush = Effect.gen(function* () {
+            const result = yield* Effect.result(writer.flush({ ...logOf(spool), oldest: done }, spool.durable()))
+            if (result._tag === "Success") done = result.success.position
+            return result._tag === "Success"
+          })
+          for (const one of steps) {
+            if (one.kind === "append") ids.push(...(yield* append(spool, one.count)))
+            else if (one.kind === "flush") yield* flush
+            else if (one.kind === "restart") writer = open()
+            else if (one.kind === "trim") yield* spool.trim(done)
+            else {
+              const name = { namespace: NAMESPACE, name: "pa_events" }
+              const table = yield* Effect.option(catalog.load(name))
+              if (table._tag === "Some") {
+                yield* Effect.ignore(
+                  catalog.commit(table.value, {
+                    requirements: [],
+                    updates: [{ action: "set-properties", updates: { owner: String(ids.length) } }]
+                  })
+                )
+              }
+            }
+          }
+          catalog.fates = []
+          while (!(yield* flush)) {
+            // What was left open settles with the next one.
+          }
+          if (ids.length > 0) expect(yield* idsIn(catalog)).toEqual(ids.toSorted())
+        })
+      )
+    ),
+    { numRuns: 60 }
+  )
+})
