@@ -166,7 +166,10 @@ export const icebergStorage = (
       )
       yield* Effect.addFinalizer(() =>
         flush.pipe(
-          Effect.timeout(LAST_FLUSH_TIMEOUT),
+          Effect.timeoutOrElse({
+            duration: LAST_FLUSH_TIMEOUT,
+            orElse: () => Effect.fail({ message: `it took more than ${LAST_FLUSH_TIMEOUT}.` })
+          }),
           Effect.catch(({ message }) =>
             Effect.logWarning(
               `${flusher.backlog()} bytes stay in ${spool.folder} for the next start, the lake did not take them: ${message}`

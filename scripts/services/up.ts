@@ -82,7 +82,8 @@ export const down = (service: Service): Promise<void> =>
   alone(service.name, async () => {
     const began = Date.now()
     const outcome = await stopProcess(service.name, service.stopSignal, service.stopMs)
-    service.tidy?.()
+    // What lies about of a service that is down may be another launcher's, whose service runs.
+    if (outcome !== "was down") service.tidy?.()
     const how = {
       "was down": "is down",
       stopped: `stopped in ${((Date.now() - began) / 1_000).toFixed(1)} s`,
