@@ -119,7 +119,11 @@ export const icebergStorage = (
         claimSpool(root, options),
         ({ message }) => new StartError({ message: `${message} SPOOL_DIR says where logs are.` })
       )
-      yield* tellDamages(spool.folder, spool)
+      if (spool.cut > 0) {
+        yield* Effect.logWarning(
+          `The log in ${spool.folder} ended in ${spool.cut} bytes that are no record, of a write that was cut off: no client was told of it.`
+        )
+      }
       const thread = yield* makeLakeThread(threadEntry, config)
       const log = { folder: spool.folder, id: spool.id, oldest: spool.oldest }
       // Loading its code takes a second of a core, which the first flush would have to share with clients.

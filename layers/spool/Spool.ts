@@ -10,7 +10,6 @@ import { prepareSegment, writeAll } from "./prepare.ts"
 import { recover, replaceFile } from "./recover.ts"
 import { SpoolError } from "./SpoolError.ts"
 import { folderFiles, type SpoolFile, type SpoolFiles } from "./SpoolFiles.ts"
-import type { Damage } from "./scan.ts"
 import { LOCK_FILE, PREPARED, segmentName, TRIMMED_FILE } from "./segments.ts"
 
 /** Large enough that a busy collector takes one in a few seconds, small enough to be given up soon. */
@@ -22,6 +21,10 @@ const FIRST_GROUP_BYTES = 64 << 10
 const MOST_BYTES_PER_UNIT = 3
 /** How late a waiter may be answered after its deadline, in ms. */
 const SWEEP_MS = 100
+/** Between the steps in which the next file is prepared: it is ready in two seconds, and is used up in three at the very least. */
+const PREPARING_PAUSE = "20 millis"
+/** How long opening a log may take: a segment is read, and a few small files are written. */
+const OPEN_TIMEOUT = "60 seconds"
 /** How often a disk that refused is tried again. */
 const RETRY = "1 second"
 
@@ -62,8 +65,11 @@ export interface Spool {
   /** A UUID that the log keeps as long as its folder is there. */
   readonly id: string
   readonly folder: string
-  /** Parts of what an earlier owner left that can't be read; their records are lost. */
-  readonly damages: ReadonlyArray<Damage>
+  /**
+   * Bytes at the end of what an earlier owner left that are no record: of a write that was cut off, which nobody was told of.
+   * Damage of the last record can't be told from it.
+   */
+  readonly cut: number
   /** Where the log was given up when it was opened. */
   readonly oldest: number
   /**
@@ -144,9 +150,15 @@ export const openSpool = Effect.fnUntraced(function* (
     (lock) => Effect.sync(() => lock.release())
   )
   const files = (options.files ?? folderFiles)(folder)
-  const recovered = yield* attempt(() => recover(files))
+  const recovered = yield* attempt(() => recover(files)).pipe(
+    Effect.timeoutOrElse({
+      duration: OPEN_TIMEOUT,
+      orElse: () => Effect.fail(spoolFailure(folder, new Error(`the disk did not answer within ${OPEN_TIMEOUT}`)))
+    })
+  )
   const clock = yield* Clock.Clock
   const context: Context.Context<never> = yield* Effect.context<never>()
+  const runPromise = Effect.runPromiseWith(context)
   const elapsed = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
   const now = () => clock.currentTimeMillisUnsafe()
   const backlog = new Backlog(options.maxPending, groupBytes * 2)
@@ -162,15 +174,28 @@ export const openSpool = Effect.fnUntraced(function* (
   let hurried = false
   let failure: string | null = null
   let closed = false
+  /** Nothing of this owner may happen to the folder any more. */
+  let ended = false
   let writing: Group | null = null
   let lastSuccessAt: number | null = null
   let lastError: { readonly at: number; readonly message: string } | null = null
 
-  const newGroup = (buffer: Group["buffer"]): Group => ({ buffer, length: 0, start: accepted, entries: [] })
+  /** What an earlier owner wrote last, until it is written again. */
+  let inherited: Buffer | null = recovered.last.length === 0 ? null : recovered.last
+  const newGroup = (buffer: Group["buffer"]): Group => {
+    const group: Group = { buffer, length: 0, start: accepted, entries: [] }
+    if (inherited === null) return group
+    if (buffer.length < inherited.length) group.buffer = Buffer.allocUnsafeSlow(inherited.length)
+    group.length = inherited.copy(group.buffer)
+    accepted += inherited.length
+    return group
+  }
   let gathering = newGroup(Buffer.allocUnsafeSlow(FIRST_GROUP_BYTES))
   /** The buffer of the last group, for the next one. */
   let spare = Buffer.allocUnsafeSlow(FIRST_GROUP_BYTES)
   let scheduled = false
+  /** The end of the group that is being written. */
+  let written: Promise<void> = Promise.resolve()
 
   const overloaded = new StorageError({ reason: "Overloaded", message: "Too many records wait for the disk." })
   const full = new StorageError({
@@ -192,8 +217,9 @@ export const openSpool = Effect.fnUntraced(function* (
     entry.resume(error === undefined ? Effect.void : Effect.fail(error))
   }
 
+  const pause = () => runPromise(Effect.sleep(PREPARING_PAUSE))
   const prepare = (): Promise<SpoolFile> => {
-    const preparing = prepareSegment(files, segmentBytes, () => hurried)
+    const preparing = prepareSegment(files, segmentBytes, () => (hurried ? Promise.resolve() : pause()))
     // Whoever needs it is told; nobody may.
     preparing.catch(() => {})
     return preparing
@@ -216,13 +242,15 @@ export const openSpool = Effect.fnUntraced(function* (
       hurried = false
     })
     try {
+      if (ended) throw new Error("the log was closed")
       await files.rename(PREPARED, segmentName(start))
       await files.syncFolder()
     } catch (error) {
       file.close().catch(() => {})
       throw error
     }
-    starts = starts.includes(start) ? starts : [...starts, start]
+    // One that failed at its very beginning has been replaced.
+    starts = [...starts.filter((other) => other !== start), start]
     active = { file, start }
     if ((starts.length + 1) * segmentBytes <= options.maxBytes) prepared = prepare()
   }
@@ -257,6 +285,7 @@ export const openSpool = Effect.fnUntraced(function* (
       return
     }
     durable = group.start + group.length
+    inherited = null
     lastSuccessAt = now()
     syncSeconds.updateUnsafe((elapsed() - began) / 1_000, context)
     appendedRecords.updateUnsafe(group.entries.length, context)
@@ -266,11 +295,11 @@ export const openSpool = Effect.fnUntraced(function* (
 
   const writeGathered = (): void => {
     scheduled = false
-    if (writing !== null || gathering.entries.length === 0) return
+    if (writing !== null || failure !== null || gathering.length === 0) return
     const group = gathering
     writing = group
-    gathering = newGroup(spare)
-    void write(group).then(() => {
+    gathering = { buffer: spare, length: 0, start: accepted, entries: [] }
+    written = write(group).then(() => {
       writing = null
       spare = group.buffer
       writeGathered()
@@ -305,7 +334,7 @@ export const openSpool = Effect.fnUntraced(function* (
       ensureRoom(most)
       const { buffer, length } = gathering
       const size = buffer.write(record, length + FRAME_HEAD)
-      sealFrame(buffer, length, size, accepted)
+      sealFrame(buffer, length, size, accepted, length === 0)
       const bytes = FRAME_HEAD + size
       gathering.length += bytes
       accepted += bytes
@@ -322,22 +351,28 @@ export const openSpool = Effect.fnUntraced(function* (
       }
     })
 
+  let retrying: Promise<void> = Promise.resolve()
   /** A disk that refused is tried with a new file, until it takes one. */
   const retry = Effect.suspend(() => {
-    if (failure === null || writing !== null) return Effect.void
-    return Effect.promise(() =>
-      rotate(accepted).then(
+    if (failure === null || writing !== null || closed) return Effect.void
+    return Effect.promise(() => {
+      retrying = rotate(gathering.start).then(
         () => {
           failure = null
+          writeGathered()
         },
         (error: unknown) => {
           failure = whyOf(error)
           lastError = { at: now(), message: refusing().message }
         }
       )
-    )
+      return retrying
+    })
   })
   if ((starts.length + 1) * segmentBytes <= options.maxBytes) prepared = prepare()
+  writeGathered()
+  // Whoever opens the log finds it as it was left; on a disk that does not let it, later.
+  yield* Effect.promise(() => written).pipe(Effect.timeoutOption(options.timeoutMs))
   yield* Effect.sleep(RETRY).pipe(Effect.andThen(retry), Effect.forever, Effect.forkScoped)
   yield* Effect.sleep(SWEEP_MS).pipe(
     Effect.andThen(
@@ -355,6 +390,8 @@ export const openSpool = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       closed = true
       yield* Effect.ignore(backlog.flush)
+      // What is under way ends before the next owner begins.
+      yield* Effect.promise(() => Promise.all([retrying, written]))
       leave()
       const waiting = prepared
       prepared = null
@@ -366,13 +403,22 @@ export const openSpool = Effect.fnUntraced(function* (
             .catch(() => {})
         )
       }
-    }).pipe(Effect.timeoutOption(options.timeoutMs))
+      // A finalizer waits for what it can't interrupt, and a disk may hang for ever.
+    }).pipe(
+      Effect.timeoutOption(options.timeoutMs),
+      Effect.interruptible,
+      Effect.andThen(
+        Effect.sync(() => {
+          ended = true
+        })
+      )
+    )
   )
 
   return {
     id: recovered.id,
     folder,
-    damages: recovered.damages,
+    cut: recovered.cut,
     oldest: recovered.trimmed,
     append,
     settled: backlog.flush,
@@ -386,8 +432,7 @@ export const openSpool = Effect.fnUntraced(function* (
           trimmed = upTo
           const gone = starts.filter(
             (start, index) =>
-              start !== active?.start &&
-              (starts[index + 1] ?? (active === null ? durable : Number.POSITIVE_INFINITY)) <= upTo
+              start !== active?.start && (starts[index + 1] ?? (active === null ? durable : upTo + 1)) <= upTo
           )
           for (const start of gone) await files.remove(segmentName(start))
           starts = starts.filter((start) => !gone.includes(start))

@@ -4,8 +4,6 @@ import { PREPARED } from "./segments.ts"
 /** Zeros are written and synced in steps with pauses between, so that the disk takes records all the while. */
 const STEP = 1 << 20
 const ZEROS = new Uint8Array(STEP)
-/** In ms. A segment is ready in two seconds, and is used up in three at the very least. */
-const PAUSE = 20
 
 export const writeAll = async (file: SpoolFile, bytes: Uint8Array, offset: number): Promise<void> => {
   let written = 0
@@ -18,15 +16,19 @@ export const writeAll = async (file: SpoolFile, bytes: Uint8Array, offset: numbe
 
 /**
  * A file of zeros that are on the disk, so that syncing what is written into it later has no blocks to find and no size to note.
- * It waits under a name of its own, and is made without pauses while somebody waits for it. One that can't be filled is removed, so that it takes no room from others.
+ * It waits under a name of its own. One that can't be filled is removed, so that it takes no room from others.
  */
-export const prepareSegment = async (files: SpoolFiles, size: number, isHurried: () => boolean): Promise<SpoolFile> => {
+export const prepareSegment = async (
+  files: SpoolFiles,
+  size: number,
+  pause: () => Promise<void>
+): Promise<SpoolFile> => {
   const file = await files.create(PREPARED)
   try {
     for (let offset = 0; offset < size; offset += STEP) {
       await writeAll(file, offset + STEP > size ? ZEROS.subarray(0, size - offset) : ZEROS, offset)
       await file.sync()
-      if (!isHurried()) await Bun.sleep(PAUSE)
+      if (offset + STEP < size) await pause()
     }
     return file
   } catch (error) {

@@ -1,11 +1,12 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync } from "node:fs"
 import { join } from "node:path"
-import { FRAME_HEAD, frameAt, MAX_RECORD, nextFrame } from "./frames.ts"
+import { FRAME_HEAD, frameAt, frameSize, MAX_RECORD, nextFrame } from "./frames.ts"
 import type { Damage } from "./scan.ts"
 import { segmentName, segmentStarts } from "./segments.ts"
 
 /** Bytes that are read at a time; more for a record that is longer. */
 const CHUNK = 4 << 20
+const MAX_FRAME = FRAME_HEAD + MAX_RECORD
 
 export interface SpoolRecord {
   /** Valid until the next record is asked for. */
@@ -14,14 +15,41 @@ export interface SpoolRecord {
   readonly position: number
 }
 
+/** A file that is read at given places, in this thread. */
+export interface ReadableFile {
+  /** In bytes. */
+  readonly size: number
+  /** Reads into the buffer from a place on; the answer is how many bytes there were, 0 at the end. */
+  readonly read: (buffer: Buffer, at: number, length: number, offset: number) => number
+  readonly close: () => void
+}
+
+/** What reading a log needs of its folder. Throws what the file system throws. */
+export interface ReadableFolder {
+  readonly list: () => ReadonlyArray<string>
+  readonly open: (name: string) => ReadableFile
+}
+
+const folderOf = (folder: string): ReadableFolder => ({
+  list: () => readdirSync(folder),
+  open: (name) => {
+    const file = openSync(join(folder, name), "r")
+    return {
+      size: fstatSync(file).size,
+      read: (buffer, at, length, offset) => readSync(file, buffer, at, length, offset),
+      close: () => closeSync(file)
+    }
+  }
+})
+
 /** Reads a file in order, through a window that always begins where the reader is. */
 class Window {
   #buffer = Buffer.allocUnsafeSlow(CHUNK)
   #from = 0
   #to = 0
-  readonly #file: number
+  readonly #file: ReadableFile
 
-  constructor(file: number) {
+  constructor(file: ReadableFile) {
     this.#file = file
   }
 
@@ -31,7 +59,7 @@ class Window {
       if (length > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(length)
       let read = 0
       for (;;) {
-        const some = readSync(this.#file, this.#buffer, read, this.#buffer.length - read, offset + read)
+        const some = this.#file.read(this.#buffer, read, this.#buffer.length - read, offset + read)
         read += some
         if (some === 0 || read === this.#buffer.length) break
       }
@@ -51,9 +79,10 @@ export function* readRecords(
   folder: string,
   from: number,
   to: number,
-  onDamage: (damage: Damage) => void
+  onDamage: (damage: Damage) => void,
+  files: ReadableFolder = folderOf(folder)
 ): Generator<SpoolRecord, void, void> {
-  const starts = segmentStarts(readdirSync(folder))
+  const starts = segmentStarts(files.list())
   let position = from
   for (const [index, start] of starts.entries()) {
     const limit = Math.min(to, starts[index + 1] ?? Number.POSITIVE_INFINITY)
@@ -61,31 +90,28 @@ export function* readRecords(
     if (start >= to) break
     if (start > position) onDamage({ from: position, to: start })
     position = Math.max(position, start)
-    const file = openSync(join(folder, segmentName(start)), "r")
+    const file = files.open(segmentName(start))
     try {
-      const size = Math.min(fstatSync(file).size, limit - start)
+      const size = Math.min(file.size, limit - start)
       const window = new Window(file)
       while (position < start + size) {
         const offset = position - start
         const rest = size - offset
-        const head = window.at(offset, Math.min(FRAME_HEAD, rest))
-        const told = head.length < FRAME_HEAD ? 0 : head.readUInt32LE()
-        const needed = told > 0 && told <= MAX_RECORD ? Math.min(FRAME_HEAD + told, rest) : 0
-        const frame = window.at(offset, needed)
-        const length = frameAt(frame, 0, position)
-        if (length > 0) {
-          position += FRAME_HEAD + length
-          yield { payload: frame.subarray(FRAME_HEAD, FRAME_HEAD + length), position }
+        const needed = frameSize(window.at(offset, Math.min(FRAME_HEAD, rest)), 0)
+        const bytes = window.at(offset, Math.min(needed, MAX_FRAME, rest))
+        const frame = frameAt(bytes, 0, position)
+        if (frame !== undefined) {
+          position += FRAME_HEAD + frame.length
+          if (frame.kind === "record") yield { payload: bytes.subarray(FRAME_HEAD), position }
           continue
         }
-        const all = window.at(offset, rest)
-        const next = nextFrame(all, 1, (at) => start + offset + at)
-        const end = next === undefined ? limit : start + offset + next
+        const found = nextFrame(window.at(offset, rest), 1, (at) => start + offset + at)
+        const end = found === undefined ? limit : start + offset + found
         onDamage({ from: position, to: end })
         position = end
       }
     } finally {
-      closeSync(file)
+      file.close()
     }
     if (position < limit) {
       onDamage({ from: position, to: limit })

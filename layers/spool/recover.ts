@@ -1,7 +1,7 @@
 import { writeAll } from "./prepare.ts"
 import { SpoolError } from "./SpoolError.ts"
 import type { SpoolFiles } from "./SpoolFiles.ts"
-import { type Damage, scanSegment } from "./scan.ts"
+import { scanSegment } from "./scan.ts"
 import { ID_FILE, PREPARED, segmentName, segmentStarts, TRIMMED_FILE } from "./segments.ts"
 
 export interface Recovered {
@@ -10,10 +10,15 @@ export interface Recovered {
   readonly trimmed: number
   /** Where the log goes on. */
   readonly end: number
+  /**
+   * The records that were written last, which come first there. They may be in the system's memory alone, after a sync that failed;
+   * so they are written again, to a new file.
+   */
+  readonly last: Buffer
   /** Where the segments start, in order; the log goes on in a new one. */
   readonly starts: ReadonlyArray<number>
-  /** Parts of the last segment that can't be read, before records that can. Readers tell of those of the others. */
-  readonly damages: ReadonlyArray<Damage>
+  /** Bytes of a write that was cut off. */
+  readonly cut: number
 }
 
 const codeOf = (error: unknown): string =>
@@ -56,8 +61,8 @@ const idOf = async (files: SpoolFiles): Promise<string> => {
 }
 
 /**
- * Finds out where the log of an earlier owner goes on: behind its last whole record. A write that was cut off there is no
- * damage: nobody was told that it is there. Needs the memory of one segment. Rejects with what the files reject with, and with a
+ * Finds out where the log of an earlier owner goes on: with the records that it wrote last. A write that was cut off there is no
+ * damage, nobody was told that it is there. Needs the memory of one segment. Rejects with what the files reject with, and with a
  * `SpoolError` for what is no log.
  */
 export const recover = async (files: SpoolFiles): Promise<Recovered> => {
@@ -75,11 +80,8 @@ export const recover = async (files: SpoolFiles): Promise<Recovered> => {
     else starts.push(start)
   }
   const last = starts.at(-1)
-  if (last === undefined) return { id, trimmed, end: trimmed, starts, damages: [] }
-  const scan = scanSegment(Buffer.from(await files.read(segmentName(last))), last)
-  if (scan.end === last) {
-    await files.remove(segmentName(last))
-    starts.pop()
-  }
-  return { id, trimmed, end: Math.max(trimmed, scan.end), starts, damages: scan.damages }
+  if (last === undefined) return { id, trimmed, end: trimmed, starts, last: Buffer.alloc(0), cut: 0 }
+  const { bytes, cut, lastGroup } = scanSegment(Buffer.from(await files.read(segmentName(last))), last)
+  if (lastGroup + bytes.length <= trimmed) return { id, trimmed, end: trimmed, starts, last: Buffer.alloc(0), cut: 0 }
+  return { id, trimmed, end: lastGroup, starts, last: bytes, cut }
 }

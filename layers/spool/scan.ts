@@ -1,4 +1,4 @@
-import { FRAME_HEAD, frameAt, nextFrame } from "./frames.ts"
+import { emptyFrame, FRAME_HEAD, frameAt, nextFrame } from "./frames.ts"
 
 /** A part of a log that can't be read: positions, the first inclusive. */
 export interface Damage {
@@ -7,30 +7,41 @@ export interface Damage {
 }
 
 export interface Scan {
-  /** Where the last record ends; the segment's start when it has none. */
-  readonly end: number
-  readonly damages: ReadonlyArray<Damage>
+  /** Where the records that were written last begin: what is before is on the disk for certain. */
+  readonly lastGroup: number
+  /** The records that were written last, as they stand in the log; what can't be read among them is marked as empty. */
+  readonly bytes: Buffer
+  /** How much is marked so: a write that was cut off, or damage of the last records, which looks the same. */
+  readonly cut: number
 }
 
 /**
- * Goes through the frames of a log's last segment. What can't be read before a frame that can is damage; what comes after the last
- * one is the tail of a write that was cut off, or nothing.
+ * Goes through the frames of a log's last segment. What can't be read before the last write is damage for certain, since each write
+ * waits for the one before it; readers tell of it.
  */
 export const scanSegment = (segment: Buffer, start: number): Scan => {
-  const damages: Array<Damage> = []
+  const holes: Array<Damage> = []
   let at = 0
   let end = 0
+  let lastFirst = 0
   while (at < segment.length) {
-    const length = frameAt(segment, at, start + at)
-    if (length > 0) {
-      at += FRAME_HEAD + length
+    const frame = frameAt(segment, at, start + at)
+    if (frame !== undefined) {
+      if (frame.kind === "record" && frame.isFirst) lastFirst = at
+      at += FRAME_HEAD + frame.length
       end = at
       continue
     }
     const next = nextFrame(segment, at + 1, (place) => start + place)
     if (next === undefined) break
-    damages.push({ from: start + at, to: start + next })
+    holes.push({ from: at, to: next })
     at = next
   }
-  return { end: start + end, damages }
+  const written = segment.findLastIndex((byte) => byte !== 0) + 1
+  if (written > end) holes.push({ from: end, to: Math.max(written, end + FRAME_HEAD) })
+  const cuts = holes.filter(({ from }) => from >= lastFirst)
+  const bytes = Buffer.alloc(Math.max(end, cuts.at(-1)?.to ?? 0) - lastFirst)
+  segment.copy(bytes, 0, lastFirst, end)
+  for (const { from, to } of cuts) emptyFrame(to - from, start + from).copy(bytes, from - lastFirst)
+  return { lastGroup: start + lastFirst, bytes, cut: cuts.reduce((sum, { from, to }) => sum + to - from, 0) }
 }

@@ -63,6 +63,8 @@ const byTable = <A>(of: (table: LakeTable) => A): ByTable<A> =>
 interface Lane {
   /** Every record up to here is in the table, or has no rows for it. */
   done: number
+  /** The position that the table told when this lane began, or that its last commit set: other ones are others' commits. */
+  watermark: number
   /** A commit that is prepared and not known to be in. */
   prepared: { readonly change: SnapshotChange; readonly upTo: number; readonly at: number } | null
 }
@@ -105,12 +107,10 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
   const lanesOf = (log: Log, opened: ByTable<WritableTable>): ByTable<Lane> => {
     const known = lanes.get(log.id)
     if (known !== undefined) return known
-    const made = byTable(
-      ({ name }): Lane => ({
-        done: Math.max(log.oldest, watermarkOf(opened[name].table.metadata, log.id)),
-        prepared: null
-      })
-    )
+    const made = byTable(({ name }): Lane => {
+      const watermark = watermarkOf(opened[name].table.metadata, log.id)
+      return { done: Math.max(log.oldest, watermark), watermark, prepared: null }
+    })
     lanes.set(log.id, made)
     return made
   }
@@ -165,6 +165,7 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
       tables = { ...(tables ?? opened), [name]: { ...opened[name], table } }
       result.commitSeconds.push(Number((yield* Clock.currentTimeNanos) - began) / 1e9)
       lane.done = prepared.upTo
+      lane.watermark = prepared.upTo
       lane.prepared = null
     })
     const commitAll = (of: ByTable<Lane>) =>
@@ -234,8 +235,8 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
         if (files[name].length === 0) lane.done = position
         else {
           const writable = (yield* openTables)[name]
-          const watermark = watermarkOf(writable.table.metadata, log.id)
-          const range = { logId: log.id, watermark, upTo: position }
+          // Not what the table tells by now: another collector may have used the log since, and its rows are in `files` again.
+          const range = { logId: log.id, watermark: lane.watermark, upTo: position }
           const change = yield* prepareAppend(writable, files[name], range)
           lane.prepared = { change, upTo: position, at: performance.now() }
         }
@@ -246,6 +247,9 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
 
   return {
     flush: (log, upTo) =>
-      Effect.tapError(flush(log, upTo), (error) => (error.reason === "Invalid" ? Effect.sync(forget) : Effect.void))
+      Effect.tapError(flush(log, upTo), (error) =>
+        // A table that was dropped is made again by the next call.
+        error.reason === "Invalid" || error.reason === "NotFound" ? Effect.sync(forget) : Effect.void
+      )
   }
 }
