@@ -17,6 +17,8 @@ export const SEGMENT_BYTES = 64 << 20
 /** Bytes that wait for the disk; a group is never larger, and fills no more than a quarter of a segment. */
 const GROUP_BYTES = 16 << 20
 const FIRST_GROUP_BYTES = 64 << 10
+/** A log without room for this much is not ready: most events take half a kilobyte, three times that before it is known. */
+const COMMON_RECORD = 4 << 10
 /** UTF-16 units take at most this many bytes in UTF-8. */
 const MOST_BYTES_PER_UNIT = 3
 /** How late a waiter may be answered after its deadline, in ms. */
@@ -439,7 +441,7 @@ export const openSpool = Effect.fnUntraced(function* (
         })
       }),
     status: () => ({
-      ready: failure === null && !closed && backlog.hasRoom(0) && hasDisk(0),
+      ready: failure === null && !closed && backlog.hasRoom(0) && hasDisk(COMMON_RECORD),
       pendingRecords: backlog.records,
       pendingBytes: backlog.bytes,
       inFlight: writing === null ? 0 : 1,

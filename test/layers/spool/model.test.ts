@@ -39,6 +39,8 @@ class World {
   /** Texts that were said to be on the disk, and where each ends. */
   readonly acknowledged = new Map<string, number>()
   trimmed = 0
+  /** What the log said that it gave up. */
+  givenUp = 0
   flips = 0
   count = 0
   /** Bytes that were taken for a write that was cut off; a flip in the last record looks like one. */
@@ -75,6 +77,7 @@ class World {
         this.#spool = { service: opened.value, scope }
         // What was written last is written again.
         yield* turns
+        expect(this.spool.oldest).toBeGreaterThanOrEqual(this.givenUp)
         this.cut += opened.value.cut
         return
       }
@@ -135,7 +138,7 @@ class World {
       yield* turns
       this.disk.giveUp()
       // What failed may have happened all the same.
-      yield* Fiber.join(trimmed)
+      if (Exit.isSuccess(yield* Fiber.join(trimmed))) this.givenUp = position
       this.trimmed = position
     })
   }
