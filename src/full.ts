@@ -13,8 +13,9 @@ import { AdminKeys } from "./ports/AdminKeys.ts"
 import { runProcess, runToExit } from "./runProcess.ts"
 import { storageJob } from "./storage.ts"
 import { VERSION } from "./version.ts"
+import { warehouse } from "./warehouse.ts"
 
-/** Collects, and serves the admin API and its documentation on the same port; runs the background jobs. */
+/** Collects, and serves the admin API and its documentation on the same port; answers questions, runs the background jobs. */
 const full = (stop: () => void) =>
   Effect.gen(function* () {
     const server = Layer.unwrap(
@@ -29,7 +30,9 @@ const full = (stop: () => void) =>
         })
       })
     )
-    const services = Layer.mergeAll(pgAdminKeys, PartitionJob, storageJob).pipe(Layer.provideMerge(collecting))
+    const services = Layer.mergeAll(pgAdminKeys, PartitionJob, storageJob, warehouse).pipe(
+      Layer.provideMerge(collecting)
+    )
     const context = yield* Layer.build(server.pipe(Layer.provideMerge(services)))
     const firstKey = yield* Context.get(context, AdminKeys).createFirst.pipe(
       Effect.mapError(({ message }) => new StartError({ message }))

@@ -70,7 +70,7 @@ const catalogOf = Effect.fnUntraced(function* (
         type: "glue",
         warehouse,
         region: config.catalogUri ?? config.region ?? undefined,
-        s3: s3Of(config)
+        s3: s3Of({ ...config, region: config.region ?? config.catalogUri })
       }
     case "rest":
       return restOf(config)

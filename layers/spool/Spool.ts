@@ -1,16 +1,17 @@
-import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
 import { Clock, type Context, Effect, type Scope } from "effect"
 import { StorageError } from "../../src/domain/StorageError.ts"
 import { tryLock } from "../lock/FileLock.ts"
 import { Backlog } from "../storage/Backlog.ts"
 import { FRAME_HEAD, MAX_RECORD, sealFrame } from "./frames.ts"
+import { makeFolder } from "./makeFolder.ts"
 import { appendedBytes, appendedRecords, failedSyncs, syncSeconds } from "./metrics.ts"
 import { prepareSegment, writeAll } from "./prepare.ts"
 import { recover, replaceFile } from "./recover.ts"
 import { SpoolError } from "./SpoolError.ts"
 import { folderFiles, type SpoolFile, type SpoolFiles } from "./SpoolFiles.ts"
 import { LOCK_FILE, PREPARED, segmentName, TRIMMED_FILE } from "./segments.ts"
+import { untilOver } from "./untilOver.ts"
 
 /** Large enough that a busy collector takes one in a few seconds, small enough to be given up soon. */
 export const SEGMENT_BYTES = 64 << 20
@@ -27,7 +28,7 @@ const SWEEP_MS = 100
 const PREPARING_PAUSE = "20 millis"
 /** How long opening a log may take: a segment is read, and a few small files are written. */
 const OPEN_TIMEOUT = "60 seconds"
-/** How often a disk that refused is tried again. */
+/** How often a disk that refused is tried again, and looked whether there are files to be removed. */
 const RETRY = "1 second"
 
 export interface SpoolOptions {
@@ -76,7 +77,8 @@ export interface Spool {
   readonly oldest: number
   /**
    * Resumes when the record is on the disk (fdatasync). `Overloaded`: too much waits, or the log is as large as it may be;
-   * `Unavailable`: the disk refused, or took too long, and the record may be there all the same; `Refused`: it is too long.
+   * `Unavailable`: the disk refused, or took too long, and the record may be there all the same; `Refused`: it is empty or too
+   * long.
    */
   readonly append: (record: string) => Effect.Effect<void, StorageError>
   /** Resumes when all that was accepted is answered. */
@@ -85,7 +87,10 @@ export interface Spool {
   readonly accepted: () => number
   /** Up to here, everything is on the disk. */
   readonly durable: () => number
-  /** Gives up everything up to a position, for ever; files go as soon as all of them is. */
+  /**
+   * Gives up everything up to a position, for ever; files go as soon as all of them is. What the disk does not let happen, or not
+   * within the time that a record may take, fails and is tried again by itself.
+   */
   readonly trim: (upTo: number) => Effect.Effect<void, SpoolError>
   readonly status: () => SpoolStatus
 }
@@ -126,7 +131,8 @@ export const spoolFailure = (folder: string, error: unknown): SpoolError =>
  * Opens the log of a folder, which is made when missing. While a group of records is being written and synced, records gather for
  * the next one; nothing waits on purpose. A group that can't be written or synced fails, with all that waits behind it, and is
  * never tried again on the same file: the kernel may have dropped what it could not write. The log goes on in a new file, which
- * begins where the failed group did. When the scope closes, what was accepted is on the disk or answered.
+ * begins where the failed group did. A file gets its name with its first group in it, so that no power failure leaves one that
+ * hides what stood there before. When the scope closes, what was accepted is on the disk or answered.
  */
 export const openSpool = Effect.fnUntraced(function* (
   options: SpoolOptions
@@ -134,10 +140,11 @@ export const openSpool = Effect.fnUntraced(function* (
   const { folder } = options
   const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
   const groupBytes = Math.min(GROUP_BYTES, segmentBytes >> 2)
+  const common = Math.min(COMMON_RECORD, groupBytes >> 2)
   const attempt = <A>(work: () => Promise<A>) =>
     Effect.tryPromise({ try: work, catch: (error) => spoolFailure(folder, error) })
 
-  yield* attempt(() => mkdir(folder, { recursive: true, mode: 0o700 }))
+  yield* attempt(() => makeFolder(folder))
   yield* Effect.acquireRelease(
     Effect.suspend(() => {
       try {
@@ -151,7 +158,14 @@ export const openSpool = Effect.fnUntraced(function* (
     }),
     (lock) => Effect.sync(() => lock.release())
   )
-  const files = (options.files ?? folderFiles)(folder)
+  /** Nothing of this owner may happen to the folder any more. */
+  let ended = false
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      ended = true
+    })
+  )
+  const files = untilOver((options.files ?? folderFiles)(folder), () => ended)
   const recovered = yield* attempt(() => recover(files)).pipe(
     Effect.timeoutOrElse({
       duration: OPEN_TIMEOUT,
@@ -168,17 +182,22 @@ export const openSpool = Effect.fnUntraced(function* (
   let lately = elapsed()
   let starts: ReadonlyArray<number> = recovered.starts
   let trimmed = recovered.trimmed
-  let durable = recovered.end
+  /** What is to be given up. */
+  let unwanted = trimmed
+  let durable = Math.max(recovered.end, trimmed)
   let accepted = recovered.end
   let active: { readonly file: SpoolFile; readonly start: number } | null = null
+  /** There is one at a time: a second one would write zeros into the same file. */
   let prepared: Promise<SpoolFile> | null = null
   /** Whether a group waits for the file that is being prepared. */
   let hurried = false
   let failure: string | null = null
   let closed = false
-  /** Nothing of this owner may happen to the folder any more. */
-  let ended = false
+  /** Nothing is written any more. */
+  let finished = false
   let writing: Group | null = null
+  /** When it began, on the monotonic clock, in ms. */
+  let writingSince = 0
   let lastSuccessAt: number | null = null
   let lastError: { readonly at: number; readonly message: string } | null = null
 
@@ -208,6 +227,7 @@ export const openSpool = Effect.fnUntraced(function* (
     reason: "Refused",
     message: `The record can't be stored: it is longer than ${Math.min(MAX_RECORD, groupBytes)} bytes.`
   })
+  const empty = new StorageError({ reason: "Refused", message: "An empty record can't be stored." })
   const late = unavailable(`The disk did not take the record within ${options.timeoutMs / 1_000} s.`)
   const stopping = unavailable("The collector is stopping.")
   const refusing = () => unavailable(`The log in ${folder} can't be written: ${failure}.`)
@@ -219,13 +239,20 @@ export const openSpool = Effect.fnUntraced(function* (
     entry.resume(error === undefined ? Effect.void : Effect.fail(error))
   }
 
-  const pause = () => runPromise(Effect.sleep(PREPARING_PAUSE))
+  const pause = (): Promise<void> => {
+    if (finished) return Promise.reject(new Error("the log was closed"))
+    return hurried ? Promise.resolve() : runPromise(Effect.sleep(PREPARING_PAUSE))
+  }
   const prepare = (): Promise<SpoolFile> => {
-    const preparing = prepareSegment(files, segmentBytes, () => (hurried ? Promise.resolve() : pause()))
-    // Whoever needs it is told; nobody may.
-    preparing.catch(() => {})
+    const preparing = prepareSegment(files, segmentBytes, pause)
+    prepared = preparing
+    // Whoever needs it is told; nobody may. The next one may find more room.
+    preparing.catch(() => {
+      if (prepared === preparing) prepared = null
+    })
     return preparing
   }
+  const hasRoomForFile = (): boolean => (starts.length + 1) * segmentBytes <= options.maxBytes
   /** Room on the disk, with a file that waits to be used. */
   const diskBytes = () => (starts.length + (prepared === null ? 0 : 1)) * segmentBytes
 
@@ -235,38 +262,37 @@ export const openSpool = Effect.fnUntraced(function* (
     active = null
   }
 
-  const rotate = async (start: number): Promise<void> => {
+  /** Goes on in a new file, with these bytes. */
+  const rotate = async (start: number, bytes: Uint8Array): Promise<void> => {
     leave()
-    const preparing = prepared ?? prepare()
-    prepared = null
+    // After failures, each of which took a new file.
+    if (!hasRoomForFile()) throw new Error(full.message)
     hurried = true
-    const file = await preparing.finally(() => {
+    const file = await (prepared ?? prepare()).finally(() => {
       hurried = false
     })
     try {
-      if (ended) throw new Error("the log was closed")
+      await writeAll(file, bytes, 0)
+      await file.sync()
       await files.rename(PREPARED, segmentName(start))
+      // One that could not be synced after that is replaced: it begins there too.
+      starts = [...starts.filter((other) => other !== start), start]
       await files.syncFolder()
     } catch (error) {
       file.close().catch(() => {})
       throw error
+    } finally {
+      prepared = null
     }
-    // One that failed at its very beginning has been replaced.
-    starts = [...starts.filter((other) => other !== start), start]
     active = { file, start }
-    if ((starts.length + 1) * segmentBytes <= options.maxBytes) prepared = prepare()
+    if (hasRoomForFile()) prepare()
   }
 
   const fail = (group: Group, error: unknown): void => {
     failure = whyOf(error)
-    failedSyncs.updateUnsafe(1, context)
+    if (group.length > 0) failedSyncs.updateUnsafe(1, context)
     lastError = { at: now(), message: refusing().message }
     leave()
-    prepared?.then(
-      (file) => file.close(),
-      () => {}
-    )
-    prepared = null
     // Nothing of this group counts, so what was to come behind it has no place either.
     const waiting = [...group.entries, ...gathering.entries]
     accepted = group.start
@@ -278,15 +304,17 @@ export const openSpool = Effect.fnUntraced(function* (
     const began = elapsed()
     const bytes = group.buffer.subarray(0, group.length)
     try {
-      if (active === null || group.start + group.length > active.start + segmentBytes) await rotate(group.start)
-      const { file, start } = active!
-      await writeAll(file, bytes, group.start - start)
-      await file.sync()
+      const known = active
+      if (known !== null && group.start + group.length <= known.start + segmentBytes) {
+        await writeAll(known.file, bytes, group.start - known.start)
+        await known.file.sync()
+      } else await rotate(group.start, bytes)
     } catch (error) {
       fail(group, error)
       return
     }
-    durable = group.start + group.length
+    failure = null
+    durable = Math.max(durable, group.start + group.length)
     inherited = null
     lastSuccessAt = now()
     syncSeconds.updateUnsafe((elapsed() - began) / 1_000, context)
@@ -295,11 +323,11 @@ export const openSpool = Effect.fnUntraced(function* (
     for (const entry of group.entries) answer(entry, undefined)
   }
 
-  const writeGathered = (): void => {
-    scheduled = false
-    if (writing !== null || failure !== null || gathering.length === 0) return
+  /** Begins to write what gathered, be it nothing: a disk that refused shows so whether it takes a new file. */
+  const writeNext = (): void => {
     const group = gathering
     writing = group
+    writingSince = elapsed()
     gathering = { buffer: spare, length: 0, start: accepted, entries: [] }
     written = write(group).then(() => {
       writing = null
@@ -307,6 +335,14 @@ export const openSpool = Effect.fnUntraced(function* (
       writeGathered()
     })
   }
+
+  const writeGathered = (): void => {
+    scheduled = false
+    if (writing === null && failure === null && gathering.length > 0) writeNext()
+  }
+
+  /** Whether the disk is silent for longer than a record may take. */
+  const isStalled = (): boolean => writing !== null && lately - writingSince > options.timeoutMs
 
   /** Makes room for as many bytes in the group that gathers. */
   const ensureRoom = (bytes: number): void => {
@@ -319,17 +355,17 @@ export const openSpool = Effect.fnUntraced(function* (
 
   /** Whether what goes beyond the file in use finds room for another. */
   const hasDisk = (bytes: number): boolean =>
-    (active !== null && accepted + bytes <= active.start + segmentBytes) ||
-    (starts.length + 1) * segmentBytes <= options.maxBytes
+    (active !== null && accepted + bytes <= active.start + segmentBytes) || hasRoomForFile()
 
   const append = (record: string): Effect.Effect<void, StorageError> =>
     Effect.callback((resume) => {
       if (closed) return resume(Effect.fail(stopping))
       if (failure !== null) return resume(Effect.fail(refusing()))
-      const most = record.length * MOST_BYTES_PER_UNIT + FRAME_HEAD
-      if (most > groupBytes && Buffer.byteLength(record) > Math.min(MAX_RECORD, groupBytes - FRAME_HEAD)) {
-        return resume(Effect.fail(tooLong))
-      }
+      if (isStalled()) return resume(Effect.fail(late))
+      if (record.length === 0) return resume(Effect.fail(empty))
+      let most = record.length * MOST_BYTES_PER_UNIT + FRAME_HEAD
+      if (most > groupBytes) most = Buffer.byteLength(record) + FRAME_HEAD
+      if (most > Math.min(MAX_RECORD + FRAME_HEAD, groupBytes)) return resume(Effect.fail(tooLong))
       if (gathering.length + most > groupBytes && gathering.length > 0) return resume(Effect.fail(overloaded))
       if (!backlog.hasRoom(most)) return resume(Effect.fail(overloaded))
       if (!hasDisk(most)) return resume(Effect.fail(full))
@@ -353,35 +389,64 @@ export const openSpool = Effect.fnUntraced(function* (
       }
     })
 
-  let retrying: Promise<void> = Promise.resolve()
   /** A disk that refused is tried with a new file, until it takes one. */
   const retry = Effect.suspend(() => {
     if (failure === null || writing !== null || closed) return Effect.void
-    return Effect.promise(() => {
-      retrying = rotate(gathering.start).then(
-        () => {
-          failure = null
-          writeGathered()
-        },
-        (error: unknown) => {
-          failure = whyOf(error)
-          lastError = { at: now(), message: refusing().message }
-        }
-      )
-      return retrying
-    })
+    writeNext()
+    return Effect.promise(() => written)
   })
-  if ((starts.length + 1) * segmentBytes <= options.maxBytes) prepared = prepare()
+
+  /** Files of which nothing is wanted any more. The names of files to come begin at `durable` or later. */
+  const gone = (): ReadonlyArray<number> =>
+    starts.filter((start, index) => {
+      // What the last file holds ends where it is written on; what it holds of an earlier owner ends when it is written again.
+      const end = starts[index + 1] ?? (active === null && inherited === null ? durable : Number.POSITIVE_INFINITY)
+      return start < durable && end <= trimmed
+    })
+  const giveUp = async (): Promise<void> => {
+    if (unwanted > trimmed) {
+      const upTo = unwanted
+      await replaceFile(files, TRIMMED_FILE, String(upTo))
+      trimmed = upTo
+    }
+    for (const start of gone()) {
+      await files.remove(segmentName(start))
+      starts = starts.filter((other) => other !== start)
+    }
+  }
+  /** The end of the last one that was asked for; they come one after the other. */
+  let givenUp: Promise<void> = Promise.resolve()
+  let givingUp = 0
+  const giveUpNext = (): Promise<void> => {
+    givingUp++
+    const next = givenUp.then(giveUp).finally(() => {
+      givingUp--
+    })
+    givenUp = next.catch(() => {})
+    return next
+  }
+  /** What could not be given up. Whoever asked was told of the failure. */
+  const giveUpAgain = Effect.suspend(() => {
+    if (givingUp > 0 || closed || (unwanted <= trimmed && gone().length === 0)) return Effect.void
+    return Effect.promise(() => giveUpNext().catch(() => {}))
+  })
+
+  if (hasRoomForFile()) prepare()
   writeGathered()
   // Whoever opens the log finds it as it was left; on a disk that does not let it, later.
   yield* Effect.promise(() => written).pipe(Effect.timeoutOption(options.timeoutMs))
   yield* Effect.sleep(RETRY).pipe(Effect.andThen(retry), Effect.forever, Effect.forkScoped)
+  yield* Effect.sleep(RETRY).pipe(Effect.andThen(giveUpAgain), Effect.forever, Effect.forkScoped)
+  const unanswered = (): ReadonlyArray<Entry> =>
+    [writing, gathering].flatMap((group) => group?.entries.filter(({ answered }) => !answered) ?? [])
   yield* Effect.sleep(SWEEP_MS).pipe(
     Effect.andThen(
       Effect.sync(() => {
         lately = elapsed()
-        for (const group of [writing, gathering]) {
-          for (const entry of group?.entries ?? []) if (entry.deadline <= lately) answer(entry, late)
+        for (const entry of unanswered()) {
+          if (entry.deadline > lately) continue
+          lastError = { at: now(), message: late.message }
+          answer(entry, late)
         }
       })
     ),
@@ -393,25 +458,25 @@ export const openSpool = Effect.fnUntraced(function* (
       closed = true
       yield* Effect.ignore(backlog.flush)
       // What is under way ends before the next owner begins.
-      yield* Effect.promise(() => Promise.all([retrying, written]))
+      yield* Effect.promise(() => Promise.all([written, givenUp]))
+      finished = true
       leave()
       const waiting = prepared
-      prepared = null
-      if (waiting !== null) {
-        yield* Effect.promise(() =>
-          waiting
-            .then((file) => file.close())
-            .then(() => files.remove(PREPARED))
-            .catch(() => {})
-        )
-      }
-      // A finalizer waits for what it can't interrupt, and a disk may hang for ever.
+      if (waiting === null) return
+      yield* Effect.promise(() =>
+        waiting
+          .then((file) => file.close())
+          .then(() => files.remove(PREPARED))
+          .catch(() => {})
+      )
     }).pipe(
+      // A finalizer waits for what it can't interrupt, and a disk may hang for ever.
       Effect.timeoutOption(options.timeoutMs),
       Effect.interruptible,
       Effect.andThen(
         Effect.sync(() => {
-          ended = true
+          finished = true
+          for (const entry of unanswered()) answer(entry, stopping)
         })
       )
     )
@@ -429,19 +494,22 @@ export const openSpool = Effect.fnUntraced(function* (
     trim: (upTo) =>
       Effect.suspend(() => {
         if (upTo <= trimmed) return Effect.void
-        return attempt(async () => {
-          await replaceFile(files, TRIMMED_FILE, String(upTo))
-          trimmed = upTo
-          const gone = starts.filter(
-            (start, index) =>
-              start !== active?.start && (starts[index + 1] ?? (active === null ? durable : upTo + 1)) <= upTo
-          )
-          for (const start of gone) await files.remove(segmentName(start))
-          starts = starts.filter((start) => !gone.includes(start))
-        })
+        unwanted = Math.max(unwanted, upTo)
+        return attempt(giveUpNext).pipe(
+          Effect.timeoutOrElse({
+            duration: options.timeoutMs,
+            orElse: () => Effect.fail(spoolFailure(folder, new Error("the disk did not answer in time")))
+          })
+        )
       }),
     status: () => ({
-      ready: failure === null && !closed && backlog.hasRoom(0) && hasDisk(COMMON_RECORD),
+      ready:
+        failure === null &&
+        !closed &&
+        !isStalled() &&
+        gathering.length + common <= groupBytes &&
+        backlog.hasRoom(common) &&
+        hasDisk(common),
       pendingRecords: backlog.records,
       pendingBytes: backlog.bytes,
       inFlight: writing === null ? 0 : 1,

@@ -15,7 +15,7 @@ export const writeAll = async (file: SpoolFile, bytes: Uint8Array, offset: numbe
 }
 
 /**
- * A file of zeros that are on the disk, so that syncing what is written into it later has no blocks to find and no size to note.
+ * A new file of zeros that are on the disk, so that syncing what is written into it later has no blocks to find and no size to note.
  * It waits under a name of its own. One that can't be filled is removed, so that it takes no room from others.
  */
 export const prepareSegment = async (
@@ -23,6 +23,8 @@ export const prepareSegment = async (
   size: number,
   pause: () => Promise<void>
 ): Promise<SpoolFile> => {
+  // Not the one that may be there: what failed is not used again.
+  await files.remove(PREPARED)
   const file = await files.create(PREPARED)
   try {
     for (let offset = 0; offset < size; offset += STEP) {

@@ -47,6 +47,7 @@ const readText = (files: SpoolFiles, name: string): Promise<string | null> =>
     }
   )
 
+const POSITION = /^\d{1,16}$/
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 const idOf = async (files: SpoolFiles): Promise<string> => {
@@ -67,10 +68,13 @@ const idOf = async (files: SpoolFiles): Promise<string> => {
  */
 export const recover = async (files: SpoolFiles): Promise<Recovered> => {
   const id = await idOf(files)
-  const trimmed = Number((await readText(files, TRIMMED_FILE)) ?? "0")
-  if (!Number.isSafeInteger(trimmed) || trimmed < 0) {
+  const told = (await readText(files, TRIMMED_FILE)) ?? "0"
+  const trimmed = Number(told)
+  if (!POSITION.test(told) || !Number.isSafeInteger(trimmed)) {
     throw new SpoolError({ reason: "Foreign", message: `its file ${TRIMMED_FILE} holds no position` })
   }
+  // What is seen here may be in the system's memory alone, and what is done from here on relies on it.
+  await files.syncFolder()
   await files.remove(PREPARED)
   const all = segmentStarts(await files.list())
   const starts: Array<number> = []
@@ -82,6 +86,9 @@ export const recover = async (files: SpoolFiles): Promise<Recovered> => {
   const last = starts.at(-1)
   if (last === undefined) return { id, trimmed, end: trimmed, starts, last: Buffer.alloc(0), cut: 0 }
   const { bytes, cut, lastGroup } = scanSegment(Buffer.from(await files.read(segmentName(last))), last)
-  if (lastGroup + bytes.length <= trimmed) return { id, trimmed, end: trimmed, starts, last: Buffer.alloc(0), cut: 0 }
+  if (lastGroup + bytes.length <= trimmed) {
+    await files.remove(segmentName(last))
+    return { id, trimmed, end: trimmed, starts: [], last: Buffer.alloc(0), cut: 0 }
+  }
   return { id, trimmed, end: lastGroup, starts, last: bytes, cut }
 }

@@ -12,6 +12,7 @@ import {
   type QueryAnswer,
   QueryEngine,
   QueryError,
+  type Question,
   rowLimit,
   tookTooLong,
   tooManyRows
@@ -68,7 +69,24 @@ const unavailable = (message: string) => new QueryError({ reason: "Unavailable",
 
 const OUT_OF_TIME = ["EXCEEDED_TIME_LIMIT", "ABANDONED_QUERY"]
 
-const refusal = ({ errorName = "", errorType, message = errorName }: typeof Failure.Type): QueryError => {
+/** Where a question about the lake finds no lake. */
+const NO_TABLE = ["TABLE_NOT_FOUND", "SCHEMA_NOT_FOUND"]
+const NO_CATALOG = ["CATALOG_NOT_FOUND", "MISSING_CATALOG_NAME"]
+
+const missing = (errorName: string, { catalog, schema }: TrinoOptions, tables: ReadonlyArray<string>) =>
+  new QueryError({
+    reason: "Missing",
+    message: NO_CATALOG.includes(errorName)
+      ? `Trino has no catalog ${catalog}: TRINO_CATALOG says which one the lake is in.`
+      : `Trino sees no ${tables.join(" and ")} in ${catalog}.${schema}. The first flush makes the tables; TRINO_CATALOG and ${LAKE_NAMESPACE.env} say where they are.`
+  })
+
+const refusal = (
+  { errorName = "", errorType, message = errorName }: typeof Failure.Type,
+  options: TrinoOptions,
+  { tables }: Question
+): QueryError => {
+  if (tables.length > 0 && [...NO_TABLE, ...NO_CATALOG].includes(errorName)) return missing(errorName, options, tables)
   const reason = OUT_OF_TIME.includes(errorName)
     ? "Timeout"
     : errorType === "USER_ERROR"
@@ -181,7 +199,7 @@ export const makeTrinoQueryEngine = (options: TrinoOptions): Effect.Effect<Query
             let columns: QueryAnswer["columns"] = []
             while (true) {
               next = page.nextUri
-              if (page.error !== undefined) return yield* refusal(page.error)
+              if (page.error !== undefined) return yield* refusal(page.error, options, question)
               if (page.columns !== undefined) {
                 types = page.columns.map(({ type }) => type)
                 columns = page.columns.map(columnOf)

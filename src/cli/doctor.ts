@@ -20,12 +20,15 @@ import { AdminKeys } from "../ports/AdminKeys.ts"
 import { AppSecret } from "../ports/AppSecret.ts"
 import { FeatureGate } from "../ports/FeatureGate.ts"
 import { Geo } from "../ports/Geo.ts"
+import { QueryEngine } from "../ports/QueryEngine.ts"
 import { Settings } from "../ports/Settings.ts"
 import { Sites } from "../ports/Sites.ts"
 import { Storage } from "../ports/Storage.ts"
+import { probe } from "../query/probe.ts"
 import { storage } from "../storage.ts"
+import { warehouse } from "../warehouse.ts"
 import { CommandFailure } from "./CommandFailure.ts"
-import { json, printJson } from "./output.ts"
+import { firstLine, json, printJson } from "./output.ts"
 import { ask, serverUrl, url } from "./server.ts"
 import { apiKey, key } from "./status.ts"
 
@@ -218,6 +221,16 @@ const storing = Effect.gen(function* () {
   })
 })
 
+const asking = Effect.flatMap(QueryEngine, (engine) =>
+  Effect.match(probe(engine), {
+    onSuccess: () => ok("warehouse", `${engine.dialect} answers questions`),
+    onFailure: ({ message, reason }) =>
+      reason === "Missing"
+        ? note("warehouse", message)
+        : bad("warehouse", `${engine.dialect} does not answer questions: ${firstLine(message)}`)
+  })
+)
+
 /** The instance as this machine sees it: what is configured, what answers, what is left to do. */
 const inspect: Effect.Effect<ReadonlyArray<Check>, never, Scope.Scope> = Effect.gen(function* () {
   const checks: Array<Check> = [...environment()]
@@ -261,6 +274,7 @@ const inspect: Effect.Effect<ReadonlyArray<Check>, never, Scope.Scope> = Effect.
   yield* checkWith("proxies", policy.pipe(Layer.provide(shared)), proxy(Context.get(instance.success, Settings)))
   yield* checkWith("geo", MaxmindGeo.pipe(Layer.provide(shared)), geo)
   yield* checkWith("storage", storage.pipe(Layer.provide(shared)), storing)
+  yield* checkWith("warehouse", warehouse.pipe(Layer.provide(shared)), asking)
   yield* checkWith("sites", pgSites.pipe(Layer.provide(shared)), siteCount)
   yield* checkWith("keys", pgAdminKeys.pipe(Layer.provide(shared)), keyCount)
   yield* checkWith(

@@ -12,7 +12,7 @@ const create = Command.make(
       Flag.withDefault("cli")
     ),
     role: Flag.Literals("role", ["admin", "viewer"]).pipe(
-      Flag.withDescription("`admin`: everything; `viewer`: status and rejections; admin unless given"),
+      Flag.withDescription("`admin`: everything; `viewer`: numbers, status and rejections; admin unless given"),
       Flag.withDefault("admin")
     ),
     json

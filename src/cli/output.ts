@@ -31,3 +31,6 @@ export const details = (entries: ReadonlyArray<readonly [name: string, value: st
   const width = Math.max(...entries.map(([name]) => name.length))
   return entries.map(([name, value]) => `${pad(name, width)}  ${value}`.trimEnd()).join("\n")
 }
+
+/** What went wrong without what it was about: engines quote the statement on the lines that follow. */
+export const firstLine = (message: string): string => message.split("\n", 1)[0]!.trim()

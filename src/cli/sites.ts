@@ -1,16 +1,15 @@
-import { Console, Effect, Option, Schema } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
-import { SiteId } from "../domain/ids.ts"
+import { Console, Effect, Option } from "effect"
+import { Command, Flag } from "effect/cli"
 import type { Site } from "../domain/Site.ts"
 import { TRACKER_SCRIPT_URL } from "../domain/settings.ts"
 import type { SiteValues } from "../domain/siteValues.ts"
 import { publicUrl, siteJson } from "../http/admin/siteJson.ts"
 import { Settings } from "../ports/Settings.ts"
-import { Sites, SitesError, type SiteUpdate } from "../ports/Sites.ts"
+import { Sites, type SiteUpdate } from "../ports/Sites.ts"
 import { details, json, printJson, table } from "./output.ts"
+import { id, siteId } from "./siteId.ts"
+import { siteStats } from "./siteStats.ts"
 import { WrongUsage } from "./WrongUsage.ts"
-
-const id = Argument.String("id").pipe(Argument.withDescription("The site's id, a UUID"))
 
 const optionalText = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
@@ -72,17 +71,6 @@ const given = (flags: {
     })
   }
 }
-
-/** An id that is none is told as one that no site has. */
-const siteId = (text: string): Effect.Effect<SiteId, SitesError> =>
-  Effect.mapError(
-    Schema.decodeUnknownEffect(SiteId)(text.trim().toLowerCase()),
-    () =>
-      new SitesError({
-        reason: "NotFound",
-        message: `There is no site with the id ${text}; \`bun run footfall sites list\` shows all of them.`
-      })
-  )
 
 const rateText = ({ rateLimit }: Site) =>
   rateLimit === null ? "the instance's" : `${rateLimit.eventsPerSecond}/s, burst ${rateLimit.burst}`
@@ -241,6 +229,6 @@ const remove = Command.make(
 ).pipe(Command.withDescription("Archive a site: it takes no more events and keeps those it has"))
 
 export const sites = Command.make("sites").pipe(
-  Command.withDescription("Register sites, change and archive them"),
-  Command.withSubcommands([create, list, showOne, update, remove])
+  Command.withDescription("Register sites, change and archive them, and see their numbers"),
+  Command.withSubcommands([create, list, showOne, siteStats, update, remove])
 )

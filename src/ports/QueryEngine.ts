@@ -57,10 +57,12 @@ export interface QueryAnswer {
  * - `Timeout`: no answer within the deadline; the engine was told to stop.
  * - `Invalid`: the engine will never answer this: SQL, names or types that it does not take.
  * - `TooLarge`: more rows than allowed, or more memory than the engine has.
+ * - `Missing`: there is nothing to ask: no tables yet, or a warehouse that no events go to. `message` says what to set or to
+ *   wait for, and anyone may read it.
  * `message` is safe to show to an operator: it holds no connection string and no value of a parameter of ours.
  */
 export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
-  reason: Schema.Literals(["Unavailable", "Timeout", "Invalid", "TooLarge"]),
+  reason: Schema.Literals(["Unavailable", "Timeout", "Invalid", "TooLarge", "Missing"]),
   message: Schema.String
 }) {}
 

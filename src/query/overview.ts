@@ -1,5 +1,7 @@
-import type { QueryDialect, Question } from "../ports/QueryEngine.ts"
+import { Effect, Schema } from "effect"
+import type { QueryDialect, QueryEngine, QueryError, Question } from "../ports/QueryEngine.ts"
 import { Binding } from "./binding.ts"
+import { EVENTS } from "./tables.ts"
 
 /** A site's events from `from` on and before `until`; instants as parameters have them. */
 export interface OverviewQuestion {
@@ -17,7 +19,6 @@ const NO_VIEWS = "2, 5"
 
 /** What the three dialects say differently. */
 interface Words {
-  readonly events: string
   readonly sessions: string
   readonly time: string
   /** Ids are UUIDs in the views and texts in the lake. */
@@ -28,15 +29,14 @@ interface Words {
   readonly inCountry: (site: () => string, country: () => string) => string
 }
 
-/** The lake keeps a row for each time that a session was told of; the newest is how it is. */
-const newestCountry =
-  (newest: string): Words["inCountry"] =>
+/** The lake keeps a row for each time that a session was told of; as with other storages, the first is how it is. */
+const firstCountry =
+  (first: string): Words["inCountry"] =>
   (site, country) =>
-    `SELECT session_id FROM pa_sessions WHERE site_id = ${site()} GROUP BY session_id HAVING ${newest}(country, updated_at) = ${country()}`
+    `SELECT session_id FROM pa_sessions WHERE site_id = ${site()} GROUP BY session_id HAVING ${first}(country, updated_at) = ${country()}`
 
 const WORDS: Readonly<Record<QueryDialect, Words>> = {
   postgres: {
-    events: "v_pa_events",
     sessions: "v_pa_sessions",
     time: "created_at",
     id: (parameter) => `CAST(${parameter} AS uuid)`,
@@ -45,7 +45,6 @@ const WORDS: Readonly<Record<QueryDialect, Words>> = {
       `SELECT id FROM v_pa_sessions WHERE site_id = CAST(${site()} AS uuid) AND country = ${country()}`
   },
   trino: {
-    events: "pa_events",
     sessions: "pa_sessions",
     time: "event_time",
     id: (parameter) => parameter,
@@ -54,15 +53,14 @@ const WORDS: Readonly<Record<QueryDialect, Words>> = {
       const micros = (time: string) => `CAST(round(to_unixtime(${time}) * 1000000) AS bigint)`
       return `(${micros(last)} - ${micros(first)}) / 1000000`
     },
-    inCountry: newestCountry("max_by")
+    inCountry: firstCountry("min_by")
   },
   duckdb: {
-    events: "pa_events",
     sessions: "pa_sessions",
     time: "event_time",
     id: (parameter) => parameter,
     seconds: (first, last) => `(epoch_us(${last}) - epoch_us(${first})) // 1000000`,
-    inCountry: newestCountry("arg_max")
+    inCountry: firstCountry("arg_min")
   }
 }
 
@@ -95,10 +93,38 @@ export const overview = (dialect: QueryDialect, question: OverviewQuestion): Que
   CAST(coalesce(sum(${words.seconds("first_time", "last_time")}), 0) AS bigint) AS total_time
 FROM (
   SELECT session_id, visit_id, count(*) AS views, min(${words.time}) AS first_time, max(${words.time}) AS last_time
-  FROM ${words.events}
+  FROM ${EVENTS[dialect]}
   WHERE ${conditions.join(" AND ")}
   GROUP BY session_id, visit_id
 ) AS visit`
-  const tables = country === undefined ? [words.events] : [words.events, words.sessions]
+  const tables = country === undefined ? [EVENTS[dialect]] : [EVENTS[dialect], words.sessions]
   return { sql, parameters: binding.parameters, tables }
 }
+
+/** A site's overview under Umami's names, whole numbers; `totaltime` in seconds. */
+export interface Overview {
+  readonly pageviews: number
+  readonly visitors: number
+  readonly visits: number
+  readonly bounces: number
+  readonly totaltime: number
+}
+
+const Count = Schema.Union([Schema.Int, Schema.BigInt])
+const Row = Schema.Tuple([Schema.Tuple([Count, Count, Count, Count, Count])])
+
+/** Asks for the overview where the events are. */
+export const askOverview = (
+  { dialect, run }: QueryEngine["Service"],
+  question: OverviewQuestion
+): Effect.Effect<Overview, QueryError> =>
+  run(overview(dialect, question)).pipe(
+    Effect.flatMap(({ rows }) => Effect.orDie(Schema.decodeUnknownEffect(Row)(rows))),
+    Effect.map(([[pageviews, visitors, visits, bounces, time]]) => ({
+      pageviews: Number(pageviews),
+      visitors: Number(visitors),
+      visits: Number(visits),
+      bounces: Number(bounces),
+      totaltime: Number(time)
+    }))
+  )

@@ -1,10 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Context, Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
 import { makeDuckDbQueryEngine } from "../../layers/duckdb/DuckDbQueryEngine.ts"
-import { layerAppDatabase } from "../../layers/postgres/connect.ts"
-import { DatabaseUrl } from "../../layers/postgres/Database.ts"
-import { PgQueryEngine } from "../../layers/postgres/PgQueryEngine.ts"
-import { layer as memorySettings } from "../../layers/settings/MemorySettings.ts"
 import { makeTrinoQueryEngine } from "../../layers/trino/TrinoQueryEngine.ts"
 import { dropDatabase, ensureDatabase, withServer } from "../../scripts/services/database.ts"
 import { duckdbExtensions } from "../../scripts/services/engines.ts"
@@ -13,6 +9,7 @@ import { emptyLake } from "../../scripts/services/seaweedfs.ts"
 import { QueryEngine, QueryError, type QueryParameter, type QueryValue } from "../../src/ports/QueryEngine.ts"
 import { type OverviewQuestion, overview } from "../../src/query/overview.ts"
 import { until } from "../support/eventually.ts"
+import { fillPostgres, pgWarehouse } from "../support/pgWarehouse.ts"
 import { freshDatabase, openClient } from "../support/postgres.ts"
 import { areUp } from "./areUp.ts"
 import { lakeCatalog, s3Place } from "./engines/CatalogPlace.ts"
@@ -45,29 +42,6 @@ const inScope = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
 
 const quoted = (value: string | null) => (value === null ? "NULL" : `'${value}'`)
 
-const fillPostgres = async (url: Redacted.Redacted<string>) => {
-  const sql = await inScope(openClient(url, 1))
-  const sessions = SESSIONS.map(
-    ({ country, session, site }) =>
-      `(${quoted(session)}, ${quoted(site)}, ${quoted(country)}, '2026-03-28', '2026-03-28')`
-  )
-  const events = EVENTS.map(
-    ({ event, name, path, session, site, time, type, visit }) =>
-      `(${[event, site, session, visit].map(quoted).join(", ")}, ${type}, ${quoted(name)}, ${quoted(path)}, ${quoted(time)})`
-  )
-  await Effect.runPromise(
-    Effect.andThen(
-      sql.unsafe(
-        `INSERT INTO product_analytics_session (session_id, site_id, country, created_at, updated_at) VALUES ${sessions}`
-      ),
-      sql.unsafe(
-        `INSERT INTO product_analytics_event (event_id, site_id, session_id, visit_id, event_type, event_name, url_path, created_at) VALUES ${events}`
-      )
-    )
-  )
-  return sql
-}
-
 const place = lakeCatalog({ name: own, database: own, warehouse: `s3://lake/${own}` })
 
 const fillLake = async () => {
@@ -85,9 +59,9 @@ const fillLake = async () => {
       `(${[event, site, session, visit].map(quoted).join(", ")}, TIMESTAMP '${time.replace("T", " ").replace("Z", " UTC")}', ${type}, ${quoted(name)}, ${quoted(path)}, NULL, NULL)`
   )
   await trinoQuery(`INSERT INTO ${own}.${schema}.pa_events VALUES ${events}`)
-  // The older row of each session is of another country.
+  // The newer row of each session is of another country.
   const sessions = SESSIONS.flatMap(({ country, session, site }) => [
-    `(${quoted(session)}, ${quoted(site)}, 'DE', TIMESTAMP '2026-03-28 00:00:00 UTC')`,
+    `(${quoted(session)}, ${quoted(site)}, 'DE', TIMESTAMP '2026-03-28 00:00:02 UTC')`,
     `(${quoted(session)}, ${quoted(site)}, ${country === null ? "''" : quoted(country)}, TIMESTAMP '2026-03-28 00:00:01 UTC')`
   ])
   await trinoQuery(`INSERT INTO ${own}.${schema}.pa_sessions VALUES ${sessions}`)
@@ -103,18 +77,10 @@ const locate = (table: string) =>
 
 const postgres = async (): Promise<World> => {
   const url = await freshDatabase()
-  const sql = await fillPostgres(url)
-  const engine = async (seconds: number) => {
-    const database = layerAppDatabase.pipe(
-      Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: true })),
-      Layer.provideMerge(memorySettings({ WAREHOUSE_TIMEOUT_SECONDS: String(seconds) }))
-    )
-    return inScope(
-      Effect.map(Layer.build(PgQueryEngine.pipe(Layer.provide(database), Layer.fresh)), (context) =>
-        Context.get(context, QueryEngine)
-      )
-    )
-  }
+  const sql = await inScope(openClient(url, 1))
+  await Effect.runPromise(fillPostgres(sql))
+  const engine = async (seconds: number) =>
+    Context.get(await inScope(Layer.build(pgWarehouse(url, seconds))), QueryEngine)
   return {
     engine: await engine(DEADLINE_MS / 1_000),
     hasty: await engine(1),

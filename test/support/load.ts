@@ -15,6 +15,10 @@ const RECONNECT_MS = 20
 const HANGING_MS = 30_000
 /** How long a test waits for answers of a kind. */
 const ANSWERS_MS = 30_000
+/** Texts that fill a log: none is longer than what a property keeps. */
+const FILLING_PROPERTIES = 40
+const FILLING_TEXT = "x".repeat(500)
+const DAY_SECONDS = 86_400
 /** Events of each have properties, which are stored with their event or not at all. */
 const PROPERTIES = 2
 
@@ -23,12 +27,20 @@ export interface LoadOptions {
   readonly connections?: number
   readonly batchConnections?: number
   readonly batchItems?: number
+  /** Clients that say who a visitor is, each time with an attribute of its own; none by default. */
+  readonly identityConnections?: number
   readonly pauseMs?: number
+  /** Whether events carry twenty kilobytes of properties each. */
+  readonly large?: boolean
+  /** Each event happened today or on one of so many days before. */
+  readonly pastDays?: number
   /** Clients that are asked to close their connection do not come back, as with a load balancer that goes by it. */
   readonly leaveWhenAsked?: boolean
 }
 
 let loads = 0
+
+type Kind = "event" | "batch" | "identity"
 
 /**
  * Clients that send events as fast as they are answered, each event with a name of its own, so that what was answered can be
@@ -37,6 +49,8 @@ let loads = 0
 export class Load implements AsyncDisposable {
   /** Names of the events that were answered 200. */
   readonly stored = new Set<string>()
+  /** Keys of the attributes that were answered 200. */
+  readonly identified = new Set<string>()
   /** Answers by status; a batch's items by their own. */
   readonly statuses = new Map<number, number>()
   /** Answers that a client may never get: neither 200 nor a 503 that says when to come back. */
@@ -48,7 +62,11 @@ export class Load implements AsyncDisposable {
   readonly #port: number
   readonly #pauseMs: number
   readonly #leaveWhenAsked: boolean
-  readonly #prefix = `${(loads++).toString(36)}${crypto.randomUUID().slice(0, 8)}`
+  readonly #batchItems: number
+  readonly #large: boolean
+  readonly #pastDays: number
+  /** What the names of all its events begin with. */
+  readonly prefix = `${(loads++).toString(36)}${crypto.randomUUID().slice(0, 8)}`
   readonly #clients: Array<Promise<void>> = []
   readonly #connections = new Set<Client>()
   #sent = 0
@@ -58,9 +76,13 @@ export class Load implements AsyncDisposable {
     this.#port = options.port
     this.#pauseMs = options.pauseMs ?? PAUSE_MS
     this.#leaveWhenAsked = options.leaveWhenAsked ?? false
-    const { connections = CONNECTIONS, batchConnections = BATCH_CONNECTIONS, batchItems = BATCH_ITEMS } = options
-    for (let i = 0; i < connections; i++) this.#clients.push(this.#run(null))
-    for (let i = 0; i < batchConnections; i++) this.#clients.push(this.#run(batchItems))
+    this.#batchItems = options.batchItems ?? BATCH_ITEMS
+    this.#large = options.large ?? false
+    this.#pastDays = options.pastDays ?? 0
+    const { connections = CONNECTIONS, batchConnections = BATCH_CONNECTIONS, identityConnections = 0 } = options
+    for (let i = 0; i < connections; i++) this.#clients.push(this.#run("event"))
+    for (let i = 0; i < batchConnections; i++) this.#clients.push(this.#run("batch"))
+    for (let i = 0; i < identityConnections; i++) this.#clients.push(this.#run("identity"))
   }
 
   count(status: number): number {
@@ -103,26 +125,24 @@ export class Load implements AsyncDisposable {
     await Promise.all(this.#clients)
   }
 
-  async #run(batchItems: number | null): Promise<void> {
+  async #run(kind: Kind): Promise<void> {
     const client = new Client()
     while (!this.#stopping) {
       if (!(await client.ensureOpen(this.#port))) {
         await Bun.sleep(RECONNECT_MS)
         continue
       }
-      const names = Array.from({ length: batchItems ?? 1 }, () => `${this.#prefix}-${this.#sent++}`)
-      const events = names.map(event)
+      const length = kind === "batch" ? this.#batchItems : 1
+      const names = Array.from({ length }, () => `${this.prefix}-${this.#sent++}`)
+      const items = names.map((name, index) => (kind === "identity" ? identity(name) : this.#event(name, index)))
       const begin = performance.now()
       this.#connections.add(client)
-      const answer = await client.post(
-        batchItems === null ? "/api/send" : "/api/batch",
-        batchItems === null ? events[0]! : events
-      )
+      const answer = await (kind === "batch" ? client.post("/api/batch", items) : client.post("/api/send", items[0]!))
       this.#connections.delete(client)
       this.slowest = Math.max(this.slowest, performance.now() - begin)
       if (answer === null) this.unanswered++
-      else if (batchItems === null) this.#count(answer.status, names[0]!, answer)
-      else this.#countItems(names, answer)
+      else if (kind === "batch") this.#countItems(names, answer)
+      else this.#count(answer.status, names[0]!, answer, kind === "event" ? this.stored : this.identified)
       if (answer !== null && ASKS_TO_CLOSE.test(answer.text)) {
         client.close()
         if (this.#leaveWhenAsked) return
@@ -132,9 +152,22 @@ export class Load implements AsyncDisposable {
     client.close()
   }
 
-  #count(status: number, name: string, answer: Answer): void {
+  #event(name: string, index: number): object {
+    const { payload, type } = event(name, index)
+    const daysAgo = Math.floor(Math.random() * (this.#pastDays + 1))
+    return {
+      type,
+      payload: {
+        ...payload,
+        ...(daysAgo > 0 && { timestamp: Math.floor(Date.now() / 1_000) - daysAgo * DAY_SECONDS }),
+        ...(this.#large && { data: { ...payload.data, ...FILLING } })
+      }
+    }
+  }
+
+  #count(status: number, name: string, answer: Answer, stored = this.stored): void {
     this.statuses.set(status, this.count(status) + 1)
-    if (status === 200) this.stored.add(name)
+    if (status === 200) stored.add(name)
     else if (status !== 503) this.wrong.push(answer.text)
   }
 
@@ -173,6 +206,21 @@ const event = (name: string, index: number) => ({
     data: { name, index }
   }
 })
+
+const identity = (name: string) => ({
+  type: "identify",
+  payload: {
+    website: SITE,
+    hostname: "fault.test",
+    url: `https://fault.test/${name}`,
+    ip: `198.19.0.${Math.floor(Math.random() * 256)}`,
+    data: { [name]: name }
+  }
+})
+
+const FILLING = Object.fromEntries(
+  Array.from({ length: FILLING_PROPERTIES }, (_, index) => [`filling-${index}`, FILLING_TEXT])
+)
 
 const ASKS_TO_CLOSE = /\r\nconnection: close\r\n/i
 const RETRY_AFTER = /\r\nretry-after: [1-9]\d*\r\n/i

@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { Schema, SchemaTransformation } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSecurity, OpenApi } from "effect/http-api"
 import { REJECTION_REASONS } from "../../domain/Rejection.ts"
 import { WeekStart } from "../../domain/Site.ts"
@@ -10,6 +10,7 @@ import {
   BadRequest,
   Conflict,
   Forbidden,
+  GatewayTimeout,
   NotFound,
   PaymentRequired,
   ServiceUnavailable,
@@ -201,7 +202,7 @@ const SettingValue = Schema.Struct({
 const keyFields = {
   id: Schema.String.annotate({ format: "uuid", examples: [EXAMPLE.keyId] }),
   name: Schema.String.annotate({ description: "Who or what uses the key", examples: ["grafana"] }),
-  role: KeyRole.annotate({ description: "`admin`: everything; `viewer`: status and rejections" }),
+  role: KeyRole.annotate({ description: "`admin`: everything; `viewer`: numbers, status and rejections" }),
   prefix: Schema.String.annotate({ description: "The first characters of the key", examples: ["ff_v3_Kq"] }),
   created_at: Instant
 }
@@ -237,6 +238,11 @@ const StatusJson = Schema.Struct({
     last_success_at: Schema.NullOr(Instant),
     last_error_at: Schema.NullOr(Instant),
     last_error: Schema.NullOr(Schema.String).annotate({ examples: [null] })
+  }),
+  warehouse: Schema.Struct({
+    engine: Schema.Literals(["postgres", "trino", "duckdb"]).annotate({ description: "What questions are asked" }),
+    ready: Schema.Boolean.annotate({ description: "It answers, and knows where the events are", examples: [true] }),
+    why: Schema.NullOr(Schema.String).annotate({ description: "Why it is not ready", examples: [null] })
   }),
   geo: Schema.Struct({
     on: Schema.Boolean.annotate({ description: "Addresses are looked up", examples: [true] }),
@@ -356,6 +362,46 @@ class SitesGroup extends HttpApiGroup.make("sites")
     })
   ) {}
 
+/** Ms since 1970, as Umami's API takes them. Described where they are texts: there the documentation looks. */
+const epochMs = (description: string, example: string) =>
+  Schema.String.annotate({ description, examples: [example] })
+    .check(Schema.isPattern(/^-?\d{1,16}$/, { expected: "whole milliseconds since 1970" }))
+    .pipe(Schema.decodeTo(Schema.Int, SchemaTransformation.numberFromString))
+
+const Count = (description: string, example: number) => Schema.Int.annotate({ description, examples: [example] })
+const OverviewJson = Schema.Struct({
+  pageviews: Count("Views of pages, links and pixels", 14),
+  visitors: Count("Different sessions among them", 5),
+  visits: Count("Different visits among them", 10),
+  bounces: Count("Visits of a single view", 6),
+  totaltime: Count("Seconds from first to last view, summed over the visits", 840)
+}).annotate({ identifier: "Overview", description: "Umami's overview of a site." })
+
+class StatsGroup extends HttpApiGroup.make("stats")
+  .add(
+    HttpApiEndpoint.get("overview", "/sites/:id/stats", {
+      ...bySite,
+      query: {
+        startAt: epochMs("The first ms of the range, since 1970", "1774656000000"),
+        endAt: epochMs("The last ms of the range, which belongs to it, since 1970", "1775001599999")
+      },
+      success: OverviewJson,
+      error: [NotFound, UnprocessableContent, unavailable, GatewayTimeout]
+    }).annotateMerge(
+      told(
+        "Get a site's overview",
+        "Parameters, numbers and their names are those of Umami's `/api/websites/:id/stats`. Archived sites too. Closing the connection ends the question in the warehouse."
+      )
+    )
+  )
+  .middleware(ViewerAccess)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Stats",
+      description: "Numbers of a site, from the warehouse that `WAREHOUSE` names."
+    })
+  ) {}
+
 class RejectionsGroup extends HttpApiGroup.make("rejections")
   .add(
     HttpApiEndpoint.get("ofSite", "/sites/:id/rejections", {
@@ -445,7 +491,7 @@ class KeysGroup extends HttpApiGroup.make("keys")
 class StatusGroup extends HttpApiGroup.make("status")
   .add(
     HttpApiEndpoint.get("status", "/status", { success: StatusJson }).annotateMerge(
-      told("Get the status", "Of the process that answers: storage, geo database, licence.")
+      told("Get the status", "Of the process that answers: storage, warehouse, geo database, licence.")
     ),
     HttpApiEndpoint.get("client", "/client", { success: ClientJson }).annotateMerge(
       told(
@@ -475,6 +521,7 @@ Events are not sent here: trackers and clients use \`POST /api/send\` and \`POST
 /** The admin API; served under `PREFIX`, described at `/openapi.json`. */
 export class AdminApi extends HttpApi.make("footfall")
   .add(SitesGroup)
+  .add(StatsGroup)
   .add(RejectionsGroup)
   .add(SettingsGroup)
   .add(KeysGroup)

@@ -50,10 +50,16 @@ export class UnprocessableContent extends HttpApiError.Problem<UnprocessableCont
   { type, status: 422, title: "Unprocessable Content" },
   withErrors
 ) {}
-/** The app database can't be reached; the same request may work later. */
+/** The app database or the warehouse can't be asked; the same request may work later. */
 export class ServiceUnavailable extends HttpApiError.Problem<ServiceUnavailable>()(
   "ServiceUnavailable",
   { type, status: 503, title: "Service Unavailable" },
+  common
+) {}
+/** The warehouse had no answer by its deadline. */
+export class GatewayTimeout extends HttpApiError.Problem<GatewayTimeout>()(
+  "GatewayTimeout",
+  { type, status: 504, title: "Gateway Timeout" },
   common
 ) {}
 
@@ -66,3 +72,4 @@ export type Problem =
   | Conflict
   | UnprocessableContent
   | ServiceUnavailable
+  | GatewayTimeout

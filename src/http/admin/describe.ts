@@ -31,7 +31,7 @@ const PROBLEMS: Readonly<Record<string, { readonly when: string; readonly exampl
     example: { detail: "A site with the id 3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f exists." }
   },
   UnprocessableContent: {
-    when: "The body has the right shape and holds values that can't be accepted.",
+    when: "The request has the right shape and holds values that can't be accepted.",
     example: {
       detail: '"https://example.com/shop" names a page; give the host alone, such as `example.com`.',
       errors: [
@@ -43,8 +43,12 @@ const PROBLEMS: Readonly<Record<string, { readonly when: string; readonly exampl
     }
   },
   ServiceUnavailable: {
-    when: "The app database can't be reached; the same request may work after `Retry-After` seconds.",
+    when: "The app database or the warehouse can't be asked; the same request may work after `Retry-After` seconds.",
     example: { detail: "The app database can't be reached." }
+  },
+  GatewayTimeout: {
+    when: "The warehouse had no answer within `WAREHOUSE_TIMEOUT_SECONDS`, and was told to stop.",
+    example: { detail: "The warehouse had no answer in time. Ask for a shorter range." }
   }
 }
 

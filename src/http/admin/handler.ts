@@ -6,10 +6,12 @@ import type { AdminKeys } from "../../ports/AdminKeys.ts"
 import type { AppSecret } from "../../ports/AppSecret.ts"
 import { FeatureGate } from "../../ports/FeatureGate.ts"
 import type { Geo } from "../../ports/Geo.ts"
+import type { QueryEngine } from "../../ports/QueryEngine.ts"
 import type { Rejections } from "../../ports/Rejections.ts"
 import type { Settings } from "../../ports/Settings.ts"
 import type { Sites } from "../../ports/Sites.ts"
 import type { Storage } from "../../ports/Storage.ts"
+import { IDLE_TIMEOUT_SECONDS } from "../idleTimeout.ts"
 import { PREFIX } from "../prefix.ts"
 import { REQUEST_ID_HEADER, requestIdOf } from "../requestId.ts"
 import { AdminApi } from "./Api.ts"
@@ -18,19 +20,33 @@ import { withBody } from "./body.ts"
 import { Documentation } from "./documentation.ts"
 import { KeysHandlers } from "./keys.ts"
 import { methodsOf } from "./methods.ts"
+import { Patience } from "./Patience.ts"
 import { Peer } from "./Peer.ts"
 import { RejectionsHandlers } from "./rejections.ts"
 import { ProblemsLayer, problemResponse } from "./render.ts"
 import { SettingsHandlers } from "./settings.ts"
 import { SitesHandlers } from "./sites.ts"
+import { StatsHandlers } from "./stats.ts"
 import { StatusHandlers } from "./status.ts"
 
 /** What the admin routes need. */
-export type AdminServices = Sites | Settings | AdminKeys | FeatureGate | Storage | Geo | Rejections | AppSecret | Policy
+export type AdminServices =
+  | Sites
+  | Settings
+  | AdminKeys
+  | FeatureGate
+  | Storage
+  | Geo
+  | Rejections
+  | AppSecret
+  | Policy
+  | QueryEngine
 
-/** Bun's server, as far as it is needed here: it knows who opened a connection. */
+/** Bun's server, as far as it is needed here: it knows who opened a connection, and closes those that are silent for long. */
 export interface PeerSource {
   readonly requestIP: (request: Request) => { readonly address: string } | null
+  /** How long the request's connection may be silent from now on; 0 for as long as it takes. */
+  readonly timeout?: (request: Request, seconds: number) => void
 }
 
 /** Answers every request: the admin API, its documentation, and 404 for what it does not know. Fit for `Bun.serve`'s `fetch`. */
@@ -116,7 +132,7 @@ const guarded = <R>(
   })
 
 const routes = HttpApiBuilder.layer(AdminApi).pipe(
-  Layer.provide([SitesHandlers, RejectionsHandlers, SettingsHandlers, KeysHandlers, StatusHandlers]),
+  Layer.provide([SitesHandlers, StatsHandlers, RejectionsHandlers, SettingsHandlers, KeysHandlers, StatusHandlers]),
   Layer.provide([AccessLayer, ProblemsLayer])
 )
 
@@ -133,25 +149,33 @@ export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Sc
   )(guarded(router.asHttpEffect(), gate))
 
   const documentation = new Documentation()
-  const respond = async (request: Request, peer: string | null): Promise<Response> => {
+  const respond = async (request: Request, connection: Context.Context<never>): Promise<Response> => {
     const path = new URL(request.url).pathname
     if (request.method === "GET" || request.method === "HEAD") {
       if (path === "/openapi.json") return documentation.openApi()
       if (path === "/docs") return await documentation.page(request)
     }
-    return await answer(request, Context.make(Peer, peer))
+    return await answer(request, connection)
   }
 
   return async (incoming, server) => {
     const id = requestIdOf(incoming)
     const headers = new Headers(incoming.headers)
     headers.set(REQUEST_ID_HEADER, id)
-    const peer = server?.requestIP(incoming)?.address ?? null
+    let isPatient = false
+    const connection = Context.make(Peer, server?.requestIP(incoming)?.address ?? null).pipe(
+      Context.add(Patience, () => {
+        isPatient = true
+        server?.timeout?.(incoming, 0)
+      })
+    )
     const read = await Effect.runPromise(Effect.result(withBody(incoming)))
     const response =
       read._tag === "Failure"
         ? failedBody(read.failure, incoming, headers)
-        : await respond(new Request(read.success, { headers }), peer)
+        : // Who hangs up ends what is done for them.
+          await respond(new Request(read.success, { headers, signal: incoming.signal }), connection)
+    if (isPatient) server?.timeout?.(incoming, IDLE_TIMEOUT_SECONDS)
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
       if (!response.headers.has(name)) response.headers.set(name, value)
     }

@@ -3,8 +3,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import { type RecentRejection, Rejections } from "../../ports/Rejections.ts"
 import { Sites } from "../../ports/Sites.ts"
 import { AdminApi } from "./Api.ts"
-import { NotFound, ServiceUnavailable } from "./Problem.ts"
-import { siteIdOf } from "./sites.ts"
+import { notFound, siteIdOf } from "./sites.ts"
 
 /** Rejections answered when the request does not say how many. */
 const DEFAULT_LIMIT = 100
@@ -29,11 +28,7 @@ export const RejectionsHandlers = HttpApiBuilder.group(
     return handlers.handleAll({
       ofSite: Effect.fnUntraced(function* ({ params, query }) {
         const id = yield* siteIdOf(params.id)
-        yield* Effect.mapError(sites.get(id), (error) =>
-          error.reason === "NotFound"
-            ? new NotFound({ detail: error.message })
-            : new ServiceUnavailable({ detail: error.message })
-        )
+        yield* Effect.mapError(sites.get(id), notFound)
         return recent(id, query.limit)
       }),
       unplaced: ({ query }) => Effect.sync(() => recent(null, query.limit))

@@ -7,6 +7,7 @@ import {
   BadRequest,
   Conflict,
   Forbidden,
+  GatewayTimeout,
   NotFound,
   PaymentRequired,
   type Problem,
@@ -15,7 +16,7 @@ import {
   UnprocessableContent
 } from "./Problem.ts"
 
-/** Seconds after which a client may ask again when the app database was away. */
+/** Seconds after which a client may ask again when the app database or the warehouse was away. */
 const RETRY_AFTER_SECONDS = "2"
 
 const DECLARED = [
@@ -26,7 +27,8 @@ const DECLARED = [
   NotFound,
   Conflict,
   UnprocessableContent,
-  ServiceUnavailable
+  ServiceUnavailable,
+  GatewayTimeout
 ] as const
 
 const isProblem = (error: unknown): error is Problem => DECLARED.some((declared) => error instanceof declared)

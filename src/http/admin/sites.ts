@@ -24,7 +24,7 @@ const pointerOf = (field: string) => {
 }
 
 const unavailable = (error: SitesError) => new ServiceUnavailable({ detail: error.message })
-const notFound = (error: SitesError) =>
+export const notFound = (error: SitesError) =>
   error.reason === "NotFound" ? new NotFound({ detail: error.message }) : unavailable(error)
 const unacceptable = (error: SitesError) =>
   new UnprocessableContent({

@@ -6,10 +6,13 @@ import { Policy } from "../../pipeline/Policy.ts"
 import { AppSecret } from "../../ports/AppSecret.ts"
 import { FeatureGate } from "../../ports/FeatureGate.ts"
 import { Geo } from "../../ports/Geo.ts"
+import { QueryEngine } from "../../ports/QueryEngine.ts"
 import { Storage } from "../../ports/Storage.ts"
+import { probe } from "../../query/probe.ts"
 import { VERSION } from "../../version.ts"
 import { AdminApi } from "./Api.ts"
 import { Peer } from "./Peer.ts"
+import { logFailure, toldOf } from "./warehouse.ts"
 
 const instant = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
 
@@ -22,10 +25,18 @@ export const StatusHandlers = HttpApiBuilder.group(
     const gate = yield* FeatureGate
     const secret = yield* AppSecret
     const policy = yield* Policy
+    const engine = yield* QueryEngine
+
+    const warehouse = probe(engine).pipe(
+      Effect.as({ engine: engine.dialect, ready: true, why: null }),
+      Effect.catch((error) =>
+        Effect.as(logFailure(engine, error), { engine: engine.dialect, ready: false, why: toldOf(error) })
+      )
+    )
 
     return handlers.handleAll({
       status: () =>
-        Effect.map(storage.status, (stored) => {
+        Effect.map(Effect.all([storage.status, warehouse]), ([stored, asked]) => {
           const licence = gate.state()
           const place = geo.state()
           return {
@@ -44,6 +55,7 @@ export const StatusHandlers = HttpApiBuilder.group(
               last_error_at: instant(stored.lastErrorAt),
               last_error: stored.lastError
             },
+            warehouse: asked,
             geo:
               place._tag === "On"
                 ? { on: true, why: place.refused, database: place.databaseType, built_at: place.builtAt.toISOString() }

@@ -4,6 +4,7 @@ import { StartError } from "../../domain/StartError.ts"
 import { COLLECT_API_ENDPOINT, HOST, METRICS_TOKEN, PORT } from "../../domain/settings.ts"
 import { Settings } from "../../ports/Settings.ts"
 import { Storage } from "../../ports/Storage.ts"
+import { IDLE_TIMEOUT_SECONDS } from "../idleTimeout.ts"
 import { PREFIX } from "../prefix.ts"
 import { notFound } from "./answers.ts"
 import { type Collect, type CollectServices, makeCollect } from "./Collect.ts"
@@ -12,9 +13,6 @@ import { isWorker, joinSupervisor } from "./worker.ts"
 
 const SEND_PATHS = ["/api/send", `${PREFIX}/api/send`]
 const BATCH_PATHS = ["/api/batch", `${PREFIX}/api/batch`]
-
-/** Seconds a connection may be silent; above the 60 to 75 s that proxies keep theirs, so that the proxy closes first. */
-const IDLE_TIMEOUT_SECONDS = 120
 
 /** An answer of the storage about itself is used again for this long, so that probes are no load. */
 const READINESS_CACHE_MS = 1_000

@@ -121,11 +121,15 @@ test("the API describes itself, with every route, its problems and the key", asy
       "sites",
       "sites/{id}",
       "sites/{id}/rejections",
+      "sites/{id}/stats",
       "status"
     ].map((path) => `/api/ee/product-analytics/${path}`)
   )
   const create = body.paths["/api/ee/product-analytics/sites"].post
   expect(Object.keys(create.responses)).toEqual(["200", "400", "401", "402", "403", "409", "422", "503"])
+  const stats = body.paths["/api/ee/product-analytics/sites/{id}/stats"].get
+  expect(Object.keys(stats.responses)).toEqual(["200", "400", "401", "402", "404", "422", "503", "504"])
+  expect(stats.parameters.map(({ name }: { name: string }) => name)).toEqual(["id", "startAt", "endAt"])
   expect(Object.keys(create.responses["422"].content)).toEqual(["application/problem+json"])
   expect(body.components.securitySchemes.key).toMatchObject({ type: "http", scheme: "bearer" })
   await admin.close()

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { startAdmin } from "./support.ts"
 
-test("the status tells version, gate, storage, geo and where the secret is from, and no secret", async () => {
+test("the status tells version, gate, storage, warehouse, geo and where the secret is from, and no secret", async () => {
   const admin = await startAdmin({ gate: { _tag: "Licensed", expiresAt: Date.UTC(2027, 0, 1) } })
   const { body } = await admin.call("GET", "status")
   expect(body).toEqual({
@@ -17,6 +17,7 @@ test("the status tells version, gate, storage, geo and where the secret is from,
       last_error_at: null,
       last_error: null
     },
+    warehouse: { engine: "postgres", ready: true, why: null },
     geo: { on: true, why: null, database: "GeoLite2-City", built_at: "1970-01-01T00:00:00.000Z" },
     secret: { source: "database" }
   })

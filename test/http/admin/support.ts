@@ -1,14 +1,16 @@
-import { Effect, Exit, Layer, Redacted, References, Scope } from "effect"
+import { Effect, Exit, Layer, Logger, Redacted, References, Scope } from "effect"
 import * as MemoryAdminKeys from "../../../layers/memory/MemoryAdminKeys.ts"
 import * as MemorySites from "../../../layers/memory/MemorySites.ts"
 import { RejectionRing } from "../../../layers/memory/RejectionRing.ts"
 import * as MemorySettings from "../../../layers/settings/MemorySettings.ts"
 import type { Environment } from "../../../layers/settings/resolve.ts"
+import type { StartError } from "../../../src/domain/StartError.ts"
 import { type AdminHandler, adminHandler, type PeerSource } from "../../../src/http/admin/handler.ts"
 import { Policy } from "../../../src/pipeline/Policy.ts"
 import { AppSecret } from "../../../src/ports/AppSecret.ts"
 import { FeatureGate, type GateState } from "../../../src/ports/FeatureGate.ts"
 import { Geo } from "../../../src/ports/Geo.ts"
+import { QueryEngine } from "../../../src/ports/QueryEngine.ts"
 import { Rejections } from "../../../src/ports/Rejections.ts"
 import type { Sites } from "../../../src/ports/Sites.ts"
 import { Storage } from "../../../src/ports/Storage.ts"
@@ -35,6 +37,12 @@ const idle = Layer.succeed(
       lastError: null
     })
   })
+)
+
+/** Answers that it is there, and nothing else. */
+const nothing = Layer.succeed(
+  QueryEngine,
+  QueryEngine.of({ dialect: "postgres", run: () => Effect.succeed({ columns: [], rows: [] }) })
 )
 
 const london = Layer.succeed(
@@ -68,8 +76,16 @@ export interface Admin {
 
 /** The admin routes on services in memory. */
 export const startAdmin = async (
-  options: { readonly environment?: Environment; readonly gate?: GateState; readonly sites?: Layer.Layer<Sites> } = {}
+  options: {
+    readonly environment?: Environment
+    readonly gate?: GateState
+    readonly sites?: Layer.Layer<Sites>
+    readonly warehouse?: Layer.Layer<QueryEngine, StartError>
+    /** Log lines, as JSON; without it there are none. */
+    readonly log?: Array<string>
+  } = {}
 ): Promise<Admin> => {
+  const { log } = options
   const gate = options.gate ?? { _tag: "Open" }
   const services = Policy.layer.pipe(
     Layer.provideMerge(
@@ -80,6 +96,7 @@ export const startAdmin = async (
         Layer.succeed(AppSecret, { value: Redacted.make("a secret of our own"), source: "database" }),
         Layer.succeed(FeatureGate, { isOn: () => gate._tag !== "Off", state: () => gate }),
         RejectionRing,
+        options.warehouse ?? nothing,
         idle,
         london
       )
@@ -89,7 +106,12 @@ export const startAdmin = async (
   const { handler, rejections } = await Effect.runPromise(
     Effect.gen(function* () {
       return { handler: yield* adminHandler, rejections: yield* Rejections }
-    }).pipe(Effect.provide(services), Scope.provide(scope), Effect.provideService(References.MinimumLogLevel, "Fatal"))
+    }).pipe(
+      Effect.provide(await Effect.runPromise(Layer.buildWithScope(services, scope))),
+      Scope.provide(scope),
+      Effect.provideService(References.MinimumLogLevel, log === undefined ? "Fatal" : "Info"),
+      Effect.provide(Logger.layer([Logger.make((line) => void log?.push(Logger.formatJson.log(line)))]))
+    )
   )
   return {
     handler,

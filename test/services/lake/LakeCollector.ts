@@ -59,7 +59,8 @@ export class LakeCollector implements AsyncDisposable {
   readonly name: string
   /** Events that were answered 200, identities not counted. */
   events = 0
-  readonly #environment: Readonly<Record<string, string>>
+  /** The settings of its instance, for other processes of it. */
+  readonly environment: Readonly<Record<string, string>>
   readonly #folder: string
   readonly #random = seeded(20_261_124)
   #process: Footfall | null = null
@@ -67,7 +68,7 @@ export class LakeCollector implements AsyncDisposable {
   private constructor(name: string, folder: string, environment: Readonly<Record<string, string>>) {
     this.name = name
     this.#folder = folder
-    this.#environment = environment
+    this.environment = environment
   }
 
   static async open({ environment = {}, name }: LakeCollectorOptions): Promise<LakeCollector> {
@@ -86,7 +87,7 @@ export class LakeCollector implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    this.#process = await Footfall.start({ environment: this.#environment })
+    this.#process = await Footfall.start({ environment: this.environment })
   }
 
   get process(): Footfall {
@@ -102,8 +103,9 @@ export class LakeCollector implements AsyncDisposable {
     this.#process = null
   }
 
-  async #post(items: ReadonlyArray<object>): Promise<void> {
-    const response = await fetch(`${this.process.url}/api/batch`, {
+  /** Sends items to a running process; every one of them is taken. */
+  static async post(url: string, items: ReadonlyArray<object>): Promise<void> {
+    const response = await fetch(`${url}/api/batch`, {
       method: "POST",
       headers: { "content-type": "application/json", "user-agent": FIREFOX },
       body: JSON.stringify(items)
@@ -118,7 +120,7 @@ export class LakeCollector implements AsyncDisposable {
   async send(count: number): Promise<void> {
     for (let sent = 0; sent < count; sent += BATCH) {
       const items = Array.from({ length: Math.min(BATCH, count - sent) }, () => event(this.#random, SITE))
-      await this.#post(items)
+      await LakeCollector.post(this.process.url, items)
       this.events += items.length
     }
   }
@@ -126,7 +128,7 @@ export class LakeCollector implements AsyncDisposable {
   /** Sends one of each kind; two of them are identities. */
   async sendOdd(): Promise<void> {
     const items = oddEvents()
-    await this.#post(items)
+    await LakeCollector.post(this.process.url, items)
     this.events += items.length - 2
   }
 
@@ -134,7 +136,7 @@ export class LakeCollector implements AsyncDisposable {
   async lake(...args: ReadonlyArray<string>): Promise<unknown> {
     const { code, out, output } = await run([process.execPath, join(ROOT, "src/cli.ts"), "lake", ...args, "--json"], {
       cwd: ROOT,
-      environment: this.#environment
+      environment: this.environment
     })
     if (code !== 0) throw new Error(`lake ${args.join(" ")} ended with ${code}: ${output}`)
     return JSON.parse(out)

@@ -1,0 +1,91 @@
+import { Effect, Redacted, Scope } from "effect"
+import type { StartError } from "../../src/domain/StartError.ts"
+import { LAKE_AWS_ACCESS_KEY, LAKE_AWS_SECRET_KEY } from "../../src/domain/settings.ts"
+import { QueryError } from "../../src/ports/QueryEngine.ts"
+import { Settings } from "../../src/ports/Settings.ts"
+import type { IcebergError } from "../iceberg/IcebergError.ts"
+import { schemeOf } from "../iceberg/io/location.ts"
+import { type LakeConfig, lakeConfig } from "../iceberg/LakeConfig.ts"
+import { onceSuccessful } from "../iceberg/onceSuccessful.ts"
+import { openLake } from "../iceberg/openLake.ts"
+import { DatabaseUrl } from "../postgres/Database.ts"
+import type { DuckDbLake, S3Access } from "./DuckDbQueryEngine.ts"
+
+/** Where AWS signatures need a region and nobody gave one. */
+const ANY_REGION = "us-east-1"
+
+const unavailable = (message: string) => new QueryError({ reason: "Unavailable", message })
+
+const notFound = (table: string) =>
+  new QueryError({ reason: "Missing", message: `The lake has no table ${table} yet: the first flush makes it.` })
+
+const failure = (table: string, { message, reason }: IcebergError): QueryError =>
+  reason === "NotFound"
+    ? notFound(table)
+    : reason === "Invalid"
+      ? new QueryError({ reason, message })
+      : unavailable(message)
+
+/** What the AWS SDK finds where a setting is missing: keys in the environment, a profile or a role, and the profile's region. */
+const fromSdk = Effect.fnUntraced(function* ({ keys, region, s3Endpoint }: LakeConfig) {
+  const sdk = yield* Effect.tryPromise({
+    try: () => import("@aws-sdk/client-s3"),
+    catch: (cause) => unavailable(`The package @aws-sdk/client-s3 can't be loaded: ${String(cause)}`)
+  })
+  const { config } = yield* Effect.acquireRelease(
+    Effect.sync(
+      () =>
+        new sdk.S3Client({ ...(region === null ? {} : { region }), ...(keys === null ? {} : { credentials: keys }) })
+    ),
+    (client) => Effect.sync(() => client.destroy())
+  )
+  return Effect.tryPromise({
+    try: async (): Promise<S3Access> => {
+      const found = await config.credentials()
+      return {
+        endpoint: s3Endpoint,
+        region: await config.region().catch(() => ANY_REGION),
+        accessKeyId: found.accessKeyId,
+        secretAccessKey: Redacted.make(found.secretAccessKey),
+        sessionToken: found.sessionToken === undefined ? undefined : Redacted.make(found.sessionToken)
+      }
+    },
+    catch: () =>
+      unavailable(
+        `There are no keys for the lake's bucket: set ${LAKE_AWS_ACCESS_KEY.env} and ${LAKE_AWS_SECRET_KEY.env}, or give this process a role. Keys that a REST catalog lends are not used.`
+      )
+  })
+})
+
+/** The lake of the settings. Its catalog and the AWS SDK are opened with the first question. */
+export const icebergLake: Effect.Effect<DuckDbLake, StartError, Settings | DatabaseUrl | Scope.Scope> = Effect.gen(
+  function* () {
+    const config = yield* lakeConfig(yield* Settings, Redacted.value((yield* DatabaseUrl).url))
+    const scope = yield* Effect.scope
+    const lake = yield* onceSuccessful(Scope.provide(openLake(config), scope))
+    const { catalogType, keys, region, s3Endpoint, warehouse } = config
+    const isLocal = catalogType !== "rest" && warehouse !== null && schemeOf(warehouse) === "file"
+    const found = yield* onceSuccessful(Scope.provide(fromSdk(config), scope))
+    const s3 = isLocal
+      ? Effect.succeed(null)
+      : keys !== null && (region !== null || s3Endpoint !== null)
+        ? Effect.succeed({
+            endpoint: s3Endpoint,
+            region: region ?? ANY_REGION,
+            accessKeyId: keys.accessKeyId,
+            secretAccessKey: Redacted.make(keys.secretAccessKey)
+          })
+        : Effect.flatten(found)
+    return {
+      s3,
+      locate: (table) =>
+        lake.pipe(
+          Effect.flatMap(({ catalog, namespace }) => catalog.load({ namespace, name: table })),
+          Effect.mapBoth({
+            onSuccess: ({ metadataLocation }) => metadataLocation,
+            onFailure: (error) => failure(table, error)
+          })
+        )
+    }
+  }
+)

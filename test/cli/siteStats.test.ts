@@ -1,0 +1,103 @@
+import { expect, test } from "bun:test"
+import { Effect, Redacted } from "effect"
+import { SITE } from "../services/fixture.ts"
+import { fillPostgres } from "../support/pgWarehouse.ts"
+import { freshDatabase, openClient } from "../support/postgres.ts"
+import { footfall } from "./support.ts"
+
+/** `footfall` on a database that holds the days of the fixture and their site. */
+const onFixture = async () => {
+  const url = await freshDatabase()
+  await Effect.runPromise(Effect.scoped(Effect.flatMap(openClient(url, 1), fillPostgres)))
+  const run = (args: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}) =>
+    footfall(args, { DATABASE_URL: Redacted.value(url), ...environment })
+  await run(["sites", "create", "--id", SITE, "--name", "Shop"])
+  return run
+}
+
+test("a site's numbers are shown for people and for scripts, its end not in the range", async () => {
+  const run = await onFixture()
+  const shown = await run(["sites", "stats", SITE, "--from", "2026-03-28", "--to", "2026-04-01"])
+  expect(shown).toEqual({
+    code: 0,
+    err: "",
+    out: [
+      "Shop, 2026-03-28T00:00:00.000Z to 2026-04-01T00:00:00.000Z, asked postgres",
+      "",
+      "visitors    5",
+      "visits      10",
+      "pageviews   14",
+      "bounces     6 (60 %)",
+      "visit time  1 min 24 s on average",
+      "total time  14 min 0 s",
+      ""
+    ].join("\n")
+  })
+  const json = async (...range: ReadonlyArray<string>) =>
+    JSON.parse((await run(["sites", "stats", SITE.toUpperCase(), "--json", ...range])).out)
+  expect(await json("--from", "2026-03-28T02:00:00+02:00", "--to", "2026-03-31T23:59:59.999")).toEqual({
+    site: SITE,
+    from: "2026-03-28T00:00:00.000Z",
+    to: "2026-03-31T23:59:59.999Z",
+    warehouse: "postgres",
+    pageviews: 13,
+    visitors: 5,
+    visits: 9,
+    bounces: 5,
+    totaltime: 840
+  })
+  const { from, to } = await json()
+  expect(Date.parse(to) - Date.parse(from)).toBe(30 * 86_400_000)
+  expect(await json("--from", "2001-01-01", "--to", "2001-01-02")).toMatchObject({ visits: 0, bounces: 0 })
+}, 30_000)
+
+test("what is no range, no site or no warehouse is told in one line, with a code that scripts can read", async () => {
+  const run = await onFixture()
+  const lake = { STORAGE_BACKEND: "iceberg", PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: "file:///nowhere/lake" }
+  for (const [args, environment, code, message] of [
+    [["--from", "March"], {}, 2, '--from is "March"; it accepts a day'],
+    [["--to", "2026-02-30"], {}, 2, '--to is "2026-02-30"'],
+    [["--from", "2026-02-02", "--to", "2026-02-01"], {}, 2, "The range ends before it begins."],
+    [["--from", "0000-01-01"], {}, 2, "not within the years 1 to 9999"],
+    [[], lake, 1, "WAREHOUSE is postgres, which has none of them: set it to duckdb or trino"],
+    [[], { WAREHOUSE: "trino" }, 2, "WAREHOUSE is trino, which reads the lake, and STORAGE_BACKEND is postgres"],
+    [[], { WAREHOUSE: "duckdb" }, 2, "STORAGE_BACKEND=iceberg"],
+    [[], { ...lake, WAREHOUSE: "trino" }, 2, "WAREHOUSE is trino, which needs TRINO_URL"],
+    [[], { STORAGE_BACKEND: "iceberg", WAREHOUSE: "duckdb" }, 2, "PRODUCT_ANALYTICS_ICEBERG_S3_BUCKET is missing"],
+    [
+      [],
+      { ...lake, WAREHOUSE: "trino", TRINO_URL: "http://127.0.0.1:1" },
+      1,
+      "Trino can't be reached at http://127.0.0.1:1"
+    ]
+  ] as const) {
+    const { code: given, err, out } = await run(["sites", "stats", SITE, ...args], environment)
+    expect([args, given, out, err]).toEqual([[...args], code, "", expect.stringContaining(message)])
+    expect(err.trimEnd().split("\n")).toHaveLength(1)
+  }
+  const unknown = await run(["sites", "stats", "9999"])
+  expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining("There is no site with the id 9999")])
+}, 60_000)
+
+test("doctor tells which warehouse is asked and whether it answers", async () => {
+  const run = await onFixture()
+  const warehouse = async (environment: Readonly<Record<string, string>>) => {
+    const { out } = await run(["doctor", "--json", "--url", "http://localhost:1"], environment)
+    return JSON.parse(out).checks.find(({ about }: { about: string }) => about === "warehouse")
+  }
+  expect(await warehouse({})).toEqual({ about: "warehouse", state: "ok", found: "postgres answers questions" })
+  const lake = {
+    STORAGE_BACKEND: "iceberg",
+    PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: "file:///nowhere/lake",
+    SPOOL_DIR: "/dev/null/spool"
+  }
+  expect(await warehouse(lake)).toMatchObject({ state: "note", found: expect.stringContaining("set it to duckdb") })
+  expect(await warehouse({ ...lake, WAREHOUSE: "trino", TRINO_URL: "http://127.0.0.1:1" })).toMatchObject({
+    state: "bad",
+    found: expect.stringContaining("trino does not answer questions: Trino can't be reached")
+  })
+  expect(await warehouse({ WAREHOUSE: "trino" })).toMatchObject({
+    state: "bad",
+    found: expect.stringContaining("STORAGE_BACKEND is postgres")
+  })
+}, 60_000)

@@ -1,0 +1,166 @@
+import { describe, expect, test } from "bun:test"
+import { Effect, Layer } from "effect"
+import { QueryEngine, QueryError } from "../../../src/ports/QueryEngine.ts"
+import { SITE } from "../../services/fixture.ts"
+import { until } from "../../support/eventually.ts"
+import { fillPostgres, pgWarehouse } from "../../support/pgWarehouse.ts"
+import { freshDatabase, openClient } from "../../support/postgres.ts"
+import { startAdmin, VIEWER } from "./support.ts"
+
+const START = Date.UTC(2026, 2, 28)
+const END = Date.UTC(2026, 3, 1) - 1
+const stats = (startAt: unknown, endAt: unknown, site = SITE) => `sites/${site}/stats?startAt=${startAt}&endAt=${endAt}`
+
+/** A warehouse that does this with every question. */
+const engine = (run: QueryEngine["Service"]["run"]) =>
+  Layer.succeed(QueryEngine, QueryEngine.of({ dialect: "trino", run }))
+
+/** The routes with the fixture's site registered. */
+const start = async (options: Parameters<typeof startAdmin>[0] = {}) => {
+  const admin = await startAdmin(options)
+  await admin.call("POST", "sites", { body: { id: SITE, name: "Shop" } })
+  return admin
+}
+
+test("the overview is Umami's numbers of the range, its last ms included, for a viewer as well", async () => {
+  const url = await freshDatabase()
+  await Effect.runPromise(Effect.scoped(Effect.flatMap(openClient(url, 1), fillPostgres)))
+  const admin = await start({ warehouse: pgWarehouse(url) })
+  const numbers = async (startAt: number, endAt: number) => {
+    const { body, status } = await admin.call("GET", stats(startAt, endAt), { key: VIEWER })
+    expect(status).toBe(200)
+    return body
+  }
+  expect(await numbers(START, END)).toEqual({ pageviews: 14, visitors: 5, visits: 10, bounces: 6, totaltime: 840 })
+  // Without the last view, which is in the last ms: one visit less, which was a bounce.
+  expect(await numbers(START, END - 1)).toEqual({ pageviews: 13, visitors: 5, visits: 9, bounces: 5, totaltime: 840 })
+  // 28 and 29 March: A's and C's visits last 120, 70 and 630 s; B's and D's are bounces.
+  expect(await numbers(START, Date.UTC(2026, 2, 30) - 1)).toEqual({
+    pageviews: 8,
+    visitors: 4,
+    visits: 5,
+    bounces: 2,
+    totaltime: 820
+  })
+  expect(await numbers(END + 1, END + 86_400_000)).toEqual({
+    pageviews: 0,
+    visitors: 0,
+    visits: 0,
+    bounces: 0,
+    totaltime: 0
+  })
+  const { body } = await admin.call("GET", "status", { key: VIEWER })
+  expect(body.warehouse).toEqual({ engine: "postgres", ready: true, why: null })
+  await admin.close()
+}, 30_000)
+
+test("a site that there is not is 404, and a range that is none 422 with a pointer to what is wrong", async () => {
+  const admin = await start()
+  expect((await admin.call("GET", stats(START, END, "9999"))).status).toBe(404)
+  expect((await admin.call("GET", stats(START, END, SITE.replace("1", "9")))).status).toBe(404)
+  for (const [startAt, endAt, pointers] of [
+    [END, START, ["#/endAt"]],
+    [-1e15, END, ["#/startAt"]],
+    [START, 1e15, ["#/endAt"]],
+    [-1e15, 1e15, ["#/startAt", "#/endAt"]]
+  ] as const) {
+    const { body, status } = await admin.call("GET", stats(startAt, endAt))
+    expect([status, body.errors.map(({ pointer }: { pointer: string }) => pointer)]).toEqual([422, [...pointers]])
+  }
+  await admin.close()
+})
+
+describe("a query that is not as documented is 400", () => {
+  test.each([
+    "",
+    "?startAt=1",
+    "?endAt=1",
+    "?startAt=today&endAt=2",
+    "?startAt=1.5&endAt=2",
+    "?startAt=&endAt=2",
+    "?startAt=NaN&endAt=2"
+  ])("%s", async (query) => {
+    const admin = await start()
+    const { body, status } = await admin.call("GET", `sites/${SITE}/stats${query}`)
+    expect([status, body.title]).toEqual([400, "Bad Request"])
+    await admin.close()
+  })
+})
+
+describe("why there is no answer is told without the engine's own words, which are logged with the request's id", () => {
+  test.each([
+    ["Unavailable", 503, "Service Unavailable"],
+    ["Timeout", 504, "Gateway Timeout"],
+    ["TooLarge", 503, "Service Unavailable"],
+    ["Invalid", 503, "Service Unavailable"]
+  ] as const)("%s is %d", async (reason, status, title) => {
+    const log: Array<string> = []
+    const message = "Trino can't be reached at http://trino.internal:8080: SELECT secret FROM pa_events"
+    const admin = await start({ warehouse: engine(() => Effect.fail(new QueryError({ reason, message }))), log })
+    const answer = await admin.call("GET", stats(START, END), { headers: { "x-request-id": "abc-123" } })
+    expect([answer.status, answer.body.title, answer.headers.get("content-type")]).toEqual([
+      status,
+      title,
+      "application/problem+json"
+    ])
+    expect(answer.headers.get("retry-after")).toBe(status === 503 ? "2" : null)
+    expect(JSON.stringify(answer.body)).not.toMatch(/internal|SELECT|pa_events/)
+    const logged = log.filter((line) => line.includes("trino.internal"))
+    expect(logged).toHaveLength(1)
+    expect(logged[0]).toContain("abc-123")
+
+    const told = await admin.call("GET", "status")
+    expect(told.body.warehouse).toEqual({ engine: "trino", ready: false, why: expect.any(String) })
+    expect(JSON.stringify(told.body)).not.toMatch(/internal|SELECT|pa_events/)
+    await admin.close()
+  })
+})
+
+test("where there is nothing to ask, the answer says what to do", async () => {
+  const message = "Set WAREHOUSE to duckdb or trino."
+  const admin = await start({ warehouse: engine(() => Effect.fail(new QueryError({ reason: "Missing", message }))) })
+  const { body, status } = await admin.call("GET", stats(START, END))
+  expect([status, body.detail]).toEqual([503, message])
+  await admin.close()
+})
+
+test("a question may take longer than a connection may be silent, which holds again after the answer", async () => {
+  const seconds: Array<number> = []
+  const server = { requestIP: () => null, timeout: (_: Request, value: number) => void seconds.push(value) }
+  const admin = await start({
+    warehouse: engine(() => Effect.fail(new QueryError({ reason: "Timeout", message: "" })))
+  })
+  await admin.call("GET", "status", { server })
+  await admin.call("GET", stats(END, START), { server })
+  expect(seconds).toEqual([])
+  await admin.call("GET", stats(START, END), { server })
+  expect(seconds).toEqual([0, 120])
+  await admin.close()
+})
+
+test("a client that hangs up ends its question", async () => {
+  let ended = false
+  let asked = false
+  const waiting = Effect.sync(() => {
+    asked = true
+  }).pipe(
+    Effect.andThen(Effect.never),
+    Effect.onInterrupt(() =>
+      Effect.sync(() => {
+        ended = true
+      })
+    )
+  )
+  const admin = await start({ warehouse: engine(() => waiting) })
+  await using server = Bun.serve({ port: 0, fetch: (request, listening) => admin.handler(request, listening) })
+  const hangUp = new AbortController()
+  const answer = fetch(`http://127.0.0.1:${server.port}/api/ee/product-analytics/${stats(START, END)}`, {
+    headers: { authorization: "Bearer ff_admin" },
+    signal: hangUp.signal
+  })
+  await until("the question", () => asked)
+  hangUp.abort()
+  await expect(answer).rejects.toThrow()
+  await until("its end", () => ended)
+  await admin.close()
+})

@@ -1,0 +1,357 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { event } from "../../../bench/load/mix.ts"
+import { seeded } from "../../../bench/load/random.ts"
+import { CREDENTIALS, REGION } from "../../../scripts/services/credentials.ts"
+import { dropDatabase, ensureDatabase } from "../../../scripts/services/database.ts"
+import { duckdbExtensions } from "../../../scripts/services/engines.ts"
+import { endpoint } from "../../../scripts/services/place.ts"
+import { footfall } from "../../cli/support.ts"
+import { SITE } from "../../support/collect.ts"
+import { prepareInstance } from "../../support/database.ts"
+import { until } from "../../support/eventually.ts"
+import { Footfall } from "../../support/footfallProcess.ts"
+import { areUp } from "../areUp.ts"
+import { lakeCatalog } from "../engines/CatalogPlace.ts"
+import { createTrinoCatalog, dropTrinoCatalog, trinoQuery } from "../engines/trino.ts"
+import { LakeCollector } from "./LakeCollector.ts"
+
+setDefaultTimeout(120_000)
+
+const up = await areUp("postgres", "seaweedfs", "moto", "trino")
+const own = `overview_${process.pid}`
+const DAY_S = 86_400
+const ROOT = "/api/ee/product-analytics"
+
+type Settings = Readonly<Record<string, string>>
+
+const seconds = (instant: string) => Date.parse(instant) / 1_000
+
+/** `visitor instant kind`: pageviews, custom events (`e`) and web vitals (`v`) of visitors that differ in their address. */
+const BY_HAND: ReadonlyArray<string> = [
+  // One visit of 750 s, whose custom event at its end counts for nothing.
+  "1 2026-03-28T22:10:00Z p",
+  "1 2026-03-28T22:22:30Z p",
+  "1 2026-03-28T22:40:00Z e",
+  // The same visitor in the next hour: a bounce, which a custom event does not rescue.
+  "1 2026-03-28T23:30:00Z p",
+  "1 2026-03-28T23:30:05Z e",
+  // A bounce beside web vitals.
+  "2 2026-03-29T09:00:00Z p",
+  "2 2026-03-29T09:00:03Z v",
+  // 70 s with a view twice at the same second.
+  "3 2026-03-29T10:00:00Z p",
+  "3 2026-03-29T10:00:00Z p",
+  "3 2026-03-29T10:01:10Z p",
+  // Only an event: no view, no visitor.
+  "4 2026-03-29T11:00:00Z e",
+  // The last second of March, and the first of April, in which the visitor is another one.
+  "5 2026-03-31T23:59:59Z p",
+  "5 2026-04-01T00:00:00Z p"
+]
+
+const byHand = (): ReadonlyArray<object> =>
+  BY_HAND.map((text) => {
+    const [visitor, instant = "", kind] = text.split(" ")
+    const payload = {
+      website: SITE,
+      hostname: "shop.example",
+      url: "/",
+      ip: `203.0.113.${visitor}`,
+      timestamp: seconds(instant)
+    }
+    if (kind === "v") return { type: "performance", payload: { ...payload, lcp: 1_200, cls: 0.1 } }
+    return { type: "event", payload: kind === "e" ? { ...payload, name: "signup" } : payload }
+  })
+
+/** The benchmarks' mix over the first twenty days of March, from few enough visitors that some come back within an hour. */
+const mixed = (): ReadonlyArray<object> => {
+  const random = seeded(20_260_301)
+  const first = seconds("2026-03-01T00:00:00Z")
+  return Array.from({ length: 2_000 }, () => {
+    const { payload, type } = event(random, SITE) as { readonly type: string; readonly payload: object }
+    return {
+      type,
+      payload: { ...payload, ip: `198.51.100.${random.below(20)}`, timestamp: first + random.below(20 * DAY_S) }
+    }
+  })
+}
+
+const send = async (url: string): Promise<void> => {
+  await LakeCollector.post(url, byHand())
+  const all = mixed()
+  await LakeCollector.post(url, all.slice(0, 1_000))
+  await LakeCollector.post(url, all.slice(1_000))
+}
+
+const RANGES: ReadonlyArray<readonly [from: string, to: string]> = [
+  ["2026-03-28", "2026-04-01"],
+  ["2026-03-01", "2026-03-21"],
+  ["2026-03-28", "2026-04-02"],
+  ["2026-03-28T22:10:01Z", "2026-03-29T10:01:10Z"],
+  ["2026-03-07T13:00:00+05:30", "2026-03-08T00:00:00Z"],
+  ["2026-03-01", "2026-05-01"],
+  ["2020-01-01", "2021-01-01"]
+]
+const FEW = RANGES.slice(0, 2)
+/** Of the first range. */
+const HAND = { pageviews: 8, visitors: 4, visits: 5, bounces: 3, totaltime: 820 }
+
+interface Numbers {
+  readonly pageviews: number
+  readonly visitors: number
+  readonly visits: number
+  readonly bounces: number
+  readonly totaltime: number
+}
+
+const numbersOf = ({ bounces, pageviews, totaltime, visitors, visits }: Numbers): Numbers => ({
+  pageviews,
+  visitors,
+  visits,
+  bounces,
+  totaltime
+})
+
+const cli = async (environment: Settings, ...args: ReadonlyArray<string>) => {
+  const { code, err, out } = await footfall(args, environment)
+  expect([code, err]).toEqual([0, ""])
+  return JSON.parse(out)
+}
+
+/** By the command line, of every range unless told otherwise. */
+const shown = async (environment: Settings, warehouse: string, ranges = RANGES): Promise<ReadonlyArray<Numbers>> => {
+  const all: Array<Numbers> = []
+  for (const [from, to] of ranges) {
+    const answer = await cli(environment, "sites", "stats", SITE, "--from", from, "--to", to, "--json")
+    expect(answer.warehouse).toBe(warehouse)
+    all.push(numbersOf(answer))
+  }
+  return all
+}
+
+/** A `full` process of an instance, and requests to it with a viewer's key. */
+const openApi = async (environment: Settings) => {
+  const { key } = await cli(environment, "keys", "create", "--role", "viewer", "--json")
+  const full = await Footfall.start({ entry: "full", environment })
+  const get = (path: string, init: RequestInit = {}) =>
+    fetch(`${full.url}${ROOT}/${path}`, { ...init, headers: { authorization: `Bearer ${key}` } })
+  const stats = (from: string, to: string) =>
+    `sites/${SITE}/stats?startAt=${Date.parse(from)}&endAt=${Date.parse(to) - 1}`
+  return {
+    full,
+    get,
+    stats,
+    key: String(key),
+    /** By the API, of every range. */
+    all: async () => {
+      const answers: Array<Numbers> = []
+      for (const [from, to] of RANGES) {
+        const response = await get(stats(from, to))
+        expect(response.status).toBe(200)
+        answers.push((await response.json()) as Numbers)
+      }
+      return answers
+    },
+    [Symbol.asyncDispose]: () => full[Symbol.asyncDispose]()
+  }
+}
+
+describe.skipIf(!up)("a site's overview", () => {
+  let lake: LakeCollector
+  let postgres: Settings
+  let duckdb: Settings
+  let trino: Settings
+  let expected: ReadonlyArray<Numbers>
+
+  beforeAll(async () => {
+    duckdb = { WAREHOUSE: "duckdb", DUCKDB_EXTENSION_DIRECTORY: await duckdbExtensions() }
+    trino = { WAREHOUSE: "trino", TRINO_URL: endpoint.trino(), TRINO_CATALOG: own }
+    lake = await LakeCollector.open({ name: own })
+    await createTrinoCatalog(own, lakeCatalog({ name: own, database: own, warehouse: `s3://lake/${own}` }))
+    postgres = await prepareInstance(await ensureDatabase(`${own}_pg`))
+    await using collector = await Footfall.start({ environment: postgres })
+    await send(collector.url)
+    expected = await shown(postgres, "postgres")
+  }, 600_000)
+
+  afterAll(async () => {
+    await dropTrinoCatalog(own)
+    await lake[Symbol.asyncDispose]()
+    await dropDatabase(`${own}_pg`)
+  })
+
+  test("waits for the first flush, and says so", async () => {
+    for (const warehouse of [duckdb, trino]) {
+      const { code, err } = await footfall(["sites", "stats", SITE], { ...lake.environment, ...warehouse })
+      expect([code, err]).toEqual([1, expect.stringMatching(/ first flush makes /)])
+    }
+  })
+
+  test("in Postgres is what the requests say, by the command line and by the API", async () => {
+    expect(expected[0]).toEqual(HAND)
+    expect(expected[1]!.visits).toBeGreaterThan(100)
+    expect(expected[1]!.bounces).toBeLessThan(expected[1]!.visits)
+    expect(expected[6]).toEqual({ pageviews: 0, visitors: 0, visits: 0, bounces: 0, totaltime: 0 })
+    await using api = await openApi(postgres)
+    expect(await api.all()).toEqual([...expected])
+  })
+
+  test("is the same from a jdbc lake on S3, through DuckDB and Trino, by the command line and by the API", async () => {
+    await lake.start()
+    await send(lake.process.url)
+    await lake.stop()
+    for (const warehouse of [duckdb, trino]) {
+      const environment = { ...lake.environment, ...warehouse }
+      expect(await shown(environment, warehouse["WAREHOUSE"]!)).toEqual([...expected])
+      await using api = await openApi(environment)
+      expect(await api.all()).toEqual([...expected])
+      const status = (await (await api.get("status")).json()) as { readonly warehouse: unknown }
+      expect(status.warehouse).toEqual({ engine: warehouse["WAREHOUSE"], ready: true, why: null })
+      api.full.signal("SIGTERM")
+      expect(await api.full.ended()).toBe(0)
+      const { checks } = await cli(environment, "doctor", "--json", "--url", "http://localhost:1")
+      expect(checks).toContainEqual({
+        about: "warehouse",
+        state: "ok",
+        found: `${warehouse["WAREHOUSE"]} answers questions`
+      })
+    }
+  })
+
+  test.each<[string, (folder: string, name: string) => Settings]>([
+    [
+      "a catalog of folders on this machine",
+      (folder) => ({
+        PRODUCT_ANALYTICS_ICEBERG_CATALOG_TYPE: "hadoop",
+        PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: `file://${folder}`
+      })
+    ],
+    ["a jdbc catalog of a folder", (folder) => ({ PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: `file://${folder}` })],
+    ["a catalog of folders in S3", () => ({ PRODUCT_ANALYTICS_ICEBERG_CATALOG_TYPE: "hadoop" })],
+    [
+      "a REST catalog",
+      (_, name) => ({
+        PRODUCT_ANALYTICS_ICEBERG_CATALOG_TYPE: "rest",
+        PRODUCT_ANALYTICS_ICEBERG_CATALOG_URI: endpoint.icebergRest(),
+        PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: "s3://warehouse",
+        PRODUCT_ANALYTICS_ICEBERG_CATALOG_CREDENTIALS: `${CREDENTIALS.s3.accessKeyId}:${CREDENTIALS.s3.secretAccessKey}`,
+        PRODUCT_ANALYTICS_ICEBERG_OAUTH2_SERVER_URI: endpoint.icebergRestTokens(),
+        PRODUCT_ANALYTICS_ICEBERG_NAMESPACE: name
+      })
+    ],
+    [
+      "Glue",
+      (_, name) => ({
+        PRODUCT_ANALYTICS_ICEBERG_CATALOG_TYPE: "glue",
+        PRODUCT_ANALYTICS_ICEBERG_CATALOG_URI: REGION,
+        PRODUCT_ANALYTICS_ICEBERG_NAMESPACE: name,
+        AWS_ENDPOINT_URL_GLUE: endpoint.moto()
+      })
+    ]
+  ])("is the same through DuckDB from %s", async (what, settings) => {
+    const folder = mkdtempSync(join(tmpdir(), "footfall-lake-"))
+    const name = `${own}_${what.toLowerCase().replaceAll(/\W+/g, "_")}`
+    try {
+      await using other = await LakeCollector.open({ name, environment: settings(folder, name) })
+      await other.start()
+      await send(other.process.url)
+      await other.stop()
+      expect(await shown({ ...other.environment, ...duckdb }, "duckdb", FEW)).toEqual(expected.slice(0, FEW.length))
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
+  test("S3 keys may come from where the AWS SDK finds them", async () => {
+    const {
+      PRODUCT_ANALYTICS_ICEBERG_AWS_ACCESS_KEY: AWS_ACCESS_KEY_ID = "",
+      PRODUCT_ANALYTICS_ICEBERG_AWS_SECRET_KEY: AWS_SECRET_ACCESS_KEY = "",
+      ...rest
+    } = lake.environment
+    const environment = {
+      ...rest,
+      ...duckdb,
+      AWS_ACCESS_KEY_ID,
+      AWS_SECRET_ACCESS_KEY,
+      AWS_EC2_METADATA_DISABLED: "true"
+    }
+    expect(await shown(environment, "duckdb", FEW)).toEqual(expected.slice(0, FEW.length))
+    const none = { ...rest, ...duckdb, AWS_EC2_METADATA_DISABLED: "true" }
+    const { code, err } = await footfall(["sites", "stats", SITE], none)
+    expect([code, err]).toEqual([1, expect.stringContaining("PRODUCT_ANALYTICS_ICEBERG_AWS_ACCESS_KEY")])
+  })
+
+  test("ends in Trino when the client hangs up", async () => {
+    const held = Promise.withResolvers<Response>()
+    const deleted: Array<string> = []
+    let query = ""
+    let isHeld = false
+    // Before Trino, and keeps the pages of an answer to itself.
+    await using proxy = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: async (request) => {
+        const { pathname } = new URL(request.url)
+        if (request.method === "GET" && pathname.includes("/executing/")) {
+          isHeld = true
+          return held.promise
+        }
+        if (request.method === "DELETE") deleted.push(pathname)
+        const body = await request.text()
+        const headers = new Headers(request.headers)
+        const response = await fetch(endpoint.trino() + pathname, {
+          method: request.method,
+          headers,
+          ...(body !== "" && { body })
+        })
+        const text = await response.text()
+        query ||= /"id":"(\w+)"/.exec(text)?.[1] ?? ""
+        return new Response(text === "" ? null : text, { status: response.status })
+      }
+    })
+    await using api = await openApi({
+      ...lake.environment,
+      ...trino,
+      TRINO_URL: `http://127.0.0.1:${proxy.port}`
+    })
+    const hangUp = new AbortController()
+    const answer = api.get(api.stats("2026-03-01", "2026-04-01"), { signal: hangUp.signal })
+    await until("the question at work in Trino", () => isHeld)
+    expect(deleted).toEqual([])
+    hangUp.abort()
+    await expect(answer).rejects.toThrow()
+    await until("the word to stop", () => deleted.length > 0)
+    expect(deleted[0]).toContain(query)
+    const stateOf = async () =>
+      (await trinoQuery(`SELECT state, error_code FROM system.runtime.queries WHERE query_id = '${query}'`)).rows[0]
+    await until("the end in Trino", async () => (await stateOf())?.[0] === "FAILED")
+    expect(await stateOf()).toEqual(["FAILED", "USER_CANCELED"])
+    held.resolve(new Response(null, { status: 410 }))
+  })
+
+  test("is 503 while the warehouse is away and 504 past its deadline, without a word of where it is", async () => {
+    const never = Promise.withResolvers<Response>()
+    await using silent = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => never.promise })
+    for (const [url, status, seconds] of [
+      ["http://127.0.0.1:1", 503, "30"],
+      [`http://127.0.0.1:${silent.port}`, 504, "1"]
+    ] as const) {
+      await using api = await openApi({
+        ...lake.environment,
+        ...trino,
+        TRINO_URL: url,
+        WAREHOUSE_TIMEOUT_SECONDS: seconds
+      })
+      const response = await api.get(api.stats("2026-03-01", "2026-04-01"))
+      const text = await response.text()
+      expect([response.status, response.headers.get("content-type")]).toEqual([status, "application/problem+json"])
+      expect(text).not.toMatch(/127\.0\.0\.1|SELECT|at .*\.ts/)
+      const id = response.headers.get("x-request-id")!
+      await until("the line in the log", () => api.full.output.includes(id))
+    }
+    never.resolve(new Response())
+  })
+})

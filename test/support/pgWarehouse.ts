@@ -1,0 +1,44 @@
+import type { PgClient } from "@effect/sql-pg"
+import { Effect, Layer, type Redacted } from "effect"
+import type { SqlError } from "effect/sql"
+import { layerAppDatabase } from "../../layers/postgres/connect.ts"
+import { DatabaseUrl } from "../../layers/postgres/Database.ts"
+import { PgQueryEngine } from "../../layers/postgres/PgQueryEngine.ts"
+import { layer as memorySettings } from "../../layers/settings/MemorySettings.ts"
+import type { StartError } from "../../src/domain/StartError.ts"
+import type { QueryEngine } from "../../src/ports/QueryEngine.ts"
+import { EVENTS, SESSIONS } from "../services/fixture.ts"
+
+const quoted = (value: string | null) => (value === null ? "NULL" : `'${value}'`)
+
+/** Puts the days of the fixture into a migrated database. */
+export const fillPostgres = (sql: PgClient.PgClient): Effect.Effect<unknown, SqlError.SqlError> => {
+  const sessions = SESSIONS.map(
+    ({ country, session, site }) =>
+      `(${quoted(session)}, ${quoted(site)}, ${quoted(country)}, '2026-03-28', '2026-03-28')`
+  )
+  const events = EVENTS.map(
+    ({ event, name, path, session, site, time, type, visit }) =>
+      `(${[event, site, session, visit].map(quoted).join(", ")}, ${type}, ${quoted(name)}, ${quoted(path)}, ${quoted(time)})`
+  )
+  return Effect.andThen(
+    sql.unsafe(
+      `INSERT INTO product_analytics_session (session_id, site_id, country, created_at, updated_at) VALUES ${sessions}`
+    ),
+    sql.unsafe(
+      `INSERT INTO product_analytics_event (event_id, site_id, session_id, visit_id, event_type, event_name, url_path, created_at) VALUES ${events}`
+    )
+  )
+}
+
+/** Questions to a database, each within so many seconds. */
+export const pgWarehouse = (url: Redacted.Redacted<string>, seconds = 20): Layer.Layer<QueryEngine, StartError> =>
+  PgQueryEngine.pipe(
+    Layer.provide(
+      layerAppDatabase.pipe(
+        Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: true })),
+        Layer.provideMerge(memorySettings({ WAREHOUSE_TIMEOUT_SECONDS: String(seconds) }))
+      )
+    ),
+    Layer.fresh
+  )
