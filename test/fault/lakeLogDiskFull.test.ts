@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test"
+import { join } from "node:path"
+import { openFolderLake } from "../support/folderLake.ts"
+import { drain, expectExactlyOnce } from "../support/LakeUnderTest.ts"
+import { Load } from "../support/load.ts"
+import { SmallDisk } from "../support/smallDisk.ts"
+
+/** Room for two segments of the log, and not for a third. */
+const DISK_MIB = 160
+
+const mountable = SmallDisk.mount(1)
+mountable?.[Symbol.dispose]()
+if (mountable === null) console.warn("The test of a full log is skipped: only root on Linux may mount a small disk.")
+
+test.skipIf(mountable === null)(
+  "while the disk of the log is full clients get 503, with space freed 200 again, and every 200 gets into the lake once",
+  async () => {
+    await using all = new AsyncDisposableStack()
+    const disk = all.use(SmallDisk.mount(DISK_MIB)!)
+    const { catalog, lake } = await openFolderLake(all, () => ({ SPOOL_DIR: join(disk.path, "spool") }))
+    const collector = all.use(await lake.start())
+    const load = all.use(
+      new Load({ port: lake.port, connections: 6, batchConnections: 2, identityConnections: 1, large: true })
+    )
+    await load.stores(50)
+    await lake.hasEvents(50)
+    // What is accepted stays in the log meanwhile.
+    catalog.setDown(true)
+    disk.fill()
+    await load.isRefused(50)
+    expect(await collector.health()).toBe(503)
+    disk.free()
+    catalog.setDown(false)
+    await load.stores(500)
+    await collector.becomesHealthy()
+    await load.stop()
+    await lake.hasEvents(load.stored.size)
+    await drain(collector)
+
+    expect(load.unanswered).toBe(0)
+    await expectExactlyOnce(lake, [load])
+  },
+  90_000
+)

@@ -1,0 +1,57 @@
+import { describe, expect, test } from "bun:test"
+import { atLog, atRandom, atRequest, type KillPoint, killAtEach } from "../../../support/killing.ts"
+import { drain, expectExactlyOnce } from "../../../support/LakeUnderTest.ts"
+import { Load } from "../../../support/load.ts"
+import { areUp } from "../../areUp.ts"
+import { countWithDuckdb, openProxiedLake } from "./ProxiedLake.ts"
+import { commitSteps, firstRead, TABLES } from "./steps.ts"
+
+/** A process listens after one second and has flushed what it found after two. */
+const RANDOM_MS = 3_000
+/** Encoding begins when the tables are loaded, and is over so long after. */
+const ENCODING_MS = 80
+
+describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a collector with a lake in S3 that is killed", () => {
+  test("at every step from accepting to trimming, fifty times in all, brings in every 200 once", async () => {
+    await using all = new AsyncDisposableStack()
+    const { catalog, lake, s3 } = await openProxiedLake(all)
+    const load = all.use(
+      new Load({ port: lake.port, connections: 3, batchConnections: 1, identityConnections: 1, pauseMs: 30 })
+    )
+    const proxies = { s3, catalog }
+    const steps = TABLES.flatMap((table) => commitSteps(table).map((step) => ({ ...step, proxy: proxies[step.of] })))
+    const requests = (["before", "stored"] as const).flatMap((moment) =>
+      steps.map(({ matches, name, proxy }) => atRequest(name, proxy, matches, moment))
+    )
+    const committed = steps
+      .filter(({ of }) => of === "catalog")
+      .map(({ matches, name, proxy }) => atRequest(name, proxy, matches, "answered"))
+    const points: ReadonlyArray<KillPoint> = [
+      ...requests,
+      ...committed,
+      ...[0, 0.25, 0.5, 1].map((part) =>
+        atRequest("encoding", s3, firstRead("pa_events"), "answered", part * ENCODING_MS)
+      ),
+      atLog("appending", lake, /^\d+\.log$/, "change"),
+      atLog("a new segment", lake, /^\d+\.log$/, "rename"),
+      atLog("preparing a segment", lake, /^next\.tmp$/, "change"),
+      atLog("trimming", lake, /^trimmed\.tmp$/, "rename"),
+      atLog("trimming", lake, /^trimmed\.tmp$/, "change"),
+      atLog("trimmed", lake, /^trimmed$/),
+      ...Array.from({ length: 7 }, () => atRandom(RANDOM_MS))
+    ]
+    expect(points).toHaveLength(50)
+    await killAtEach(points, () => lake.spawn())
+    const collector = all.use(await lake.start())
+    await load.stores(50)
+    await load.stop()
+    await drain(collector)
+
+    expect(load.unanswered).toBeGreaterThan(0)
+    expect(load.identified.size).toBeGreaterThan(0)
+    await expectExactlyOnce(lake, [load])
+    const { ids, rows } = await countWithDuckdb(lake)
+    expect(ids).toBe(rows)
+    expect(rows).toBeGreaterThanOrEqual(load.stored.size)
+  }, 240_000)
+})

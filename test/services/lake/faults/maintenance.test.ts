@@ -1,0 +1,143 @@
+import { describe, expect, test } from "bun:test"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { removeOrphans } from "../../../../layers/iceberg/maintenance/orphans.ts"
+import { atRequest, type KillPoint, killAtEach } from "../../../support/killing.ts"
+import { drain, expectExactlyOnce, type LakeUnderTest, lakeSettings } from "../../../support/LakeUnderTest.ts"
+import { Load } from "../../../support/load.ts"
+import { areUp } from "../../areUp.ts"
+import { countWithDuckdb, openProxiedLake, type ProxiedLake } from "./ProxiedLake.ts"
+import { commitSteps } from "./steps.ts"
+
+/** More than the age of a snapshot, and so little that the store takes the clock of the last of them for right. */
+const AHEAD_MS = 100_000
+/** A turn of the background job comes after 9 to 11 s. */
+const TURN_MS = 30_000
+
+/** Snapshots are kept as short as settings allow. */
+const eager = lakeSettings({ SNAPSHOT_MAX_AGE_SECONDS: "60", SNAPSHOTS_MIN: "1", MAINTENANCE_INTERVAL_SECONDS: "10" })
+
+/** Two collectors that write events of days which are over, past the proxies: those are for who looks after the lake. */
+const write = async (all: AsyncDisposableStack, lake: LakeUnderTest) => {
+  const collectors = [
+    all.use(await lake.start(lake.direct)),
+    all.use(await lake.start({ ...lake.direct, PORT: "0" }))
+  ] as const
+  const loads = collectors.map(({ port }) =>
+    all.use(new Load({ port, connections: 2, batchConnections: 1, identityConnections: 1, pauseMs: 40, pastDays: 2 }))
+  )
+  await lake.hasEvents(400)
+  return {
+    loads,
+    stop: async () => {
+      await Promise.all(loads.map((load) => load.stop()))
+      await Promise.all(collectors.map(drain))
+    }
+  }
+}
+
+/** A process whose clock is ahead, to which everything is old. */
+const ahead = ({ folder }: LakeUnderTest) => {
+  const file = join(folder, "ahead")
+  return (ms: number) => {
+    writeFileSync(file, String(ms))
+    return {
+      CLOCK_SHIFT_FILE: file,
+      BUN_OPTIONS: `--preload ${join(import.meta.dir, "../../../support/shiftedClock.ts")}`
+    }
+  }
+}
+
+const pointsOf = ({ catalog, s3 }: ProxiedLake) => {
+  const [data, manifest, list, metadata, swap] = commitSteps("pa_events").map(({ matches, name, of }) => {
+    const at = (moment: "before" | "stored" | "answered") =>
+      atRequest(name, of === "s3" ? s3 : catalog, matches, moment)
+    return { before: at("before"), stored: at("stored"), answered: at("answered") }
+  }) as [Moments, Moments, Moments, Moments, Moments]
+  const removal = (moment: "before" | "stored") => atRequest("removal", s3, /^POST \S*\?delete/, moment)
+  return {
+    compact: [
+      data.before,
+      data.stored,
+      manifest.stored,
+      list.stored,
+      metadata.stored,
+      swap.before,
+      swap.stored,
+      swap.answered
+    ],
+    expire: [metadata.stored, swap.before, swap.stored, swap.answered, removal("before"), removal("stored")]
+  }
+}
+
+interface Moments {
+  readonly before: KillPoint
+  readonly stored: KillPoint
+  readonly answered: KillPoint
+}
+
+interface Compacted {
+  readonly table: string
+  readonly files_before: number
+  readonly files_after: number
+}
+
+interface Removed {
+  readonly table: string
+  readonly files: ReadonlyArray<unknown>
+}
+
+describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a lake that is looked after while collectors write", () => {
+  test("loses nothing to compact, expire and orphans, and to their being killed at every step", async () => {
+    await using all = new AsyncDisposableStack()
+    const proxied = await openProxiedLake(all, eager)
+    const { lake } = proxied
+    const { loads, stop } = await write(all, lake)
+    const shifted = ahead(lake)
+    const points = pointsOf(proxied)
+    await killAtEach(points.compact, () => lake.command(["compact", "--table", "pa_events"], lake.environment))
+    let expiries = 0
+    // To the clock of each, what the one before it did is old.
+    await killAtEach(points.expire, () =>
+      lake.command(["expire", "--table", "pa_events"], { ...lake.environment, ...shifted(++expiries * AHEAD_MS) })
+    )
+    const [compacted] = await lake.lake<ReadonlyArray<Compacted>>(["compact"])
+    expect(compacted?.table).toBe("pa_events")
+    expect(compacted!.files_after).toBeLessThan(compacted!.files_before)
+    const [expired] = await lake.lake<ReadonlyArray<Removed>>(["expire"], shifted(++expiries * AHEAD_MS))
+    expect(expired!.files.length).toBeGreaterThan(0)
+    expect(await lake.lake<ReadonlyArray<Removed>>(["orphans"])).toMatchObject([
+      { files: [] },
+      { files: [] },
+      { files: [] }
+    ])
+    await stop()
+
+    await expectExactlyOnce(lake, loads)
+    // When nobody writes any more, the age of what killed ones left does not matter.
+    const orphans = await lake.use(({ catalog, namespace }) =>
+      removeOrphans(catalog, { namespace, name: "pa_events" }, 0, false)
+    )
+    expect(orphans.files.length).toBeGreaterThan(0)
+    await expectExactlyOnce(lake, loads)
+    const { ids, rows } = await countWithDuckdb(lake)
+    expect(ids).toBe(rows)
+  }, 150_000)
+
+  test("loses nothing to the background job, and to its being killed in the midst of a compaction", async () => {
+    await using all = new AsyncDisposableStack()
+    const proxied = await openProxiedLake(all, eager)
+    const { lake } = proxied
+    const { loads, stop } = await write(all, lake)
+    // Nobody sends events to these: what they store is the job's.
+    await killAtEach(pointsOf(proxied).compact.slice(1, 2), () => lake.spawn({ PORT: "0" }, "full"))
+    const full = all.use(await lake.start({ PORT: "0" }, "full"))
+    expect(await full.prints(/The lake's (pa_events): .*compacted \d+ files into \d+/, TURN_MS)).toBe("pa_events")
+    await stop()
+    await drain(full)
+
+    await expectExactlyOnce(lake, loads)
+    const { ids, rows } = await countWithDuckdb(lake)
+    expect(ids).toBe(rows)
+  }, 120_000)
+})

@@ -1,0 +1,26 @@
+import type { LakeTableName } from "../../../../layers/iceberg/schema.ts"
+
+export const TABLES: ReadonlyArray<LakeTableName> = ["pa_events", "pa_sessions", "pa_session_data"]
+
+/** The requests of a commit to a table, in their order; a flush makes them for each table that it has rows for. */
+export const commitSteps = (table: LakeTableName) =>
+  [
+    { name: `data of ${table}`, of: "s3", matches: new RegExp(`^PUT \\S*/${table}/data/`) },
+    { name: `manifest of ${table}`, of: "s3", matches: new RegExp(`^PUT \\S*/${table}/metadata/\\S*-m\\d+\\.avro`) },
+    { name: `manifest list of ${table}`, of: "s3", matches: new RegExp(`^PUT \\S*/${table}/metadata/snap-`) },
+    {
+      name: `metadata of ${table}`,
+      of: "s3",
+      matches: new RegExp(`^PUT \\S*/${table}/metadata/\\d+-\\S*\\.metadata\\.json`)
+    },
+    // No other statement of the catalog names a metadata file.
+    {
+      name: `commit of ${table}`,
+      of: "catalog",
+      matches: new RegExp(`/${table}/metadata/\\d+-[^/]*\\.metadata\\.json`)
+    }
+  ] as const
+
+/** What a process reads of a table before it encodes the first rows. */
+export const firstRead = (table: LakeTableName): RegExp =>
+  new RegExp(`^GET \\S*/${table}/metadata/\\S*\\.metadata\\.json`)

@@ -1,0 +1,101 @@
+import { describe, expect, test } from "bun:test"
+import { drain, expectExactlyOnce, type LakeUnderTest } from "../../../support/LakeUnderTest.ts"
+import { Load } from "../../../support/load.ts"
+import { peakMemory } from "../../../support/processes.ts"
+import { LOST, SLOW_DOWN } from "../../../support/StepProxy.ts"
+import { areUp } from "../../areUp.ts"
+import { openProxiedLake } from "./ProxiedLake.ts"
+import { commitSteps, TABLES } from "./steps.ts"
+
+/** What a collector may hold while it brings in a backlog of a quarter of a gigabyte, in MiB; it takes 180 when it idles. */
+const MEMORY_MIB = 600
+/** The smallest that there is: four segments. */
+const LOG_BYTES = 256 << 20
+const REQUEST = /^(?:PUT|GET|HEAD|POST|DELETE) /
+/** Behind each fault so many more events were answered before it ends. */
+const EVENTS = 100
+
+const light = (lake: LakeUnderTest) =>
+  new Load({ port: lake.port, connections: 3, batchConnections: 1, identityConnections: 1, pauseMs: 20 })
+
+describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a store with faults", () => {
+  test("that stores a file and loses the answer gets every event once, whichever file it is", async () => {
+    await using all = new AsyncDisposableStack()
+    const { catalog, lake, s3 } = await openProxiedLake(all)
+    const load = all.use(light(lake))
+    const collector = all.use(await lake.start())
+    await load.stores(EVENTS)
+    for (const { matches, of } of TABLES.flatMap(commitSteps)) {
+      await (of === "s3" ? s3 : catalog).first(matches, LOST, 2)
+    }
+    await load.stop()
+    await drain(collector)
+
+    expect([load.count(503), load.unanswered]).toEqual([0, 0])
+    await expectExactlyOnce(lake, [load])
+  }, 90_000)
+
+  test("that refuses, asks to slow down or hangs is waited for, and no client notices", async () => {
+    await using all = new AsyncDisposableStack()
+    const { lake, s3 } = await openProxiedLake(all)
+    const load = all.use(light(lake))
+    const collector = all.use(await lake.start())
+    await load.stores(EVENTS)
+    await lake.hasEvents(EVENTS)
+    const faults: ReadonlyArray<readonly [begin: () => void, end: () => void]> = [
+      [() => s3.setDown(true), () => s3.setDown(false)],
+      [() => s3.always(REQUEST, SLOW_DOWN), () => s3.well()],
+      [
+        () => s3.always(REQUEST, "hang"),
+        () => {
+          s3.well()
+          // The server is started again: what hung is told so.
+          s3.setDown(true)
+          s3.setDown(false)
+        }
+      ]
+    ]
+    for (const [begin, end] of faults) {
+      begin()
+      await load.stores(EVENTS * 5)
+      expect(await collector.health()).toBe(200)
+      end()
+      await lake.hasEvents(load.stored.size)
+    }
+    await load.stop()
+    await drain(collector)
+
+    expect([load.count(503), load.unanswered]).toEqual([0, 0])
+    await expectExactlyOnce(lake, [load])
+  }, 90_000)
+
+  test("that is gone until the log is full has clients told to come back, and gets every 200 when it is back", async () => {
+    await using all = new AsyncDisposableStack()
+    const { lake, s3 } = await openProxiedLake(all, { SPOOL_MAX_BYTES: String(LOG_BYTES) })
+    const collector = all.use(await lake.start())
+    s3.setDown(true)
+    const load = all.use(
+      new Load({ port: lake.port, connections: 8, batchConnections: 4, batchItems: 20, large: true })
+    )
+    await load.isRefused(100)
+    // The last bytes are too few for a large event, not for small ones.
+    const small = all.use(light(lake))
+    await small.isRefused(20)
+    await Promise.all([load.stop(), small.stop()])
+    const many = load.stored.size + small.stored.size
+    s3.setDown(false)
+    await lake.hasEvents(many)
+    const after = all.use(light(lake))
+    await after.stores(EVENTS)
+    const refused = after.count(503)
+    await after.stores(EVENTS)
+    await after.stop()
+    const memory = peakMemory(collector.pid)
+    await drain(collector)
+
+    expect(many).toBeGreaterThan(5_000)
+    expect(after.count(503)).toBe(refused)
+    expect(memory).toBeLessThan(MEMORY_MIB)
+    await expectExactlyOnce(lake, [load, small, after])
+  }, 150_000)
+})

@@ -1,0 +1,72 @@
+import { describe, expect, test } from "bun:test"
+import { freePort } from "../../../../bench/support/server.ts"
+import { CREDENTIALS } from "../../../../scripts/services/credentials.ts"
+import { endpoint } from "../../../../scripts/services/place.ts"
+import { until } from "../../../support/eventually.ts"
+import { drain, expectExactlyOnce, lakeSettings } from "../../../support/LakeUnderTest.ts"
+import { metricOf } from "../../../support/lakeMetrics.ts"
+import { Load } from "../../../support/load.ts"
+import { areUp } from "../../areUp.ts"
+import { countWithDuckdb, openProxiedLake } from "./ProxiedLake.ts"
+
+const { accessKeyId, secretAccessKey } = CREDENTIALS.s3
+/** How long collectors may take until two of them have met. */
+const MEET_MS = 60_000
+/** Answered by each collector before it is asked whether it met another. */
+const EVENTS = 100
+
+const rest = (namespace: string) =>
+  lakeSettings({
+    CATALOG_TYPE: "rest",
+    CATALOG_URI: endpoint.icebergRest(),
+    WAREHOUSE: "s3://warehouse",
+    CATALOG_CREDENTIALS: `${accessKeyId}:${secretAccessKey}`,
+    OAUTH2_SERVER_URI: endpoint.icebergRestTokens(),
+    NAMESPACE: namespace
+  })
+
+describe.skipIf(!(await areUp("postgres", "seaweedfs")))("collectors that write to one lake at the same time", () => {
+  for (const [count, catalog, settings] of [
+    [2, "jdbc", undefined],
+    [8, "jdbc", undefined],
+    [2, "rest", rest(`faults_${process.pid}_two`)],
+    [8, "rest", rest(`faults_${process.pid}_eight`)]
+  ] as const) {
+    test(`${count}, ${catalog}: they meet, nothing is lost, nothing is there twice`, async () => {
+      await using all = new AsyncDisposableStack()
+      const { lake } = await openProxiedLake(all, settings, settings)
+      const start = async () => all.use(await lake.start({ PORT: String(freePort()) }))
+      const first = await start()
+      // The REST server makes a table twice when two ask for it at once; Postgres does not.
+      if (catalog === "rest") {
+        const load = all.use(new Load({ port: first.port, connections: 1, batchConnections: 0 }))
+        await load.stores(1)
+        await load.stop()
+        await lake.hasEvents(1)
+      }
+      const collectors = [first, ...(await Promise.all(Array.from({ length: count - 1 }, start)))]
+      const loads = collectors.map(({ port }) =>
+        all.use(new Load({ port, connections: 2, batchConnections: 0, identityConnections: 1, pauseMs: 40 }))
+      )
+      await Promise.all(loads.map((load) => load.stores(EVENTS)))
+      let met = 0
+      await until(
+        () => `two commits met: ${met}`,
+        async () => {
+          met = await metricOf("footfall_lake_commit_conflicts_total", collectors)
+          return met > 0
+        },
+        MEET_MS
+      )
+      await Promise.all(loads.map((load) => load.stop()))
+      await Promise.all(collectors.map(drain))
+
+      expect(loads.reduce((sum, load) => sum + load.count(503) + load.unanswered, 0)).toBe(0)
+      await expectExactlyOnce(lake, loads, { strangers: catalog === "rest" ? "any" : 0 })
+      if (catalog === "jdbc") {
+        const { ids, rows } = await countWithDuckdb(lake)
+        expect(ids).toBe(rows)
+      }
+    }, 150_000)
+  }
+})
