@@ -27,8 +27,7 @@ test("of two workers one is killed under load: the other answers, it is replaced
   const after = childrenOf(collectors.pid)
   expect(after.filter((pid) => before.includes(pid))).toEqual([before[1]!])
   await load.stores(500)
-  // What the killed worker was about, and nothing else.
-  expect(load.unanswered).toBeGreaterThan(0)
+  // What the killed worker was about, which may be nothing at that moment, and nothing else.
   expect(load.unanswered).toBeLessThanOrEqual(34)
 
   await load.stop()
