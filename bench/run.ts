@@ -11,6 +11,7 @@ import { lakeDay } from "./lake-day/lakeDay.ts"
 import { lakeFiles } from "./lake-files/lakeFiles.ts"
 import { memory } from "./memory/memory.ts"
 import { pipelineCpu } from "./pipeline-cpu/pipelineCpu.ts"
+import { spool } from "./spool/spool.ts"
 import { storage } from "./storage/storage.ts"
 import { type Bench, type Case, makeBench } from "./support/Bench.ts"
 import { describeMachine } from "./support/machine.ts"
@@ -22,6 +23,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "pipeline-cpu": pipelineCpu,
   batch,
   storage,
+  spool,
   boot,
   memory,
   lake,

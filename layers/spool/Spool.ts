@@ -24,7 +24,7 @@ const COMMON_RECORD = 4 << 10
 const MOST_BYTES_PER_UNIT = 3
 /** How late a waiter may be answered after its deadline, in ms. */
 const SWEEP_MS = 100
-/** Between the steps in which the next file is prepared: it is ready in two seconds, and is used up in three at the very least. */
+/** Between the steps in which the next file is prepared, so that it is ready in two seconds. Who fills one sooner does not pause. */
 const PREPARING_PAUSE = "20 millis"
 /** How long opening a log may take: a segment is read, and a few small files are written. */
 const OPEN_TIMEOUT = "60 seconds"
@@ -140,6 +140,8 @@ export const openSpool = Effect.fnUntraced(function* (
   const { folder } = options
   const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
   const groupBytes = Math.min(GROUP_BYTES, segmentBytes >> 2)
+  /** Bytes of a record. */
+  const longest = Math.min(MAX_RECORD, groupBytes - FRAME_HEAD)
   const common = Math.min(COMMON_RECORD, groupBytes >> 2)
   const attempt = <A>(work: () => Promise<A>) =>
     Effect.tryPromise({ try: work, catch: (error) => spoolFailure(folder, error) })
@@ -225,7 +227,7 @@ export const openSpool = Effect.fnUntraced(function* (
   })
   const tooLong = new StorageError({
     reason: "Refused",
-    message: `The record can't be stored: it is longer than ${Math.min(MAX_RECORD, groupBytes)} bytes.`
+    message: `The record can't be stored: it is longer than ${longest} bytes.`
   })
   const empty = new StorageError({ reason: "Refused", message: "An empty record can't be stored." })
   const late = unavailable(`The disk did not take the record within ${options.timeoutMs / 1_000} s.`)
@@ -266,7 +268,7 @@ export const openSpool = Effect.fnUntraced(function* (
   const rotate = async (start: number, bytes: Uint8Array): Promise<void> => {
     leave()
     // After failures, each of which took a new file.
-    if (!hasRoomForFile()) throw new Error(full.message)
+    if (!hasRoomForFile()) throw new Error("it is as large as SPOOL_MAX_BYTES allows")
     hurried = true
     const file = await (prepared ?? prepare()).finally(() => {
       hurried = false
@@ -365,7 +367,7 @@ export const openSpool = Effect.fnUntraced(function* (
       if (record.length === 0) return resume(Effect.fail(empty))
       let most = record.length * MOST_BYTES_PER_UNIT + FRAME_HEAD
       if (most > groupBytes) most = Buffer.byteLength(record) + FRAME_HEAD
-      if (most > Math.min(MAX_RECORD + FRAME_HEAD, groupBytes)) return resume(Effect.fail(tooLong))
+      if (most > longest + FRAME_HEAD) return resume(Effect.fail(tooLong))
       if (gathering.length + most > groupBytes && gathering.length > 0) return resume(Effect.fail(overloaded))
       if (!backlog.hasRoom(most)) return resume(Effect.fail(overloaded))
       if (!hasDisk(most)) return resume(Effect.fail(full))
@@ -453,6 +455,14 @@ export const openSpool = Effect.fnUntraced(function* (
     Effect.forever,
     Effect.forkScoped
   )
+  /** Does away with the file that waits to be used. */
+  const dismiss = (waiting: Promise<SpoolFile>): Promise<void> => {
+    prepared = null
+    return waiting
+      .then((file) => file.close())
+      .then(() => files.remove(PREPARED))
+      .catch(() => {})
+  }
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
       closed = true
@@ -461,14 +471,7 @@ export const openSpool = Effect.fnUntraced(function* (
       yield* Effect.promise(() => Promise.all([written, givenUp]))
       finished = true
       leave()
-      const waiting = prepared
-      if (waiting === null) return
-      yield* Effect.promise(() =>
-        waiting
-          .then((file) => file.close())
-          .then(() => files.remove(PREPARED))
-          .catch(() => {})
-      )
+      yield* Effect.promise(() => (prepared === null ? Promise.resolve() : dismiss(prepared)))
     }).pipe(
       // A finalizer waits for what it can't interrupt, and a disk may hang for ever.
       Effect.timeoutOption(options.timeoutMs),
@@ -477,6 +480,9 @@ export const openSpool = Effect.fnUntraced(function* (
         Effect.sync(() => {
           finished = true
           for (const entry of unanswered()) answer(entry, stopping)
+          // A file is closed when the disk is done with it, be it later.
+          void written.then(leave)
+          if (prepared !== null) void dismiss(prepared)
         })
       )
     )

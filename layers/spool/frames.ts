@@ -68,9 +68,14 @@ export const frameAt = (buffer: Buffer, at: number, position: number): Frame | u
   return { kind: "record", length: size - FRAME_HEAD, isFirst: bits !== 0 }
 }
 
-/** The next place at which a whole frame stands; undefined when there is none. */
-export const nextFrame = (buffer: Buffer, from: number, positionOf: (at: number) => number): number | undefined => {
-  for (let at = from; at + FRAME_HEAD <= buffer.length; at++) {
+/** The next place, up to another one, at which a whole frame stands; undefined when there is none. */
+export const nextFrame = (
+  buffer: Buffer,
+  from: number,
+  positionOf: (at: number) => number,
+  to = buffer.length
+): number | undefined => {
+  for (let at = from; at < to && at + FRAME_HEAD <= buffer.length; at++) {
     // Text and nearly all else has no length's top byte there.
     if ((buffer[at + TOP_BYTE]! & TOP_BITS) !== 0) continue
     if (frameAt(buffer, at, positionOf(at)) !== undefined) return at

@@ -25,6 +25,12 @@ test("a collector that is killed around each commit to a lake in a folder, and a
     atLog("appending", lake, /^\d+\.log$/, "change"),
     atLog("trimming", lake, /^trimmed\.tmp$/),
     atLog("trimmed", lake, /^trimmed$/),
+    // What one wrote last is all that the next one has while it makes a file of its own.
+    ...Array.from({ length: 3 }, () => [
+      atLog("trimmed", lake, /^trimmed$/),
+      atLog("a new segment", lake, /^\d+\.log$/, "rename"),
+      atLog("a new segment", lake, /^\d+\.log$/, "rename")
+    ]).flat(),
     ...Array.from({ length: 4 }, () => atRandom(RANDOM_MS))
   ]
   await killAtEach(points, () => lake.spawn())

@@ -1,55 +1,104 @@
-import { expect, test } from "bun:test"
+import { expect, setDefaultTimeout, test } from "bun:test"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { Effect } from "effect"
 import { makeCatalog } from "../../layers/iceberg/catalog/makeCatalog.ts"
 import { encodeEvent } from "../../layers/iceberg/log/records.ts"
-import { makeLakeWriter } from "../../layers/iceberg/writer/LakeWriter.ts"
+import { expireSnapshots } from "../../layers/iceberg/maintenance/expire.ts"
+import { manifestsOf } from "../../layers/iceberg/table/files.ts"
+import { type LakeWriter, makeLakeWriter } from "../../layers/iceberg/writer/LakeWriter.ts"
 import { openSpool } from "../../layers/spool/Spool.ts"
 import { run } from "../support/controlPlane.ts"
 import { readLakeTable } from "../support/lakeStorage.ts"
+import { EVENTS_NAME, NAMESPACE } from "../support/lakeTables.ts"
 import { temporaryFolder } from "../support/postgres.ts"
 import { event } from "../support/records.ts"
 
+setDefaultTimeout(30_000)
+
 const SEGMENT_BYTES = 1 << 20
 
-/** Ten more events in a log, which nobody uses afterwards; the answer is what a lake's writer is told of it. */
-const appendTo = (folder: string) =>
+const openLake = (folder: string) =>
+  Effect.map(makeCatalog({ type: "hadoop", warehouse: pathToFileURL(join(folder, "lake")).href }), (catalog) => ({
+    catalog,
+    namespace: NAMESPACE
+  }))
+
+/** Ten more events in a log, which nobody uses afterwards, brought in by a collector's writer. */
+const bring = (writer: LakeWriter, folder: string) =>
   Effect.gen(function* () {
     const spool = yield* openSpool({
       folder,
       maxPending: 100,
-      maxBytes: SEGMENT_BYTES * 8,
+      maxBytes: SEGMENT_BYTES * 64,
       timeoutMs: 5_000,
       segmentBytes: SEGMENT_BYTES
     })
     for (let index = 0; index < 10; index++) yield* spool.append(encodeEvent(event(), null, Date.now()))
     return { log: { folder, id: spool.id, oldest: spool.oldest }, upTo: spool.durable() }
-  }).pipe(Effect.scoped)
+  }).pipe(
+    Effect.scoped,
+    Effect.flatMap(({ log, upTo }) =>
+      // What somebody else did meanwhile is found out once, then the log is read again.
+      Effect.retry(writer.flush(log, upTo), { times: 1, while: (error) => error.reason === "Invalid" })
+    )
+  )
 
-test(
-  "a log that is taken over, used by another collector, and taken over again is in the table once",
-  () =>
-    run(
-      Effect.gen(function* () {
-        const folder = temporaryFolder()
-        const warehouse = pathToFileURL(join(folder, "lake")).href
-        const lake = { catalog: yield* makeCatalog({ type: "hadoop", warehouse }), namespace: ["product_analytics"] }
-        const [own, left] = [join(folder, "0"), join(folder, "1")]
-        const heir = makeLakeWriter(lake)
-        const flush = (writer: typeof heir, { log, upTo }: Effect.Success<ReturnType<typeof appendTo>>) =>
-          // Another part of the log that came in meanwhile is found out once, then the log is read again.
-          Effect.retry(writer.flush(log, upTo), { times: 1, while: (error) => error.reason === "Invalid" })
+const countsOf = (lake: Effect.Success<ReturnType<typeof openLake>>) =>
+  Effect.map(readLakeTable(lake, "pa_events"), (rows) => [
+    rows.length,
+    new Set(rows.map((row) => row["event_id"])).size
+  ])
 
-        yield* flush(heir, yield* appendTo(left))
-        yield* flush(makeLakeWriter(lake), yield* appendTo(left))
-        // Its next commit meets the other's, so that it knows the table as it is now.
-        yield* flush(heir, yield* appendTo(own))
-        yield* flush(heir, yield* appendTo(left))
+test("a log that is taken over, used by another collector, and taken over again is in the table once", () =>
+  run(
+    Effect.gen(function* () {
+      const folder = temporaryFolder()
+      const lake = yield* openLake(folder)
+      const [own, left] = [join(folder, "0"), join(folder, "1")]
+      const heir = makeLakeWriter(lake)
+      yield* bring(heir, left)
+      yield* bring(makeLakeWriter(lake), left)
+      // Its next commit meets the other's, so that it knows the table as it is now.
+      yield* bring(heir, own)
+      yield* bring(heir, left)
 
-        const ids = (yield* readLakeTable(lake, "pa_events")).map((row) => row["event_id"])
-        expect([ids.length, new Set(ids).size]).toEqual([40, 40])
-      })
-    ),
-  30_000
-)
+      expect(yield* countsOf(lake)).toEqual([40, 40])
+    })
+  ))
+
+test("a collector that had nothing to bring while the snapshot that it knows was expired goes on", () =>
+  run(
+    Effect.gen(function* () {
+      const folder = temporaryFolder()
+      const lake = yield* openLake(folder)
+      const [idle, busy] = [makeLakeWriter(lake), makeLakeWriter(lake)]
+      yield* bring(idle, join(folder, "0"))
+      yield* bring(busy, join(folder, "1"))
+      const options = { maxAgeMs: -1_000, minKept: 1 }
+      expect((yield* expireSnapshots(lake.catalog, EVENTS_NAME, options, false)).snapshots).toBe(1)
+      // More commits than manifest lists are held.
+      for (let commit = 0; commit < 10; commit++) yield* bring(busy, join(folder, "1"))
+      yield* bring(idle, join(folder, "0"))
+
+      expect(yield* countsOf(lake)).toEqual([130, 130])
+    })
+  ))
+
+test("a table whose manifest list is missing is not taken for one that is not there", () =>
+  run(
+    Effect.gen(function* () {
+      const folder = temporaryFolder()
+      const lake = yield* openLake(folder)
+      const writer = makeLakeWriter(lake)
+      // More commits than manifest lists are held.
+      for (let commit = 0; commit < 10; commit++) yield* bring(writer, join(folder, "0"))
+      const table = yield* lake.catalog.load(EVENTS_NAME)
+      const [first] = table.metadata.snapshots ?? []
+      const list = first!["manifest-list"]
+      yield* table.store.remove([list])
+      const { message, reason } = yield* Effect.flip(manifestsOf(table, first))
+
+      expect([reason, message]).toEqual(["Invalid", `Manifest list ${list} is missing.`])
+    })
+  ))

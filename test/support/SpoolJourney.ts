@@ -15,6 +15,8 @@ const GROUP = SEGMENT >> 2
 const MOST_BYTES = 4 * SEGMENT
 const MOST_PENDING = 24
 const TIMEOUT_MS = 2_000
+/** How late an answer may be. */
+const SWEEP_MS = 200
 /** Turns of the event loop without a step of the disk after which nothing goes on by itself. */
 const QUIET_TURNS = 4
 /** Seconds after which a log that has a well disk again is ready again. */
@@ -131,6 +133,9 @@ export class SpoolJourney {
         yield* this.#lookAtAll(spool, generation.crashAt === null)
       }
     }
+    if (spool === null && generation.faults.length === 0 && generation.crashAt === null) {
+      throw new Error("a log on a disk that is well does not open")
+    }
     if (generation.end === "power") this.disk.crash()
     else if (generation.end === "kill") this.disk.kill()
     const answered = yield* Deferred.make<void>()
@@ -227,9 +232,11 @@ export class SpoolJourney {
         }
         case "trim": {
           this.#read(spool)
-          const positions = this.#given.flatMap(({ position }) => (position === null ? [] : [position]))
+          const positions = this.#given.flatMap(({ position }) =>
+            position === null || position > spool.durable() ? [] : [position]
+          )
           const upTo = positions[Math.floor(command.part * positions.length)] ?? 0
-          if (upTo <= this.#trimmed || upTo > spool.durable() || (following !== null && upTo > following.from)) break
+          if (upTo <= this.#trimmed || (following !== null && upTo > following.from)) break
           this.#mayBeTrimmed = Math.max(this.#mayBeTrimmed, upTo)
           const done = Effect.runPromise(Effect.exit(spool.trim(upTo))).then((exit) => {
             if (exit._tag === "Success") this.#trimmed = Math.max(this.#trimmed, upTo)
@@ -262,6 +269,9 @@ export class SpoolJourney {
         }
         case "pass":
           yield* this.#pass(command.ms)
+          if (command.ms > TIMEOUT_MS + SWEEP_MS && this.#given.some(({ state }) => state === "waiting")) {
+            throw new Error("a record waits longer than it may")
+          }
           break
         case "wake":
           this.disk.wake()

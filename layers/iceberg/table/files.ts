@@ -19,7 +19,7 @@ export const rememberManifests = (location: string, manifests: ReadonlyArray<Man
   }
 }
 
-/** The manifests of a snapshot; none for no snapshot. */
+/** The manifests of a snapshot; none for no snapshot. A list that is not there is `Invalid`: not the table is what is missing. */
 export const manifestsOf = (
   { store }: Table,
   snapshot: Snapshot | undefined
@@ -28,7 +28,12 @@ export const manifestsOf = (
   const location = snapshot["manifest-list"]
   const known = lists.get(location)
   if (known !== undefined) return Effect.succeed(known)
-  return Effect.flatMap(store.read(location), (bytes) => {
+  const read = Effect.catchIf(
+    store.read(location),
+    (error) => error.reason === "NotFound",
+    () => Effect.fail(icebergError("Invalid", `Manifest list ${location} is missing.`))
+  )
+  return Effect.flatMap(read, (bytes) => {
     const manifests = readManifestList(bytes, location)
     if ("reason" in manifests) return Effect.fail(manifests)
     rememberManifests(location, manifests)

@@ -157,6 +157,42 @@ test(
   TEST_MS
 )
 
+/** As much as there is room for, and more. */
+const FULL: ReadonlyArray<Command> = Array.from({ length: 80 }, () => append(1_000))
+
+test(
+  "a log as large as it may be has no room to go on when its owner is gone: it is read, given up and written on, whenever the power fails",
+  async () => {
+    const goOn: ReadonlyArray<Command> = [
+      { kind: "read" },
+      { kind: "trim", part: 0.999, wait: true },
+      { kind: "pass", ms: 2_500 },
+      append(9),
+      { kind: "trim", part: 0.999, wait: true },
+      append(9)
+    ]
+    const [, all] = await travel(0, [life({ commands: FULL, end: "kill" }), life({ commands: goOn })])
+    expect(all).toBeGreaterThan(20)
+    for (let crashAt = 0; crashAt < all!; crashAt++) {
+      for (const seed of SEEDS) {
+        const end = seed === 1 ? "kill" : "power"
+        await travel(seed * 1_000 + crashAt, [
+          life({ commands: FULL, end }),
+          life({ commands: goOn, crashAt }),
+          life({ commands: goOn, heals: true })
+        ])
+      }
+    }
+    for (let at = 0; at < all!; at++) {
+      for (const lasts of [1, 4]) {
+        const faults = [{ at, lasts, outcome: "EIO" as const }]
+        await travel(at, [life({ commands: FULL, end: "kill" }), life({ commands: goOn, faults, heals: lasts === 1 })])
+      }
+    }
+  },
+  TEST_MS
+)
+
 test.each(["EIO", "ENOSPC", "short", "hang"] as const)(
   "every step may end in %s once: records are answered, and the log goes on by itself, whether or not the power fails then",
   async (outcome) => {
