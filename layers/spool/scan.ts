@@ -56,6 +56,10 @@ export const scanSegment = (segment: Buffer, start: number): Scan => {
   const cuts = holes.filter(({ from }) => from >= lastFirst)
   const bytes = Buffer.alloc(Math.max(end, cuts.at(-1)?.to ?? 0) - lastFirst)
   segment.copy(bytes, 0, lastFirst, end)
-  for (const { from, to } of cuts) emptyFrame(to - from, start + from).copy(bytes, from - lastFirst)
+  for (const { from, to } of cuts) {
+    // Nothing but zeros would pass for the end of the log, should the frame's head be damaged in its turn.
+    bytes.fill(0xff, from - lastFirst, to - lastFirst)
+    emptyFrame(to - from, start + from).copy(bytes, from - lastFirst)
+  }
   return { lastGroup: start + lastFirst, bytes, cut: cuts.reduce((sum, { from, to }) => sum + to - from, 0) }
 }
