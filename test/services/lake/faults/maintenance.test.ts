@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { removeOrphans } from "../../../../layers/iceberg/maintenance/orphans.ts"
+import { until } from "../../../support/eventually.ts"
 import { atRequest, type KillPoint, killAtEach } from "../../../support/killing.ts"
 import { drain, expectExactlyOnce, type LakeUnderTest, lakeSettings } from "../../../support/LakeUnderTest.ts"
 import { Load } from "../../../support/load.ts"
@@ -82,6 +83,10 @@ interface Compacted {
   readonly files_after: number
 }
 
+interface Expired {
+  readonly snapshots: number
+}
+
 interface Removed {
   readonly table: string
   readonly files: ReadonlyArray<unknown>
@@ -98,9 +103,17 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a lake that is looked 
     await killAtEach(points.compact, () => lake.command(["compact", "--table", "pa_events"], lake.environment))
     let expiries = 0
     // To the clock of each, what the one before it did is old.
-    await killAtEach(points.expire, () =>
-      lake.command(["expire", "--table", "pa_events"], { ...lake.environment, ...shifted(++expiries * AHEAD_MS) })
-    )
+    for (const point of points.expire) {
+      const later = shifted(++expiries * AHEAD_MS)
+      // The collectors have to have gone on.
+      await until("something to expire", async () => {
+        const [told] = await lake.lake<ReadonlyArray<Expired>>(["expire", "--dry-run", "--table", "pa_events"], later)
+        return told!.snapshots > 0
+      })
+      await killAtEach([point], () =>
+        lake.command(["expire", "--table", "pa_events"], { ...lake.environment, ...later })
+      )
+    }
     const [compacted] = await lake.lake<ReadonlyArray<Compacted>>(["compact"])
     expect(compacted?.table).toBe("pa_events")
     expect(compacted!.files_after).toBeLessThan(compacted!.files_before)
