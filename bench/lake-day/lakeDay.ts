@@ -5,9 +5,10 @@ import { expireSnapshots } from "../../layers/iceberg/maintenance/expire.ts"
 import { mergeManifests } from "../../layers/iceberg/maintenance/mergeManifests.ts"
 import { PartitionedRows } from "../../layers/iceberg/parquet/rows.ts"
 import { PA_EVENTS, PA_SESSION_DATA, PA_SESSIONS } from "../../layers/iceberg/schema.ts"
+import { SILENT } from "../../layers/iceberg/table/commit.ts"
 import { records } from "../storage/records.ts"
 import type { Case } from "../support/Bench.ts"
-import { append, openBenchLake, openEvents, silent, writeFile } from "../support/lakeTable.ts"
+import { append, openBenchLake, openEvents, writeFile } from "../support/lakeTable.ts"
 import { median, milliseconds } from "../support/report.ts"
 
 /** A day of commits, one every 30 s. */
@@ -38,7 +39,7 @@ export const lakeDay: Case = async ({ databaseUrl, short }) =>
           writable = yield* append(lake, writable, [file])
           times.push(performance.now() - began)
           if (commit % BETWEEN_MAINTENANCE === 0) {
-            yield* mergeManifests(lake.catalog, lake.name, silent)
+            yield* mergeManifests(lake.catalog, lake.name, SILENT)
             yield* expireSnapshots(lake.catalog, lake.name, { maxAgeMs: 0, minKept: SNAPSHOTS }, false)
             writable = { ...writable, table: yield* lake.catalog.load(lake.name) }
           }

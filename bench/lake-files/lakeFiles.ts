@@ -6,11 +6,12 @@ import { compactTable } from "../../layers/iceberg/maintenance/compact.ts"
 import { encodeParquet } from "../../layers/iceberg/parquet/encode.ts"
 import { PartitionedRows, type Rows } from "../../layers/iceberg/parquet/rows.ts"
 import { PA_EVENTS, PA_SESSION_DATA, PA_SESSIONS } from "../../layers/iceberg/schema.ts"
+import { SILENT } from "../../layers/iceberg/table/commit.ts"
 import { readRecords } from "../../layers/spool/readRecords.ts"
 import { segmentStarts } from "../../layers/spool/segments.ts"
 import { lakeFolder } from "../lake/lake.ts"
 import type { Case } from "../support/Bench.ts"
-import { append, openBenchLake, openEvents, silent, writeFile } from "../support/lakeTable.ts"
+import { append, openBenchLake, openEvents, writeFile } from "../support/lakeTable.ts"
 import { measure } from "../support/load.ts"
 import { perSecond } from "../support/report.ts"
 
@@ -72,7 +73,7 @@ export const lakeFiles: Case = async ({ databaseUrl, short, startCollector, webs
           lake.catalog,
           lake.name,
           { targetBytes: 192 << 20, dryRun: false, onProgress: () => {} },
-          silent
+          SILENT
         )
         return { where: lake.where, rate: (result.rows / (performance.now() - began)) * 1_000, result }
       })

@@ -10,7 +10,7 @@ import { encodeParquet } from "../../layers/iceberg/parquet/encode.ts"
 import type { Rows } from "../../layers/iceberg/parquet/rows.ts"
 import { PA_EVENTS } from "../../layers/iceberg/schema.ts"
 import { prepareAppend } from "../../layers/iceberg/table/append.ts"
-import { type CommitEvents, commitSnapshot } from "../../layers/iceberg/table/commit.ts"
+import { commitSnapshot, SILENT } from "../../layers/iceberg/table/commit.ts"
 import { ensureTable, type WritableTable } from "../../layers/iceberg/table/ensureTable.ts"
 import { watermarkOf } from "../../layers/iceberg/table/watermark.ts"
 import { CREDENTIALS, REGION } from "../../scripts/services/credentials.ts"
@@ -18,8 +18,6 @@ import { endpoint } from "../../scripts/services/place.ts"
 import { emptyLake, seaweedfs } from "../../scripts/services/seaweedfs.ts"
 import { statusOf } from "../../scripts/services/status.ts"
 import { ROOT } from "./server.ts"
-
-export const silent: CommitEvents = { onConflict: () => {}, onUnknown: () => {} }
 
 export interface BenchLake {
   readonly catalog: Catalog
@@ -76,5 +74,5 @@ export const append = Effect.fnUntraced(function* (
 ) {
   const watermark = watermarkOf(writable.table.metadata, "bench")
   const change = yield* prepareAppend(writable, files, { logId: "bench", watermark, upTo: watermark + 1 })
-  return { ...writable, table: yield* commitSnapshot(catalog, name, change, silent, writable.table) }
+  return { ...writable, table: yield* commitSnapshot(catalog, name, change, SILENT, writable.table) }
 })

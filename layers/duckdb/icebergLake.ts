@@ -4,15 +4,13 @@ import { LAKE_AWS_ACCESS_KEY, LAKE_AWS_SECRET_KEY } from "../../src/domain/setti
 import { QueryError } from "../../src/ports/QueryEngine.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import type { IcebergError } from "../iceberg/IcebergError.ts"
+import { ANY_REGION } from "../iceberg/io/AwsCredentials.ts"
 import { schemeOf } from "../iceberg/io/location.ts"
 import { type LakeConfig, lakeConfig } from "../iceberg/LakeConfig.ts"
 import { onceSuccessful } from "../iceberg/onceSuccessful.ts"
 import { openLake } from "../iceberg/openLake.ts"
 import { DatabaseUrl } from "../postgres/Database.ts"
 import type { DuckDbLake, S3Access } from "./DuckDbQueryEngine.ts"
-
-/** Where AWS signatures need a region and nobody gave one. */
-const ANY_REGION = "us-east-1"
 
 const unavailable = (message: string) => new QueryError({ reason: "Unavailable", message })
 

@@ -89,10 +89,11 @@ export interface IcebergStorageOptions {
 }
 
 /**
- * Events in an Iceberg lake. A record is answered when it is on this machine's disk (`layers/spool`); from there it gets into the
- * tables within the flush interval, exactly once, whatever ends in between: the commit that brings rows also sets how far the log
- * is in the table. A record given twice makes two rows: the pipeline gives each event an id of its own, once. A lake that can't be reached lets the log grow up to `SPOOL_MAX_BYTES`; past that, records are refused as
- * `Overloaded`. `threadEntry` is the program of the thread that works on the lake.
+ * Events in an Iceberg lake. A record is answered when it is on this machine's disk (`layers/spool`); from there it gets into
+ * the tables within the flush interval, exactly once, whatever ends in between: the commit that brings rows also sets how far
+ * the log is in the table. A record given twice makes two rows: the pipeline gives each event an id of its own, once. A lake
+ * that can't be reached lets the log grow up to `SPOOL_MAX_BYTES`; past that, records are refused as `Overloaded`.
+ * `threadEntry` is the program of the thread that works on the lake.
  */
 export const icebergStorage = (
   threadEntry: URL,

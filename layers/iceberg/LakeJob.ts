@@ -1,4 +1,4 @@
-import { Clock, Effect, Layer, Option, Random, Redacted } from "effect"
+import { Clock, Effect, Layer, Redacted } from "effect"
 import type { StartError } from "../../src/domain/StartError.ts"
 import {
   LAKE_COMPACTION_FILE_BYTES,
@@ -9,7 +9,7 @@ import {
 } from "../../src/domain/settings.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import { AppDatabase, DatabaseUrl } from "../postgres/Database.ts"
-import { withJobLock } from "../postgres/jobLock.ts"
+import { jobPause, withJobLock } from "../postgres/jobLock.ts"
 import { sqlMessage } from "../postgres/sqlErrors.ts"
 import { lakeConfig } from "./LakeConfig.ts"
 import type { Maintained } from "./maintenance/maintain.ts"
@@ -18,8 +18,6 @@ import { makeLakeThread } from "./worker/LakeThread.ts"
 
 /** Held by the process that looks after the lake. */
 const JOB_LOCK = 4_067_180_230
-/** Part of a wait that chance decides. */
-const JITTER = 0.2
 /** Looking for orphans lists the whole lake: once a day, and not in the first hour, when a rollout keeps restarting. */
 const FIRST_ORPHANS_MS = 3_600_000
 const ORPHANS_INTERVAL_MS = 86_400_000
@@ -69,15 +67,16 @@ export const lakeJob = (threadEntry: URL): Layer.Layer<never, StartError, AppDat
       }).pipe(Effect.scoped)
 
       const run = withJobLock(sql, JOB_LOCK, turn).pipe(
-        Effect.map(Option.isSome),
         Effect.catch((error) =>
           Effect.logWarning(
             `The lake could not be looked after: ${error._tag === "SqlError" ? sqlMessage(error) : error.message}. It is tried again.`
           )
         )
       )
-      yield* Effect.flatMap(Random.next, (chance) =>
-        Effect.sleep(get(LAKE_MAINTENANCE_INTERVAL_SECONDS) * 1_000 * (1 + JITTER * (chance - 0.5)))
-      ).pipe(Effect.andThen(run), Effect.forever, Effect.forkScoped)
+      yield* jobPause(get(LAKE_MAINTENANCE_INTERVAL_SECONDS) * 1_000).pipe(
+        Effect.andThen(run),
+        Effect.forever,
+        Effect.forkScoped
+      )
     })
   )

@@ -3,13 +3,12 @@ import { open } from "../postgres/connect.ts"
 import type { Catalog } from "./catalog/Catalog.ts"
 import { type CatalogConfig, makeCatalog } from "./catalog/makeCatalog.ts"
 import { type IcebergError, icebergError } from "./IcebergError.ts"
+import { ANY_REGION } from "./io/AwsCredentials.ts"
 import type { S3Options } from "./io/S3ObjectStore.ts"
 import type { LakeConfig } from "./LakeConfig.ts"
 
 /** One for each table, which are committed at the same time, and one to spare. */
 const CATALOG_CONNECTIONS = 4
-/** Where AWS signatures need a region and nobody gave one. */
-const ANY_REGION = "us-east-1"
 const TOKEN = "token:"
 
 export interface Lake {

@@ -1,16 +1,14 @@
 import type { PgClient } from "@effect/sql-pg"
-import { Clock, Effect, Layer, Random } from "effect"
+import { Clock, Effect, Layer } from "effect"
 import type { SqlError } from "effect/sql"
 import { AppDatabase } from "./Database.ts"
-import { withJobLock } from "./jobLock.ts"
+import { jobPause, withJobLock } from "./jobLock.ts"
 import { sqlMessage } from "./sqlErrors.ts"
 import { ensureMonth, monthStart } from "./storage/months.ts"
 
 /** Soon after the start, so that a restart after a long pause needs no waiting; then in turns that no two processes share. */
 const FIRST_RUN_MS = 5_000
 const INTERVAL_MS = 600_000
-/** Part of a wait that chance decides. */
-const JITTER = 0.2
 /** A job that fails for a quarter of a year is noticed. */
 const MONTHS_AHEAD = 3
 /** Rows outside are somebody's wrong clock; they stay in the default partition. */
@@ -112,8 +110,6 @@ export const maintainPartitions = Effect.fnUntraced(function* (
   yield* withJobLock(sql, JOB_LOCK, job)
 })
 
-const pause = (ms: number) => Effect.flatMap(Random.next, (chance) => Effect.sleep(ms * (1 + JITTER * (chance - 0.5))))
-
 /** Keeps the months' partitions in order, in the background. */
 export const PartitionJob: Layer.Layer<never, never, AppDatabase> = Layer.effectDiscard(
   Effect.gen(function* () {
@@ -123,8 +119,8 @@ export const PartitionJob: Layer.Layer<never, never, AppDatabase> = Layer.effect
         Effect.logWarning(`The partitions could not be kept in order: ${sqlMessage(error)}. It is tried again.`)
       )
     )
-    yield* pause(FIRST_RUN_MS).pipe(
-      Effect.andThen(Effect.forever(Effect.andThen(run, pause(INTERVAL_MS)))),
+    yield* jobPause(FIRST_RUN_MS).pipe(
+      Effect.andThen(Effect.forever(Effect.andThen(run, jobPause(INTERVAL_MS)))),
       Effect.forkScoped
     )
   })

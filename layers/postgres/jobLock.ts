@@ -1,6 +1,13 @@
 import type { PgClient } from "@effect/sql-pg"
-import { Effect, Option, Scope } from "effect"
+import { Effect, Option, Random, Scope } from "effect"
 import type { SqlError } from "effect/sql"
+
+/** Part of a wait between turns that chance decides, so that processes started together part. */
+const JITTER = 0.2
+
+/** Waits for about so many ms, for the next turn of a background job. */
+export const jobPause = (ms: number): Effect.Effect<void> =>
+  Effect.flatMap(Random.next, (chance) => Effect.sleep(ms * (1 + JITTER * (chance - 0.5))))
 
 /**
  * Runs a background job that one process at a time does, of all that share the database; none when another one is at it. The lock is

@@ -1,11 +1,8 @@
-import { Predicate } from "effect"
 import type { SqlError } from "effect/sql"
+import { errorCode } from "../../src/domain/errorCode.ts"
 
 /** SQLSTATE of a server's error, else the system's code (`ECONNREFUSED`), else "". */
-export const sqlCode = (error: SqlError.SqlError): string => {
-  const cause = error.reason.cause
-  return Predicate.isObject(cause) && "code" in cause && typeof cause["code"] === "string" ? cause["code"] : ""
-}
+export const sqlCode = (error: SqlError.SqlError): string => errorCode(error.reason.cause)
 
 /** What the server or the system said, in one line; holds no connection string. */
 export const sqlMessage = (error: SqlError.SqlError): string => {

@@ -1,5 +1,6 @@
 import { join } from "node:path"
 import { Clock, type Context, Effect, type Scope } from "effect"
+import { errorCode } from "../../src/domain/errorCode.ts"
 import { StorageError } from "../../src/domain/StorageError.ts"
 import { tryLock } from "../lock/FileLock.ts"
 import { Backlog } from "../storage/Backlog.ts"
@@ -116,7 +117,7 @@ interface Group {
 const unavailable = (message: string) => new StorageError({ reason: "Unavailable", message })
 
 const whyOf = (error: unknown): string => {
-  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
+  const code = errorCode(error)
   if (code === "ENOSPC" || code === "EDQUOT") return "the disk is full"
   return code !== "" ? code : error instanceof Error ? error.message : String(error)
 }

@@ -1,3 +1,4 @@
+import { errorCode } from "../../src/domain/errorCode.ts"
 import { writeAll } from "./prepare.ts"
 import { SpoolError } from "./SpoolError.ts"
 import type { SpoolFiles } from "./SpoolFiles.ts"
@@ -21,9 +22,6 @@ export interface Recovered {
   readonly cut: number
 }
 
-const codeOf = (error: unknown): string =>
-  typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
-
 /** Replaces a small file, all or nothing. */
 export const replaceFile = async (files: SpoolFiles, name: string, text: string): Promise<void> => {
   const temporary = `${name}.tmp`
@@ -42,7 +40,7 @@ const readText = (files: SpoolFiles, name: string): Promise<string | null> =>
   files.read(name).then(
     (bytes) => Buffer.from(bytes).toString(),
     (error: unknown) => {
-      if (codeOf(error) === "ENOENT") return null
+      if (errorCode(error) === "ENOENT") return null
       throw error
     }
   )

@@ -11,7 +11,7 @@ import { currentSnapshot } from "../../layers/iceberg/metadata/TableMetadata.ts"
 import { type Lake, openLake } from "../../layers/iceberg/openLake.ts"
 import { LAKE_TABLES } from "../../layers/iceberg/schema.ts"
 import * as writers from "../../layers/iceberg/storage/Writers.ts"
-import type { CommitEvents } from "../../layers/iceberg/table/commit.ts"
+import { SILENT } from "../../layers/iceberg/table/commit.ts"
 import { manifestsOf } from "../../layers/iceberg/table/files.ts"
 import { AppDatabase, DatabaseUrl } from "../../layers/postgres/Database.ts"
 import { sqlMessage } from "../../layers/postgres/sqlErrors.ts"
@@ -33,8 +33,6 @@ import { bytes, makeProgress, number, type Progress } from "./progress.ts"
 const FLUSH_TIMEOUT = "90 seconds"
 const FLUSH_POLL = "250 millis"
 
-const silent: CommitEvents = { onConflict: () => {}, onUnknown: () => {} }
-
 const dryRun = Flag.Boolean("dry-run").pipe(
   Flag.withDefault(false),
   Flag.withDescription("Say what would be done, and do nothing")
@@ -51,14 +49,13 @@ const open: Effect.Effect<Lake, IcebergError | StartError, Settings | DatabaseUr
   }
 )
 
-type Only = Effect.Success<ReturnType<typeof chosen>>
 const chosen = (flags: {
   readonly table: { readonly _tag: "None" } | { readonly _tag: "Some"; readonly value: string }
-}) => Effect.succeed(flags.table._tag === "Some" ? [flags.table.value] : LAKE_TABLES.map(({ name }) => name))
+}): ReadonlyArray<string> => (flags.table._tag === "Some" ? [flags.table.value] : LAKE_TABLES.map(({ name }) => name))
 
 /** Does something with each table that there is; the progress line is gone before the result is printed. */
 const eachTable = <A>(
-  names: Only,
+  names: ReadonlyArray<string>,
   work: (lake: Lake, name: TableName, progress: Progress) => Effect.Effect<A, IcebergError>
 ) =>
   Effect.scoped(
@@ -218,7 +215,7 @@ const compact = Command.make(
   { dryRun, table: onlyTable, json },
   Effect.fn(function* (flags) {
     const { get } = yield* Settings
-    const done = yield* eachTable(yield* chosen(flags), (lake, name, progress) =>
+    const done = yield* eachTable(chosen(flags), (lake, name, progress) =>
       compactTable(
         lake.catalog,
         name,
@@ -228,7 +225,7 @@ const compact = Command.make(
           onProgress: ({ done: groups, groups: all }) =>
             progress.show(`compacting ${name.name}: ${groups} of ${all} files written`)
         },
-        silent
+        SILENT
       )
     )
     if (flags.json) {
@@ -274,7 +271,7 @@ const expire = Command.make(
   Effect.fn(function* (flags) {
     const { get } = yield* Settings
     const options = { maxAgeMs: get(LAKE_SNAPSHOT_MAX_AGE_SECONDS) * 1_000, minKept: get(LAKE_SNAPSHOTS_MIN) }
-    const done = yield* eachTable(yield* chosen(flags), (lake, name) =>
+    const done = yield* eachTable(chosen(flags), (lake, name) =>
       expireSnapshots(lake.catalog, name, options, flags.dryRun)
     )
     if (flags.json) {
@@ -309,9 +306,7 @@ const orphans = Command.make(
   Effect.fn(function* (flags) {
     const { get } = yield* Settings
     const ageMs = get(LAKE_ORPHAN_AGE_SECONDS) * 1_000
-    const done = yield* eachTable(yield* chosen(flags), (lake, name) =>
-      removeOrphans(lake.catalog, name, ageMs, flags.dryRun)
-    )
+    const done = yield* eachTable(chosen(flags), (lake, name) => removeOrphans(lake.catalog, name, ageMs, flags.dryRun))
     if (flags.json) {
       return yield* printJson(
         done.map(({ name, result }) => ({ table: name, dry_run: flags.dryRun, seen: result.seen, files: result.files }))
@@ -347,7 +342,7 @@ const verify = Command.make(
   "verify",
   { table: onlyTable, json },
   Effect.fn(function* (flags) {
-    const done = yield* eachTable(yield* chosen(flags), (lake, name, progress) =>
+    const done = yield* eachTable(chosen(flags), (lake, name, progress) =>
       verifyTable(lake.catalog, name, {
         onProgress: ({ done: read, files }) => progress.show(`verifying ${name.name}: ${read} of ${files} files read`)
       })

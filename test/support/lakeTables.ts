@@ -13,7 +13,7 @@ import {
   PA_SESSIONS
 } from "../../layers/iceberg/schema.ts"
 import { prepareAppend } from "../../layers/iceberg/table/append.ts"
-import { type CommitEvents, commitSnapshot } from "../../layers/iceberg/table/commit.ts"
+import { type CommitEvents, commitSnapshot, SILENT } from "../../layers/iceberg/table/commit.ts"
 import { ensureTable, type WritableTable } from "../../layers/iceberg/table/ensureTable.ts"
 import { watermarkOf } from "../../layers/iceberg/table/watermark.ts"
 import { DataType } from "../../src/domain/Event.ts"
@@ -22,8 +22,6 @@ import { event, text } from "./records.ts"
 export const NAMESPACE = ["product_analytics"]
 export const EVENTS_NAME: TableName = { namespace: NAMESPACE, name: "pa_events" }
 export const DAY_MS = 86_400_000
-
-const ignored: CommitEvents = { onConflict: () => {}, onUnknown: () => {} }
 
 const lakeTables = (events: LakeTable): Readonly<Record<LakeTableName, LakeTable>> => ({
   pa_events: events,
@@ -68,7 +66,7 @@ export const appendEvents = Effect.fnUntraced(function* (
     readonly count: number
     readonly sites?: ReadonlyArray<string>
   },
-  events: CommitEvents = ignored
+  events: CommitEvents = SILENT
 ) {
   const writable = yield* openEvents(catalog)
   const files = yield* writeEvents(writable, options.day, options.count, options.sites)

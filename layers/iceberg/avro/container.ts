@@ -34,6 +34,9 @@ const longType = avro.types.LongType.__with({
 const typeOf = (schema: avro.Schema): avro.Type =>
   avro.Type.forSchema(schema, { registry: { long: longType }, wrapUnions: "never" })
 
+/** Bytes in the form that avsc takes them in. */
+export const avroBytes = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
 const headerType = avro.Type.forSchema({ type: "map", values: "bytes" })
 
 /** Tables have few schemas, but each foreign file may bring one of its own. */

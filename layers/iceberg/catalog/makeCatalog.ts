@@ -58,9 +58,6 @@ export type CatalogConfig =
       readonly s3?: S3Options | undefined
     }
 
-export type CatalogType = CatalogConfig["type"]
-export const CATALOG_TYPES: ReadonlyArray<CatalogType> = ["jdbc", "hadoop", "rest", "glue"]
-
 const loaded = <A>(load: () => Promise<A>): Effect.Effect<A, IcebergError> =>
   Effect.tryPromise({
     try: load,

@@ -22,6 +22,9 @@ export type AwsCredentials =
       readonly expired: Effect.Effect<void>
     }
 
+/** Signatures need a region; most stores that are not AWS ignore which. */
+export const ANY_REGION = "us-east-1"
+
 export const CHAIN: AwsCredentials = { _tag: "Chain" }
 
 interface Identity {

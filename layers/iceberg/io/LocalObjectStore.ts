@@ -1,7 +1,8 @@
 import type { Stats } from "node:fs"
 import { type FileHandle, link, mkdir, open, opendir, readFile, rename, stat, unlink } from "node:fs/promises"
 import { basename, dirname, join, normalize } from "node:path"
-import { type Duration, Effect, Predicate, Stream } from "effect"
+import { type Duration, Effect, Stream } from "effect"
+import { errorCode } from "../../../src/domain/errorCode.ts"
 import { IcebergError, icebergError } from "../IcebergError.ts"
 import { chunksFor } from "./chunksFor.ts"
 import { localPathOf, withoutSlash } from "./location.ts"
@@ -13,12 +14,9 @@ const DEADLINE: Duration.Input = "60 seconds"
 /** Files removed at the same time: enough to hide a network file system's round trips. */
 const REMOVALS = 8
 
-const codeOf = (cause: unknown): string =>
-  Predicate.isObject(cause) && "code" in cause && typeof cause["code"] === "string" ? cause["code"] : ""
-
 const failure = (cause: unknown, location: string): IcebergError => {
   if (cause instanceof IcebergError) return cause
-  const code = codeOf(cause)
+  const code = errorCode(cause)
   switch (code) {
     case "ENOENT":
       return icebergError("NotFound", `There is no file ${location}.`)
@@ -106,7 +104,7 @@ const linked = async (temporary: string, path: string, bytes: Uint8Array): Promi
     await link(temporary, path)
     return true
   } catch (cause) {
-    if (codeOf(cause) !== "EEXIST") throw cause
+    if (errorCode(cause) !== "EEXIST") throw cause
     return sameBytes(await readFile(path), bytes)
   }
 }
@@ -128,7 +126,7 @@ const readPart = async (path: string, offset: number, length: number): Promise<U
 }
 
 const absent = (cause: unknown): undefined => {
-  if (codeOf(cause) !== "ENOENT" && codeOf(cause) !== "ENOTDIR") throw cause
+  if (errorCode(cause) !== "ENOENT" && errorCode(cause) !== "ENOTDIR") throw cause
   return undefined
 }
 

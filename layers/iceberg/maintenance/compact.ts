@@ -4,13 +4,13 @@ import { type IcebergError, icebergError } from "../IcebergError.ts"
 import { manifestSchema } from "../manifest/avroSchemas.ts"
 import type { DataFile, ManifestEntry } from "../manifest/DataFile.ts"
 import type { ManifestFile } from "../manifest/ManifestFile.ts"
-import { writeManifest } from "../manifest/manifest.ts"
 import { mergedMetrics } from "../manifest/mergedMetrics.ts"
 import { currentSchema, currentSnapshot, type PartitionSpec } from "../metadata/TableMetadata.ts"
 import { mergeParquet, rowsOf, schemaKey } from "../parquet/merge.ts"
 import { dayOf } from "../parquet/rows.ts"
-import { type CommitEvents, commitSnapshot, newSnapshotId, type SnapshotParts } from "../table/commit.ts"
-import { entriesOf, manifestsOf, metadataPath } from "../table/files.ts"
+import { type CommitEvents, commitSnapshot, hasSnapshot, newSnapshotId, type SnapshotParts } from "../table/commit.ts"
+import { addedEntries, addManifest, entriesOf, manifestsOf } from "../table/files.ts"
+import { pack } from "./pack.ts"
 import { forEachEntry, isLive } from "./reachable.ts"
 
 /** A file of this part of the target size is large enough to be left alone, as in Iceberg's own bin packing. */
@@ -67,20 +67,8 @@ const dayIndex = (spec: PartitionSpec): number | undefined => {
   return index === -1 ? undefined : index
 }
 
-/** Bin packing in the order of time, so that the files that come out overlap little. */
-const pack = (files: ReadonlyArray<DataFile>, spec: PartitionSpec, targetBytes: number): ReadonlyArray<Group> => {
-  const groups: Array<{ readonly spec: PartitionSpec; readonly files: Array<DataFile> }> = []
-  let bytes = 0
-  for (const file of files) {
-    if (groups.length === 0 || bytes + file.fileSize > targetBytes) {
-      groups.push({ spec, files: [] })
-      bytes = 0
-    }
-    groups.at(-1)!.files.push(file)
-    bytes += file.fileSize
-  }
-  return groups.filter((group) => group.files.length > 1)
-}
+const rowsIn = (files: ReadonlyArray<DataFile>): number => files.reduce((sum, { recordCount }) => sum + recordCount, 0)
+const bytesIn = (files: ReadonlyArray<DataFile>): number => files.reduce((sum, { fileSize }) => sum + fileSize, 0)
 
 const timeOf = (file: DataFile, timeId: number): bigint => {
   const bound = file.lowerBounds?.get(timeId)
@@ -106,11 +94,10 @@ const plan = (live: ReadonlyArray<LiveFile>, targetBytes: number, today: number)
     const ordered = files
       .map(({ file }) => ({ file, time: timeOf(file, timeId) }))
       .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0))
-    return pack(
-      ordered.map(({ file }) => file),
-      spec,
-      targetBytes
-    )
+    // In the order of time, so that the files that come out overlap little.
+    return pack(ordered, [{ most: targetBytes, of: ({ file }) => file.fileSize }])
+      .filter((run) => run.length > 1)
+      .map((run): Group => ({ spec, files: run.map(({ file }) => file) }))
   })
 }
 
@@ -152,7 +139,7 @@ const merge = Effect.fnUntraced(function* (table: Table, group: Group) {
   const inputs = async function* () {
     for (const { location: input } of group.files) yield await run(table.store.read(input))
   }
-  const recordCount = group.files.reduce((sum, file) => sum + file.recordCount, 0)
+  const recordCount = rowsIn(group.files)
   const fileSize = yield* table.store.writeChunks(location, mergeParquet(inputs(), recordCount))
   const tail = Math.min(fileSize, LARGEST_FOOTER_BYTES)
   const end = yield* table.store.readRange(location, fileSize - tail, tail)
@@ -193,17 +180,10 @@ const replacedParts = Effect.fnUntraced(function* (
   merged: ReadonlyArray<MergedFile>,
   snapshotId: bigint
 ): Effect.fn.Return<SnapshotParts, IcebergError> {
-  const schema = currentSchema(base.metadata)
   const gone = new Set(merged.flatMap(({ replaced }) => replaced.map(({ location }) => location)))
   const missing = new Set(gone)
   const kept: Array<ManifestFile> = []
   const created: Array<ManifestFile> = []
-  const add = Effect.fnUntraced(function* (spec: PartitionSpec, entries: ReadonlyArray<ManifestEntry>) {
-    const written = writeManifest(schema, spec, entries)
-    const location = metadataPath(base, `${crypto.randomUUID()}-m0.avro`)
-    yield* base.store.write(location, written.bytes)
-    created.push({ ...written.list, location, sequenceNumber: 0, addedSnapshotId: snapshotId })
-  })
   for (const manifest of manifests) {
     const { entries, whole } = manifest.content === 0 ? yield* entriesOf(base, manifest) : { entries: [], whole: true }
     const live = entries.filter(isLive)
@@ -216,13 +196,11 @@ const replacedParts = Effect.fnUntraced(function* (
       return yield* icebergError("Invalid", `Manifest ${manifest.location} holds what can't be written again here.`)
     }
     const spec = base.metadata["partition-specs"].find((one) => one["spec-id"] === manifest.specId)!
-    yield* add(
-      spec,
-      live.map((entry): ManifestEntry => {
-        if (!missing.delete(entry.file.location)) return { ...entry, status: "existing" }
-        return { ...entry, status: "deleted", snapshotId }
-      })
-    )
+    const rewritten = live.map((entry): ManifestEntry => {
+      if (!missing.delete(entry.file.location)) return { ...entry, status: "existing" }
+      return { ...entry, status: "deleted", snapshotId }
+    })
+    created.push(yield* addManifest(base, spec, rewritten, snapshotId))
   }
   if (missing.size > 0) {
     return yield* icebergError(
@@ -231,30 +209,23 @@ const replacedParts = Effect.fnUntraced(function* (
     )
   }
   for (const [spec, files] of Map.groupBy(merged, (one) => one.spec)) {
-    yield* add(
-      spec,
-      files.map(({ file }) => ({
-        status: "added" as const,
-        snapshotId,
-        sequenceNumber: null,
-        fileSequenceNumber: null,
-        file
-      }))
+    const entries = addedEntries(
+      files.map(({ file }) => file),
+      snapshotId
     )
+    created.push(yield* addManifest(base, spec, entries, snapshotId))
   }
   const before = merged.flatMap(({ replaced }) => replaced)
-  const sum = (files: ReadonlyArray<DataFile>, of: (file: DataFile) => number) =>
-    files.reduce((total, file) => total + of(file), 0)
   const after = merged.map(({ file }) => file)
   return {
     manifests: [...created, ...kept],
     counts: {
       addedFiles: after.length,
       deletedFiles: before.length,
-      addedRecords: sum(after, (file) => file.recordCount),
-      deletedRecords: sum(before, (file) => file.recordCount),
-      addedBytes: sum(after, (file) => file.fileSize),
-      deletedBytes: sum(before, (file) => file.fileSize),
+      addedRecords: rowsIn(after),
+      deletedRecords: rowsIn(before),
+      addedBytes: bytesIn(after),
+      deletedBytes: bytesIn(before),
       changedPartitions: new Set(after.map(({ partition }) => partition.join("/"))).size
     }
   }
@@ -267,21 +238,6 @@ const nothing: Compacted = {
   bytesBefore: 0,
   bytesAfter: 0,
   skipped: null
-}
-
-const withBatch = (groups: ReadonlyArray<Group>): ReadonlyArray<ReadonlyArray<Group>> => {
-  const batches: Array<Array<Group>> = []
-  let bytes = 0
-  for (const group of groups) {
-    const size = group.files.reduce((sum, { fileSize }) => sum + fileSize, 0)
-    if (batches.length === 0 || bytes + size > COMMIT_BYTES) {
-      batches.push([])
-      bytes = 0
-    }
-    batches.at(-1)!.push(group)
-    bytes += size
-  }
-  return batches
 }
 
 /**
@@ -319,13 +275,13 @@ export const compactTable = Effect.fnUntraced(function* (
     ...nothing,
     filesBefore: files.length,
     filesAfter: groups.length,
-    rows: files.reduce((sum, { recordCount }) => sum + recordCount, 0),
-    bytesBefore: files.reduce((sum, { fileSize }) => sum + fileSize, 0)
+    rows: rowsIn(files),
+    bytesBefore: bytesIn(files)
   }
   if (options.dryRun || groups.length === 0) return planned
   const result = { filesBefore: 0, filesAfter: 0, rows: 0, bytesBefore: 0, bytesAfter: 0, skipped: null }
   let done = 0
-  for (const batch of withBatch(groups)) {
+  for (const batch of pack(groups, [{ most: COMMIT_BYTES, of: ({ files }) => bytesIn(files) }])) {
     const merged: Array<MergedFile> = []
     for (const group of batch) {
       for (const part of yield* divideBySchema(table, group)) merged.push(yield* merge(table, part))
@@ -339,7 +295,7 @@ export const compactTable = Effect.fnUntraced(function* (
       {
         operation: "replace",
         snapshotId,
-        isApplied: ({ snapshots }) => snapshots?.some((one) => one["snapshot-id"] === snapshotId) ?? false,
+        isApplied: hasSnapshot(snapshotId),
         parts: (base, current) => replacedParts(base, current, merged, snapshotId),
         summary: {},
         updates: []
@@ -356,7 +312,7 @@ export const compactTable = Effect.fnUntraced(function* (
       result.filesBefore += replaced.length
       result.filesAfter++
       result.rows += file.recordCount
-      result.bytesBefore += replaced.reduce((sum, { fileSize }) => sum + fileSize, 0)
+      result.bytesBefore += bytesIn(replaced)
       result.bytesAfter += file.fileSize
     }
   }

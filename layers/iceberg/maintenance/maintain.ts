@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import type { IcebergError } from "../IcebergError.ts"
 import type { Lake } from "../openLake.ts"
 import { LAKE_TABLES } from "../schema.ts"
-import type { CommitEvents } from "../table/commit.ts"
+import { SILENT } from "../table/commit.ts"
 import { type Compacted, compactTable } from "./compact.ts"
 import { expireSnapshots } from "./expire.ts"
 import { mergeManifests } from "./mergeManifests.ts"
@@ -30,8 +30,6 @@ export interface MaintainedTable {
 
 export type Maintained = ReadonlyArray<MaintainedTable>
 
-const silent: CommitEvents = { onConflict: () => {}, onUnknown: () => {} }
-
 /**
  * All that a lake needs from time to time, on each table that there is: merge manifests, compact closed days, expire snapshots,
  * remove orphans. A part that fails does not keep the others from being done. Safe beside writers and other engines; several
@@ -54,14 +52,14 @@ export const maintain = Effect.fnUntraced(function* (
             return null
           })
         )
-      const merged = yield* attempt("merging manifests", mergeManifests(catalog, name, silent))
+      const merged = yield* attempt("merging manifests", mergeManifests(catalog, name, SILENT))
       const compacted = yield* attempt(
         "compacting",
         compactTable(
           catalog,
           name,
           { targetBytes: options.compactionBytes, dryRun: false, onProgress: () => {} },
-          silent
+          SILENT
         )
       )
       const expired = yield* attempt(

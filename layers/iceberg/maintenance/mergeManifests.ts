@@ -4,10 +4,10 @@ import { type IcebergError, icebergError } from "../IcebergError.ts"
 import { manifestSchema } from "../manifest/avroSchemas.ts"
 import type { ManifestEntry } from "../manifest/DataFile.ts"
 import { hasLiveFiles, type ManifestFile } from "../manifest/ManifestFile.ts"
-import { writeManifest } from "../manifest/manifest.ts"
 import { currentSchema, currentSnapshot } from "../metadata/TableMetadata.ts"
-import { type CommitEvents, commitSnapshot, newSnapshotId } from "../table/commit.ts"
-import { entriesOf, manifestsOf, metadataPath } from "../table/files.ts"
+import { type CommitEvents, commitSnapshot, hasSnapshot, newSnapshotId } from "../table/commit.ts"
+import { addManifest, entriesOf, manifestsOf } from "../table/files.ts"
+import { pack } from "./pack.ts"
 import { isLive } from "./reachable.ts"
 
 /** Iceberg's `commit.manifest.target-size-bytes`: a larger manifest is left as it is. */
@@ -25,23 +25,11 @@ export interface Merged {
 }
 
 /** Manifests that together fill one. */
-const groupsOf = (manifests: ReadonlyArray<ManifestFile>): ReadonlyArray<ReadonlyArray<ManifestFile>> => {
-  const groups: Array<Array<ManifestFile>> = []
-  let bytes = 0
-  let entries = 0
-  for (const manifest of manifests) {
-    const files = manifest.addedFiles + manifest.existingFiles
-    if (groups.length === 0 || bytes + manifest.length > TARGET_BYTES || entries + files > MOST_ENTRIES) {
-      groups.push([])
-      bytes = 0
-      entries = 0
-    }
-    groups.at(-1)!.push(manifest)
-    bytes += manifest.length
-    entries += files
-  }
-  return groups.filter((group) => group.length > 1)
-}
+const groupsOf = (manifests: ReadonlyArray<ManifestFile>) =>
+  pack(manifests, [
+    { most: TARGET_BYTES, of: ({ length }) => length },
+    { most: MOST_ENTRIES, of: ({ addedFiles, existingFiles }) => addedFiles + existingFiles }
+  ]).filter((group) => group.length > 1)
 
 /**
  * Writes many small manifests of data files as few large ones, so that readers open few and a commit's list stays short. What
@@ -79,10 +67,7 @@ export const mergeManifests = Effect.fnUntraced(function* (
         .flatMap((one) => one.entries)
         .filter(isLive)
         .map((entry): ManifestEntry => ({ ...entry, status: "existing" }))
-      const written = writeManifest(schema, spec, entries)
-      const location = metadataPath(table, `${crypto.randomUUID()}-m0.avro`)
-      yield* table.store.write(location, written.bytes)
-      created.push({ ...written.list, location, sequenceNumber: 0, addedSnapshotId: snapshotId })
+      created.push(yield* addManifest(table, spec, entries, snapshotId))
       for (const { manifest } of whole) merged.set(manifest.location, manifest)
     }
   }
@@ -94,7 +79,7 @@ export const mergeManifests = Effect.fnUntraced(function* (
       {
         operation: "replace",
         snapshotId,
-        isApplied: ({ snapshots }) => snapshots?.some((one) => one["snapshot-id"] === snapshotId) ?? false,
+        isApplied: hasSnapshot(snapshotId),
         parts: (_, current) => {
           const there = new Set(current.map(({ location }) => location))
           if (![...merged.keys()].every((location) => there.has(location))) {

@@ -49,20 +49,21 @@ const fits = (field: StructField, { type }: Field): boolean => {
 
 const utf8 = new TextEncoder()
 
-/** -1 below, 1 above, 0 within the bounds; strings by code points, times in microseconds. */
-const outside = (type: StructField["type"], value: unknown, lower?: Uint8Array, upper?: Uint8Array): -1 | 0 | 1 => {
+/** Whether a value is below or above the bounds; strings by code points, times in microseconds. */
+const isOutside = (type: StructField["type"], value: unknown, lower?: Uint8Array, upper?: Uint8Array): boolean => {
   if (type === "string") {
     const bytes = utf8.encode(String(value))
-    if (lower !== undefined && Buffer.compare(bytes, lower) < 0) return -1
-    return upper !== undefined && Buffer.compare(bytes, upper) > 0 ? 1 : 0
+    return (
+      (lower !== undefined && Buffer.compare(bytes, lower) < 0) ||
+      (upper !== undefined && Buffer.compare(bytes, upper) > 0)
+    )
   }
   const read = (bound: Uint8Array) => {
     const buffer = Buffer.from(bound)
     return bound.length === 4 ? BigInt(buffer.readInt32LE()) : buffer.readBigInt64LE()
   }
   const number = BigInt(value as number | bigint)
-  if (lower !== undefined && number < read(lower)) return -1
-  return upper !== undefined && number > read(upper) ? 1 : 0
+  return (lower !== undefined && number < read(lower)) || (upper !== undefined && number > read(upper))
 }
 
 /** Columns whose values are compared with their bounds: those of which the raw value is at hand. */
@@ -106,7 +107,7 @@ const problemsOf = (schema: ReadonlyArray<StructField>, file: DataFile, bytes: U
       for (const value of values) {
         const isNull = value === null || !vector.isValid(row)
         row++
-        if (!isNull && outside(field.type, value, lower, upper) !== 0) column.wrong++
+        if (!isNull && isOutside(field.type, value, lower, upper)) column.wrong++
       }
     }
   }

@@ -1,4 +1,4 @@
-import { readAvro, writeAvro } from "../avro/container.ts"
+import { avroBytes, readAvro, writeAvro } from "../avro/container.ts"
 import { type IcebergError, icebergError } from "../IcebergError.ts"
 import type { PartitionSpec, TableSchema } from "../metadata/TableMetadata.ts"
 import { manifestSchema } from "./avroSchemas.ts"
@@ -38,10 +38,8 @@ const summaryOf = (
 const pairs = (map: ReadonlyMap<number, unknown> | null) =>
   map === null ? null : Array.from(map, ([key, value]) => ({ key, value }))
 
-/** Avro's bytes are Buffers. */
-const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 const bufferPairs = (map: ReadonlyMap<number, Uint8Array> | null) =>
-  map === null ? null : Array.from(map, ([key, value]) => ({ key, value: asBuffer(value) }))
+  map === null ? null : Array.from(map, ([key, value]) => ({ key, value: avroBytes(value) }))
 
 const encodeEntry = (spec: PartitionSpec, { file, ...entry }: ManifestEntry) => ({
   status: STATUS.indexOf(entry.status),
@@ -61,7 +59,7 @@ const encodeEntry = (spec: PartitionSpec, { file, ...entry }: ManifestEntry) => 
     nan_value_counts: pairs(file.nanCounts),
     lower_bounds: bufferPairs(file.lowerBounds),
     upper_bounds: bufferPairs(file.upperBounds),
-    key_metadata: file.keyMetadata === null ? null : asBuffer(file.keyMetadata),
+    key_metadata: file.keyMetadata === null ? null : avroBytes(file.keyMetadata),
     split_offsets: file.splitOffsets,
     equality_ids: file.equalityIds,
     sort_order_id: file.sortOrderId

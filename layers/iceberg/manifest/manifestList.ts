@@ -1,4 +1,4 @@
-import { readAvro, writeAvro } from "../avro/container.ts"
+import { avroBytes, readAvro, writeAvro } from "../avro/container.ts"
 import { type IcebergError, icebergError } from "../IcebergError.ts"
 import type { Snapshot } from "../metadata/TableMetadata.ts"
 import { MANIFEST_LIST_SCHEMA } from "./avroSchemas.ts"
@@ -7,8 +7,7 @@ import type { ManifestFile, PartitionSummary } from "./ManifestFile.ts"
 
 type Ids = Pick<Snapshot, "snapshot-id" | "parent-snapshot-id" | "sequence-number">
 
-const asBuffer = (bytes: Uint8Array | null): Buffer | null =>
-  bytes === null ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+const bytesOrNull = (bytes: Uint8Array | null): Buffer | null => (bytes === null ? null : avroBytes(bytes))
 
 /** The manifest list of a snapshot. */
 export const writeManifestList = (snapshot: Ids, manifests: ReadonlyArray<ManifestFile>): Uint8Array =>
@@ -38,10 +37,10 @@ export const writeManifestList = (snapshot: Ids, manifests: ReadonlyArray<Manife
         manifest.partitions?.map(({ containsNan, containsNull, lower, upper }) => ({
           contains_null: containsNull,
           contains_nan: containsNan,
-          lower_bound: asBuffer(lower),
-          upper_bound: asBuffer(upper)
+          lower_bound: bytesOrNull(lower),
+          upper_bound: bytesOrNull(upper)
         })) ?? null,
-      key_metadata: asBuffer(manifest.keyMetadata)
+      key_metadata: bytesOrNull(manifest.keyMetadata)
     }))
   )
 

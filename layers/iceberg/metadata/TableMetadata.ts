@@ -3,7 +3,8 @@
  * not know is carried over: every object here may hold further keys. Snapshot ids are bigint, times in ms since the epoch.
  */
 
-export type PrimitiveType = string
+/** `long`, `timestamptz`, `decimal(19, 4)`. */
+type PrimitiveType = string
 
 export interface StructField {
   readonly id: number

@@ -1,6 +1,7 @@
 import { type Data, Decimal, Field, Int32, Map_, makeData, Struct, TimestampMicrosecond, Utf8 } from "apache-arrow"
 import type { Bound } from "../manifest/DataFile.ts"
-import type { StructField } from "../metadata/TableMetadata.ts"
+import { encodeValue } from "../manifest/singleValue.ts"
+import type { IcebergType, StructField } from "../metadata/TableMetadata.ts"
 import { DECIMAL } from "../schema.ts"
 
 /** Room of a new column, which doubles when it is full. Small: there may be a thousand partitions of a row each. */
@@ -205,10 +206,12 @@ abstract class WordColumn<A> {
   protected rows = 0
   protected words: Int32Array
   readonly #width: number
+  readonly #icebergType: IcebergType
   readonly #validity = new Validity()
 
-  constructor(width: number) {
+  constructor(width: number, icebergType: IcebergType) {
     this.#width = width
+    this.#icebergType = icebergType
     this.words = new Int32Array(FIRST_ROWS * width)
   }
 
@@ -227,7 +230,6 @@ abstract class WordColumn<A> {
 
   protected abstract write(value: A, at: number): void
   protected abstract read(at: number): bigint
-  protected abstract bound(value: bigint): Bound
 
   bytes = () => this.words.byteLength
   nulls = () => this.#validity.nulls
@@ -258,33 +260,23 @@ abstract class WordColumn<A> {
       const value = this.read(row * this.#width)
       if (best === undefined || (sign < 0 ? value < best : value > best)) best = value
     }
-    return best === undefined ? undefined : this.bound(best)
+    return best === undefined ? undefined : encodeValue(this.#icebergType, best)
   }
 
   lower = () => this.#extreme(-1)
   upper = () => this.#extreme(1)
 }
 
-const littleEndian = (value: bigint, bytes: 4 | 8): Bound => {
-  const buffer = Buffer.alloc(bytes)
-  if (bytes === 4) buffer.writeInt32LE(Number(value))
-  else buffer.writeBigInt64LE(value)
-  return buffer
-}
-
 class IntColumn extends WordColumn<number> implements Column<number> {
   readonly #type = new Int32()
   constructor() {
-    super(1)
+    super(1, "int")
   }
   protected write(value: number, at: number): void {
     this.words[at] = value
   }
   protected read(at: number): bigint {
     return BigInt(this.words[at]!)
-  }
-  protected bound(value: bigint): Bound {
-    return littleEndian(value, 4)
   }
   data(order: Uint32Array | null): Data {
     const { words, ...rest } = this.ordered(order)
@@ -298,7 +290,7 @@ const WORD = 0x1_0000_0000
 class TimestampColumn extends WordColumn<number> implements Column<number> {
   readonly #type = new TimestampMicrosecond("UTC")
   constructor() {
-    super(2)
+    super(2, "timestamptz")
   }
   protected write(ms: number, at: number): void {
     const whole = Math.floor(ms)
@@ -319,9 +311,6 @@ class TimestampColumn extends WordColumn<number> implements Column<number> {
   }
   protected read(at: number): bigint {
     return (BigInt(this.words[at + 1]!) << 32n) | BigInt(this.words[at]! >>> 0)
-  }
-  protected bound(value: bigint): Bound {
-    return littleEndian(value, 8)
   }
   data(order: Uint32Array | null): Data {
     const { words, ...rest } = this.ordered(order)
@@ -355,7 +344,7 @@ const unscaled = (value: number): bigint => {
 class DecimalColumn extends WordColumn<number> implements Column<number> {
   readonly #type = new Decimal(DECIMAL.scale, DECIMAL.precision, 128)
   constructor() {
-    super(4)
+    super(4, `decimal(${DECIMAL.precision}, ${DECIMAL.scale})`)
   }
   protected write(value: number, at: number): void {
     const integer = unscaled(value)
@@ -367,16 +356,6 @@ class DecimalColumn extends WordColumn<number> implements Column<number> {
   protected read(at: number): bigint {
     const low = (BigInt(this.words[at + 1]! >>> 0) << 32n) | BigInt(this.words[at]! >>> 0)
     return (BigInt(this.words[at + 2]!) << 64n) | low
-  }
-  protected bound(value: bigint): Bound {
-    let length = 1
-    while (BigInt.asIntN(length * 8, value) !== value) length++
-    return Buffer.from(
-      BigInt.asUintN(length * 8, value)
-        .toString(16)
-        .padStart(length * 2, "0"),
-      "hex"
-    )
   }
   data(order: Uint32Array | null): Data {
     const { words, ...rest } = this.ordered(order)

@@ -11,7 +11,7 @@ import type { PartitionValue } from "../manifest/DataFile.ts"
 import type { LakeTable, LakeTableName } from "../schema.ts"
 import { type Column, makeColumn } from "./columns.ts"
 
-const DAY_MS = 86_400_000
+export const DAY_MS = 86_400_000
 
 /** Iceberg's day transform: days since the epoch, those before it negative. */
 export const dayOf = (ms: number): number => Math.floor(ms / DAY_MS)

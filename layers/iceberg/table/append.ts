@@ -2,11 +2,9 @@ import { Clock, Effect } from "effect"
 import { type IcebergError, icebergError } from "../IcebergError.ts"
 import type { DataFile } from "../manifest/DataFile.ts"
 import { hasLiveFiles } from "../manifest/ManifestFile.ts"
-import { writeManifest } from "../manifest/manifest.ts"
-import { currentSchema } from "../metadata/TableMetadata.ts"
 import { newSnapshotId, type SnapshotChange } from "./commit.ts"
 import type { WritableTable } from "./ensureTable.ts"
-import { metadataPath } from "./files.ts"
+import { addedEntries, addManifest } from "./files.ts"
 import { watermarkKey, watermarkOf, watermarkText } from "./watermark.ts"
 
 /** The part of a log that files hold. */
@@ -29,20 +27,7 @@ export const prepareAppend = Effect.fnUntraced(function* (
   { logId, upTo, watermark }: LogRange
 ): Effect.fn.Return<SnapshotChange, IcebergError> {
   const snapshotId = yield* newSnapshotId
-  const location = metadataPath(table, `${crypto.randomUUID()}-m0.avro`)
-  const written = writeManifest(
-    currentSchema(table.metadata),
-    spec,
-    files.map((file) => ({
-      status: "added" as const,
-      snapshotId,
-      sequenceNumber: null,
-      fileSequenceNumber: null,
-      file
-    }))
-  )
-  yield* table.store.write(location, written.bytes)
-  const manifest = { ...written.list, location, sequenceNumber: 0, addedSnapshotId: snapshotId }
+  const manifest = yield* addManifest(table, spec, addedEntries(files, snapshotId), snapshotId)
   const now = yield* Clock.currentTimeMillis
   const moved = { [watermarkKey(logId)]: watermarkText(upTo, now) }
   const uuid = table.metadata["table-uuid"]

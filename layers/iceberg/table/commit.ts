@@ -59,9 +59,17 @@ export interface CommitEvents {
   readonly onUnknown: () => void
 }
 
+export const SILENT: CommitEvents = { onConflict: () => {}, onUnknown: () => {} }
+
 export const newSnapshotId: Effect.Effect<bigint> = Effect.map(Random.nextIntBetween(1, 2 ** ID_BITS - 1), (number) =>
   BigInt(number)
 )
+
+/** Whether a table holds a snapshot: `isApplied` of a change that leaves no other trace. */
+export const hasSnapshot =
+  (snapshotId: bigint) =>
+  ({ snapshots }: TableMetadata): boolean =>
+    snapshots?.some((one) => one["snapshot-id"] === snapshotId) ?? false
 
 const total = (parent: Snapshot | undefined, key: string, added: number, deleted: number) => {
   const before = parent === undefined ? 0 : Number(parent.summary[`total-${key}`] ?? Number.NaN)

@@ -1,10 +1,11 @@
 import { Effect } from "effect"
 import type { Table } from "../catalog/Catalog.ts"
 import { type IcebergError, icebergError } from "../IcebergError.ts"
+import type { DataFile, ManifestEntry } from "../manifest/DataFile.ts"
 import type { ManifestFile } from "../manifest/ManifestFile.ts"
-import { type ReadManifest, readManifest } from "../manifest/manifest.ts"
+import { type ReadManifest, readManifest, writeManifest } from "../manifest/manifest.ts"
 import { readManifestList } from "../manifest/manifestList.ts"
-import type { Snapshot } from "../metadata/TableMetadata.ts"
+import { currentSchema, type PartitionSpec, type Snapshot } from "../metadata/TableMetadata.ts"
 
 /** A list is read for each commit on top of it, and ours is nearly always the one that we wrote before. */
 const KEPT_LISTS = 8
@@ -56,3 +57,25 @@ export const entriesOf = (table: Table, manifest: ManifestFile): Effect.Effect<R
 
 /** A new file's place beside the table's metadata. */
 export const metadataPath = (table: Table, file: string): string => `${table.metadata.location}/metadata/${file}`
+
+/** Files as entries of the manifest that brings them in; they inherit the sequence number of its commit. */
+export const addedEntries = (files: ReadonlyArray<DataFile>, snapshotId: bigint): ReadonlyArray<ManifestEntry> =>
+  files.map((file) => ({ status: "added", snapshotId, sequenceNumber: null, fileSequenceNumber: null, file }))
+
+/** Writes a manifest for a snapshot to be. Its sequence number is 0 until `commitSnapshot` gives it that of the commit. */
+export const addManifest = (
+  table: Table,
+  spec: PartitionSpec,
+  entries: ReadonlyArray<ManifestEntry>,
+  snapshotId: bigint
+): Effect.Effect<ManifestFile, IcebergError> =>
+  Effect.suspend(() => {
+    const { bytes, list } = writeManifest(currentSchema(table.metadata), spec, entries)
+    const location = metadataPath(table, `${crypto.randomUUID()}-m0.avro`)
+    return Effect.as(table.store.write(location, bytes), {
+      ...list,
+      location,
+      sequenceNumber: 0,
+      addedSnapshotId: snapshotId
+    })
+  })

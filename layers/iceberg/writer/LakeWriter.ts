@@ -6,7 +6,7 @@ import { type IcebergError, icebergError } from "../IcebergError.ts"
 import { decodeRecord } from "../log/records.ts"
 import type { DataFile } from "../manifest/DataFile.ts"
 import { encodeParquet } from "../parquet/encode.ts"
-import { PartitionedRows, type Rows } from "../parquet/rows.ts"
+import { DAY_MS, PartitionedRows, type Rows } from "../parquet/rows.ts"
 import { LAKE_TABLES, type LakeTable, type LakeTableName } from "../schema.ts"
 import { prepareAppend } from "../table/append.ts"
 import { type CommitEvents, commitSnapshot, type SnapshotChange } from "../table/commit.ts"
@@ -127,8 +127,7 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
       const { bytes, file } = encodeParquet(rows)
       const folders = lake.partitionSpec.fields.map(({ name, transform }, index) => {
         const value = rows.partition[index]
-        const text =
-          transform === "day" ? new Date(Number(value) * 86_400_000).toISOString().slice(0, 10) : String(value)
+        const text = transform === "day" ? new Date(Number(value) * DAY_MS).toISOString().slice(0, 10) : String(value)
         return `${name}=${encodeURIComponent(text)}/`
       })
       const location = `${table.metadata.location}/data/${folders.join("")}${crypto.randomUUID()}.parquet`

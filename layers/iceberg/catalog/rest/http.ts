@@ -1,4 +1,5 @@
 import { type Duration, Effect, type Option, Predicate, Result } from "effect"
+import { errorCode } from "../../../../src/domain/errorCode.ts"
 import { type IcebergError, icebergError } from "../../IcebergError.ts"
 import { parseJson } from "../../json.ts"
 
@@ -35,9 +36,6 @@ export interface HttpFailure {
 const NEVER_SENT =
   /^(?:ConnectionRefused|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|FailedToOpenSocket|DNS\w*|EHOSTUNREACH|ENETUNREACH)$/
 const NO_TRUST = /EPROTO|SSL|CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/
-
-const codeOf = (cause: unknown): string =>
-  Predicate.isObject(cause) && "code" in cause && typeof cause["code"] === "string" ? cause["code"] : ""
 
 const at = (held: unknown, key: string): unknown =>
   Predicate.isObject(held) ? (held as Readonly<Record<string, unknown>>)[key] : undefined
@@ -81,7 +79,7 @@ export const sendOnce = ({ body, headers, method, url }: HttpRequest): Effect.Ef
       }
     },
     catch: (cause): HttpFailure => {
-      const code = codeOf(cause)
+      const code = errorCode(cause)
       if (NO_TRUST.test(code)) {
         const message = `No TLS with the catalog at ${url.host} (${code}): check http or https in its URI, and its certificate.`
         return { error: icebergError("Invalid", message), sent: false }

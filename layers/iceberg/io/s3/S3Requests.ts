@@ -1,7 +1,7 @@
 import type { S3Client } from "@aws-sdk/client-s3"
 import { Effect, Schedule, type Scope } from "effect"
 import { type IcebergError, icebergError } from "../../IcebergError.ts"
-import { type AwsCredentials, CHAIN, sdkCredentials } from "../AwsCredentials.ts"
+import { ANY_REGION, type AwsCredentials, CHAIN, sdkCredentials } from "../AwsCredentials.ts"
 import { type AwsFailure, awsFailure, isExpired } from "../awsFailure.ts"
 import type { S3Place } from "../location.ts"
 
@@ -15,8 +15,6 @@ const RETRY_FOR_MS = 60_000
 /** Waits between attempts double from the first to the second figure. */
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 5_000
-/** Ignored by most stores that are not AWS; signatures need one. */
-const ANY_REGION = "us-east-1"
 
 const PERMISSIONS = {
   read: "s3:GetObject, and s3:ListBucket, without which a missing object looks forbidden",
