@@ -64,7 +64,7 @@ const tellDamages = (folder: string, { damages }: Pick<FlushResult, "damages">) 
 
 /** Brings in a log whose collector is gone, and gives it back empty. Nothing happens when somebody uses it. */
 const adopt = Effect.fnUntraced(function* (folder: string, options: Omit<SpoolOptions, "folder">, thread: LakeThread) {
-  const opened = yield* Effect.result(openSpool({ ...options, folder }))
+  const opened = yield* Effect.result(openSpool({ ...options, folder, ahead: false }))
   if (opened._tag === "Failure") {
     if (opened.failure.reason !== "Locked") yield* Effect.logWarning(opened.failure.message)
     return

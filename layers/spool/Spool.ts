@@ -25,7 +25,7 @@ const COMMON_RECORD = 4 << 10
 const MOST_BYTES_PER_UNIT = 3
 /** How late a waiter may be answered after its deadline, in ms. */
 const SWEEP_MS = 100
-/** Between the steps in which the next file is prepared, so that it is ready in two seconds. Who fills one sooner does not pause. */
+/** Between the steps in which the next file is prepared, so that it is ready in two seconds. Not for who fills one sooner. */
 const PREPARING_PAUSE = "20 millis"
 /** How long opening a log may take: a segment is read, and a few small files are written. */
 const OPEN_TIMEOUT = "60 seconds"
@@ -41,6 +41,8 @@ export interface SpoolOptions {
   /** How long a record may wait for the disk, in ms. */
   readonly timeoutMs: number
   readonly segmentBytes?: number
+  /** Whether a file is prepared before it is needed; by default so. For an owner that only brings in what is there, it need not. */
+  readonly ahead?: boolean
   /** What stands between the log and a folder; by default nothing. */
   readonly files?: (folder: string) => SpoolFiles
 }
@@ -144,6 +146,7 @@ export const openSpool = Effect.fnUntraced(function* (
   /** Bytes of a record. */
   const longest = Math.min(MAX_RECORD, groupBytes - FRAME_HEAD)
   const common = Math.min(COMMON_RECORD, groupBytes >> 2)
+  const isAhead = options.ahead ?? true
   const attempt = <A>(work: () => Promise<A>) =>
     Effect.tryPromise({ try: work, catch: (error) => spoolFailure(folder, error) })
 
@@ -242,9 +245,11 @@ export const openSpool = Effect.fnUntraced(function* (
     entry.resume(error === undefined ? Effect.void : Effect.fail(error))
   }
 
-  const pause = (): Promise<void> => {
+  const pause = (done: number): Promise<void> => {
     if (finished) return Promise.reject(new Error("the log was closed"))
-    return hurried ? Promise.resolve() : runPromise(Effect.sleep(PREPARING_PAUSE))
+    // Half of the file in use is room enough for what comes while the other half is prepared.
+    const isBehind = active !== null && accepted - active.start > (done * segmentBytes) / 2
+    return hurried || isBehind ? Promise.resolve() : runPromise(Effect.sleep(PREPARING_PAUSE))
   }
   const prepare = (): Promise<SpoolFile> => {
     const preparing = prepareSegment(files, segmentBytes, pause)
@@ -288,7 +293,7 @@ export const openSpool = Effect.fnUntraced(function* (
       prepared = null
     }
     active = { file, start }
-    if (hasRoomForFile()) prepare()
+    if (isAhead && hasRoomForFile()) prepare()
   }
 
   const fail = (group: Group, error: unknown): void => {
@@ -434,7 +439,7 @@ export const openSpool = Effect.fnUntraced(function* (
     return Effect.promise(() => giveUpNext().catch(() => {}))
   })
 
-  if (hasRoomForFile()) prepare()
+  if (isAhead && hasRoomForFile()) prepare()
   writeGathered()
   // Whoever opens the log finds it as it was left; on a disk that does not let it, later.
   yield* Effect.promise(() => written).pipe(Effect.timeoutOption(options.timeoutMs))

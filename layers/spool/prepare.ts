@@ -16,12 +16,12 @@ export const writeAll = async (file: SpoolFile, bytes: Uint8Array, offset: numbe
 
 /**
  * A new file of zeros that are on the disk, so that syncing what is written into it later has no blocks to find and no size to note.
- * It waits under a name of its own. One that can't be filled is removed, so that it takes no room from others.
+ * `pause` is given the part of it that is done, up to 1. It waits under a name of its own. One that can't be filled is removed, so that it takes no room from others.
  */
 export const prepareSegment = async (
   files: SpoolFiles,
   size: number,
-  pause: () => Promise<void>
+  pause: (done: number) => Promise<void>
 ): Promise<SpoolFile> => {
   // Not the one that may be there: what failed is not used again.
   await files.remove(PREPARED)
@@ -30,7 +30,7 @@ export const prepareSegment = async (
     for (let offset = 0; offset < size; offset += STEP) {
       await writeAll(file, offset + STEP > size ? ZEROS.subarray(0, size - offset) : ZEROS, offset)
       await file.sync()
-      if (offset + STEP < size) await pause()
+      if (offset + STEP < size) await pause((offset + STEP) / size)
     }
     return file
   } catch (error) {

@@ -97,7 +97,7 @@ export function* readRecords(
       while (position < start + size) {
         const offset = position - start
         const rest = size - offset
-        const needed = frameSize(window.at(offset, Math.min(FRAME_HEAD, rest)), 0)
+        const needed = frameSize(window.at(offset, Math.min(FRAME_HEAD, rest)), 0, position)
         const bytes = window.at(offset, Math.min(needed, MAX_FRAME, rest))
         const frame = frameAt(bytes, 0, position)
         if (frame !== undefined) {

@@ -12,8 +12,8 @@ export interface Recovered {
   /** Where the log goes on. */
   readonly end: number
   /**
-   * The records that were written last, which come first there. They may be in the system's memory alone, after a sync that failed;
-   * so they are written again, to a new file.
+   * The records that come first there: what was written last, at least. That may be in the system's memory alone, after a sync that
+   * failed; so it is written again, to a new file.
    */
   readonly last: Buffer
   /** Where the segments start, in order; the log goes on in a new one. */
@@ -83,10 +83,10 @@ export const recover = async (files: SpoolFiles): Promise<Recovered> => {
   }
   const last = starts.at(-1)
   if (last === undefined) return { id, trimmed, end: trimmed, starts, last: Buffer.alloc(0), cut: 0 }
-  const { bytes, cut, lastGroup } = scanSegment(Buffer.from(await files.read(segmentName(last))), last)
-  if (lastGroup + bytes.length <= trimmed) {
+  const { bytes, cut, from } = scanSegment(Buffer.from(await files.read(segmentName(last))), last)
+  if (from + bytes.length <= trimmed) {
     await files.remove(segmentName(last))
     return { id, trimmed, end: trimmed, starts: [], last: Buffer.alloc(0), cut: 0 }
   }
-  return { id, trimmed, end: lastGroup, starts, last: bytes, cut }
+  return { id, trimmed, end: from, starts, last: bytes, cut }
 }

@@ -7,14 +7,19 @@ export interface Damage {
 }
 
 export interface Scan {
-  /** Where the records that were written last begin: what is before is on the disk for certain. */
-  readonly lastGroup: number
-  /** The records that were written last, as they stand in the log; what can't be read among them is marked as empty. */
+  /** Where the records that are to be written again begin: what is before is on the disk for certain. */
+  readonly from: number
+  /**
+   * These records, as they stand in the log: what was written last, and all that is in the file while that is little, so that
+   * collectors that start again and again don't take a file each. What can't be read among the last ones is marked as empty.
+   */
   readonly bytes: Buffer
   /** How much is marked so: a write that was cut off, or damage of the last records, which looks the same. */
   readonly cut: number
 }
 
+/** The part of a segment that is little. */
+const LITTLE = 0.25
 /** Bytes that are compared with zeros at once; a byte at a time, a segment takes half a second. */
 const ZEROS = Buffer.alloc(64 << 10)
 
@@ -54,12 +59,13 @@ export const scanSegment = (segment: Buffer, start: number): Scan => {
   }
   if (written > end) holes.push({ from: end, to: Math.max(written, end + FRAME_HEAD) })
   const cuts = holes.filter(({ from }) => from >= lastFirst)
-  const bytes = Buffer.alloc(Math.max(end, cuts.at(-1)?.to ?? 0) - lastFirst)
-  segment.copy(bytes, 0, lastFirst, end)
+  const first = end <= segment.length * LITTLE ? 0 : lastFirst
+  const bytes = Buffer.alloc(Math.max(end, cuts.at(-1)?.to ?? 0) - first)
+  segment.copy(bytes, 0, first, end)
   for (const { from, to } of cuts) {
     // Nothing but zeros would pass for the end of the log, should the frame's head be damaged in its turn.
-    bytes.fill(0xff, from - lastFirst, to - lastFirst)
-    emptyFrame(to - from, start + from).copy(bytes, from - lastFirst)
+    bytes.fill(0xff, from - first, to - first)
+    emptyFrame(to - from, start + from).copy(bytes, from - first)
   }
-  return { lastGroup: start + lastFirst, bytes, cut: cuts.reduce((sum, { from, to }) => sum + to - from, 0) }
+  return { from: start + first, bytes, cut: cuts.reduce((sum, { from, to }) => sum + to - from, 0) }
 }

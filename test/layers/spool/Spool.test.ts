@@ -223,7 +223,7 @@ describe("a folder that is not as a log left it", () => {
         bytes[bytes.indexOf("first")]! ^= 1
         writeFileSync(path, bytes)
         const spool = yield* openSpool(options(folder))
-        expect(read(folder, 0, spool.durable())).toEqual({ texts: ["second", "third"], damages: [{ from: 0, to: 13 }] })
+        expect(read(folder, 0, spool.durable())).toEqual({ texts: ["second", "third"], damages: [{ from: 0, to: 17 }] })
       })
     ))
 

@@ -310,10 +310,10 @@ test("a log as large as it may be refuses records until some are given up", asyn
 test("a record is refused when it is empty or too long, and taken up to the very limit", async () => {
   const folder = newFolder()
   // A quarter of a segment, less the head of a frame.
-  const longest = 16_376
+  const longest = 16_372
   await withSpool(folder, (spool) =>
     Effect.gen(function* () {
-      const tooLong = { reason: "Refused", message: "The record can't be stored: it is longer than 16376 bytes." }
+      const tooLong = { reason: "Refused", message: "The record can't be stored: it is longer than 16372 bytes." }
       expect(yield* Effect.flip(spool.append("x".repeat(longest + 1)))).toMatchObject(tooLong)
       expect(yield* Effect.flip(spool.append("ü".repeat(longest / 2 + 1)))).toMatchObject(tooLong)
       expect(yield* Effect.flip(spool.append(""))).toMatchObject({
@@ -471,7 +471,7 @@ test("a file that is prepared slowly holds up neither the end nor the records", 
   expect(readdirSync(folder).sort()).toEqual(["0000000000000000.log", "lock", "spool-id"])
 })
 
-/** Three groups of a record of ten bytes each, at 0, 18 and 36. */
+/** Three groups of a record of ten bytes each, at 0, 22 and 44. */
 const THREE = ["record one", "record two", "record tri"]
 const threeRecords = async () => {
   const folder = newFolder()
@@ -481,7 +481,7 @@ const threeRecords = async () => {
 
 test("a record whose end is missing is cut, and the log goes on behind it", async () => {
   const { folder, path } = await threeRecords()
-  changeFile(path, (bytes) => bytes.subarray(0, 50))
+  changeFile(path, (bytes) => bytes.subarray(0, 58))
   expect(await reopened(folder)).toEqual({ texts: THREE.slice(0, 2), damages: [], cut: 14 })
   await withSpool(folder, (spool) => spool.append("record for"))
   expect(await reopened(folder)).toEqual({ texts: [...THREE.slice(0, 2), "record for"], damages: [], cut: 0 })
@@ -489,43 +489,47 @@ test("a record whose end is missing is cut, and the log goes on behind it", asyn
 
 const LENGTH = 0
 const TOP = 3
-const CHECKSUM = 5
-const BYTES = 12
+const CHECK = 5
+const CHECKSUM = 9
+const BYTES = 16
 test.each([
   ["length", "first", LENGTH],
   ["length's top byte", "first", TOP],
+  ["check", "first", CHECK],
   ["checksum", "first", CHECKSUM],
   ["bytes", "first", BYTES],
-  ["length", "second", 18 + LENGTH],
-  ["length's top byte", "second", 18 + TOP],
-  ["checksum", "second", 18 + CHECKSUM],
-  ["bytes", "second", 18 + BYTES]
+  ["length", "second", 22 + LENGTH],
+  ["length's top byte", "second", 22 + TOP],
+  ["check", "second", 22 + CHECK],
+  ["checksum", "second", 22 + CHECKSUM],
+  ["bytes", "second", 22 + BYTES]
 ])("a bit that turned over in the %s of the %s record costs this record, which is told", async (_, which, at) => {
   for (const bit of [0, 3, 6, 7]) {
     const { folder, path } = await threeRecords()
     flipBit(path, at, bit)
-    const [from, texts] = which === "first" ? [0, ["record two", "record tri"]] : [18, ["record one", "record tri"]]
-    expect(await reopened(folder)).toEqual({ texts, damages: [{ from, to: from + 18 }], cut: 0 })
+    const [from, texts] = which === "first" ? [0, ["record two", "record tri"]] : [22, ["record one", "record tri"]]
+    expect(await reopened(folder)).toEqual({ texts, damages: [{ from, to: from + 22 }], cut: 0 })
   }
 })
 
 test.each([
-  ["length", 36 + LENGTH],
-  ["length's top byte", 36 + TOP],
-  ["checksum", 36 + CHECKSUM],
-  ["bytes", 36 + BYTES]
+  ["length", 44 + LENGTH],
+  ["length's top byte", 44 + TOP],
+  ["check", 44 + CHECK],
+  ["checksum", 44 + CHECKSUM],
+  ["bytes", 44 + BYTES]
 ])("a bit that turned over in the %s of the last record looks like a write that was cut off", async (_, at) => {
   const { folder, path } = await threeRecords()
   flipBit(path, at, 1)
-  expect(await reopened(folder)).toEqual({ texts: THREE.slice(0, 2), damages: [], cut: 18 })
+  expect(await reopened(folder)).toEqual({ texts: THREE.slice(0, 2), damages: [], cut: 22 })
 })
 
 test("a frame that stands where another one stood is none", async () => {
   const { folder, path } = await threeRecords()
-  changeFile(path, (bytes) => bytes.copyWithin(18, 0, 18))
+  changeFile(path, (bytes) => bytes.copyWithin(22, 0, 22))
   expect(await reopened(folder)).toEqual({
     texts: ["record one", "record tri"],
-    damages: [{ from: 18, to: 36 }],
+    damages: [{ from: 22, to: 44 }],
     cut: 0
   })
 })
@@ -535,11 +539,11 @@ test("a file that is missing between others is told, and the others are read", a
   const texts = Array.from({ length: 12 }, (_, index) => `${index} ${"m".repeat(15_000)}`)
   await withSpool(folder, (spool) => appendEach(spool, texts))
   // Four of these records have room in a file.
-  expect(segmentsOf(folder)).toEqual(["0000000000000000.log", "0000000000060040.log", "0000000000120080.log"])
-  rmSync(join(folder, "0000000000060040.log"))
+  expect(segmentsOf(folder)).toEqual(["0000000000000000.log", "0000000000060056.log", "0000000000120112.log"])
+  rmSync(join(folder, "0000000000060056.log"))
   expect(await reopened(folder)).toEqual({
     texts: [...texts.slice(0, 4), ...texts.slice(8)],
-    damages: [{ from: 60_040, to: 120_080 }],
+    damages: [{ from: 60_056, to: 120_112 }],
     cut: 0
   })
 })
@@ -602,27 +606,72 @@ test("files of others in the folder stay as they are", async () => {
   expect(await reopened(folder)).toEqual({ texts: [], damages: [], cut: 0 })
 })
 
+test("an owner that appends nothing prepares no file unless it is to", async () => {
+  const folder = newFolder()
+  await withSpool(folder, () => Effect.void)
+  let created = 0
+  const files: typeof folderFiles = (path) => {
+    const real = folderFiles(path)
+    return {
+      ...real,
+      create: (name) => {
+        created++
+        return real.create(name)
+      }
+    }
+  }
+  const open = (ahead: boolean) =>
+    withSpool(folder, () => (ahead ? eventually("a file is prepared", () => created > 0) : Effect.void), {
+      ahead,
+      files
+    })
+  await open(false)
+  expect(created).toBe(0)
+  await open(true)
+  await withSpool(folder, (spool) => spool.append("one"), { ahead: false })
+  expect(await reopened(folder)).toEqual({ texts: ["one"], damages: [], cut: 0 })
+})
+
+test("owners that come and go without anything being given up take no file each", async () => {
+  const folder = newFolder()
+  const texts: Array<string> = []
+  const given = (text: string) => {
+    texts.push(text)
+    return text
+  }
+  for (let owner = 0; owner < 20; owner++) {
+    await withSpool(folder, (spool) => spool.append(given(`of ${owner}`)))
+  }
+  expect(segmentsOf(folder)).toEqual(["0000000000000000.log"])
+  // More than a quarter of a file is left where it is: the log goes on in a second one.
+  for (let owner = 0; owner < 4; owner++) {
+    await withSpool(folder, (spool) => appendEach(spool, [given("x".repeat(15_000)), given(`behind ${owner}`)]))
+  }
+  expect(segmentsOf(folder).length).toBeLessThanOrEqual(3)
+  expect(await reopened(folder)).toEqual({ texts, damages: [], cut: 0 })
+})
+
 test("what was given up stays so, and positions go on from there", async () => {
   const { folder } = await threeRecords()
-  await withSpool(folder, (spool) => spool.trim(18))
+  await withSpool(folder, (spool) => spool.trim(22))
   await withSpool(folder, (spool) =>
     Effect.gen(function* () {
-      expect([spool.oldest, spool.durable()]).toEqual([18, 54])
+      expect([spool.oldest, spool.durable()]).toEqual([22, 66])
       expect(contentOf(spool).texts).toEqual(THREE.slice(1))
-      yield* spool.trim(54)
+      yield* spool.trim(66)
       // Less is no news.
-      yield* spool.trim(36)
+      yield* spool.trim(44)
     })
   )
   // All files may be gone; the position is not.
   await withSpool(folder, (spool) =>
     Effect.gen(function* () {
-      expect([spool.oldest, spool.durable(), spool.accepted()]).toEqual([54, 54, 54])
+      expect([spool.oldest, spool.durable(), spool.accepted()]).toEqual([66, 66, 66])
       yield* spool.append("record for")
-      expect(spool.durable()).toBe(72)
+      expect(spool.durable()).toBe(88)
     })
   )
-  expect(segmentStarts(segmentsOf(folder))).toEqual([54])
+  expect(segmentStarts(segmentsOf(folder))).toEqual([66])
 })
 
 test("everything accepted is answered when the log has settled, with the first failure among it", async () => {

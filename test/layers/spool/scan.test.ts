@@ -4,9 +4,11 @@ import { scanSegment } from "../../../layers/spool/scan.ts"
 
 /** The segment begins here. */
 const START = 1_000
-/** A segment with records of ten bytes, each 18 bytes long with its head, in groups; zeros follow. */
+/** Of records of ten bytes, with their heads. */
+const FRAME = 10 + FRAME_HEAD
+/** A segment with records of ten bytes in groups; zeros follow, so that a group alone is little and two records more are not. */
 const segment = (...groups: ReadonlyArray<ReadonlyArray<string>>): Buffer => {
-  const buffer = Buffer.alloc(512)
+  const buffer = Buffer.alloc(FRAME * 10)
   let at = 0
   for (const group of groups) {
     for (const [index, text] of group.entries()) {
@@ -25,48 +27,58 @@ const changed = (of: Buffer, change: (bytes: Buffer) => void): Buffer => {
 }
 
 test.each([
-  ["an empty file", Buffer.alloc(0), { lastGroup: 1_000, length: 0, cut: 0 }],
-  ["zeros", Buffer.alloc(512), { lastGroup: 1_000, length: 0, cut: 0 }],
-  ["one group", segment(["record one", "record two"]), { lastGroup: 1_000, length: 36, cut: 0 }],
-  ["two groups: the second one", TWO, { lastGroup: 1_018, length: 36, cut: 0 }],
-  ["a file that is full", TWO.subarray(0, 54), { lastGroup: 1_018, length: 36, cut: 0 }],
+  ["an empty file", Buffer.alloc(0), { from: 0, length: 0, cut: 0 }],
+  ["zeros", Buffer.alloc(512), { from: 0, length: 0, cut: 0 }],
+  ["one group", segment(["record one", "record two", "record tri"]), { from: 0, length: 3 * FRAME, cut: 0 }],
+  ["two groups: the second one", TWO, { from: FRAME, length: 2 * FRAME, cut: 0 }],
+  ["two groups that are little: both", segment(["record one"], ["record two"]), { from: 0, length: 2 * FRAME, cut: 0 }],
+  ["a file that is full", TWO.subarray(0, 3 * FRAME), { from: FRAME, length: 2 * FRAME, cut: 0 }],
   [
     "a last record that is cut off",
-    changed(TWO, (bytes) => bytes.fill(0, 50)),
-    { lastGroup: 1_018, length: 32, cut: 14 }
+    changed(TWO, (bytes) => bytes.fill(0, 3 * FRAME - 4)),
+    { from: 0, length: 3 * FRAME - 4, cut: FRAME - 4 }
   ],
-  ["a file that ends in a record", TWO.subarray(0, 50), { lastGroup: 1_018, length: 32, cut: 14 }],
+  [
+    "a file that ends in a record",
+    TWO.subarray(0, 3 * FRAME - 4),
+    { from: FRAME, length: 2 * FRAME - 4, cut: FRAME - 4 }
+  ],
   [
     "a head alone of the last one",
-    changed(TWO, (bytes) => bytes.fill(0, 38)),
-    { lastGroup: 1_018, length: 26, cut: 8 }
+    changed(TWO, (bytes) => bytes.fill(0, 2 * FRAME + 2)),
+    { from: 0, length: 2 * FRAME + FRAME_HEAD, cut: FRAME_HEAD }
   ],
   [
     "a last group whose first record is lost",
-    changed(TWO, (bytes) => bytes.fill(0, 18, 36)),
-    { lastGroup: 1_000, length: 54, cut: 18 }
+    changed(TWO, (bytes) => bytes.fill(0, FRAME, 2 * FRAME)),
+    { from: 0, length: 3 * FRAME, cut: FRAME }
   ],
   [
     "a record that is lost before the last group",
-    changed(TWO, (bytes) => bytes.fill(0, 0, 18)),
-    { lastGroup: 1_018, length: 36, cut: 0 }
+    changed(TWO, (bytes) => bytes.fill(0, 0, FRAME)),
+    { from: FRAME, length: 2 * FRAME, cut: 0 }
   ],
   [
     "a bit far behind the end",
-    changed(TWO, (bytes) => bytes.writeUInt8(4, 300)),
-    { lastGroup: 1_018, length: 283, cut: 247 }
+    changed(TWO, (bytes) => bytes.writeUInt8(4, 8 * FRAME)),
+    { from: FRAME, length: 7 * FRAME + 1, cut: 5 * FRAME + 1 }
   ]
-])("what was written last in %s", (_, bytes, { cut, lastGroup, length }) => {
+])("what is written again of %s", (_, bytes, { cut, from, length }) => {
   const scan = scanSegment(bytes, START)
-  expect({ lastGroup: scan.lastGroup, length: scan.bytes.length, cut: scan.cut }).toEqual({ lastGroup, length, cut })
+  expect({ from: scan.from - START, length: scan.bytes.length, cut: scan.cut }).toEqual({ from, length, cut })
+})
+
+test("what was damaged before the last group stays as it is, for readers to tell of", () => {
+  const damaged = changed(segment(["record one"], ["record two"]), (bytes) => bytes.writeUInt8(0, FRAME_HEAD))
+  expect(scanSegment(damaged, START)).toEqual({ from: START, bytes: damaged.subarray(0, 2 * FRAME), cut: 0 })
 })
 
 test("what can't be read among the last records is marked, and the others stand as they stood", () => {
-  const damaged = changed(TWO, (bytes) => bytes.writeUInt8(0, 30))
+  const damaged = changed(TWO, (bytes) => bytes.writeUInt8(0, FRAME + FRAME_HEAD))
   const { bytes } = scanSegment(damaged, START)
-  expect(bytes.subarray(0, 18)).toEqual(TWO.subarray(0, 18))
-  expect(bytes.subarray(18, 26)).toEqual(emptyFrame(18, 1_018))
-  expect(bytes.subarray(36)).toEqual(TWO.subarray(36, 54))
+  expect(bytes.subarray(0, FRAME)).toEqual(TWO.subarray(0, FRAME))
+  expect(bytes.subarray(FRAME, FRAME + FRAME_HEAD)).toEqual(emptyFrame(FRAME, START + FRAME))
+  expect(bytes.subarray(2 * FRAME)).toEqual(TWO.subarray(2 * FRAME, 3 * FRAME))
   // What was marked is no cut the next time.
   expect(scanSegment(bytes, START).cut).toBe(0)
 })
