@@ -13,6 +13,7 @@ import {
   STORAGE_QUEUE_EVENTS,
   STORAGE_TIMEOUT_SECONDS
 } from "../../src/domain/settings.ts"
+import { orElse } from "../../src/ports/answered.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import { Storage } from "../../src/ports/Storage.ts"
 import { AppDatabase, DatabaseUrl } from "../postgres/Database.ts"
@@ -225,13 +226,9 @@ const storageOf = (
       note(record.siteId)
       const session = record.session
       if (session === null || stored.has(session.id)) return spool.append(encodeEvent(record, null, stamp()))
-      return Effect.suspend(() => {
-        // Those that come behind it go without: when it fails, they do too.
-        stored.add(session.id)
-        return Effect.tapError(spool.append(encodeEvent(record, session, stamp())), () =>
-          Effect.sync(() => stored.remove(session.id))
-        )
-      })
+      // Those that come behind it go without: when it fails, they do too.
+      stored.add(session.id)
+      return orElse(spool.append(encodeEvent(record, session, stamp())), () => stored.remove(session.id))
     },
     saveIdentity: (record) => {
       note(record.session.siteId)

@@ -1,7 +1,8 @@
 import { join } from "node:path"
-import { Clock, type Context, Effect, type Scope } from "effect"
+import { Clock, type Context, Effect, Exit, type Scope } from "effect"
 import { errorCode } from "../../src/domain/errorCode.ts"
 import { StorageError } from "../../src/domain/StorageError.ts"
+import { answered } from "../../src/ports/answered.ts"
 import { tryLock } from "../lock/FileLock.ts"
 import { Backlog } from "../storage/Backlog.ts"
 import { FRAME_HEAD, MAX_RECORD, sealFrame } from "./frames.ts"
@@ -103,7 +104,7 @@ interface Entry {
   readonly number: number
   /** On the monotonic clock, in ms. */
   readonly deadline: number
-  readonly resume: (effect: Effect.Effect<void, StorageError>) => void
+  readonly resume: (exit: Exit.Exit<void, StorageError>) => void
   answered: boolean
 }
 
@@ -242,7 +243,7 @@ export const openSpool = Effect.fnUntraced(function* (
     if (entry.answered) return
     entry.answered = true
     backlog.remove(entry.number, entry.bytes, error)
-    entry.resume(error === undefined ? Effect.void : Effect.fail(error))
+    entry.resume(error === undefined ? Exit.void : Exit.fail(error))
   }
 
   const pause = (done: number): Promise<void> => {
@@ -366,17 +367,17 @@ export const openSpool = Effect.fnUntraced(function* (
     (active !== null && accepted + bytes <= active.start + segmentBytes) || hasRoomForFile()
 
   const append = (record: string): Effect.Effect<void, StorageError> =>
-    Effect.callback((resume) => {
-      if (closed) return resume(Effect.fail(stopping))
-      if (failure !== null) return resume(Effect.fail(refusing()))
-      if (isStalled()) return resume(Effect.fail(late))
-      if (record.length === 0) return resume(Effect.fail(empty))
+    answered((resume) => {
+      if (closed) return resume(Exit.fail(stopping))
+      if (failure !== null) return resume(Exit.fail(refusing()))
+      if (isStalled()) return resume(Exit.fail(late))
+      if (record.length === 0) return resume(Exit.fail(empty))
       let most = record.length * MOST_BYTES_PER_UNIT + FRAME_HEAD
       if (most > groupBytes) most = Buffer.byteLength(record) + FRAME_HEAD
-      if (most > longest + FRAME_HEAD) return resume(Effect.fail(tooLong))
-      if (gathering.length + most > groupBytes && gathering.length > 0) return resume(Effect.fail(overloaded))
-      if (!backlog.hasRoom(most)) return resume(Effect.fail(overloaded))
-      if (!hasDisk(most)) return resume(Effect.fail(full))
+      if (most > longest + FRAME_HEAD) return resume(Exit.fail(tooLong))
+      if (gathering.length + most > groupBytes && gathering.length > 0) return resume(Exit.fail(overloaded))
+      if (!backlog.hasRoom(most)) return resume(Exit.fail(overloaded))
+      if (!hasDisk(most)) return resume(Exit.fail(full))
       ensureRoom(most)
       const { buffer, length } = gathering
       const size = buffer.write(record, length + FRAME_HEAD)

@@ -36,6 +36,9 @@ export const MAX_TIMESTAMP = 8_640_000_000_000
 /** A token proves its session for this long, and is ignored after. */
 export const TOKEN_LIFETIME_SECONDS = 86_400
 
+/** Tokens kept with their claims; an entry is about 1 KB. */
+export const TOKEN_CACHE_ENTRIES = 4_096
+
 /** A visit lasts this long from its first event, then the next event starts another (Umami 3.1). */
 export const VISIT_LIFETIME_SECONDS = 1_800
 

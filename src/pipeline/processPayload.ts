@@ -1,4 +1,4 @@
-import { Clock, Effect, Exit } from "effect"
+import { Clock, Effect } from "effect"
 import { type EventRecord, EventType, type Property, type SessionRecord } from "../domain/Event.ts"
 import type { EventId, SiteId } from "../domain/ids.ts"
 import { Rejection } from "../domain/Rejection.ts"
@@ -20,6 +20,12 @@ import { resolveVisit, type Visit } from "./resolveSession.ts"
 import { cutOrNull } from "./text.ts"
 import { isOwnToken, signToken, verifyToken } from "./token.ts"
 
+/** A payload that has only to be stored, and what its client gets once it is. */
+export interface Processed {
+  readonly write: Effect.Effect<void, StorageError>
+  readonly accepted: () => Accepted
+}
+
 /** What the client of a stored payload gets back: Umami's three values. */
 export interface Accepted {
   readonly type: SendBody["type"]
@@ -29,8 +35,8 @@ export interface Accepted {
 }
 
 /**
- * One body of `/api/send`, from JSON to stored (wire contract 1.3). Resumes when the storage says that it is durable. The
- * services are looked up once; what comes before the storage runs as soon as the function is called.
+ * One body of `/api/send`, from JSON to what is to be stored (wire contract 1.3). The services are looked up once. Nothing here
+ * waits: the answer is an exit as soon as the function is called.
  */
 export const makeProcessPayload = Effect.gen(function* () {
   const gate = yield* FeatureGate
@@ -54,33 +60,34 @@ export const makeProcessPayload = Effect.gen(function* () {
     const page =
       type === "performance" ? resolvePerformancePage(payload) : resolvePage(payload, policy.removeTrailingSlash)
     const properties = yield* flattenProperties(type === "performance" ? undefined : payload.data)
-    yield* type === "identify"
-      ? saved(
-          storage.saveIdentity({
-            session: sessionRecord(payload, source, client, visit, page, createdAt),
-            properties,
-            createdAt
-          })
-        )
-      : saved(storage.saveEvent(eventRecord(type, payload, source, client, visit, page, properties, createdAt, now)))
-    const cache =
-      claims !== null &&
-      claims.visitId === visit.visitId &&
-      claims.iat === visit.visitStart &&
-      isOwnToken(claims, source.sent)
-        ? sentToken!
-        : signToken(
-            { websiteId: source.sent, sessionId: visit.sessionId, visitId: visit.visitId, iat: visit.visitStart },
-            policy.secret
-          )
-    const accepted: Accepted = { type, cache, sessionId: visit.sessionId, visitId: visit.visitId }
-    return accepted
+    const processed: Processed = {
+      write:
+        type === "identify"
+          ? storage.saveIdentity({
+              session: sessionRecord(payload, source, client, visit, page, createdAt),
+              properties,
+              createdAt
+            })
+          : storage.saveEvent(eventRecord(type, payload, source, client, visit, page, properties, createdAt, now)),
+      accepted: () => ({
+        type,
+        cache:
+          claims !== null &&
+          claims.visitId === visit.visitId &&
+          claims.iat === visit.visitStart &&
+          isOwnToken(claims, source.sent)
+            ? sentToken!
+            : signToken(
+                { websiteId: source.sent, sessionId: visit.sessionId, visitId: visit.visitId, iat: visit.visitStart },
+                policy.secret
+              ),
+        sessionId: visit.sessionId,
+        visitId: visit.visitId
+      })
+    }
+    return processed
   })
 })
-
-/** What was stored at once needs no translation. */
-const saved = (write: Effect.Effect<void, StorageError>): Effect.Effect<void, Rejection> =>
-  Exit.isExit(write) && Exit.isSuccess(write) ? Effect.void : Effect.mapError(write, storageRejection)
 
 /** The payload's own time, else now; ms since the epoch. Umami's `timestamp` is in seconds, and 0 is none. */
 const resolveTime = (payload: Payload, now: number): number => {
@@ -176,10 +183,11 @@ const sessionRecord = (
   firstUtmCampaign: page.utmCampaign
 })
 
-/** What a client may do about a storage that did not take its record. */
+/** When a client may come back. */
 const RETRY_AFTER_SECONDS = { Overloaded: 1, Unavailable: 5 } as const
 
-const storageRejection = (error: StorageError): Rejection =>
+/** What a client is told of a storage that did not take its record. */
+export const storageRejection = (error: StorageError): Rejection =>
   error.reason === "Refused"
     ? Rejection.Refused({ message: error.message })
     : Rejection.Unavailable({ reason: error.reason, retryAfterSeconds: RETRY_AFTER_SECONDS[error.reason] })

@@ -1,6 +1,7 @@
 import { Clock, Effect, Exit, Fiber, type Scope } from "effect"
 import type { SqlError } from "effect/sql"
 import { StorageError } from "../../../src/domain/StorageError.ts"
+import { answered } from "../../../src/ports/answered.ts"
 import type { Backlog } from "../../storage/Backlog.ts"
 import { failureOf } from "./failure.ts"
 
@@ -40,7 +41,7 @@ interface Entry<A> {
   readonly number: number
   /** On the monotonic clock, in ms. */
   readonly deadline: number
-  readonly resume: (effect: Effect.Effect<void, StorageError>) => void
+  readonly resume: (exit: Exit.Exit<void, StorageError>) => void
   answered: boolean
 }
 
@@ -75,7 +76,7 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
     if (entry.answered) return
     entry.answered = true
     backlog.remove(entry.number, entry.bytes, failure)
-    entry.resume(failure === undefined ? Effect.void : Effect.fail(failure))
+    entry.resume(failure === undefined ? Exit.void : Exit.fail(failure))
   }
   const answerAll = (entries: ReadonlyArray<Entry<A>>, failure: StorageError | undefined): void => {
     for (const entry of entries) answer(entry, failure)
@@ -178,9 +179,9 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
 
   return {
     save: (record, bytes) =>
-      Effect.callback((resume) => {
-        if (closed) return resume(Effect.fail(stopping))
-        if (!backlog.hasRoom(bytes)) return resume(Effect.fail(overloaded))
+      answered((resume) => {
+        if (closed) return resume(Exit.fail(stopping))
+        if (!backlog.hasRoom(bytes)) return resume(Exit.fail(overloaded))
         const deadline = lately + options.timeoutMs
         queue.push({ record, bytes, number: backlog.add(bytes), deadline, resume, answered: false })
         if (!scheduled && batches.size < options.inFlight) {

@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib"
 import { Cause, Clock, type Context, Effect, Exit, type Scope } from "effect"
 import type { ErrorTree, Rejection, RejectionReason } from "../../domain/Rejection.ts"
+import type { StorageError } from "../../domain/StorageError.ts"
 import {
   BODY_TIMEOUT_SECONDS,
   CORS_MAX_AGE,
@@ -10,8 +11,9 @@ import {
 } from "../../domain/settings.ts"
 import type { Policy } from "../../pipeline/Policy.ts"
 import { receivedType, wrongType } from "../../pipeline/payload.ts"
-import { type Accepted, makeProcessPayload } from "../../pipeline/processPayload.ts"
+import { type Accepted, makeProcessPayload, type Processed, storageRejection } from "../../pipeline/processPayload.ts"
 import type { RequestContext } from "../../pipeline/resolveClient.ts"
+import { observe } from "../../ports/answered.ts"
 import { FeatureGate } from "../../ports/FeatureGate.ts"
 import type { Geo } from "../../ports/Geo.ts"
 import type { RateLimiter } from "../../ports/RateLimiter.ts"
@@ -166,12 +168,12 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       }
     }
 
-    /** A payload that waits for nothing needs no fiber. */
-    const settle = (body: unknown, of: RequestContext, done: (settled: Settled) => void): void => {
-      const processed = processPayload(body, of)
-      if (Exit.isExit(processed)) done(processed as Settled)
-      else fork(processed).addObserver(done)
-    }
+    const settle = (body: unknown, of: RequestContext, done: (settled: Settled) => void): void =>
+      observe(processPayload(body, of), fork, (processed) => {
+        if (Exit.isFailure(processed)) return done(Exit.failCause(processed.cause))
+        const { accepted, write } = processed.value
+        observe(write, fork, (stored) => done(Exit.isSuccess(stored) ? accept(accepted) : refuse(stored)))
+      })
 
     /** Started in order before any is waited for, so that the storage gets them as one batch. */
     const settleAll = (items: ReadonlyArray<unknown>, of: RequestContext): Promise<ReadonlyArray<Settled>> =>
@@ -264,6 +266,20 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
     }
   }
 )
+
+/** Signing a token is not expected to fail; should it, nobody waits for its answer. */
+const accept = (accepted: Processed["accepted"]): Settled => {
+  try {
+    return Exit.succeed(accepted())
+  } catch (defect) {
+    return Exit.die(defect)
+  }
+}
+
+const refuse = (stored: Exit.Failure<void, StorageError>): Settled => {
+  const error = Cause.findErrorOption(stored.cause)
+  return error._tag === "Some" ? Exit.fail(storageRejection(error.value)) : Exit.die(Cause.squash(stored.cause))
+}
 
 /** zod's errors of a batch that is not an array of objects; null when it is one. */
 const batchErrors = (body: unknown): ErrorTree | null => {
