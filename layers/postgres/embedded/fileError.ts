@@ -1,4 +1,4 @@
-import { Predicate } from "effect"
+import { errorCode } from "../../../src/domain/errorCode.ts"
 import { StartError } from "../../../src/domain/StartError.ts"
 
 export const diskFull = (path: string): StartError =>
@@ -8,7 +8,7 @@ export const diskFull = (path: string): StartError =>
 
 /** What to do about a failed operation on a file that the embedded Postgres needs. */
 export const fileError = (cause: unknown, path: string): StartError => {
-  const code = Predicate.isObject(cause) && "code" in cause ? String(cause["code"]) : ""
+  const code = errorCode(cause)
   if (code === "ENOSPC" || code === "EDQUOT" || code === "SQLITE_FULL") return diskFull(path)
   if (["EACCES", "EPERM", "EROFS", "SQLITE_CANTOPEN", "SQLITE_READONLY"].includes(code)) {
     return new StartError({

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto"
 import { Context, Effect, Layer } from "effect"
+import { errorCode } from "../../domain/errorCode.ts"
 import { StartError } from "../../domain/StartError.ts"
 import { COLLECT_API_ENDPOINT, HOST, METRICS_TOKEN, PORT } from "../../domain/settings.ts"
 import { Settings } from "../../ports/Settings.ts"
@@ -177,7 +178,7 @@ const bearerIs = (request: Request, token: string): boolean => {
 }
 
 const listenProblem = (error: unknown, host: string, port: number): string => {
-  const code = error instanceof Error && "code" in error ? String(error.code) : ""
+  const code = errorCode(error)
   if (code === "EADDRINUSE")
     return `Port ${port} is in use. Stop what listens there, or set PORT to another one (0 picks a free one).`
   if (code === "EACCES") return `This user may not listen on port ${port}. Set PORT to 1024 or above.`
