@@ -26,10 +26,10 @@ import { StoredSessions } from "../storage/StoredSessions.ts"
 import type { IcebergError } from "./IcebergError.ts"
 import { lakeConfig } from "./LakeConfig.ts"
 import { encodeEvent, encodeIdentity } from "./log/records.ts"
+import { type BringIn, makeBringIn, type OpenedLog } from "./storage/bringIn.ts"
 import { type Flusher, makeFlusher } from "./storage/Flusher.ts"
 import { report, reportFlushed, reportGone } from "./storage/Writers.ts"
-import { type LakeThread, makeLakeThread } from "./worker/LakeThread.ts"
-import type { FlushResult } from "./writer/LakeWriter.ts"
+import { makeLakeThread } from "./worker/LakeThread.ts"
 
 /** UTF-16 units of an event's name: the lake would take longer ones, but what no other store takes is refused here too. */
 const EVENT_NAME_LENGTH = 50
@@ -53,18 +53,12 @@ const stamps = (clock: Clock.Clock): (() => number) => {
   }
 }
 
-const tellDamages = (folder: string, { damages }: Pick<FlushResult, "damages">) =>
-  Effect.forEach(
-    damages,
-    ({ from, to }) =>
-      Effect.logError(
-        `The log in ${folder} is damaged from ${from} to ${to}: the records there are lost. Check the disk; the rest was brought in.`
-      ),
-    { discard: true }
-  )
-
 /** Brings in a log whose collector is gone, and gives it back empty. Nothing happens when somebody uses it. */
-const adopt = Effect.fnUntraced(function* (folder: string, options: Omit<SpoolOptions, "folder">, thread: LakeThread) {
+const adopt = Effect.fnUntraced(function* (
+  folder: string,
+  options: Omit<SpoolOptions, "folder">,
+  bringIn: (log: OpenedLog) => BringIn
+) {
   const opened = yield* Effect.result(openSpool({ ...options, folder, ahead: false }))
   if (opened._tag === "Failure") {
     if (opened.failure.reason !== "Locked") yield* Effect.logWarning(opened.failure.message)
@@ -73,11 +67,7 @@ const adopt = Effect.fnUntraced(function* (folder: string, options: Omit<SpoolOp
   const spool = opened.success
   if (spool.durable() <= spool.oldest) return
   const upTo = spool.durable()
-  const result = yield* thread.call("flush", {
-    log: { folder, id: spool.id, oldest: spool.oldest },
-    upTo
-  })
-  yield* tellDamages(folder, result)
+  const result = yield* bringIn(spool)(upTo)
   yield* spool.trim(upTo)
   if (result.rows > 0) yield* Effect.logInfo(`Brought in ${result.rows} rows that another collector left in ${folder}.`)
 }, Effect.scoped)
@@ -127,9 +117,9 @@ export const icebergStorage = (
         )
       }
       const thread = yield* makeLakeThread(threadEntry, config)
-      const log = { folder: spool.folder, id: spool.id, oldest: spool.oldest }
       // Loading its code takes a second of a core, which the first flush would have to share with clients.
       yield* Effect.forkScoped(Effect.ignore(thread.call("prepare", null)))
+      const bringIn = yield* makeBringIn(thread)
       const flusher = yield* makeFlusher(
         spool,
         {
@@ -137,7 +127,7 @@ export const icebergStorage = (
           batchSize: get(LAKE_FLUSH_BATCH_SIZE),
           bytes: get(LAKE_FLUSH_BYTES)
         },
-        (upTo) => Effect.tap(thread.call("flush", { log, upTo }), (result) => tellDamages(spool.folder, result))
+        bringIn(spool)
       )
       const flush = Effect.andThen(
         // What fails there is told to whoever saved it.
@@ -165,7 +155,7 @@ export const icebergStorage = (
         Effect.flatMap(listSpools(root), (folders) =>
           Effect.forEach(
             folders.filter((folder) => folder !== spool.folder),
-            (folder) => adopt(folder, options, thread),
+            (folder) => adopt(folder, options, bringIn),
             { discard: true }
           )
         )

@@ -5,6 +5,7 @@ import { Effect } from "effect"
 import { makeCatalog } from "../../layers/iceberg/catalog/makeCatalog.ts"
 import { encodeEvent } from "../../layers/iceberg/log/records.ts"
 import { expireSnapshots } from "../../layers/iceberg/maintenance/expire.ts"
+import { SILENT } from "../../layers/iceberg/table/commit.ts"
 import { manifestsOf } from "../../layers/iceberg/table/files.ts"
 import { type LakeWriter, makeLakeWriter } from "../../layers/iceberg/writer/LakeWriter.ts"
 import { openSpool } from "../../layers/spool/Spool.ts"
@@ -40,7 +41,10 @@ const bring = (writer: LakeWriter, folder: string) =>
     Effect.scoped,
     Effect.flatMap(({ log, upTo }) =>
       // What somebody else did meanwhile is found out once, then the log is read again.
-      Effect.retry(writer.flush(log, upTo), { times: 1, while: (error) => error.reason === "Invalid" })
+      Effect.retry(writer.flush(log, upTo, { ...SILENT, onDamage: () => {} }), {
+        times: 1,
+        while: (error) => error.reason === "Invalid"
+      })
     )
   )
 

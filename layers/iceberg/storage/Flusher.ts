@@ -132,8 +132,6 @@ export const makeFlusher = Effect.fnUntraced(function* (
       count(metrics.lakeRows, result.rows)
       count(metrics.lakeFiles, result.files)
       count(metrics.lakeBytes, result.bytes)
-      count(metrics.lakeConflicts, result.conflicts)
-      count(metrics.lakeUnknown, result.unknown)
       for (const seconds of result.commitSeconds) count(metrics.lakeCommitSeconds, seconds)
       // What can't be given up now is given up after the next flush.
       yield* Effect.catch(log.trim(committed), ({ message }) => Effect.logWarning(message))

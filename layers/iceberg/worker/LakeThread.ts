@@ -1,19 +1,26 @@
 import { Effect, type Scope } from "effect"
 import { type IcebergError, icebergError } from "../IcebergError.ts"
 import type { LakeConfig } from "../LakeConfig.ts"
-import type { FromWorker, Operations, ToWorker } from "./protocol.ts"
+import type { CallEvent, FromWorker, Operations, ToWorker } from "./protocol.ts"
 
 /** Work on the lake in a thread of its own, so that encoding and compressing never hold up who answers clients. */
 export interface LakeThread {
   readonly call: <Name extends keyof Operations>(
     name: Name,
-    given: Operations[Name]["given"]
+    given: Operations[Name]["given"],
+    /** Told of what happens before the answer, be it a failure. */
+    onEvent?: (event: CallEvent) => void
   ) => Effect.Effect<Operations[Name]["answer"], IcebergError>
+}
+
+interface WaitingCall {
+  readonly resume: (outcome: Effect.Effect<unknown, IcebergError>) => void
+  readonly onEvent: (event: CallEvent) => void
 }
 
 interface Running {
   readonly worker: Worker
-  readonly calls: Map<number, (outcome: Effect.Effect<unknown, IcebergError>) => void>
+  readonly calls: Map<number, WaitingCall>
 }
 
 /**
@@ -32,7 +39,7 @@ export const makeLakeThread = Effect.fnUntraced(function* (
     ended.worker.terminate()
     const calls = [...ended.calls.values()]
     ended.calls.clear()
-    for (const resume of calls) resume(Effect.fail(icebergError("Unavailable", `The lake's thread ended: ${why}`)))
+    for (const { resume } of calls) resume(Effect.fail(icebergError("Unavailable", `The lake's thread ended: ${why}`)))
   }
 
   const start = (): Running => {
@@ -41,9 +48,10 @@ export const makeLakeThread = Effect.fnUntraced(function* (
     started.worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       // Nobody knows what a defect leaves behind: a trap in parquet-wasm makes its memory unusable.
       if (data.type === "defect") return end(started, data.message)
-      const resume = started.calls.get(data.id)
+      const call = started.calls.get(data.id)
+      if (data.type === "told") return call?.onEvent(data.event)
       started.calls.delete(data.id)
-      resume?.(
+      call?.resume(
         data.type === "answered" ? Effect.succeed(data.answer) : Effect.fail(icebergError(data.reason, data.message))
       )
     }
@@ -60,11 +68,15 @@ export const makeLakeThread = Effect.fnUntraced(function* (
   )
 
   return {
-    call: <Name extends keyof Operations>(name: Name, given: Operations[Name]["given"]) =>
+    call: <Name extends keyof Operations>(
+      name: Name,
+      given: Operations[Name]["given"],
+      onEvent: (event: CallEvent) => void = () => {}
+    ) =>
       Effect.callback<Operations[Name]["answer"], IcebergError>((resume) => {
         running ??= start()
         const id = ++ids
-        running.calls.set(id, resume as (outcome: Effect.Effect<unknown, IcebergError>) => void)
+        running.calls.set(id, { resume: resume as WaitingCall["resume"], onEvent })
         running.worker.postMessage({ type: "call", id, name, given } as ToWorker)
       })
   }

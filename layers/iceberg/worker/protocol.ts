@@ -1,3 +1,4 @@
+import type { Damage } from "../../spool/scan.ts"
 import type { IcebergError } from "../IcebergError.ts"
 import type { LakeConfig } from "../LakeConfig.ts"
 import type { Maintained, MaintainOptions } from "../maintenance/maintain.ts"
@@ -23,8 +24,15 @@ export type Call = {
 /** `start` comes once, before anything else; each call is answered once. */
 export type ToWorker = { readonly type: "start"; readonly config: LakeConfig } | Call
 
+/** What is told of a call before its answer. */
+export type CallEvent =
+  | { readonly kind: "conflict" }
+  | { readonly kind: "unknown" }
+  | { readonly kind: "damage"; readonly damage: Damage }
+
 /** A defect is not to be expected of anything; the thread is of no use after it. */
 export type FromWorker =
+  | { readonly type: "told"; readonly id: number; readonly event: CallEvent }
   | { readonly type: "answered"; readonly id: number; readonly answer: unknown }
   | { readonly type: "failed"; readonly id: number; readonly reason: IcebergError["reason"]; readonly message: string }
   | { readonly type: "defect"; readonly id: number; readonly message: string }

@@ -6,8 +6,8 @@ import { maintain } from "../maintenance/maintain.ts"
 import { onceSuccessful } from "../onceSuccessful.ts"
 import { openLake } from "../openLake.ts"
 import { initParquet } from "../parquet/wasm.ts"
-import { makeLakeWriter } from "../writer/LakeWriter.ts"
-import type { Call, FromWorker, ToWorker } from "./protocol.ts"
+import { type FlushEvents, makeLakeWriter } from "../writer/LakeWriter.ts"
+import type { Call, CallEvent, FromWorker, ToWorker } from "./protocol.ts"
 
 declare const self: Worker
 
@@ -21,12 +21,17 @@ const open = (config: LakeConfig) =>
   Effect.gen(function* () {
     const lake = yield* Scope.provide(openLake(config), yield* Scope.make())
     const writer = makeLakeWriter(lake)
-    return (call: Call): Effect.Effect<unknown, IcebergError> => {
+    return (call: Call, tell: (event: CallEvent) => void): Effect.Effect<unknown, IcebergError> => {
+      const events: FlushEvents = {
+        onConflict: () => tell({ kind: "conflict" }),
+        onUnknown: () => tell({ kind: "unknown" }),
+        onDamage: (damage) => tell({ kind: "damage", damage })
+      }
       switch (call.name) {
         case "prepare":
           return Effect.as(Effect.sync(initParquet), null)
         case "flush":
-          return writer.flush(call.given.log, call.given.upTo)
+          return writer.flush(call.given.log, call.given.upTo, events)
         case "maintain":
           return maintain(lake, call.given)
       }
@@ -45,13 +50,15 @@ export const serveLake = (): void => {
       return
     }
     const { id } = data
-    Effect.runFork(Effect.flatMap(lake, (run) => run(data))).addObserver((exit) => {
-      if (Exit.isSuccess(exit)) return post({ type: "answered", id, answer: exit.value })
-      const failure = Cause.findErrorOption(exit.cause)
-      if (Option.isSome(failure)) {
-        return post({ type: "failed", id, reason: failure.value.reason, message: failure.value.message })
+    Effect.runFork(Effect.flatMap(lake, (run) => run(data, (event) => post({ type: "told", id, event })))).addObserver(
+      (exit) => {
+        if (Exit.isSuccess(exit)) return post({ type: "answered", id, answer: exit.value })
+        const failure = Cause.findErrorOption(exit.cause)
+        if (Option.isSome(failure)) {
+          return post({ type: "failed", id, reason: failure.value.reason, message: failure.value.message })
+        }
+        post({ type: "defect", id, message: Cause.pretty(exit.cause) })
       }
-      post({ type: "defect", id, message: Cause.pretty(exit.cause) })
-    })
+    )
   }
 }

@@ -45,13 +45,14 @@ export interface FlushResult {
   readonly files: number
   /** Of the files. */
   readonly bytes: number
-  /** Tries that met another writer's commit, and such whose outcome had to be looked for. */
-  readonly conflicts: number
-  readonly unknown: number
   /** What each commit took, in seconds. */
   readonly commitSeconds: ReadonlyArray<number>
-  /** Parts of the log that could not be read; their records are lost. */
-  readonly damages: ReadonlyArray<Damage>
+}
+
+/** Told of what happens in a flush, as it happens: one that fails afterwards has met it all the same. */
+export interface FlushEvents extends CommitEvents {
+  /** A part of the log can't be read; its records are lost. Told again each time that the log is read there. */
+  readonly onDamage: (damage: Damage) => void
 }
 
 type ByTable<A> = Readonly<Record<LakeTableName, A>>
@@ -75,7 +76,7 @@ export interface LakeWriter {
    * that it tells, is left out. Data files and manifests that were written before a failed commit are committed by the next
    * call. Calls for one log must not overlap.
    */
-  readonly flush: (log: Log, upTo: number) => Effect.Effect<FlushResult, IcebergError>
+  readonly flush: (log: Log, upTo: number, events: FlushEvents) => Effect.Effect<FlushResult, IcebergError>
 }
 
 export interface LakeWriterOptions {
@@ -134,20 +135,12 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
       return Effect.as(table.store.write(location, bytes), { ...file, location })
     })
 
-  const flush = Effect.fnUntraced(function* (log: Log, upTo: number): Effect.fn.Return<FlushResult, IcebergError> {
-    const result = {
-      rows: 0,
-      files: 0,
-      bytes: 0,
-      conflicts: 0,
-      unknown: 0,
-      commitSeconds: [] as Array<number>,
-      damages: [] as Array<Damage>
-    }
-    const events: CommitEvents = {
-      onConflict: () => result.conflicts++,
-      onUnknown: () => result.unknown++
-    }
+  const flush = Effect.fnUntraced(function* (
+    log: Log,
+    upTo: number,
+    events: FlushEvents
+  ): Effect.fn.Return<FlushResult, IcebergError> {
+    const result = { rows: 0, files: 0, bytes: 0, commitSeconds: [] as Array<number> }
 
     const commit = Effect.fnUntraced(function* (name: LakeTableName, lane: Lane) {
       const { prepared } = lane
@@ -194,7 +187,7 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
         )
       })
       let sinceSize = 0
-      for (const record of readRecords(log.folder, from, upTo, (damage) => result.damages.push(damage))) {
+      for (const record of readRecords(log.folder, from, upTo, events.onDamage)) {
         const decoded = decodeRecord(record.payload)
         if (decoded === undefined) {
           return yield* icebergError(
@@ -245,8 +238,8 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
   })
 
   return {
-    flush: (log, upTo) =>
-      Effect.tapError(flush(log, upTo), (error) =>
+    flush: (log, upTo, events) =>
+      Effect.tapError(flush(log, upTo, events), (error) =>
         // A table that was dropped is made again by the next call.
         error.reason === "Invalid" || error.reason === "NotFound" ? Effect.sync(forget) : Effect.void
       )

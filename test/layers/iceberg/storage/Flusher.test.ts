@@ -12,10 +12,7 @@ const result = (position: number): FlushResult => ({
   rows: 1,
   files: 1,
   bytes: 1,
-  conflicts: 0,
-  unknown: 0,
-  commitSeconds: [],
-  damages: []
+  commitSeconds: []
 })
 
 interface Setting {

@@ -1,18 +1,20 @@
-import { afterEach, expect, test } from "bun:test"
-import { mkdtempSync, rmSync } from "node:fs"
+import { afterAll, expect, test } from "bun:test"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Fiber } from "effect"
 import type { LakeConfig } from "../../../../layers/iceberg/LakeConfig.ts"
 import { encodeEvent } from "../../../../layers/iceberg/log/records.ts"
 import { makeLakeThread } from "../../../../layers/iceberg/worker/LakeThread.ts"
+import type { CallEvent } from "../../../../layers/iceberg/worker/protocol.ts"
 import { openSpool } from "../../../../layers/spool/Spool.ts"
+import { segmentName } from "../../../../layers/spool/segments.ts"
 import { run } from "../../../support/controlPlane.ts"
 import { event } from "../../../support/records.ts"
 
 const ENTRY = new URL("../../../support/lakeThreadEntry.ts", import.meta.url)
 const folder = mkdtempSync(join(tmpdir(), "footfall-thread-"))
-afterEach(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const CONFIG: LakeConfig = {
   catalogType: "hadoop",
@@ -29,6 +31,36 @@ const CONFIG: LakeConfig = {
   keys: null,
   databaseUrl: "postgres://nobody@127.0.0.1:1/none"
 }
+
+test("a call that fails has told before of what it met", () =>
+  run(
+    Effect.gen(function* () {
+      const spool = yield* openSpool({
+        folder: join(folder, "damaged"),
+        maxPending: 100,
+        maxBytes: 2 ** 30,
+        timeoutMs: 10_000
+      })
+      yield* spool.append(encodeEvent(event(), null, Date.now()))
+      const from = spool.durable()
+      yield* spool.append(encodeEvent(event(), null, Date.now()))
+      const to = spool.durable()
+      yield* spool.append('[9,"from the future"]')
+      const segment = join(spool.folder, segmentName(0))
+      const bytes = readFileSync(segment)
+      bytes[from + 20]! ^= 1
+      writeFileSync(segment, bytes)
+      const thread = yield* makeLakeThread(ENTRY, CONFIG)
+      const log = { folder: spool.folder, id: spool.id, oldest: spool.oldest }
+      const told: Array<CallEvent> = []
+      const { reason } = yield* Effect.flip(
+        thread.call("flush", { log, upTo: spool.durable() }, (event) => told.push(event))
+      )
+
+      expect(reason).toBe("Invalid")
+      expect(told).toEqual([{ kind: "damage", damage: { from, to } }])
+    })
+  ))
 
 test(
   "a lake's thread that ends fails what it was doing, and the next call has a new one, which goes on from the log",

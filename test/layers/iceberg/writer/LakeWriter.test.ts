@@ -4,11 +4,13 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import fc from "fast-check"
+import { icebergError } from "../../../../layers/iceberg/IcebergError.ts"
 import { encodeEvent, encodeIdentity } from "../../../../layers/iceberg/log/records.ts"
-import { makeLakeWriter } from "../../../../layers/iceberg/writer/LakeWriter.ts"
+import { SILENT } from "../../../../layers/iceberg/table/commit.ts"
+import { type FlushEvents, makeLakeWriter } from "../../../../layers/iceberg/writer/LakeWriter.ts"
 import { openSpool, type Spool } from "../../../../layers/spool/Spool.ts"
 import { run } from "../../../support/controlPlane.ts"
-import { type Fate, MemoryCatalog } from "../../../support/lake.ts"
+import { countingEvents, type Fate, MemoryCatalog } from "../../../support/lake.ts"
 import { readLakeTable } from "../../../support/lakeStorage.ts"
 import { NAMESPACE } from "../../../support/lakeTables.ts"
 import { event, identity, session, text } from "../../../support/records.ts"
@@ -25,6 +27,15 @@ const openLog = (folder: string): Effect.Effect<Spool, unknown, Scope.Scope> =>
   openSpool({ folder, maxPending: 1_000, maxBytes: 2 ** 24, timeoutMs: 10_000, segmentBytes: 16_384 })
 
 const logOf = ({ folder, id, oldest }: Spool) => ({ folder, id, oldest })
+
+const met = (what: string) => () => {
+  throw new Error(`A flush met ${what}.`)
+}
+const UNEVENTFUL: FlushEvents = {
+  onConflict: met("a conflict"),
+  onUnknown: met("an unknown outcome"),
+  onDamage: met("damage")
+}
 
 const append = (spool: Spool, count: number) =>
   Effect.gen(function* () {
@@ -52,9 +63,9 @@ test("a log that was given up behind what one table has is read from there, and 
           const spool = yield* openLog(folder)
           const first = yield* append(spool, 200)
           const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
-          const result = yield* writer.flush(logOf(spool), spool.durable())
+          const result = yield* writer.flush(logOf(spool), spool.durable(), UNEVENTFUL)
           // The table of attributes has no rows, and so no watermark.
-          expect(result).toMatchObject({ position: spool.durable(), damages: [], files: 2 })
+          expect(result).toMatchObject({ position: spool.durable(), files: 2 })
           yield* spool.trim(result.position)
           return first
         })
@@ -63,8 +74,7 @@ test("a log that was given up behind what one table has is read from there, and 
       const more = yield* append(spool, 3)
       yield* spool.append(encodeIdentity(identity(session(), [text("plan", "Team")]), Date.now()))
       const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
-      const result = yield* writer.flush(logOf(spool), spool.durable())
-      expect(result).toMatchObject({ damages: [] })
+      yield* writer.flush(logOf(spool), spool.durable(), UNEVENTFUL)
       expect(yield* idsIn(catalog)).toEqual([...ids, ...more].sort())
     })
   ))
@@ -75,11 +85,31 @@ test("a record of a version to come holds the log up, and the message says what 
       const spool = yield* openLog(yield* temporaryFolder)
       yield* spool.append('[9,"from the future"]')
       const writer = makeLakeWriter({ catalog: new MemoryCatalog(), namespace: NAMESPACE })
-      const refused = yield* Effect.flip(writer.flush(logOf(spool), spool.durable()))
+      const refused = yield* Effect.flip(writer.flush(logOf(spool), spool.durable(), UNEVENTFUL))
       expect(refused).toMatchObject({
         reason: "Invalid",
         message: expect.stringContaining("Start the version that wrote it.")
       })
+    })
+  ))
+
+test("a flush that fails has told of the conflicts and the unknown outcomes that it met", () =>
+  run(
+    Effect.gen(function* () {
+      const spool = yield* openLog(yield* temporaryFolder)
+      yield* spool.append(encodeEvent(event(), null, Date.now()))
+      const catalog = new MemoryCatalog()
+      catalog.fates = ["refused as a conflict", "lost", "refused as a conflict"]
+      catalog.before = () =>
+        catalog.fates.length > 0 ? Effect.void : Effect.fail(icebergError("Unavailable", "The catalog is away."))
+      const { counts, events } = countingEvents()
+      const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
+      const failed = yield* Effect.flip(
+        writer.flush(logOf(spool), spool.durable(), { ...events, onDamage: UNEVENTFUL.onDamage })
+      )
+
+      expect(failed.message).toBe("The catalog is away.")
+      expect(counts).toEqual({ conflicts: 2, unknown: 1 })
     })
   ))
 
@@ -107,7 +137,12 @@ test("whatever becomes of commits and whenever the writer is started anew, each 
           let done = 0
           const ids: Array<string> = []
           const flush = Effect.gen(function* () {
-            const result = yield* Effect.result(writer.flush({ ...logOf(spool), oldest: done }, spool.durable()))
+            const result = yield* Effect.result(
+              writer.flush({ ...logOf(spool), oldest: done }, spool.durable(), {
+                ...SILENT,
+                onDamage: UNEVENTFUL.onDamage
+              })
+            )
             if (result._tag === "Success") done = result.success.position
             return result._tag === "Success"
           })
