@@ -1,4 +1,5 @@
 import { Clock, Effect } from "effect"
+import { errorCode } from "../../../src/domain/errorCode.ts"
 import { readRecords } from "../../spool/readRecords.ts"
 import type { Damage } from "../../spool/scan.ts"
 import type { Catalog, Table } from "../catalog/Catalog.ts"
@@ -54,6 +55,12 @@ export interface FlushEvents extends CommitEvents {
   /** A part of the log can't be read; its records are lost. Told again each time that the log is read there. */
   readonly onDamage: (damage: Damage) => void
 }
+
+const unreadable = (folder: string, code: string) =>
+  icebergError(
+    "Unavailable",
+    `The log in ${folder} can't be read (${code}). What it holds stays there and is tried again. Check the disk; if it stays so, stop the collector, copy the folder to another disk with what can be read, zeros for the rest, and start with it.`
+  )
 
 type ByTable<A> = Readonly<Record<LakeTableName, A>>
 
@@ -187,24 +194,29 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
         )
       })
       let sinceSize = 0
-      for (const record of readRecords(log.folder, from, upTo, events.onDamage)) {
-        const decoded = decodeRecord(record.payload)
-        if (decoded === undefined) {
-          return yield* icebergError(
-            "Invalid",
-            `The log in ${log.folder} holds a record that this version does not know, at ${record.position}. Start the version that wrote it.`
-          )
+      try {
+        for (const record of readRecords(log.folder, from, upTo, events.onDamage)) {
+          const decoded = decodeRecord(record.payload)
+          if (decoded === undefined) {
+            return yield* icebergError(
+              "Invalid",
+              `The log in ${log.folder} holds a record that this version does not know, at ${record.position}. Start the version that wrote it.`
+            )
+          }
+          chunk.add(decoded, (name) => record.position > of[name].done)
+          position = record.position
+          if (++sinceSize < SIZE_EVERY) continue
+          sinceSize = 0
+          if (chunk.bytes() >= ENCODED_BYTES) {
+            yield* writeChunk
+            // Buffers are far larger than what the collector sees of them: it would let hundreds of megabytes gather.
+            Bun.gc(true)
+          }
+          if (rows >= COMMIT_ROWS) break
         }
-        chunk.add(decoded, (name) => record.position > of[name].done)
-        position = record.position
-        if (++sinceSize < SIZE_EVERY) continue
-        sinceSize = 0
-        if (chunk.bytes() >= ENCODED_BYTES) {
-          yield* writeChunk
-          // Buffers are far larger than what the collector sees of them: it would let hundreds of megabytes gather.
-          Bun.gc(true)
-        }
-        if (rows >= COMMIT_ROWS) break
+      } catch (error) {
+        if (errorCode(error) === "") throw error
+        return yield* unreadable(log.folder, errorCode(error))
       }
       yield* writeChunk
       // A log that ends before the position is one whose rest was cut or lost: there is nothing more to bring.

@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
@@ -9,6 +9,7 @@ import { encodeEvent, encodeIdentity } from "../../../../layers/iceberg/log/reco
 import { SILENT } from "../../../../layers/iceberg/table/commit.ts"
 import { type FlushEvents, makeLakeWriter } from "../../../../layers/iceberg/writer/LakeWriter.ts"
 import { openSpool, type Spool } from "../../../../layers/spool/Spool.ts"
+import { segmentName } from "../../../../layers/spool/segments.ts"
 import { run } from "../../../support/controlPlane.ts"
 import { countingEvents, type Fate, MemoryCatalog } from "../../../support/lake.ts"
 import { readLakeTable } from "../../../support/lakeStorage.ts"
@@ -90,6 +91,30 @@ test("a record of a version to come holds the log up, and the message says what 
         reason: "Invalid",
         message: expect.stringContaining("Start the version that wrote it.")
       })
+    })
+  ))
+
+test("a log that can't be read stays, the message says which and why, and it is brought in when it can", () =>
+  run(
+    Effect.gen(function* () {
+      const spool = yield* openLog(yield* temporaryFolder)
+      const catalog = new MemoryCatalog()
+      const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
+      const flush = Effect.suspend(() => writer.flush(logOf(spool), spool.durable(), UNEVENTFUL))
+      const ids = yield* append(spool, 3)
+      yield* flush
+      ids.push(...(yield* append(spool, 3)))
+      const segment = join(spool.folder, segmentName(0))
+      renameSync(segment, `${segment}.away`)
+      // What is no file fails when it is read.
+      mkdirSync(segment)
+      const failed = yield* Effect.flip(flush)
+      expect(failed.reason).toBe("Unavailable")
+      expect(failed.message).toStartWith(`The log in ${spool.folder} can't be read (EISDIR).`)
+      rmdirSync(segment)
+      renameSync(`${segment}.away`, segment)
+      yield* flush
+      expect(yield* idsIn(catalog)).toEqual(ids.toSorted())
     })
   ))
 
