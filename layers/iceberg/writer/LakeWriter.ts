@@ -193,31 +193,39 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
           { concurrency: UPLOADS, discard: true }
         )
       })
-      let sinceSize = 0
-      try {
-        for (const record of readRecords(log.folder, from, upTo, events.onDamage)) {
-          const decoded = decodeRecord(record.payload)
-          if (decoded === undefined) {
-            return yield* icebergError(
-              "Invalid",
-              `The log in ${log.folder} holds a record that this version does not know, at ${record.position}. Start the version that wrote it.`
-            )
+      const records = readRecords(log.folder, from, upTo, events.onDamage)
+      const read = Effect.gen(function* () {
+        let sinceSize = 0
+        try {
+          for (const record of records) {
+            const decoded = decodeRecord(record.payload)
+            if (decoded === undefined) {
+              return yield* icebergError(
+                "Invalid",
+                `The log in ${log.folder} holds a record that this version does not know, at ${record.position}. Start the version that wrote it.`
+              )
+            }
+            chunk.add(decoded, (name) => record.position > of[name].done)
+            position = record.position
+            if (++sinceSize < SIZE_EVERY) continue
+            sinceSize = 0
+            if (chunk.bytes() >= ENCODED_BYTES) {
+              yield* writeChunk
+              // Buffers are far larger than what the collector sees of them: it would let hundreds of megabytes gather.
+              Bun.gc(true)
+            }
+            if (rows >= COMMIT_ROWS) break
           }
-          chunk.add(decoded, (name) => record.position > of[name].done)
-          position = record.position
-          if (++sinceSize < SIZE_EVERY) continue
-          sinceSize = 0
-          if (chunk.bytes() >= ENCODED_BYTES) {
-            yield* writeChunk
-            // Buffers are far larger than what the collector sees of them: it would let hundreds of megabytes gather.
-            Bun.gc(true)
-          }
-          if (rows >= COMMIT_ROWS) break
+        } catch (error) {
+          if (errorCode(error) === "") throw error
+          return yield* unreadable(log.folder, errorCode(error))
         }
-      } catch (error) {
-        if (errorCode(error) === "") throw error
-        return yield* unreadable(log.folder, errorCode(error))
-      }
+      })
+      // A failed effect leaves the loop where it is, with a file open.
+      yield* Effect.ensuring(
+        read,
+        Effect.sync(() => records.return())
+      )
       yield* writeChunk
       // A log that ends before the position is one whose rest was cut or lost: there is nothing more to bring.
       return { files, position: rows >= COMMIT_ROWS ? position : upTo }

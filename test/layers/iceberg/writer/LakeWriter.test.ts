@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test"
-import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
@@ -28,6 +28,20 @@ const openLog = (folder: string): Effect.Effect<Spool, unknown, Scope.Scope> =>
   openSpool({ folder, maxPending: 1_000, maxBytes: 2 ** 24, timeoutMs: 10_000, segmentBytes: 16_384 })
 
 const logOf = ({ folder, id, oldest }: Spool) => ({ folder, id, oldest })
+
+/** The files of a log that this process has open to read. */
+const openedForReading = ({ folder }: Spool): ReadonlyArray<string> =>
+  readdirSync("/proc/self/fd").flatMap((name) => {
+    try {
+      const file = readlinkSync(`/proc/self/fd/${name}`)
+      const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${name}`, "utf8"))?.[1]
+      const isToWrite = (Number.parseInt(flags ?? "0", 8) & 3) !== 0
+      return file.startsWith(folder) && file.endsWith(".log") && !isToWrite ? [file] : []
+    } catch {
+      // The one that lists them is gone.
+      return []
+    }
+  })
 
 const met = (what: string) => () => {
   throw new Error(`A flush met ${what}.`)
@@ -91,6 +105,7 @@ test("a record of a version to come holds the log up, and the message says what 
         reason: "Invalid",
         message: expect.stringContaining("Start the version that wrote it.")
       })
+      if (process.platform === "linux") expect(openedForReading(spool)).toEqual([])
     })
   ))
 
