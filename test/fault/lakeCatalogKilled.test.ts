@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test"
 import { openFolderLake, swapOf } from "../support/folderLake.ts"
 import { drain, expectExactlyOnce } from "../support/LakeUnderTest.ts"
+import { metricOf } from "../support/lakeMetrics.ts"
 import { Load } from "../support/load.ts"
 import type { StepFault } from "../support/StepProxy.ts"
 
@@ -64,6 +65,7 @@ test("a commit that is done, whose answer is lost and whose catalog is away unti
   })
   await away
   await collector.prints("The lake takes no events for now")
+  expect(await metricOf("footfall_lake_commit_unknown_total", [collector])).toBeGreaterThan(0)
   catalog.setDown(false)
   await lake.hasEvents(load.stored.size)
   await load.stop()

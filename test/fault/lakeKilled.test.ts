@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test"
+import { existsSync, mkdirSync, rmdirSync } from "node:fs"
+import { join } from "node:path"
 import { openFolderLake, swapOf } from "../support/folderLake.ts"
 import { atLog, atRandom, atRequest, type KillPoint, killAtEach } from "../support/killing.ts"
 import { drain, expectExactlyOnce } from "../support/LakeUnderTest.ts"
@@ -43,3 +45,27 @@ test("a collector that is killed around each commit to a lake in a folder, and a
   expect(load.identified.size).toBeGreaterThan(0)
   await expectExactlyOnce(lake, [load])
 }, 120_000)
+
+test("a collector that is killed after its commits, before it gives up what they brought, brings that in once", async () => {
+  await using all = new AsyncDisposableStack()
+  const { lake } = await openFolderLake(all)
+  const load = all.use(
+    new Load({ port: lake.port, connections: 3, batchConnections: 1, identityConnections: 1, pauseMs: 20 })
+  )
+  const first = all.use(await lake.start())
+  const log = join(lake.spools, "0")
+  // Nothing can be given up as long as a folder stands where the file is written that says so.
+  mkdirSync(join(log, "trimmed.tmp"))
+  await load.stores(50)
+  await first.prints(/(The log in \S+ can't be used: EISDIR)/)
+  await first.kill()
+  expect(existsSync(join(log, "trimmed"))).toBe(false)
+  rmdirSync(join(log, "trimmed.tmp"))
+  const second = all.use(await lake.start())
+  await load.stores(50)
+  await load.stop()
+  await drain(second)
+
+  expect(load.identified.size).toBeGreaterThan(0)
+  await expectExactlyOnce(lake, [load])
+}, 60_000)

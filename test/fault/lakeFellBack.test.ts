@@ -1,0 +1,49 @@
+import { expect, test } from "bun:test"
+import { cpSync, rmSync } from "node:fs"
+import { drain, expectExactlyOnce, LakeUnderTest, lakeSettings } from "../support/LakeUnderTest.ts"
+import { Load } from "../support/load.ts"
+import { PostgresServer } from "../support/postgresServer.ts"
+
+/** So long that nothing gets into the lake before somebody asks. */
+const never = lakeSettings({ FLUSH_INTERVAL_SECONDS: "3600", FLUSH_BATCH_SIZE: "10000000" })
+
+/** So many events and a few attributes, answered 200 all of them. */
+const send = async ({ port }: LakeUnderTest, events: number): Promise<Load> => {
+  await using load = new Load({ port, connections: 3, batchConnections: 1, identityConnections: 1 })
+  await load.stores(events)
+  await load.stop()
+  expect(load.unanswered).toBe(0)
+  return load
+}
+
+test("an earlier copy of a log that is put back, and grows beyond what the lake has of it, loses no 200 and brings none in twice", async () => {
+  await using all = new AsyncDisposableStack()
+  const server = all.use(await PostgresServer.start())
+  const lake = all.use(await LakeUnderTest.open(server.url, { environment: () => never }))
+  const copy = `${lake.folder}/copy`
+  const first = all.use(await lake.start())
+  const sent = [await send(lake, 100)]
+  cpSync(lake.spools, copy, { recursive: true })
+  sent.push(await send(lake, 100))
+  await lake.lake(["flush"])
+  sent.push(await send(lake, 100))
+  await drain(first)
+  rmSync(lake.spools, { recursive: true })
+  cpSync(copy, lake.spools, { recursive: true })
+
+  const second = all.use(await lake.start())
+  sent.push(await send(lake, 50))
+  // Nothing of it is in the lake.
+  await second.kill()
+  const third = all.use(await lake.start())
+  sent.push(await send(lake, 500))
+  await lake.lake(["flush"])
+  sent.push(await send(lake, 50))
+  await third.kill()
+  const fourth = all.use(await lake.start())
+  await drain(fourth)
+
+  expect(third.output.match(/The log in \S+ ended at \d+ when it was opened/g)).toHaveLength(1)
+  expect(fourth.output).not.toContain("when it was opened")
+  await expectExactlyOnce(lake, sent)
+}, 90_000)
