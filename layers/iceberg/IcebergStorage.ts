@@ -26,7 +26,7 @@ import { StoredSessions } from "../storage/StoredSessions.ts"
 import type { IcebergError } from "./IcebergError.ts"
 import { lakeConfig } from "./LakeConfig.ts"
 import { encodeEvent, encodeIdentity } from "./log/records.ts"
-import { type BringIn, makeBringIn, type OpenedLog } from "./storage/bringIn.ts"
+import { type BringIn, makeBringIn, type OpenedSpool } from "./storage/bringIn.ts"
 import { type Flusher, makeFlusher } from "./storage/Flusher.ts"
 import { report, reportFlushed, reportGone } from "./storage/Writers.ts"
 import { makeLakeThread } from "./worker/LakeThread.ts"
@@ -57,7 +57,7 @@ const stamps = (clock: Clock.Clock): (() => number) => {
 const adopt = Effect.fnUntraced(function* (
   folder: string,
   options: Omit<SpoolOptions, "folder">,
-  bringIn: (log: OpenedLog) => BringIn
+  bringIn: (spool: OpenedSpool) => Effect.Effect<BringIn>
 ) {
   const opened = yield* Effect.result(openSpool({ ...options, folder, ahead: false }))
   if (opened._tag === "Failure") {
@@ -67,7 +67,7 @@ const adopt = Effect.fnUntraced(function* (
   const spool = opened.success
   if (spool.durable() <= spool.oldest) return
   const upTo = spool.durable()
-  const result = yield* bringIn(spool)(upTo)
+  const result = yield* (yield* bringIn(spool))(upTo)
   yield* spool.trim(upTo)
   if (result.rows > 0) yield* Effect.logInfo(`Brought in ${result.rows} rows that another collector left in ${folder}.`)
 }, Effect.scoped)
@@ -119,7 +119,7 @@ export const icebergStorage = (
       const thread = yield* makeLakeThread(threadEntry, config)
       // Loading its code takes a second of a core, which the first flush would have to share with clients.
       yield* Effect.forkScoped(Effect.ignore(thread.call("prepare", null)))
-      const bringIn = yield* makeBringIn(thread)
+      const bringIn = yield* makeBringIn(thread, files)
       const flusher = yield* makeFlusher(
         spool,
         {
@@ -127,7 +127,7 @@ export const icebergStorage = (
           batchSize: get(LAKE_FLUSH_BATCH_SIZE),
           bytes: get(LAKE_FLUSH_BYTES)
         },
-        bringIn(spool)
+        yield* bringIn(spool)
       )
       const flush = Effect.andThen(
         // What fails there is told to whoever saved it.

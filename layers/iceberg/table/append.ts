@@ -1,7 +1,7 @@
 import { Clock, Effect } from "effect"
 import { type IcebergError, icebergError } from "../IcebergError.ts"
 import type { DataFile } from "../manifest/DataFile.ts"
-import { hasLiveFiles } from "../manifest/ManifestFile.ts"
+import { hasLiveFiles, type ManifestFile } from "../manifest/ManifestFile.ts"
 import { newSnapshotId, type SnapshotChange } from "./commit.ts"
 import type { WritableTable } from "./ensureTable.ts"
 import { addedEntries, addManifest } from "./files.ts"
@@ -15,27 +15,23 @@ export interface LogRange {
   readonly upTo: number
 }
 
-/**
- * A snapshot with these files on top of what there is. Its manifest is written here, once; the change may be committed again
- * and again until its fate is known. It is in when the table knows of the log up to the range's end. Fails with `Invalid` when
- * another part of the log got in instead, a commit of an earlier process that was on its way: then some of the rows may be in
- * the table, and the log has to be read again.
- */
-export const prepareAppend = Effect.fnUntraced(function* (
-  { spec, table }: WritableTable,
-  files: ReadonlyArray<DataFile>,
-  { logId, upTo, watermark }: LogRange
-): Effect.fn.Return<SnapshotChange, IcebergError> {
-  const snapshotId = yield* newSnapshotId
-  const manifest = yield* addManifest(table, spec, addedEntries(files, snapshotId), snapshotId)
+/** What moves the watermark of a log, with or without a manifest of new files; in when `isThere` says so of the table's watermark. */
+const move = Effect.fnUntraced(function* (
+  { table }: WritableTable,
+  { logId, upTo, watermark }: LogRange,
+  isThere: (watermark: number) => boolean,
+  added: { readonly manifest: ManifestFile; readonly files: ReadonlyArray<DataFile> } | null,
+  snapshotId: bigint
+) {
   const now = yield* Clock.currentTimeMillis
   const moved = { [watermarkKey(logId)]: watermarkText(upTo, now) }
   const uuid = table.metadata["table-uuid"]
+  const files = added?.files ?? []
   const partitions = new Set(files.map(({ partition }) => partition.join("/")))
-  return {
+  const change: SnapshotChange = {
     operation: "append",
     snapshotId,
-    isApplied: (metadata) => metadata["table-uuid"] === uuid && watermarkOf(metadata, logId) >= upTo,
+    isApplied: (metadata) => metadata["table-uuid"] === uuid && isThere(watermarkOf(metadata, logId)),
     parts: (base, manifests) => {
       if (base.metadata["table-uuid"] !== uuid) {
         return Effect.fail(icebergError("Invalid", `Table ${base.name.name} was replaced by another one of its name.`))
@@ -46,11 +42,11 @@ export const prepareAppend = Effect.fnUntraced(function* (
         )
       }
       return Effect.succeed({
-        manifests: [manifest, ...manifests.filter(hasLiveFiles)],
+        manifests: [...(added === null ? [] : [added.manifest]), ...manifests.filter(hasLiveFiles)],
         counts: {
           addedFiles: files.length,
           deletedFiles: 0,
-          addedRecords: manifest.addedRows,
+          addedRecords: added?.manifest.addedRows ?? 0,
           deletedRecords: 0,
           addedBytes: files.reduce((sum, file) => sum + file.fileSize, 0),
           deletedBytes: 0,
@@ -61,4 +57,33 @@ export const prepareAppend = Effect.fnUntraced(function* (
     summary: moved,
     updates: [{ action: "set-properties", updates: moved }]
   }
+  return change
+})
+
+/**
+ * A snapshot with these files on top of what there is. Its manifest is written here, once; the change may be committed again
+ * and again until its fate is known. It is in when the table knows of the log up to the range's end. Fails with `Invalid` when
+ * another part of the log got in instead, a commit of an earlier process that was on its way: then some of the rows may be in
+ * the table, and the log has to be read again.
+ */
+export const prepareAppend = Effect.fnUntraced(function* (
+  writable: WritableTable,
+  files: ReadonlyArray<DataFile>,
+  range: LogRange
+): Effect.fn.Return<SnapshotChange, IcebergError> {
+  const snapshotId = yield* newSnapshotId
+  const { spec, table } = writable
+  const manifest = yield* addManifest(table, spec, addedEntries(files, snapshotId), snapshotId)
+  return yield* move(writable, range, (watermark) => watermark >= range.upTo, { manifest, files }, snapshotId)
+})
+
+/**
+ * A snapshot that adds nothing, and takes a log's watermark back to the range's end. It is a snapshot all the same, so that what
+ * an earlier process has on its way to the table does not get in behind it.
+ */
+export const prepareRewind = Effect.fnUntraced(function* (
+  writable: WritableTable,
+  range: LogRange
+): Effect.fn.Return<SnapshotChange> {
+  return yield* move(writable, range, (watermark) => watermark === range.upTo, null, yield* newSnapshotId)
 })

@@ -26,11 +26,12 @@ const parse = (logId: string, text: string): Watermark => {
   return { logId, position: Number(position), setAt: Date.parse(time) || 0 }
 }
 
+/** That of a log; at 0 when the table knows nothing of it. */
+export const readWatermark = ({ properties }: TableMetadata, logId: string): Watermark =>
+  parse(logId, properties[watermarkKey(logId)] ?? "0")
+
 /** 0 for a log that the table knows nothing of. */
-export const watermarkOf = ({ properties }: TableMetadata, logId: string): number => {
-  const text = properties[watermarkKey(logId)]
-  return text === undefined ? 0 : parse(logId, text).position
-}
+export const watermarkOf = (metadata: TableMetadata, logId: string): number => readWatermark(metadata, logId).position
 
 export const watermarks = ({ properties }: TableMetadata): ReadonlyArray<Watermark> =>
   Object.entries(properties).flatMap(([key, text]) =>

@@ -2,12 +2,14 @@ import type { Damage } from "../../spool/scan.ts"
 import type { IcebergError } from "../IcebergError.ts"
 import type { LakeConfig } from "../LakeConfig.ts"
 import type { Maintained, MaintainOptions } from "../maintenance/maintain.ts"
-import type { FlushResult, Log } from "../writer/LakeWriter.ts"
+import type { FellBack, FlushResult, Log, OpenedLog } from "../writer/LakeWriter.ts"
 
 /** What a lake's thread does, by name: what it is given and what it answers. */
 export interface Operations {
   /** Loads what the others need. */
   readonly prepare: { readonly given: null; readonly answer: null }
+  /** `LakeWriter.compare`. */
+  readonly compare: { readonly given: OpenedLog; readonly answer: null }
   readonly flush: { readonly given: { readonly log: Log; readonly upTo: number }; readonly answer: FlushResult }
   readonly maintain: { readonly given: MaintainOptions; readonly answer: Maintained }
 }
@@ -28,6 +30,7 @@ export type ToWorker = { readonly type: "start"; readonly config: LakeConfig } |
 export type CallEvent =
   | { readonly kind: "conflict" }
   | { readonly kind: "unknown" }
+  | { readonly kind: "fell back"; readonly fellBack: FellBack }
   | { readonly kind: "damage"; readonly damage: Damage }
 
 /** A defect is not to be expected of anything; the thread is of no use after it. */

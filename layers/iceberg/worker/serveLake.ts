@@ -6,7 +6,7 @@ import { maintain } from "../maintenance/maintain.ts"
 import { onceSuccessful } from "../onceSuccessful.ts"
 import { openLake } from "../openLake.ts"
 import { initParquet } from "../parquet/wasm.ts"
-import { type FlushEvents, makeLakeWriter } from "../writer/LakeWriter.ts"
+import { type CompareEvents, type FlushEvents, makeLakeWriter } from "../writer/LakeWriter.ts"
 import type { Call, CallEvent, FromWorker, ToWorker } from "./protocol.ts"
 
 declare const self: Worker
@@ -22,14 +22,17 @@ const open = (config: LakeConfig) =>
     const lake = yield* Scope.provide(openLake(config), yield* Scope.make())
     const writer = makeLakeWriter(lake)
     return (call: Call, tell: (event: CallEvent) => void): Effect.Effect<unknown, IcebergError> => {
-      const events: FlushEvents = {
+      const events: CompareEvents & FlushEvents = {
         onConflict: () => tell({ kind: "conflict" }),
         onUnknown: () => tell({ kind: "unknown" }),
+        onFellBack: (fellBack) => tell({ kind: "fell back", fellBack }),
         onDamage: (damage) => tell({ kind: "damage", damage })
       }
       switch (call.name) {
         case "prepare":
           return Effect.as(Effect.sync(initParquet), null)
+        case "compare":
+          return Effect.as(writer.compare(call.given, events), null)
         case "flush":
           return writer.flush(call.given.log, call.given.upTo, events)
         case "maintain":

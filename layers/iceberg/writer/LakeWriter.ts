@@ -4,15 +4,16 @@ import { readRecords } from "../../spool/readRecords.ts"
 import type { Damage } from "../../spool/scan.ts"
 import type { Catalog, Table } from "../catalog/Catalog.ts"
 import { type IcebergError, icebergError } from "../IcebergError.ts"
+import { endBehind, type Opening } from "../log/openings.ts"
 import { decodeRecord } from "../log/records.ts"
 import type { DataFile } from "../manifest/DataFile.ts"
 import { encodeParquet } from "../parquet/encode.ts"
 import { DAY_MS, PartitionedRows, type Rows } from "../parquet/rows.ts"
 import { LAKE_TABLES, type LakeTable, type LakeTableName } from "../schema.ts"
-import { prepareAppend } from "../table/append.ts"
+import { prepareAppend, prepareRewind } from "../table/append.ts"
 import { type CommitEvents, commitSnapshot, type SnapshotChange } from "../table/commit.ts"
 import { ensureTable, type WritableTable } from "../table/ensureTable.ts"
-import { watermarkOf } from "../table/watermark.ts"
+import { readWatermark, watermarkOf } from "../table/watermark.ts"
 
 /**
  * Column buffers that are encoded at once: some 10,000 events. Encoding holds them four times over: as columns, as Arrow's
@@ -39,6 +40,20 @@ export interface Log {
   readonly oldest: number
 }
 
+/** A log that was just opened, and every opening of it that was not compared with the lake, this one last. */
+export interface OpenedLog {
+  readonly id: string
+  readonly openings: ReadonlyArray<Opening>
+}
+
+/** A log that ends behind what the lake has of it. */
+export interface FellBack {
+  /** Where it ended when it was opened. */
+  readonly end: number
+  /** How far it is in a table. */
+  readonly watermark: number
+}
+
 export interface FlushResult {
   /** Every record up to here is in the lake. */
   readonly position: number
@@ -62,6 +77,10 @@ const unreadable = (folder: string, code: string) =>
     `The log in ${folder} can't be read (${code}). What it holds stays there and is tried again. Check the disk; if it stays so, stop the collector, copy the folder to another disk with what can be read, zeros for the rest, and start with it.`
   )
 
+export interface CompareEvents extends CommitEvents {
+  readonly onFellBack: (fellBack: FellBack) => void
+}
+
 type ByTable<A> = Readonly<Record<LakeTableName, A>>
 
 const byTable = <A>(of: (table: LakeTable) => A): ByTable<A> =>
@@ -78,6 +97,12 @@ interface Lane {
 }
 
 export interface LakeWriter {
+  /**
+   * To be called each time that a log is opened, before it is flushed. When the log fell back behind what a table has of it, the
+   * table's watermark goes back to where the log ended: what the log held there is in the table, what it takes from then on is
+   * not. Otherwise nothing happens. May be called again after a failure.
+   */
+  readonly compare: (log: OpenedLog, events: CompareEvents) => Effect.Effect<void, IcebergError>
   /**
    * Brings a log's records up to a position into the tables, each exactly once: what a table holds already, by the position
    * that it tells, is left out. Data files and manifests that were written before a failed commit are committed by the next
@@ -128,6 +153,31 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
     tables = undefined
     lanes.clear()
   }
+
+  const compare = Effect.fnUntraced(function* ({ id, openings }: OpenedLog, events: CompareEvents) {
+    // Others may have used the log since it was last known here.
+    lanes.delete(id)
+    tables = undefined
+    const opened = yield* openTables
+    const behind = LAKE_TABLES.flatMap(({ name }) => {
+      const { position, setAt } = readWatermark(opened[name].table.metadata, id)
+      const end = endBehind(openings, setAt)
+      return position > end ? [{ name, end, watermark: position }] : []
+    })
+    const [farthest] = behind.toSorted((a, b) => b.watermark - a.watermark)
+    if (farthest === undefined) return
+    events.onFellBack({ end: farthest.end, watermark: farthest.watermark })
+    yield* Effect.forEach(
+      behind,
+      ({ end, name, watermark }) =>
+        Effect.flatMap(prepareRewind(opened[name], { logId: id, watermark, upTo: end }), (change) =>
+          commitSnapshot(catalog, { namespace, name }, change, events, opened[name].table)
+        ),
+      { discard: true }
+    )
+    // They are read again by who flushes.
+    tables = undefined
+  })
 
   const upload = (opened: ByTable<WritableTable>, rows: Rows): Effect.Effect<DataFile, IcebergError> =>
     Effect.suspend(() => {
@@ -257,11 +307,14 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
     }
   })
 
+  /** A table that was dropped is made again by the next call. */
+  const forgetting = <A>(effect: Effect.Effect<A, IcebergError>): Effect.Effect<A, IcebergError> =>
+    Effect.tapError(effect, (error) =>
+      error.reason === "Invalid" || error.reason === "NotFound" ? Effect.sync(forget) : Effect.void
+    )
+
   return {
-    flush: (log, upTo, events) =>
-      Effect.tapError(flush(log, upTo, events), (error) =>
-        // A table that was dropped is made again by the next call.
-        error.reason === "Invalid" || error.reason === "NotFound" ? Effect.sync(forget) : Effect.void
-      )
+    compare: (log, events) => forgetting(compare(log, events)),
+    flush: (log, upTo, events) => forgetting(flush(log, upTo, events))
   }
 }
