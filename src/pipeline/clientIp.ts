@@ -46,6 +46,19 @@ export interface ClientAddress {
   readonly trusted: boolean
 }
 
+/** The last peer that was believed: behind a proxy, all requests come from one or a few. Others' addresses are not kept. */
+let proxy: { readonly peer: string; readonly trust: ProxyTrust; readonly address: ClientAddress } | null = null
+
+/** The other end of the connection, and whether it is believed. */
+const connectionOf = (peer: string, trust: ProxyTrust): ClientAddress => {
+  if (proxy !== null && proxy.peer === peer && proxy.trust === trust) return proxy.address
+  const ip = normaliseAddress(peer)
+  const trusted = trust._tag !== "None" && (trust._tag !== "Ranges" || trust.isTrusted(ip))
+  const address: ClientAddress = { ip, from: "connection", trusted }
+  if (trusted) proxy = { peer, trust, address }
+  return address
+}
+
 /** The client's address as the connection and the trusted headers tell it. `peer` is the other end of the connection. */
 export const resolveClientAddress = (
   peer: string,
@@ -53,14 +66,15 @@ export const resolveClientAddress = (
   trust: ProxyTrust,
   clientIpHeader: string | null
 ): ClientAddress => {
-  const connection = normaliseAddress(peer)
-  if (trust._tag === "None" || (trust._tag === "Ranges" && !trust.isTrusted(connection))) {
-    return { ip: connection, from: "connection", trusted: false }
+  const connection = connectionOf(peer, trust)
+  if (!connection.trusted) return connection
+  let name: string | null = clientIpHeader
+  let value = name === null ? null : headers.get(name)
+  for (let i = 0; !value && i < CLIENT_IP_HEADERS.length; i++) {
+    name = CLIENT_IP_HEADERS[i]!
+    value = headers.get(name)
   }
-  const custom = clientIpHeader === null ? null : headers.get(clientIpHeader)
-  const name = custom ? clientIpHeader! : CLIENT_IP_HEADERS.find((header) => headers.get(header))
-  if (name === undefined) return { ip: connection, from: "connection", trusted: true }
-  const value = headers.get(name)!
+  if (!value || name === null) return connection
   const isForwarded = name.toLowerCase() === "forwarded"
   if (!isForwarded && !value.includes(",")) return { ip: normaliseAddress(value.trim()), from: name, trusted: true }
   const chain = isForwarded ? forwardedFor(value) : value.split(",").map((part) => part.trim())

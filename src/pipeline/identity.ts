@@ -56,23 +56,18 @@ const saltOf = (start: Date): string => {
   return salt
 }
 
-/** What a session id is made of (wire contract 1.9). `sourceId` as the client sent it. */
-export interface SessionSeed {
-  readonly sourceId: string
-  readonly distinctId: string | undefined
-  readonly ip: string
-  readonly userAgent: string
-  readonly createdAt: number
-}
-
-/** Umami 3.1's session id: by distinct id when there is one, else by address, agent and the period's salt. */
-export const sessionIdOf = (seed: SessionSeed, rotation: SaltRotation, secret: string): SessionId =>
-  derivedUuid(
-    seed.distinctId
-      ? seed.sourceId + seed.distinctId
-      : seed.sourceId + seed.ip + seed.userAgent + sessionSalt(seed.createdAt, rotation),
-    secret
-  ) as SessionId
+/**
+ * Umami 3.1's session id: by distinct id when there is one, else by address, agent and the period's salt (wire contract 1.9).
+ * `sourceId` as the client sent it.
+ */
+export const sessionIdOf = (
+  sourceId: string,
+  distinctId: string | undefined,
+  ip: string,
+  userAgent: string,
+  salt: string,
+  secret: string
+): SessionId => derivedUuid(distinctId ? sourceId + distinctId : sourceId + ip + userAgent + salt, secret) as SessionId
 
 /** Umami's visit id of a session in a clock hour. */
 export const visitIdOf = (sessionId: SessionId, createdAt: number, secret: string): VisitId =>

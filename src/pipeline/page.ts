@@ -22,19 +22,26 @@ const baseOf = (hostname: string): string => {
 type UrlParts = Omit<Address, "pageTitle" | keyof Referrer>
 type Referrer = Pick<Address, "referrerPath" | "referrerQuery" | "referrerDomain">
 
-const withSlash = new Recent<UrlParts>(ADDRESS_BAR_CACHE_ENTRIES)
-const withoutSlash = new Recent<UrlParts>(ADDRESS_BAR_CACHE_ENTRIES)
-const referrers = new Recent<Referrer>(ADDRESS_BAR_CACHE_ENTRIES)
+interface Known<A> {
+  readonly base: string
+  readonly value: A
+}
 
-/** Remembers results by their two texts: most events come from few pages, and parsing an address costs more than finding it. */
-const remembered = <A>(cache: Recent<A>, base: string, text: string, make: () => A): A => {
+const withSlash = new Recent<Known<UrlParts>>(ADDRESS_BAR_CACHE_ENTRIES)
+const withoutSlash = new Recent<Known<UrlParts>>(ADDRESS_BAR_CACHE_ENTRIES)
+const referrers = new Recent<Known<Referrer>>(ADDRESS_BAR_CACHE_ENTRIES)
+
+/**
+ * Remembers results by their two texts: most events come from few pages, and parsing an address costs more than finding it. Found
+ * by the address alone, since trackers send whole ones: those of one site under several names are few.
+ */
+const remembered = <A>(cache: Recent<Known<A>>, base: string, text: string, make: () => A): A => {
   if (base.length + text.length > ADDRESS_BAR_CACHED_LENGTH) return make()
-  const key = `${base} ${text}`
-  const known = cache.get(key)
-  if (known !== undefined) return known
-  const made = make()
-  cache.set(key, made)
-  return made
+  const known = cache.get(text)
+  if (known !== undefined && known.base === base) return known.value
+  const value = make()
+  cache.set(text, { base, value })
+  return value
 }
 
 /** Umami's page of an event: address, referrer, UTM parameters and click ids. A missing `url` is the path `''`. */

@@ -79,7 +79,8 @@ export const makeProcessPayload = Effect.gen(function* () {
             ? sentToken!
             : signToken(
                 { websiteId: source.sent, sessionId: visit.sessionId, visitId: visit.visitId, iat: visit.visitStart },
-                policy.secret
+                policy.secret,
+                visit.origin
               ),
         sessionId: visit.sessionId,
         visitId: visit.visitId

@@ -11,6 +11,20 @@ export interface TokenClaims {
   readonly exp?: number
 }
 
+/** What a session id was made of, to know it again. The address is told apart by a number: it is not kept. */
+export interface Origin {
+  readonly sourceId: string
+  readonly distinctId: string | undefined
+  readonly userAgent: string
+  readonly salt: string
+  readonly address: number
+}
+
+/** A genuine token. `origin` is what its session was made of when it was last met; null when nobody knows. */
+export interface Token extends TokenClaims {
+  origin: Origin | null
+}
+
 /** `{"alg":"HS256","typ":"JWT"}` */
 const HEADER = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 
@@ -25,14 +39,18 @@ export const signClaims = (claims: object, key: string): string => {
 }
 
 /** Tokens that are known to be of a key: a visitor sends the same one with each event, and checking it costs 2 us. */
-const genuine = new Recent<{ readonly key: string; readonly claims: TokenClaims }>(TOKEN_CACHE_ENTRIES)
+const genuine = new Recent<{ readonly key: string; readonly token: Token }>(TOKEN_CACHE_ENTRIES)
 
 /** The token of a session: Umami's claims, its later `type`, and the end of its 24 hours. */
-export const signToken = ({ iat, sessionId, visitId, websiteId }: TokenClaims, key: string): string => {
+export const signToken = (
+  { iat, sessionId, visitId, websiteId }: TokenClaims,
+  key: string,
+  origin: Origin | null = null
+): string => {
   const exp = iat + TOKEN_LIFETIME_SECONDS
-  const token = signClaims({ type: "cache", websiteId, sessionId, visitId, iat, exp }, key)
-  genuine.set(token, { key, claims: { websiteId, sessionId, visitId, iat, exp } })
-  return token
+  const signed = signClaims({ type: "cache", websiteId, sessionId, visitId, iat, exp }, key)
+  genuine.set(signed, { key, token: { websiteId, sessionId, visitId, iat, exp, origin } })
+  return signed
 }
 
 /** Signing these claims gives the very token that they were read from: one of ours, for the same site in the same writing. */
@@ -46,28 +64,25 @@ const MAX_TOKEN_LENGTH = 2_048
  * The claims of a token of this key for this site, younger than 24 hours; null for everything else (a wrong token is no
  * token). Umami's tokens, which have no `type` and no `exp`, are as good.
  */
-export const verifyToken = (
-  token: string | null,
-  sourceId: string,
-  key: string,
-  nowSeconds: number
-): TokenClaims | null => {
+export const verifyToken = (token: string | null, sourceId: string, key: string, nowSeconds: number): Token | null => {
   if (token === null || token === "" || token.length > MAX_TOKEN_LENGTH) return null
   const known = genuine.get(token)
-  const claims = known?.key === key ? known.claims : genuineClaims(token, key)
+  const claims = known?.key === key ? known.token : genuineToken(token, key)
   if (claims === null || claims.websiteId.toLowerCase() !== sourceId.toLowerCase()) return null
   const end24h = claims.iat + TOKEN_LIFETIME_SECONDS
   return nowSeconds < Math.min(end24h, claims.exp ?? end24h) ? claims : null
 }
 
-/** The claims of a token of this key, however old it is and whosever. */
-const genuineClaims = (token: string, key: string): TokenClaims | null => {
-  const end = token.lastIndexOf(".")
-  if (!token.startsWith(HEADER) || token.charCodeAt(HEADER.length) !== 46 || end <= HEADER.length) return null
-  if (!isSame(token.slice(end + 1), signature(token.slice(0, end), key))) return null
-  const claims = claimsOf(token.slice(HEADER.length + 1, end))
-  if (claims !== null) genuine.set(token, { key, claims })
-  return claims
+/** A token of this key, however old it is and whosever. */
+const genuineToken = (text: string, key: string): Token | null => {
+  const end = text.lastIndexOf(".")
+  if (!text.startsWith(HEADER) || text.charCodeAt(HEADER.length) !== 46 || end <= HEADER.length) return null
+  if (!isSame(text.slice(end + 1), signature(text.slice(0, end), key))) return null
+  const claims = claimsOf(text.slice(HEADER.length + 1, end))
+  if (claims === null) return null
+  const token: Token = { ...claims, origin: null }
+  genuine.set(text, { key, token })
+  return token
 }
 
 /** Compared to the end wherever they differ, so that the time tells nothing (`timingSafeEqual` takes buffers, which cost more). */

@@ -79,3 +79,10 @@ describe("a cut text", () => {
     )
   })
 })
+
+test("an address is resolved against its own host, whatever was resolved before", () => {
+  for (const hostname of ["a.example", "b.example", "a.example"]) {
+    const page = resolvePage({ url: "/same?utm_source=x", referrer: "/from", hostname }, false)
+    expect([page.hostname, page.urlPath, page.referrerDomain]).toEqual([hostname, "/same", hostname])
+  }
+})
