@@ -20,18 +20,19 @@ import { resolveVisit, type Visit } from "./resolveSession.ts"
 import { cutOrNull } from "./text.ts"
 import { isOwnToken, signToken, verifyToken } from "./token.ts"
 
-/** A payload that has only to be stored, and what its client gets once it is. */
-export interface Processed {
-  readonly write: Effect.Effect<void, StorageError>
-  readonly accepted: () => Accepted
-}
-
 /** What the client of a stored payload gets back: Umami's three values. */
 export interface Accepted {
   readonly type: SendBody["type"]
-  readonly cache: string
+  /** The session's token. Made when it is asked for: of a batch, one is told. */
+  readonly cache: () => string
   readonly sessionId: string
   readonly visitId: string
+}
+
+/** A payload that has only to be stored, and what its client gets once it is. */
+export interface Processed {
+  readonly write: Effect.Effect<void, StorageError>
+  readonly accepted: Accepted
 }
 
 /**
@@ -69,9 +70,9 @@ export const makeProcessPayload = Effect.gen(function* () {
               createdAt
             })
           : storage.saveEvent(eventRecord(type, payload, source, client, visit, page, properties, createdAt, now)),
-      accepted: () => ({
+      accepted: {
         type,
-        cache:
+        cache: () =>
           claims !== null &&
           claims.visitId === visit.visitId &&
           claims.iat === visit.visitStart &&
@@ -84,7 +85,7 @@ export const makeProcessPayload = Effect.gen(function* () {
               ),
         sessionId: visit.sessionId,
         visitId: visit.visitId
-      })
+      }
     }
     return processed
   })

@@ -11,7 +11,7 @@ import {
 } from "../../domain/settings.ts"
 import type { Policy } from "../../pipeline/Policy.ts"
 import { receivedType, wrongType } from "../../pipeline/payload.ts"
-import { type Accepted, makeProcessPayload, type Processed, storageRejection } from "../../pipeline/processPayload.ts"
+import { type Accepted, makeProcessPayload, storageRejection } from "../../pipeline/processPayload.ts"
 import type { RequestContext } from "../../pipeline/resolveClient.ts"
 import { observe } from "../../ports/answered.ts"
 import { FeatureGate } from "../../ports/FeatureGate.ts"
@@ -114,12 +114,8 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       })
     }
 
-    /** The exit of one payload as an answer; refusals and defects are noted here. */
-    const answerOf = (exit: Settled, body: unknown, exchange: Exchange): answers.Answer => {
-      if (Exit.isSuccess(exit)) {
-        countAccepted(exit.value.type)
-        return { status: 200, body: answers.successBody(exit.value) }
-      }
+    /** What did not get into the storage, as an answer; it is noted here. */
+    const refused = (exit: Exit.Failure<Accepted, Rejection>, body: unknown, exchange: Exchange): answers.Answer => {
       const rejection = Cause.findErrorOption(exit.cause)
       if (rejection._tag === "Some") {
         note(rejection.value._tag, answers.rejectionDetail(rejection.value), body, exchange)
@@ -172,7 +168,7 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       observe(processPayload(body, of), fork, (processed) => {
         if (Exit.isFailure(processed)) return done(Exit.failCause(processed.cause))
         const { accepted, write } = processed.value
-        observe(write, fork, (stored) => done(Exit.isSuccess(stored) ? accept(accepted) : refuse(stored)))
+        observe(write, fork, (stored) => done(Exit.isSuccess(stored) ? Exit.succeed(accepted) : refuse(stored)))
       })
 
     /** Started in order before any is waited for, so that the storage gets them as one batch. */
@@ -193,8 +189,11 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       answering(request, maxBody, "object", async (body, exchange) => {
         const of: RequestContext = { headers: request.headers, peer }
         const settled = await new Promise<Settled>((resolve) => settle(body, of, resolve))
-        const token = Exit.isSuccess(settled) ? settled.value.cache : null
-        return respond(exchange, answerOf(settled, body, exchange), siteOf(field(body, "payload")), token)
+        const siteId = siteOf(field(body, "payload"))
+        if (Exit.isFailure(settled)) return respond(exchange, refused(settled, body, exchange), siteId, null)
+        countAccepted(settled.value.type)
+        const token = settled.value.cache()
+        return respond(exchange, answers.success(settled.value, token), siteId, token)
       })
 
     const batch = (request: Request, peer: string): Promise<Response> =>
@@ -225,9 +224,13 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       let ignored = 0
       let retryAfterSeconds: number | undefined
       exits.forEach((exit, index) => {
-        const answer = answerOf(exit, items[index], exchange)
-        if (Exit.isSuccess(exit)) cache ??= exit.value.cache
-        else if (answer.status === 200) ignored++
+        if (Exit.isSuccess(exit)) {
+          countAccepted(exit.value.type)
+          cache ??= exit.value.cache()
+          return
+        }
+        const answer = refused(exit, items[index], exchange)
+        if (answer.status === 200) ignored++
         else {
           details.push({ index, response: answer.body })
           if (answer.status === 503) retryAfterSeconds = Math.max(retryAfterSeconds ?? 1, answer.retryAfterSeconds ?? 1)
@@ -266,15 +269,6 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
     }
   }
 )
-
-/** Signing a token is not expected to fail; should it, nobody waits for its answer. */
-const accept = (accepted: Processed["accepted"]): Settled => {
-  try {
-    return Exit.succeed(accepted())
-  } catch (defect) {
-    return Exit.die(defect)
-  }
-}
 
 const refuse = (stored: Exit.Failure<void, StorageError>): Settled => {
   const error = Cause.findErrorOption(stored.cause)

@@ -57,10 +57,9 @@ const disabled: Answer = {
 }
 
 /** The three keys of Umami's success. */
-export const successBody = (accepted: Accepted): object => ({
-  cache: accepted.cache,
-  sessionId: accepted.sessionId,
-  visitId: accepted.visitId
+export const success = ({ sessionId, visitId }: Accepted, cache: string): Answer => ({
+  status: 200,
+  body: { cache, sessionId, visitId }
 })
 
 /** What a client sees of each refusal (wire contract 1.4; 402, 429 and 503 are ours). */
