@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Exit } from "effect"
 import { Rejection } from "../domain/Rejection.ts"
 import type { RateLimiter } from "../ports/RateLimiter.ts"
 import type { Source } from "./findSite.ts"
@@ -12,9 +12,9 @@ export const admit = (
   now: number,
   policy: Policy["Service"],
   limiter: RateLimiter["Service"]
-): Effect.Effect<void, Rejection> => {
-  if (client.bot && policy.refuseBots) return Effect.fail(Rejection.Bot())
-  if (policy.isIgnored(client.ip)) return Effect.fail(Rejection.BlockedIp())
+): Exit.Exit<void, Rejection> => {
+  if (client.bot && policy.refuseBots) return Exit.fail(Rejection.Bot())
+  if (policy.isIgnored(client.ip)) return Exit.fail(Rejection.BlockedIp())
   const retryAfterSeconds = limiter.take(source.id, source.rateLimit, now)
-  return retryAfterSeconds > 0 ? Effect.fail(Rejection.OverLimit({ retryAfterSeconds })) : Effect.void
+  return retryAfterSeconds > 0 ? Exit.fail(Rejection.OverLimit({ retryAfterSeconds })) : Exit.void
 }

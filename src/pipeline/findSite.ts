@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Exit } from "effect"
 import { Rejection } from "../domain/Rejection.ts"
 import type { RateLimit } from "../domain/Site.ts"
 import type { Sites } from "../ports/Sites.ts"
@@ -15,15 +15,15 @@ export interface Source {
 }
 
 /** The payload's source; a website must be registered and not archived. */
-export const findSource = (payload: Payload, sites: Sites["Service"]): Effect.Effect<Source, Rejection> => {
+export const findSource = (payload: Payload, sites: Sites["Service"]): Exit.Exit<Source, Rejection> => {
   if (payload.website !== undefined) {
     const id = payload.website.toLowerCase()
     const site = sites.find(id)
     return site === undefined
-      ? Effect.fail(Rejection.SiteNotFound({ website: id }))
-      : Effect.succeed({ sent: payload.website, id, kind: "website", rateLimit: site.rateLimit })
+      ? Exit.fail(Rejection.SiteNotFound({ website: id }))
+      : Exit.succeed({ sent: payload.website, id, kind: "website", rateLimit: site.rateLimit })
   }
   const kind = payload.link === undefined ? "pixel" : "link"
   const sent = (payload.link ?? payload.pixel)!
-  return Effect.succeed({ sent, id: sent.toLowerCase(), kind, rateLimit: null })
+  return Exit.succeed({ sent, id: sent.toLowerCase(), kind, rateLimit: null })
 }

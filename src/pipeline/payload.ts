@@ -1,4 +1,4 @@
-import { Effect, Schema, SchemaIssue } from "effect"
+import { Exit, Schema, SchemaIssue } from "effect"
 import { UUID_PATTERN } from "../domain/ids.ts"
 import { type ErrorTree, Rejection } from "../domain/Rejection.ts"
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, SIZE } from "./limits.ts"
@@ -96,10 +96,10 @@ const sources = (payload: Payload): number =>
   (payload.website === undefined ? 0 : 1) + (payload.link === undefined ? 0 : 1) + (payload.pixel === undefined ? 0 : 1)
 
 /** The body as a checked payload, or what is wrong with it in Umami's words. Unknown keys are left behind by later steps. */
-export const decodeBody = (body: unknown): Effect.Effect<SendBody, Rejection> => {
-  if (!isSendBody(body)) return Effect.fail(Rejection.InvalidPayload({ tree: explain(body) }))
-  if (sources(body.payload) !== 1) return Effect.fail(Rejection.InvalidPayload({ tree: EXACTLY_ONE_SOURCE }))
-  return Effect.succeed(body)
+export const decodeBody = (body: unknown): Exit.Exit<SendBody, Rejection> => {
+  if (!isSendBody(body)) return Exit.fail(Rejection.InvalidPayload({ tree: explain(body) }))
+  if (sources(body.payload) !== 1) return Exit.fail(Rejection.InvalidPayload({ tree: EXACTLY_ONE_SOURCE }))
+  return Exit.succeed(body)
 }
 
 const at = (key: string, tree: ErrorTree): ErrorTree => ({ errors: [], properties: { [key]: tree } })

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Exit } from "effect"
 import { DataType, type Property } from "../domain/Event.ts"
 import type { Rejection } from "../domain/Rejection.ts"
 import { MAX_DATA_DEPTH, MAX_FLATTEN_DEPTH, MAX_NUMBER, MAX_PROPERTIES, SIZE } from "./limits.ts"
@@ -16,14 +16,14 @@ const DATE_PATTERN = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{3}(Z|\+\d{2}:\d{
  */
 export const flattenProperties = (
   data: Readonly<Record<string, unknown>> | undefined
-): Effect.Effect<ReadonlyArray<Property>, Rejection> => {
-  if (data === undefined) return Effect.succeed(NONE)
+): Exit.Exit<ReadonlyArray<Property>, Rejection> => {
+  if (data === undefined) return Exit.succeed(NONE)
   if (!isShallowerThan(data, MAX_DATA_DEPTH)) {
-    return Effect.fail(payloadError("data", `Too deep: expected at most ${MAX_DATA_DEPTH} levels`))
+    return Exit.fail(payloadError("data", `Too deep: expected at most ${MAX_DATA_DEPTH} levels`))
   }
   const properties = new Map<string, Property>()
   collect(data, "", 1, properties)
-  return Effect.succeed(properties.size === 0 ? NONE : [...properties.values()])
+  return Exit.succeed(properties.size === 0 ? NONE : [...properties.values()])
 }
 
 const collect = (

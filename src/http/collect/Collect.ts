@@ -11,7 +11,7 @@ import {
 } from "../../domain/settings.ts"
 import type { Policy } from "../../pipeline/Policy.ts"
 import { receivedType, wrongType } from "../../pipeline/payload.ts"
-import { type Accepted, makeProcessPayload, storageRejection } from "../../pipeline/processPayload.ts"
+import { type Accepted, makeProcessPayload, type Processed, storageRejection } from "../../pipeline/processPayload.ts"
 import type { RequestContext } from "../../pipeline/resolveClient.ts"
 import { observe } from "../../ports/answered.ts"
 import { FeatureGate } from "../../ports/FeatureGate.ts"
@@ -143,75 +143,106 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       }
     }
 
-    /** Counts the request, reads its body, and answers it whatever happens. */
-    const answering = async (
+    const unexpected = (defect: unknown, exchange: Exchange): Response => {
+      fork(Effect.logError("Unexpected failure", defect).pipe(Effect.annotateLogs({ requestId: exchange.id })))
+      return respond(exchange, answers.serverError, null, null)
+    }
+
+    /** Counts the request, reads its body, and answers it whatever happens; `answer` finishes it once, or throws. */
+    const answering = (
       request: Request,
       limit: number,
       expected: string,
-      answer: (body: unknown, exchange: Exchange) => Promise<Response>
-    ): Promise<Response> => {
-      const exchange: Exchange = { request, id: requestIdOf(request) }
-      if (inFlight >= MAX_REQUESTS_IN_FLIGHT) return respond(exchange, answers.overloaded, null, null)
-      inFlight++
-      try {
-        const body = await reader.read(request, limit)
-        return body instanceof BodyFailure ? failedBody(body, exchange, limit, expected) : await answer(body, exchange)
-      } catch (defect) {
-        fork(Effect.logError("Unexpected failure", defect).pipe(Effect.annotateLogs({ requestId: exchange.id })))
-        return respond(exchange, answers.serverError, null, null)
-      } finally {
-        inFlight--
-      }
-    }
-
-    const settle = (body: unknown, of: RequestContext, done: (settled: Settled) => void): void =>
-      observe(processPayload(body, of), fork, (processed) => {
-        if (Exit.isFailure(processed)) return done(Exit.failCause(processed.cause))
-        const { accepted, write } = processed.value
-        observe(write, fork, (stored) => done(Exit.isSuccess(stored) ? Exit.succeed(accepted) : refuse(stored)))
-      })
-
-    /** Started in order before any is waited for, so that the storage gets them as one batch. */
-    const settleAll = (items: ReadonlyArray<unknown>, of: RequestContext): Promise<ReadonlyArray<Settled>> =>
+      answer: (body: unknown, exchange: Exchange, finish: Finish) => void
+    ): Promise<Response> =>
       new Promise((resolve) => {
-        const all: Array<Settled> = new Array(items.length)
-        let left = items.length
-        if (left === 0) resolve(all)
-        items.forEach((item, index) => {
-          settle(item, of, (settled) => {
-            all[index] = settled
-            if (--left === 0) resolve(all)
-          })
+        const exchange: Exchange = { request, id: requestIdOf(request) }
+        if (inFlight >= MAX_REQUESTS_IN_FLIGHT) return resolve(respond(exchange, answers.overloaded, null, null))
+        inFlight++
+        const finish: Finish = (response) => {
+          inFlight--
+          try {
+            resolve(response())
+          } catch (defect) {
+            resolve(unexpected(defect, exchange))
+          }
+        }
+        reader.read(request, limit, (body) => {
+          if (body instanceof BodyFailure) return finish(() => failedBody(body, exchange, limit, expected))
+          try {
+            answer(body, exchange, finish)
+          } catch (defect) {
+            finish(() => unexpected(defect, exchange))
+          }
         })
       })
 
-    const send = (request: Request, peer: string): Promise<Response> =>
-      answering(request, maxBody, "object", async (body, exchange) => {
-        const of: RequestContext = { headers: request.headers, peer }
-        const settled = await new Promise<Settled>((resolve) => settle(body, of, resolve))
-        const siteId = siteOf(field(body, "payload"))
-        if (Exit.isFailure(settled)) return respond(exchange, refused(settled, body, exchange), siteId, null)
-        countAccepted(settled.value.type)
-        const token = settled.value.cache()
-        return respond(exchange, answers.success(settled.value, token), siteId, token)
+    const exitOf = (body: unknown, of: RequestContext): Exit.Exit<Processed, Rejection> => {
+      try {
+        return processPayload(body, of)
+      } catch (defect) {
+        return Exit.die(defect)
+      }
+    }
+
+    const settle = (body: unknown, of: RequestContext, done: (settled: Settled) => void): void => {
+      const processed = exitOf(body, of)
+      if (Exit.isFailure(processed)) done(Exit.failCause(processed.cause))
+      else {
+        const { accepted, write } = processed.value
+        observe(write, fork, (stored) => done(Exit.isSuccess(stored) ? Exit.succeed(accepted) : refuse(stored)))
+      }
+    }
+
+    /** Started in order before any is waited for, so that the storage gets them as one batch. */
+    const settleAll = (
+      items: ReadonlyArray<unknown>,
+      of: RequestContext,
+      done: (settled: ReadonlyArray<Settled>) => void
+    ): void => {
+      const all: Array<Settled> = new Array(items.length)
+      let left = items.length
+      if (left === 0) done(all)
+      items.forEach((item, index) => {
+        settle(item, of, (settled) => {
+          all[index] = settled
+          if (--left === 0) done(all)
+        })
       })
+    }
+
+    const send = (request: Request, peer: string): Promise<Response> =>
+      answering(request, maxBody, "object", (body, exchange, finish) =>
+        settle(body, { headers: request.headers, peer }, (settled) =>
+          finish(() => {
+            const siteId = siteOf(field(body, "payload"))
+            if (Exit.isFailure(settled)) return respond(exchange, refused(settled, body, exchange), siteId, null)
+            countAccepted(settled.value.type)
+            const token = settled.value.cache()
+            return respond(exchange, answers.success(settled.value, token), siteId, token)
+          })
+        )
+      )
 
     const batch = (request: Request, peer: string): Promise<Response> =>
-      answering(request, maxBatchBody, "array", async (body, exchange) => {
-        if (!gate.isOn()) return respond(exchange, answers.rejectionAnswer({ _tag: "Disabled" }), null, null)
+      answering(request, maxBatchBody, "array", (body, exchange, finish) => {
+        const answer = (of: answers.Answer) => finish(() => respond(exchange, of, null, null))
+        if (!gate.isOn()) return answer(answers.rejectionAnswer({ _tag: "Disabled" }))
         const wrong = batchErrors(body)
         if (wrong !== null) {
           note("InvalidPayload", "the batch is not an array of objects", undefined, exchange)
-          return respond(exchange, answers.badRequest(wrong), null, null)
+          return answer(answers.badRequest(wrong))
         }
         const items = body as ReadonlyArray<unknown>
         if (items.length > maxItems) {
           note("BodyTooLarge", `more than ${maxItems} items`, undefined, exchange)
-          return respond(exchange, answers.batchTooLong(maxItems), null, null)
+          return answer(answers.batchTooLong(maxItems))
         }
-        const of: RequestContext = { headers: request.headers, peer }
-        const settled = await settleAll(items, of)
-        return respond(exchange, batchAnswer(settled, items, exchange), siteOf(field(items[0], "payload")), null)
+        settleAll(items, { headers: request.headers, peer }, (settled) =>
+          finish(() =>
+            respond(exchange, batchAnswer(settled, items, exchange), siteOf(field(items[0], "payload")), null)
+          )
+        )
       })
 
     const batchAnswer = (
@@ -302,6 +333,9 @@ const pathShown = (value: unknown): string | null =>
   typeof value === "string" ? shown(URL.parse(value.substring(0, 2_000), "https://localhost")?.pathname ?? null) : null
 
 const acceptsGzip = (request: Request): boolean => /\bgzip\b/i.test(request.headers.get("accept-encoding") ?? "")
+
+/** Ends a request with the response that is made here. */
+type Finish = (response: () => Response) => void
 
 /** A request with the id that its answer and its log lines carry. */
 interface Exchange {

@@ -26,9 +26,12 @@ const MAX_BYTES_ARRIVING = 256 << 20
 /** Bodies inflated and parsed at the same time: each may take its whole limit, however few bytes it came as. */
 const MAX_INFLATING = 2
 
+/** Told of a body, or why there is none. */
+type Done = (body: unknown) => void
+
 interface Waiting {
   readonly deadline: number
-  readonly resolve: (failure: BodyFailure) => void
+  readonly done: Done
 }
 
 const inflate = promisify(gunzip)
@@ -54,36 +57,32 @@ export class BodyReader {
     clearInterval(this.#timer)
   }
 
-  /** The parsed body, or why there is none. Whatever its content type says, it is read as JSON (wire contract 1.1). */
-  read(request: Request, limit: number): Promise<unknown> {
+  /**
+   * Tells of the parsed body, or of the `BodyFailure` that there is none, once. Whatever its content type says, it is read as JSON
+   * (wire contract 1.1).
+   */
+  read(request: Request, limit: number, done: Done): void {
     const length = request.headers.get("content-length")
     const size = length === null ? 0 : Number(length)
-    if (size > limit) return Promise.resolve(TOO_LARGE)
-    if (this.#arriving + size > MAX_BYTES_ARRIVING) return Promise.resolve(BUSY)
-    this.#arriving += size
-    return new Promise((resolve) => {
-      const waiting: Waiting = { deadline: performance.now() + this.#timeoutMs, resolve }
+    if (size > limit) done(TOO_LARGE)
+    else if (this.#arriving + size > MAX_BYTES_ARRIVING) done(BUSY)
+    else {
+      this.#arriving += size
+      const waiting: Waiting = { deadline: performance.now() + this.#timeoutMs, done }
       this.#waiting.add(waiting)
-      const encoding = request.headers.get("content-encoding")
-      const parsed =
-        encoding !== null && GZIP.test(encoding)
-          ? this.#readGzip(request, limit)
-          : length === null
-            ? this.#readStream(request, limit, parse)
-            : request.json()
-      parsed.then(
-        (value) => {
-          this.#arriving -= size
-          this.#waiting.delete(waiting)
-          resolve(value)
-        },
-        (error: unknown) => {
-          this.#arriving -= size
-          this.#waiting.delete(waiting)
-          resolve(failureOf(error))
-        }
-      )
-    })
+      const end = (body: unknown): void => {
+        this.#arriving -= size
+        // Otherwise it was late, and told so.
+        if (this.#waiting.delete(waiting)) done(body)
+      }
+      this.#parsed(request, length, limit).then(end, (error: unknown) => end(failureOf(error)))
+    }
+  }
+
+  #parsed(request: Request, length: string | null, limit: number): Promise<unknown> {
+    const encoding = request.headers.get("content-encoding")
+    if (encoding !== null && GZIP.test(encoding)) return this.#readGzip(request, limit)
+    return length === null ? this.#readStream(request, limit, parse) : request.json()
   }
 
   /** A body of unknown length, counted while it arrives; what it is used for is a part of its stay. */
@@ -144,7 +143,7 @@ export class BodyReader {
     for (const waiting of this.#waiting) {
       if (waiting.deadline > now) return
       this.#waiting.delete(waiting)
-      waiting.resolve(TIMEOUT)
+      waiting.done(TIMEOUT)
     }
   }
 }
