@@ -41,7 +41,7 @@ const bring = (writer: LakeWriter, folder: string) =>
     Effect.scoped,
     Effect.flatMap(({ log, upTo }) =>
       // What somebody else did meanwhile is found out once, then the log is read again.
-      Effect.retry(writer.flush(log, upTo, { ...SILENT, onDamage: () => {} }), {
+      Effect.retry(writer.flush(log, upTo, { ...SILENT, onCommitted: () => {}, onDamage: () => {} }), {
         times: 1,
         while: (error) => error.reason === "Invalid"
       })

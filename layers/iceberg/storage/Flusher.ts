@@ -129,10 +129,6 @@ export const makeFlusher = Effect.fnUntraced(function* (
       committed = result.position
       lastSuccessAt = clock.currentTimeMillisUnsafe()
       count(metrics.lakeFlushes, 1)
-      count(metrics.lakeRows, result.rows)
-      count(metrics.lakeFiles, result.files)
-      count(metrics.lakeBytes, result.bytes)
-      for (const seconds of result.commitSeconds) count(metrics.lakeCommitSeconds, seconds)
       // What can't be given up now is given up after the next flush.
       yield* Effect.catch(log.trim(committed), ({ message }) => Effect.logWarning(message))
     }

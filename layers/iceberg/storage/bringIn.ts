@@ -19,8 +19,8 @@ export type BringIn = (upTo: number) => Effect.Effect<FlushResult, IcebergError>
 export type OpenedSpool = Pick<Spool, "folder" | "id" | "oldest" | "accepted">
 
 /**
- * Brings logs into the lake by its thread; to be asked for each log that was opened, before anything is added to it. Counts what
- * commits met, and tells of what is wrong with a log, once: be it that the flush that met it fails, and however often it is met.
+ * Brings logs into the lake by its thread; to be asked for each log that was opened, before anything is added to it. Counts
+ * commits and what they met, and tells of what is wrong with a log, once: be it that the flush that met it fails, and however often it is met.
  */
 export const makeBringIn = Effect.fnUntraced(function* (
   thread: LakeThread,
@@ -47,6 +47,14 @@ export const makeBringIn = Effect.fnUntraced(function* (
         case "unknown":
           metrics.lakeUnknown.updateUnsafe(1, context)
           break
+        case "committed": {
+          const { bytes, files, rows, seconds } = event.committed
+          metrics.lakeRows.updateUnsafe(rows, context)
+          metrics.lakeFiles.updateUnsafe(files, context)
+          metrics.lakeBytes.updateUnsafe(bytes, context)
+          metrics.lakeCommitSeconds.updateUnsafe(seconds, context)
+          break
+        }
         case "damage": {
           const { from, to } = event.damage
           say(

@@ -2,7 +2,7 @@ import type { Damage } from "../../spool/scan.ts"
 import type { IcebergError } from "../IcebergError.ts"
 import type { LakeConfig } from "../LakeConfig.ts"
 import type { Maintained, MaintainOptions } from "../maintenance/maintain.ts"
-import type { FellBack, FlushResult, Log, OpenedLog } from "../writer/LakeWriter.ts"
+import type { Committed, FellBack, FlushResult, Log, OpenedLog } from "../writer/LakeWriter.ts"
 
 /** What a lake's thread does, by name: what it is given and what it answers. */
 export interface Operations {
@@ -30,6 +30,7 @@ export type ToWorker = { readonly type: "start"; readonly config: LakeConfig } |
 export type CallEvent =
   | { readonly kind: "conflict" }
   | { readonly kind: "unknown" }
+  | { readonly kind: "committed"; readonly committed: Committed }
   | { readonly kind: "fell back"; readonly fellBack: FellBack }
   | { readonly kind: "damage"; readonly damage: Damage }
 

@@ -25,6 +25,7 @@ const open = (config: LakeConfig) =>
       const events: CompareEvents & FlushEvents = {
         onConflict: () => tell({ kind: "conflict" }),
         onUnknown: () => tell({ kind: "unknown" }),
+        onCommitted: (committed) => tell({ kind: "committed", committed }),
         onFellBack: (fellBack) => tell({ kind: "fell back", fellBack }),
         onDamage: (damage) => tell({ kind: "damage", damage })
       }

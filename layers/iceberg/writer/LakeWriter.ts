@@ -57,16 +57,23 @@ export interface FellBack {
 export interface FlushResult {
   /** Every record up to here is in the lake. */
   readonly position: number
+  /** That were committed. */
+  readonly rows: number
+}
+
+/** A commit that is in a table. */
+export interface Committed {
   readonly rows: number
   readonly files: number
   /** Of the files. */
   readonly bytes: number
-  /** What each commit took, in seconds. */
-  readonly commitSeconds: ReadonlyArray<number>
+  /** What the commit took, its retries included. */
+  readonly seconds: number
 }
 
 /** Told of what happens in a flush, as it happens: one that fails afterwards has met it all the same. */
 export interface FlushEvents extends CommitEvents {
+  readonly onCommitted: (committed: Committed) => void
   /** A part of the log can't be read; its records are lost. Told again each time that the log is read there. */
   readonly onDamage: (damage: Damage) => void
 }
@@ -93,7 +100,12 @@ interface Lane {
   /** The position that the table told when this lane began, or that its last commit set: other ones are others' commits. */
   watermark: number
   /** A commit that is prepared and not known to be in. */
-  prepared: { readonly change: SnapshotChange; readonly upTo: number; readonly at: number } | null
+  prepared: {
+    readonly change: SnapshotChange
+    readonly files: ReadonlyArray<DataFile>
+    readonly upTo: number
+    readonly at: number
+  } | null
 }
 
 export interface LakeWriter {
@@ -197,7 +209,7 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
     upTo: number,
     events: FlushEvents
   ): Effect.fn.Return<FlushResult, IcebergError> {
-    const result = { rows: 0, files: 0, bytes: 0, commitSeconds: [] as Array<number> }
+    let rows = 0
 
     const commit = Effect.fnUntraced(function* (name: LakeTableName, lane: Lane) {
       const { prepared } = lane
@@ -212,7 +224,14 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
         opened[name].table
       )
       tables = { ...(tables ?? opened), [name]: { ...opened[name], table } }
-      result.commitSeconds.push(Number((yield* Clock.currentTimeNanos) - began) / 1e9)
+      const committed: Committed = {
+        rows: prepared.files.reduce((sum, { recordCount }) => sum + recordCount, 0),
+        files: prepared.files.length,
+        bytes: prepared.files.reduce((sum, { fileSize }) => sum + fileSize, 0),
+        seconds: Number((yield* Clock.currentTimeNanos) - began) / 1e9
+      }
+      rows += committed.rows
+      events.onCommitted(committed)
       lane.done = prepared.upTo
       lane.watermark = prepared.upTo
       lane.prepared = null
@@ -226,19 +245,16 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
       const lakeTables = byTable(({ name }) => opened[name].lake)
       let position = from
       let chunk = new PartitionedRows(lakeTables)
-      let rows = 0
+      let encoded = 0
       const writeChunk = Effect.suspend(() => {
         const written = chunk
-        rows += written.count
+        encoded += written.count
         chunk = new PartitionedRows(lakeTables)
         return Effect.forEach(
           written.all(),
           (partition) =>
             Effect.map(upload(opened, partition), (file) => {
               files[partition.table.name].push(file)
-              result.files++
-              result.bytes += file.fileSize
-              result.rows += file.recordCount
             }),
           { concurrency: UPLOADS, discard: true }
         )
@@ -264,7 +280,7 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
               // Buffers are far larger than what the collector sees of them: it would let hundreds of megabytes gather.
               Bun.gc(true)
             }
-            if (rows >= COMMIT_ROWS) break
+            if (encoded >= COMMIT_ROWS) break
           }
         } catch (error) {
           if (errorCode(error) === "") throw error
@@ -278,7 +294,7 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
       )
       yield* writeChunk
       // A log that ends before the position is one whose rest was cut or lost: there is nothing more to bring.
-      return { files, position: rows >= COMMIT_ROWS ? position : upTo }
+      return { files, position: encoded >= COMMIT_ROWS ? position : upTo }
     })
 
     const isOld = ({ prepared }: Lane) => prepared !== null && performance.now() - prepared.at > PREPARED_FOR
@@ -289,7 +305,7 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
     yield* commitAll(of)
     for (;;) {
       const from = Math.min(...LAKE_TABLES.map(({ name }) => of[name].done))
-      if (from >= upTo) return { ...result, position: from }
+      if (from >= upTo) return { position: from, rows }
       const { files, position } = yield* write(opened, of, from)
       for (const { name } of LAKE_TABLES) {
         const lane = of[name]
@@ -300,7 +316,7 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
           // Not what the table tells by now: another collector may have used the log since, and its rows are in `files` again.
           const range = { logId: log.id, watermark: lane.watermark, upTo: position }
           const change = yield* prepareAppend(writable, files[name], range)
-          lane.prepared = { change, upTo: position, at: performance.now() }
+          lane.prepared = { change, files: files[name], upTo: position, at: performance.now() }
         }
       }
       yield* commitAll(of)

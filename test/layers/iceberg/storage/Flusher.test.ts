@@ -9,10 +9,7 @@ const LIMITS: FlushLimits = { intervalMs: 30_000, batchSize: 1_000, bytes: 64_00
 
 const result = (position: number): FlushResult => ({
   position,
-  rows: 1,
-  files: 1,
-  bytes: 1,
-  commitSeconds: []
+  rows: 1
 })
 
 interface Setting {

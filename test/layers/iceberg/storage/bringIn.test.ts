@@ -8,7 +8,14 @@ import { icebergError } from "../../../../layers/iceberg/IcebergError.ts"
 import { encodeEvent } from "../../../../layers/iceberg/log/records.ts"
 import type { LakeTableName } from "../../../../layers/iceberg/schema.ts"
 import { type BringIn, makeBringIn } from "../../../../layers/iceberg/storage/bringIn.ts"
-import { lakeConflicts, lakeUnknown } from "../../../../layers/iceberg/storage/metrics.ts"
+import {
+  lakeBytes,
+  lakeCommitSeconds,
+  lakeConflicts,
+  lakeFiles,
+  lakeRows,
+  lakeUnknown
+} from "../../../../layers/iceberg/storage/metrics.ts"
 import type { LakeThread } from "../../../../layers/iceberg/worker/LakeThread.ts"
 import type { CallEvent } from "../../../../layers/iceberg/worker/protocol.ts"
 import { type FellBack, type LakeWriter, makeLakeWriter } from "../../../../layers/iceberg/writer/LakeWriter.ts"
@@ -51,20 +58,27 @@ const failing = (calls: ReadonlyArray<ReadonlyArray<CallEvent>>): LakeThread => 
 }
 const failingLog = Effect.map(temporaryFolder, (folder) => ({ folder, id: "a", oldest: 0, accepted: () => 0 }))
 
-const counted = Effect.all({ conflicts: Metric.value(lakeConflicts), unknown: Metric.value(lakeUnknown) })
+const counted = Effect.all([
+  ...[lakeConflicts, lakeUnknown, lakeRows, lakeFiles, lakeBytes].map((metric) => Metric.value(metric)),
+  Metric.value(lakeCommitSeconds)
+])
 
-test("what the commits of a flush met is counted when it fails", () =>
+test("what the commits of a flush brought and met is counted when it fails", () =>
   run(
     Effect.gen(function* () {
       const before = yield* counted
-      const thread = failing([[{ kind: "conflict" }, { kind: "conflict" }, { kind: "unknown" }]])
+      const committed = { rows: 30, files: 4, bytes: 5_000, seconds: 0.02 }
+      const thread = failing([
+        [{ kind: "conflict" }, { kind: "conflict" }, { kind: "unknown" }, { kind: "committed", committed }]
+      ])
       const bringIn = yield* (yield* makeBringIn(thread, folderFiles))(yield* failingLog)
       const { reason } = yield* Effect.flip(bringIn(100))
       const after = yield* counted
 
       expect(reason).toBe("Unavailable")
-      expect(after.conflicts.count - before.conflicts.count).toBe(2)
-      expect(after.unknown.count - before.unknown.count).toBe(1)
+      expect(after.map(({ count }, index) => Number(count) - Number(before[index]!.count))).toEqual([
+        2, 1, 30, 4, 5_000, 1
+      ])
     })
   ))
 
@@ -93,6 +107,7 @@ const threadOf = (writer: () => LakeWriter): LakeThread => ({
     const events = {
       onConflict: () => {},
       onUnknown: () => {},
+      onCommitted: () => {},
       onDamage: () => {},
       onFellBack: (fellBack: FellBack) => onEvent({ kind: "fell back", fellBack })
     }

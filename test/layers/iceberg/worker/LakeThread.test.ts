@@ -78,13 +78,13 @@ test(
         const thread = yield* makeLakeThread(ENTRY, CONFIG)
         const log = { folder: spool.folder, id: spool.id, oldest: spool.oldest }
         const upTo = spool.durable()
-        expect(yield* thread.call("flush", { log, upTo })).toMatchObject({ position: upTo, rows: 10, files: 2 })
+        expect(yield* thread.call("flush", { log, upTo })).toMatchObject({ position: upTo, rows: 10 })
 
         const lost = yield* Effect.forkChild(
           Effect.flip(thread.call("flush", { log: { folder: "crash", id: "x", oldest: 0 }, upTo: 1 }))
         )
         expect((yield* Fiber.join(lost)).reason).toBe("Unavailable")
-        expect(yield* thread.call("flush", { log, upTo })).toMatchObject({ position: upTo, rows: 0, files: 0 })
+        expect(yield* thread.call("flush", { log, upTo })).toMatchObject({ position: upTo, rows: 0 })
 
         const defect = yield* Effect.flip(thread.call("flush", { log: null as never, upTo: 5 }))
         expect(defect.message).toStartWith("The lake's thread ended: TypeError")

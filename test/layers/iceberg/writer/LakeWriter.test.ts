@@ -7,7 +7,7 @@ import fc from "fast-check"
 import { icebergError } from "../../../../layers/iceberg/IcebergError.ts"
 import { encodeEvent, encodeIdentity } from "../../../../layers/iceberg/log/records.ts"
 import { SILENT } from "../../../../layers/iceberg/table/commit.ts"
-import { type FlushEvents, makeLakeWriter } from "../../../../layers/iceberg/writer/LakeWriter.ts"
+import { type Committed, type FlushEvents, makeLakeWriter } from "../../../../layers/iceberg/writer/LakeWriter.ts"
 import { openSpool, type Spool } from "../../../../layers/spool/Spool.ts"
 import { segmentName } from "../../../../layers/spool/segments.ts"
 import { run } from "../../../support/controlPlane.ts"
@@ -49,7 +49,8 @@ const met = (what: string) => () => {
 const UNEVENTFUL: FlushEvents = {
   onConflict: met("a conflict"),
   onUnknown: met("an unknown outcome"),
-  onDamage: met("damage")
+  onDamage: met("damage"),
+  onCommitted: () => {}
 }
 
 const append = (spool: Spool, count: number) =>
@@ -80,7 +81,7 @@ test("a log that was given up behind what one table has is read from there, and 
           const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
           const result = yield* writer.flush(logOf(spool), spool.durable(), UNEVENTFUL)
           // The table of attributes has no rows, and so no watermark.
-          expect(result).toMatchObject({ position: spool.durable(), files: 2 })
+          expect(result).toMatchObject({ position: spool.durable(), rows: 200 + 67 })
           yield* spool.trim(result.position)
           return first
         })
@@ -144,12 +145,38 @@ test("a flush that fails has told of the conflicts and the unknown outcomes that
         catalog.fates.length > 0 ? Effect.void : Effect.fail(icebergError("Unavailable", "The catalog is away."))
       const { counts, events } = countingEvents()
       const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
-      const failed = yield* Effect.flip(
-        writer.flush(logOf(spool), spool.durable(), { ...events, onDamage: UNEVENTFUL.onDamage })
-      )
+      const failed = yield* Effect.flip(writer.flush(logOf(spool), spool.durable(), { ...UNEVENTFUL, ...events }))
 
       expect(failed.message).toBe("The catalog is away.")
       expect(counts).toEqual({ conflicts: 2, unknown: 1 })
+    })
+  ))
+
+test("what a flush wrote is told by whichever commits it, once", () =>
+  run(
+    Effect.gen(function* () {
+      const spool = yield* openLog(yield* temporaryFolder)
+      yield* append(spool, 4)
+      const catalog = new MemoryCatalog()
+      const committed: Array<Committed> = []
+      const events: FlushEvents = { ...UNEVENTFUL, onCommitted: (commit) => committed.push(commit) }
+      const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
+      // One of the two tables gets its commit.
+      let tries = 0
+      catalog.before = () =>
+        ++tries === 1 ? Effect.void : Effect.fail(icebergError("Unavailable", "The catalog is away."))
+      yield* Effect.flip(writer.flush(logOf(spool), spool.durable(), events))
+      expect(committed.length).toBe(1)
+
+      catalog.before = () => Effect.void
+      const { rows } = yield* writer.flush(logOf(spool), spool.durable(), events)
+      expect(committed.map((commit) => commit.rows).sort()).toEqual([2, 4])
+      expect(rows).toBe(committed[1]!.rows)
+      for (const { bytes, files, seconds } of committed) {
+        expect(files).toBe(1)
+        expect(bytes).toBeGreaterThan(1_000)
+        expect(seconds).toBeGreaterThan(0)
+      }
     })
   ))
 
@@ -178,10 +205,7 @@ test("whatever becomes of commits and whenever the writer is started anew, each 
           const ids: Array<string> = []
           const flush = Effect.gen(function* () {
             const result = yield* Effect.result(
-              writer.flush({ ...logOf(spool), oldest: done }, spool.durable(), {
-                ...SILENT,
-                onDamage: UNEVENTFUL.onDamage
-              })
+              writer.flush({ ...logOf(spool), oldest: done }, spool.durable(), { ...UNEVENTFUL, ...SILENT })
             )
             if (result._tag === "Success") done = result.success.position
             return result._tag === "Success"
