@@ -8,8 +8,17 @@ const sha512 = (text: string): string => Bun.SHA512.hash(text, "hex")
 /** Umami's `secret()`: the key of tokens and a part of every id, 128 hexadecimal digits. */
 export const secretHash = (appSecret: string): string => sha512(appSecret)
 
+/** Ids by what they were made of, of the payloads of one request: a batch has several of most visitors. */
+export type DerivedIds = Map<string, string>
+
 /** Umami's `uuid(...)`: version 5 in the DNS name space over the SHA-512 of all parts and the secret. */
-export const derivedUuid = (parts: string, secret: string): string => Bun.randomUUIDv5(sha512(parts + secret), "dns")
+const derivedUuid = (parts: string, secret: string, derived: DerivedIds | null): string => {
+  const known = derived?.get(parts)
+  if (known !== undefined) return known
+  const id = Bun.randomUUIDv5(sha512(parts + secret), "dns")
+  derived?.set(parts, id)
+  return id
+}
 
 /** The salt of the period that holds `time` (ms since the epoch), in this process's time zone; weeks start on Sunday. */
 export const sessionSalt = (time: number, rotation: SaltRotation): string => {
@@ -66,9 +75,15 @@ export const sessionIdOf = (
   ip: string,
   userAgent: string,
   salt: string,
-  secret: string
-): SessionId => derivedUuid(distinctId ? sourceId + distinctId : sourceId + ip + userAgent + salt, secret) as SessionId
+  secret: string,
+  derived: DerivedIds | null = null
+): SessionId =>
+  derivedUuid(distinctId ? sourceId + distinctId : sourceId + ip + userAgent + salt, secret, derived) as SessionId
 
 /** Umami's visit id of a session in a clock hour. */
-export const visitIdOf = (sessionId: SessionId, createdAt: number, secret: string): VisitId =>
-  derivedUuid(sessionId + visitSalt(createdAt), secret) as VisitId
+export const visitIdOf = (
+  sessionId: SessionId,
+  createdAt: number,
+  secret: string,
+  derived: DerivedIds | null = null
+): VisitId => derivedUuid(sessionId + visitSalt(createdAt), secret, derived) as VisitId

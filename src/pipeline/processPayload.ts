@@ -62,7 +62,7 @@ export const makeProcessPayload = Effect.gen(function* () {
     const admitted = admit(client, source, now, policy, limiter)
     if (Exit.isFailure(admitted)) return Exit.failCause(admitted.cause)
     const createdAt = resolveTime(payload, now)
-    const visit = resolveVisit(payload, source, client, claims, createdAt, now, policy)
+    const visit = resolveVisit(payload, source, client, claims, createdAt, now, policy, request.derived ?? null)
     const page =
       type === "performance" ? resolvePerformancePage(payload) : resolvePage(payload, policy.removeTrailingSlash)
     const flattened = flattenProperties(type === "performance" ? undefined : payload.data)

@@ -2,6 +2,7 @@ import type { Geo, Location } from "../ports/Geo.ts"
 import { normaliseAddress } from "./address.ts"
 import { type Device, parseAgent, resolveDevice } from "./agent.ts"
 import { resolveClientAddress } from "./clientIp.ts"
+import type { DerivedIds } from "./identity.ts"
 import { resolveLocation } from "./location.ts"
 import type { Policy } from "./Policy.ts"
 import type { Payload } from "./payload.ts"
@@ -10,6 +11,8 @@ import type { Payload } from "./payload.ts"
 export interface RequestContext {
   readonly headers: Headers
   readonly peer: string
+  /** Of a batch, those that were made for it so far. */
+  readonly derived?: DerivedIds
 }
 
 /** Who sent a payload. `ip` lives as long as the request: it is in nothing that is stored, logged or counted. */

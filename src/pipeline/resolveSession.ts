@@ -1,6 +1,6 @@
 import type { SessionId, VisitId } from "../domain/ids.ts"
 import type { Source } from "./findSite.ts"
-import { sessionIdOf, sessionSalt, visitIdOf } from "./identity.ts"
+import { type DerivedIds, sessionIdOf, sessionSalt, visitIdOf } from "./identity.ts"
 import { VISIT_LIFETIME_SECONDS } from "./limits.ts"
 import type { Policy } from "./Policy.ts"
 import type { Payload } from "./payload.ts"
@@ -33,7 +33,8 @@ export const resolveVisit = (
   token: Token | null,
   createdAt: number,
   now: number,
-  policy: Policy["Service"]
+  policy: Policy["Service"],
+  derived: DerivedIds | null
 ): Visit => {
   const salt = sessionSalt(createdAt, policy.saltRotation)
   const address = Bun.hash.xxHash32(client.ip, SEED)
@@ -50,7 +51,7 @@ export const resolveVisit = (
     : { sourceId: source.sent, distinctId: payload.id, userAgent: client.userAgent, salt, address }
   const sessionId = isSame
     ? (token!.sessionId as SessionId)
-    : sessionIdOf(source.sent, payload.id, client.ip, client.userAgent, salt, policy.secret)
+    : sessionIdOf(source.sent, payload.id, client.ip, client.userAgent, salt, policy.secret, derived)
   if (token !== null && token.sessionId === sessionId) token.origin = origin
   const seconds = Math.floor(now / 1000)
   const current = token !== null && token.sessionId === sessionId ? token : null
@@ -65,7 +66,7 @@ export const resolveVisit = (
   }
   return {
     sessionId,
-    visitId: visitIdOf(sessionId, createdAt, policy.secret),
+    visitId: visitIdOf(sessionId, createdAt, policy.secret, derived),
     visitStart: seconds,
     isKnown: current !== null,
     origin

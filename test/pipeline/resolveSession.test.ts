@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import fc from "fast-check"
-import { secretHash, sessionIdOf, sessionSalt } from "../../src/pipeline/identity.ts"
+import { type DerivedIds, secretHash, sessionIdOf, sessionSalt } from "../../src/pipeline/identity.ts"
 import type { Policy } from "../../src/pipeline/Policy.ts"
 import type { Payload } from "../../src/pipeline/payload.ts"
 import type { Client } from "../../src/pipeline/resolveClient.ts"
@@ -22,7 +22,12 @@ interface Visitor {
 
 const policy = { secret: SECRET, saltRotation: "month" } as Policy["Service"]
 
-const visitOf = ({ createdAt, distinctId, ip, sent, userAgent }: Visitor, sentToken: string | null, now = NOON) =>
+const visitOf = (
+  { createdAt, distinctId, ip, sent, userAgent }: Visitor,
+  sentToken: string | null,
+  now = NOON,
+  derived: DerivedIds | null = null
+) =>
   resolveVisit(
     { id: distinctId } as Payload,
     { sent, id: sent.toLowerCase(), kind: "website", rateLimit: null },
@@ -30,7 +35,8 @@ const visitOf = ({ createdAt, distinctId, ip, sent, userAgent }: Visitor, sentTo
     verifyToken(sentToken, sent, SECRET, now / 1_000),
     createdAt,
     now,
-    policy
+    policy,
+    derived
   )
 
 const tokenOf = (of: Visitor, { origin, sessionId, visitId, visitStart }: ReturnType<typeof visitOf>) =>
@@ -66,6 +72,17 @@ test("whatever token comes along, a session is the payload's own", () => {
       }
     }),
     { numRuns: 500 }
+  )
+})
+
+test("in a request of several payloads, each has the session and visit that it has alone", () => {
+  fc.assert(
+    fc.property(fc.array(visitor, { minLength: 1, maxLength: 12 }), (visitors) => {
+      const derived: DerivedIds = new Map()
+      for (const of of visitors) expect(visitOf(of, null, NOON, derived)).toEqual(visitOf(of, null))
+      expect(derived.size).toBeLessThanOrEqual(2 * visitors.length)
+    }),
+    { numRuns: 300 }
   )
 })
 

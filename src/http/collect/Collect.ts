@@ -238,7 +238,7 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
           note("BodyTooLarge", `more than ${maxItems} items`, undefined, exchange)
           return answer(answers.batchTooLong(maxItems))
         }
-        settleAll(items, { headers: request.headers, peer }, (settled) =>
+        settleAll(items, { headers: request.headers, peer, derived: new Map() }, (settled) =>
           finish(() =>
             respond(exchange, batchAnswer(settled, items, exchange), siteOf(field(items[0], "payload")), null)
           )
