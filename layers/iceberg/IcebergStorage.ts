@@ -13,7 +13,7 @@ import {
   STORAGE_QUEUE_EVENTS,
   STORAGE_TIMEOUT_SECONDS
 } from "../../src/domain/settings.ts"
-import { orElse } from "../../src/ports/answered.ts"
+import { tapFailure } from "../../src/ports/answered.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import { Storage } from "../../src/ports/Storage.ts"
 import { AppDatabase, DatabaseUrl } from "../postgres/Database.ts"
@@ -218,7 +218,7 @@ const storageOf = (
       if (session === null || stored.has(session.id)) return spool.append(encodeEvent(record, null, stamp()))
       // Those that come behind it go without: when it fails, they do too.
       stored.add(session.id)
-      return orElse(spool.append(encodeEvent(record, session, stamp())), () => stored.remove(session.id))
+      return tapFailure(spool.append(encodeEvent(record, session, stamp())), () => stored.remove(session.id))
     },
     saveIdentity: (record) => {
       note(record.session.siteId)

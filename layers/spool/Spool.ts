@@ -147,7 +147,6 @@ export const openSpool = Effect.fnUntraced(function* (
   /** Bytes of a record. */
   const longest = Math.min(MAX_RECORD, groupBytes - FRAME_HEAD)
   const common = Math.min(COMMON_RECORD, groupBytes >> 2)
-  const isAhead = options.ahead ?? true
   const attempt = <A>(work: () => Promise<A>) =>
     Effect.tryPromise({ try: work, catch: (error) => spoolFailure(folder, error) })
 
@@ -262,6 +261,9 @@ export const openSpool = Effect.fnUntraced(function* (
     return preparing
   }
   const hasRoomForFile = (): boolean => (starts.length + 1) * segmentBytes <= options.maxBytes
+  const prepareAhead = (): void => {
+    if ((options.ahead ?? true) && hasRoomForFile()) prepare()
+  }
   /** Room on the disk, with a file that waits to be used. */
   const diskBytes = () => (starts.length + (prepared === null ? 0 : 1)) * segmentBytes
 
@@ -294,7 +296,7 @@ export const openSpool = Effect.fnUntraced(function* (
       prepared = null
     }
     active = { file, start }
-    if (isAhead && hasRoomForFile()) prepare()
+    prepareAhead()
   }
 
   const fail = (group: Group, error: unknown): void => {
@@ -440,7 +442,7 @@ export const openSpool = Effect.fnUntraced(function* (
     return Effect.promise(() => giveUpNext().catch(() => {}))
   })
 
-  if (isAhead && hasRoomForFile()) prepare()
+  prepareAhead()
   writeGathered()
   // Whoever opens the log finds it as it was left; on a disk that does not let it, later.
   yield* Effect.promise(() => written).pipe(Effect.timeoutOption(options.timeoutMs))

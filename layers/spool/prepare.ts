@@ -16,7 +16,8 @@ export const writeAll = async (file: SpoolFile, bytes: Uint8Array, offset: numbe
 
 /**
  * A new file of zeros that are on the disk, so that syncing what is written into it later has no blocks to find and no size to note.
- * `pause` is given the part of it that is done, up to 1. It waits under a name of its own. One that can't be filled is removed, so that it takes no room from others.
+ * `pause` is given the part of it that is done, up to 1. It waits under a name of its own. One that can't be filled is removed, so
+ * that it takes no room from others.
  */
 export const prepareSegment = async (
   files: SpoolFiles,

@@ -36,7 +36,8 @@ export const replaceFile = async (files: SpoolFiles, name: string, text: string)
   await files.syncFolder()
 }
 
-const readText = (files: SpoolFiles, name: string): Promise<string | null> =>
+/** A small file; null when there is none of the name. */
+export const readText = (files: SpoolFiles, name: string): Promise<string | null> =>
   files.read(name).then(
     (bytes) => Buffer.from(bytes).toString(),
     (error: unknown) => {

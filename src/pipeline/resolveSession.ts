@@ -52,9 +52,9 @@ export const resolveVisit = (
   const sessionId = isSame
     ? (token!.sessionId as SessionId)
     : sessionIdOf(source.sent, payload.id, client.ip, client.userAgent, salt, policy.secret, derived)
-  if (token !== null && token.sessionId === sessionId) token.origin = origin
   const seconds = Math.floor(now / 1000)
   const current = token !== null && token.sessionId === sessionId ? token : null
+  if (current !== null) current.origin = origin
   if (current !== null && (createdAt !== now || seconds - current.iat <= VISIT_LIFETIME_SECONDS)) {
     return {
       sessionId,

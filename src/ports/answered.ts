@@ -33,7 +33,7 @@ export const observe = <A, E>(
 }
 
 /** An effect that is `answered` when the other one is, and does something when that failed. */
-export const orElse = <A, E>(effect: Effect.Effect<A, E>, failed: () => void): Effect.Effect<A, E> => {
+export const tapFailure = <A, E>(effect: Effect.Effect<A, E>, failed: () => void): Effect.Effect<A, E> => {
   if (!(REGISTER in effect)) return Effect.tapError(effect, () => Effect.sync(failed))
   const register = effect[REGISTER] as Register<A, E>
   return answered((resume) =>

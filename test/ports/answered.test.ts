@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { Cause, Effect, Exit } from "effect"
-import { answered, observe, orElse } from "../../src/ports/answered.ts"
+import { answered, observe, tapFailure } from "../../src/ports/answered.ts"
 
 /** The exit of an effect, and how many fibers it took. */
 const observed = <A, E>(effect: Effect.Effect<A, E>) => {
@@ -59,6 +59,6 @@ test.each([
   ["another effect's failure", Effect.delay(Effect.fail("no"), "1 millis"), 1, 1]
 ])("something is done when it failed: %s", async (_, effect: Effect.Effect<number, string>, times, fibers) => {
   let failed = 0
-  const after = await observed(orElse(effect, () => failed++))
+  const after = await observed(tapFailure(effect, () => failed++))
   expect([failed, after.fibers]).toEqual([times, fibers])
 })

@@ -17,6 +17,7 @@ import type { Environment } from "../../layers/settings/resolve.ts"
 import { folderFiles, type SpoolFiles } from "../../layers/spool/SpoolFiles.ts"
 import { DataType, type EventRecord, type Property, type SessionRecord } from "../../src/domain/Event.ts"
 import { Storage } from "../../src/ports/Storage.ts"
+import { filesWith } from "./filesWith.ts"
 import { type Stored, stored } from "./records.ts"
 
 export const LAKE_WORKER = new URL("../../src/lakeWorker.ts", import.meta.url)
@@ -25,22 +26,12 @@ export const LAKE_WORKER = new URL("../../src/lakeWorker.ts", import.meta.url)
 export class HeldFiles {
   #door: Deferred.Deferred<void> | undefined
 
-  readonly files = (folder: string): SpoolFiles => {
-    const files = folderFiles(folder)
-    return {
-      ...files,
-      create: async (name) => {
-        const file = await files.create(name)
-        return {
-          ...file,
-          sync: async () => {
-            if (this.#door !== undefined) await Effect.runPromise(Deferred.await(this.#door))
-            await file.sync()
-          }
-        }
-      }
+  readonly files = filesWith((file) => ({
+    sync: async () => {
+      if (this.#door !== undefined) await Effect.runPromise(Deferred.await(this.#door))
+      await file.sync()
     }
-  }
+  }))
 
   readonly hold: Effect.Effect<void, never, Scope.Scope> = Effect.asVoid(
     Effect.acquireRelease(

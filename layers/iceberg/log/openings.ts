@@ -1,5 +1,4 @@
-import { errorCode } from "../../../src/domain/errorCode.ts"
-import { replaceFile } from "../../spool/recover.ts"
+import { readText, replaceFile } from "../../spool/recover.ts"
 import type { SpoolFiles } from "../../spool/SpoolFiles.ts"
 
 /*
@@ -29,13 +28,7 @@ const parse = (text: string): ReadonlyArray<Opening> =>
 
 /** The openings of a log that were noted, and now this one. An earlier one that says no more than a later one is left out. */
 export const withOpening = async (files: SpoolFiles, opening: Opening): Promise<ReadonlyArray<Opening>> => {
-  const noted = await files.read(FILE).then(
-    (bytes) => Buffer.from(bytes).toString(),
-    (error: unknown) => {
-      if (errorCode(error) === "ENOENT") return ""
-      throw error
-    }
-  )
+  const noted = (await readText(files, FILE)) ?? ""
   return [...parse(noted).filter(({ position }) => position < opening.position), opening]
 }
 

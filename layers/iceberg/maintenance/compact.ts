@@ -2,7 +2,7 @@ import { Clock, Effect } from "effect"
 import type { Catalog, Table, TableName } from "../catalog/Catalog.ts"
 import { type IcebergError, icebergError } from "../IcebergError.ts"
 import { manifestSchema } from "../manifest/avroSchemas.ts"
-import type { DataFile, ManifestEntry } from "../manifest/DataFile.ts"
+import { bytesIn, type DataFile, type ManifestEntry, rowsIn } from "../manifest/DataFile.ts"
 import type { ManifestFile } from "../manifest/ManifestFile.ts"
 import { mergedMetrics } from "../manifest/mergedMetrics.ts"
 import { currentSchema, currentSnapshot, type PartitionSpec } from "../metadata/TableMetadata.ts"
@@ -66,9 +66,6 @@ const dayIndex = (spec: PartitionSpec): number | undefined => {
   const index = spec.fields.findIndex(({ transform }) => transform === "day")
   return index === -1 ? undefined : index
 }
-
-const rowsIn = (files: ReadonlyArray<DataFile>): number => files.reduce((sum, { recordCount }) => sum + recordCount, 0)
-const bytesIn = (files: ReadonlyArray<DataFile>): number => files.reduce((sum, { fileSize }) => sum + fileSize, 0)
 
 const timeOf = (file: DataFile, timeId: number): bigint => {
   const bound = file.lowerBounds?.get(timeId)

@@ -36,3 +36,8 @@ export interface ManifestEntry {
   readonly fileSequenceNumber: number | null
   readonly file: DataFile
 }
+
+export const rowsIn = (files: ReadonlyArray<DataFile>): number =>
+  files.reduce((sum, { recordCount }) => sum + recordCount, 0)
+export const bytesIn = (files: ReadonlyArray<DataFile>): number =>
+  files.reduce((sum, { fileSize }) => sum + fileSize, 0)

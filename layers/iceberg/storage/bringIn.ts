@@ -20,7 +20,8 @@ export type OpenedSpool = Pick<Spool, "folder" | "id" | "oldest" | "accepted">
 
 /**
  * Brings logs into the lake by its thread; to be asked for each log that was opened, before anything is added to it. Counts
- * commits and what they met, and tells of what is wrong with a log, once: be it that the flush that met it fails, and however often it is met.
+ * commits and what they met, and tells of what is wrong with a log, once: be it that the flush that met it fails, and however
+ * often it is met.
  */
 export const makeBringIn = Effect.fnUntraced(function* (
   thread: LakeThread,

@@ -1,6 +1,6 @@
 import { Clock, Effect } from "effect"
 import { type IcebergError, icebergError } from "../IcebergError.ts"
-import type { DataFile } from "../manifest/DataFile.ts"
+import { bytesIn, type DataFile } from "../manifest/DataFile.ts"
 import { hasLiveFiles, type ManifestFile } from "../manifest/ManifestFile.ts"
 import { newSnapshotId, type SnapshotChange } from "./commit.ts"
 import type { WritableTable } from "./ensureTable.ts"
@@ -48,7 +48,7 @@ const move = Effect.fnUntraced(function* (
           deletedFiles: 0,
           addedRecords: added?.manifest.addedRows ?? 0,
           deletedRecords: 0,
-          addedBytes: files.reduce((sum, file) => sum + file.fileSize, 0),
+          addedBytes: bytesIn(files),
           deletedBytes: 0,
           changedPartitions: partitions.size
         }

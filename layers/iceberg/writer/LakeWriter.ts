@@ -6,7 +6,7 @@ import type { Catalog, Table } from "../catalog/Catalog.ts"
 import { type IcebergError, icebergError } from "../IcebergError.ts"
 import { endBehind, type Opening } from "../log/openings.ts"
 import { decodeRecord } from "../log/records.ts"
-import type { DataFile } from "../manifest/DataFile.ts"
+import { bytesIn, type DataFile, rowsIn } from "../manifest/DataFile.ts"
 import { encodeParquet } from "../parquet/encode.ts"
 import { DAY_MS, PartitionedRows, type Rows } from "../parquet/rows.ts"
 import { LAKE_TABLES, type LakeTable, type LakeTableName } from "../schema.ts"
@@ -225,9 +225,9 @@ export const makeLakeWriter = ({ catalog, namespace }: LakeWriterOptions): LakeW
       )
       tables = { ...(tables ?? opened), [name]: { ...opened[name], table } }
       const committed: Committed = {
-        rows: prepared.files.reduce((sum, { recordCount }) => sum + recordCount, 0),
+        rows: rowsIn(prepared.files),
         files: prepared.files.length,
-        bytes: prepared.files.reduce((sum, { fileSize }) => sum + fileSize, 0),
+        bytes: bytesIn(prepared.files),
         seconds: Number((yield* Clock.currentTimeNanos) - began) / 1e9
       }
       rows += committed.rows

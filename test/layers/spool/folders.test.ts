@@ -16,10 +16,10 @@ import { Effect, Exit, Scope } from "effect"
 import { claimSpool, listSpools } from "../../../layers/spool/claim.ts"
 import { readRecords } from "../../../layers/spool/readRecords.ts"
 import { openSpool, type Spool, type SpoolOptions } from "../../../layers/spool/Spool.ts"
-import { folderFiles, type SpoolFiles } from "../../../layers/spool/SpoolFiles.ts"
 import type { Damage } from "../../../layers/spool/scan.ts"
 import { segmentStarts } from "../../../layers/spool/segments.ts"
 import { eventually, until } from "../../support/eventually.ts"
+import { filesWith } from "../../support/filesWith.ts"
 import { guardFolder } from "../../support/guard.ts"
 import { Program } from "../../support/Program.ts"
 import type { ReadAnswer, ReadRequest } from "../../support/readingWorker.ts"
@@ -348,23 +348,13 @@ const heldFiles = () => {
   let release = () => {}
   let released = Promise.resolve()
   let passed = 0
-  const files = (folder: string): SpoolFiles => {
-    const real = folderFiles(folder)
-    return {
-      ...real,
-      create: async (name) => {
-        const file = await real.create(name)
-        return {
-          ...file,
-          sync: async () => {
-            if (isHeld) await released
-            await file.sync()
-            passed++
-          }
-        }
-      }
+  const files = filesWith((file) => ({
+    sync: async () => {
+      if (isHeld) await released
+      await file.sync()
+      passed++
     }
-  }
+  }))
   return {
     files,
     /** Syncs that are over. */
@@ -447,22 +437,12 @@ test("a file that is prepared slowly holds up neither the end nor the records", 
   await withSpool(folder, (spool) => spool.append("one"), {
     segmentBytes: 64 << 20,
     maxBytes: 1 << 30,
-    files: (path) => {
-      const real = folderFiles(path)
-      return {
-        ...real,
-        create: async (name) => {
-          const file = await real.create(name)
-          return {
-            ...file,
-            write: (bytes, offset) => {
-              if (name === "next.tmp" && bytes.length > 1_000) zeros += bytes.length
-              return file.write(bytes, offset)
-            }
-          }
-        }
+    files: filesWith((file, name) => ({
+      write: (bytes, offset) => {
+        if (name === "next.tmp" && bytes.length > 1_000) zeros += bytes.length
+        return file.write(bytes, offset)
       }
-    }
+    }))
   })
   // The first file whole, and of the second one what came about meanwhile.
   expect(zeros).toBeGreaterThanOrEqual(64 << 20)
@@ -610,16 +590,10 @@ test("an owner that appends nothing prepares no file unless it is to", async () 
   const folder = newFolder()
   await withSpool(folder, () => Effect.void)
   let created = 0
-  const files: typeof folderFiles = (path) => {
-    const real = folderFiles(path)
-    return {
-      ...real,
-      create: (name) => {
-        created++
-        return real.create(name)
-      }
-    }
-  }
+  const files = filesWith(() => {
+    created++
+    return {}
+  })
   const open = (ahead: boolean) =>
     withSpool(folder, () => (ahead ? eventually("a file is prepared", () => created > 0) : Effect.void), {
       ahead,
@@ -708,19 +682,9 @@ test("everything accepted is answered when the log has settled, with the first f
         expect(contentOf(spool)).toEqual({ texts: ["one", "two", "four"], damages: [] })
       }),
     {
-      files: (path) => {
-        const real = folderFiles(path)
-        return {
-          ...real,
-          create: async (name) => {
-            const file = await real.create(name)
-            return {
-              ...file,
-              sync: () => (fails ? Promise.reject(Object.assign(new Error("no"), { code: "EIO" })) : file.sync())
-            }
-          }
-        }
-      }
+      files: filesWith((file) => ({
+        sync: () => (fails ? Promise.reject(Object.assign(new Error("no"), { code: "EIO" })) : file.sync())
+      }))
     }
   )
 })
@@ -744,20 +708,10 @@ test.skipIf(!existsSync(OPEN_FILES))("no file stays open: not after changes of f
           yield* spool.trim(spool.durable())
         }),
       {
-        files: (path) => {
-          const real = folderFiles(path)
-          return {
-            ...real,
-            create: async (name) => {
-              const file = await real.create(name)
-              return {
-                ...file,
-                write: (bytes, offset) =>
-                  failing ? Promise.reject(Object.assign(new Error("no"), { code: "EIO" })) : file.write(bytes, offset)
-              }
-            }
-          }
-        }
+        files: filesWith((file) => ({
+          write: (bytes, offset) =>
+            failing ? Promise.reject(Object.assign(new Error("no"), { code: "EIO" })) : file.write(bytes, offset)
+        }))
       }
     )
   await live()

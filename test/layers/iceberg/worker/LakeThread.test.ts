@@ -32,15 +32,13 @@ const CONFIG: LakeConfig = {
   databaseUrl: "postgres://nobody@127.0.0.1:1/none"
 }
 
+const openLog = (name: string) =>
+  openSpool({ folder: join(folder, name), maxPending: 100, maxBytes: 2 ** 30, timeoutMs: 10_000 })
+
 test("a call that fails has told before of what it met", () =>
   run(
     Effect.gen(function* () {
-      const spool = yield* openSpool({
-        folder: join(folder, "damaged"),
-        maxPending: 100,
-        maxBytes: 2 ** 30,
-        timeoutMs: 10_000
-      })
+      const spool = yield* openLog("damaged")
       yield* spool.append(encodeEvent(event(), null, Date.now()))
       const from = spool.durable()
       yield* spool.append(encodeEvent(event(), null, Date.now()))
@@ -67,12 +65,7 @@ test(
   () =>
     run(
       Effect.gen(function* () {
-        const spool = yield* openSpool({
-          folder: join(folder, "spool"),
-          maxPending: 100,
-          maxBytes: 2 ** 30,
-          timeoutMs: 10_000
-        })
+        const spool = yield* openLog("spool")
         const records = Array.from({ length: 5 }, () => event())
         for (const record of records) yield* spool.append(encodeEvent(record, record.session, Date.now()))
         const thread = yield* makeLakeThread(ENTRY, CONFIG)
