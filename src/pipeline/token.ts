@@ -28,6 +28,9 @@ export interface Token extends TokenClaims {
 /** `{"alg":"HS256","typ":"JWT"}` */
 const HEADER = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 
+/** RFC 7515's compact form: such a text may stand in JSON and in a header as it is. */
+const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/
+
 /** base64url of the HMAC-SHA256; the key is the secret hash's 128 digits as text. The same bytes as jose's. */
 const signature = (signingInput: string, key: string): string =>
   new Bun.CryptoHasher("sha256", key).update(signingInput).digest("base64url")
@@ -76,7 +79,7 @@ export const verifyToken = (token: string | null, sourceId: string, key: string,
 /** A token of this key, however old it is and whosever. */
 const genuineToken = (text: string, key: string): Token | null => {
   const end = text.lastIndexOf(".")
-  if (!text.startsWith(HEADER) || text.charCodeAt(HEADER.length) !== 46 || end <= HEADER.length) return null
+  if (!COMPACT.test(text) || !text.startsWith(HEADER) || end <= HEADER.length) return null
   if (!isSame(text.slice(end + 1), signature(text.slice(0, end), key))) return null
   const claims = claimsOf(text.slice(HEADER.length + 1, end))
   if (claims === null) return null

@@ -26,6 +26,7 @@ import * as answers from "./answers.ts"
 import { BodyFailure, BodyReader } from "./body.ts"
 import { Cors } from "./cors.ts"
 import { countAccepted, rejectedBy } from "./metrics.ts"
+import { makeTurn } from "./turn.ts"
 
 /** Requests that may be answered at the same time; past it clients get 503 at once. Each holds a body and a socket. */
 const MAX_REQUESTS_IN_FLIGHT = 20_000
@@ -70,6 +71,7 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       Effect.sync(() => new BodyReader(settings.get(BODY_TIMEOUT_SECONDS) * 1000)),
       (open) => Effect.sync(() => open.close())
     )
+    const turn = makeTurn()
     let inFlight = 0
     let draining = false
 
@@ -79,7 +81,7 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       siteId: string | null,
       token: string | null
     ): Response => {
-      const text = JSON.stringify(answer.body)
+      const text = typeof answer.body === "string" ? answer.body : JSON.stringify(answer.body)
       const response = new Response(compress(exchange, text), {
         status: answer.status,
         headers: cors.headers(siteId, exchange.request.headers.get("origin"), true)
@@ -115,7 +117,7 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
     }
 
     /** What did not get into the storage, as an answer; it is noted here. */
-    const refused = (exit: Exit.Failure<Accepted, Rejection>, body: unknown, exchange: Exchange): answers.Answer => {
+    const refused = (exit: Exit.Failure<Accepted, Rejection>, body: unknown, exchange: Exchange): answers.Refusal => {
       const rejection = Cause.findErrorOption(exit.cause)
       if (rejection._tag === "Some") {
         note(rejection.value._tag, answers.rejectionDetail(rejection.value), body, exchange)
@@ -169,11 +171,13 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
         }
         reader.read(request, limit, (body) => {
           if (body instanceof BodyFailure) return finish(() => failedBody(body, exchange, limit, expected))
-          try {
-            answer(body, exchange, finish)
-          } catch (defect) {
-            finish(() => unexpected(defect, exchange))
-          }
+          turn(() => {
+            try {
+              answer(body, exchange, finish)
+            } catch (defect) {
+              finish(() => unexpected(defect, exchange))
+            }
+          })
         })
       })
 
