@@ -2,8 +2,9 @@ import type { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted, References } from "effect"
 import { open } from "../../layers/postgres/connect.ts"
 import { migrate } from "../../layers/postgres/migrate.ts"
-import { encodeEvent, INSERT_EVENTS, INSERT_EVENTS_AGAIN, joinEvents } from "../../layers/postgres/storage/batch.ts"
+import { eventParameters, eventRows, INSERT_EVENTS, INSERT_EVENTS_AGAIN } from "../../layers/postgres/storage/batch.ts"
 import { ensureMonth } from "../../layers/postgres/storage/months.ts"
+import { makeRowTypes } from "../../layers/postgres/storage/rows.ts"
 import type { Case } from "../support/Bench.ts"
 import { microseconds } from "../support/report.ts"
 import { records } from "./records.ts"
@@ -49,22 +50,24 @@ export const storage: Case = async ({ databaseUrl, short }) => {
   const measured = await Effect.runPromise(
     withDatabase(databaseUrl, (sql) =>
       Effect.gen(function* () {
+        const rowTypes = makeRowTypes(sql)
         const empty = yield* Effect.forEach(TABLES, (table) => size(sql, table))
         const write = Effect.fnUntraced(function* (statement: string) {
-          let encoding = 0
+          let cpu = 0
           let writing = 0
           for (let batch = 0; batch < batches; batch++) {
             const made = records(BATCH, Date.now())
+            const before = process.cpuUsage()
             const started = performance.now()
-            const { parameters } = joinEvents(made.map(encodeEvent), () => false)
-            const encoded = performance.now()
-            yield* sql.unsafe(statement, parameters)
-            encoding += encoded - started
-            writing += performance.now() - encoded
+            const rows = eventRows(made, () => false)
+            yield* rowTypes.use((parameter) => sql.unsafe(statement, eventParameters(rows, parameter)))
+            writing += performance.now() - started
+            const used = process.cpuUsage(before)
+            cpu += (used.user + used.system) / 1_000
           }
-          return { encoding, writing }
+          return { cpu, writing }
         })
-        const { encoding, writing } = yield* write(INSERT_EVENTS)
+        const { cpu, writing } = yield* write(INSERT_EVENTS)
         const sizes = yield* Effect.forEach(TABLES, (table, index) =>
           Effect.map(size(sql, table), (bytes) => (bytes - empty[index]!) / events)
         )
@@ -98,7 +101,7 @@ export const storage: Case = async ({ databaseUrl, short }) => {
         for (let batch = 1; batch <= batches; batch++) yield* sql.unsafe(`WITH ${copy} SELECT 1`, [batch])
         const copying = performance.now() - started
         const again = yield* write(INSERT_EVENTS_AGAIN)
-        return { encoding, writing, again: again.writing, copying, sizes }
+        return { cpu, writing, again: again.writing, copying, sizes }
       })
     ).pipe(Effect.provideService(References.MinimumLogLevel, "Warn"))
   )
@@ -107,7 +110,7 @@ export const storage: Case = async ({ databaseUrl, short }) => {
   const ratio = measured.writing / measured.copying
   return [
     {
-      what: `a statement of ${BATCH} events, one connection (encoding them takes ${microseconds(each(measured.encoding))} each)`,
+      what: `a statement of ${BATCH} events, one connection (of it ${microseconds(each(measured.cpu))} each in the process that sends it)`,
       value: `${microseconds(each(measured.writing))} an event`,
       against: `the same rows copied inside the server: ${microseconds(each(measured.copying))}`,
       ratio,

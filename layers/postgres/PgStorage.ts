@@ -1,6 +1,7 @@
+import type { PgTypes } from "@effect/sql-pg"
 import { Clock, type Context, Effect, Layer } from "effect"
 import type { SqlError } from "effect/sql"
-import type { IdentityRecord, SessionRecord } from "../../src/domain/Event.ts"
+import type { EventRecord, IdentityRecord, SessionRecord } from "../../src/domain/Event.ts"
 import { StorageError } from "../../src/domain/StorageError.ts"
 import {
   STORAGE_BATCH_SIZE,
@@ -16,20 +17,21 @@ import { StoredSessions } from "../storage/StoredSessions.ts"
 import { WriterDatabase } from "./Database.ts"
 import { sqlCode, sqlMessage } from "./sqlErrors.ts"
 import {
-  type EncodedEvent,
-  encodeEvent,
-  encodeIdentities,
+  eventParameters,
+  eventRows,
   eventSize,
   INSERT_EVENTS,
   INSERT_EVENTS_AGAIN,
+  identityParameters,
+  identityRows,
   identitySize,
-  joinEvents,
   UNIQUE_VIOLATION,
   UPSERT_IDENTITIES
 } from "./storage/batch.ts"
 import { makeGroupCommit, type Outcome } from "./storage/GroupCommit.ts"
 import { batchRecords, commitSeconds, failedWrites, poolSize } from "./storage/metrics.ts"
 import { makeMonths } from "./storage/months.ts"
+import { makeRowTypes, type RowParameter } from "./storage/rows.ts"
 import { within } from "./within.ts"
 
 /** The port's promise. */
@@ -74,17 +76,19 @@ export const PgStorage: Layer.Layer<Storage, never, WriterDatabase | Settings> =
       }
     }
 
+    const rowTypes = makeRowTypes(sql)
     /** One statement, its own transaction; the sessions in it count as stored once it is committed. */
     const write = (
       statement: string,
-      {
-        parameters,
-        sessions
-      }: { readonly parameters: ReadonlyArray<string>; readonly sessions: ReadonlyArray<SessionRecord> }
+      sessions: ReadonlyArray<SessionRecord>,
+      parameters: (parameter: RowParameter) => ReadonlyArray<PgTypes.Parameter>
     ): Effect.Effect<void, SqlError.SqlError> => {
-      const insert = Effect.map(sql.unsafe(statement, parameters), () => {
-        for (const session of sessions) stored.add(session.id)
-      })
+      const insert = Effect.map(
+        rowTypes.use((parameter) => sql.unsafe(statement, parameters(parameter))),
+        () => {
+          for (const session of sessions) stored.add(session.id)
+        }
+      )
       const before = months.before(now())
       return before === null ? insert : Effect.andThen(before, insert)
     }
@@ -94,22 +98,27 @@ export const PgStorage: Layer.Layer<Storage, never, WriterDatabase | Settings> =
       timeoutMs: get(STORAGE_TIMEOUT_SECONDS) * 1_000,
       onOutcome
     }
-    const events = yield* makeGroupCommit<EncodedEvent>(backlog, {
+    const events = yield* makeGroupCommit<EventRecord>(backlog, {
       ...limits,
       inFlight: get(STORAGE_IN_FLIGHT),
-      write: (encoded) => {
-        const batch = joinEvents(encoded, (id) => stored.has(id))
+      write: (records) => {
+        const rows = eventRows(records, (id) => stored.has(id))
+        const insert = (statement: string) =>
+          write(statement, rows.sessions, (parameter) => eventParameters(rows, parameter))
         return Effect.catchIf(
-          write(INSERT_EVENTS, batch),
+          insert(INSERT_EVENTS),
           (error) => sqlCode(error) === UNIQUE_VIOLATION,
-          () => write(INSERT_EVENTS_AGAIN, batch)
+          () => insert(INSERT_EVENTS_AGAIN)
         )
       }
     })
     const identities = yield* makeGroupCommit<IdentityRecord>(backlog, {
       ...limits,
       inFlight: 1,
-      write: (records) => write(UPSERT_IDENTITIES, encodeIdentities(records))
+      write: (records) => {
+        const rows = identityRows(records)
+        return write(UPSERT_IDENTITIES, rows.sessions, (parameter) => identityParameters(rows, parameter))
+      }
     })
     yield* months.before(now()) ?? Effect.void
     poolSize.updateUnsafe(get(STORAGE_IN_FLIGHT) + 1, context)
@@ -136,10 +145,7 @@ export const PgStorage: Layer.Layer<Storage, never, WriterDatabase | Settings> =
     )
 
     return Storage.of({
-      saveEvent: (record) => {
-        const encoded = encodeEvent(record)
-        return events.save(encoded, eventSize(encoded))
-      },
+      saveEvent: (record) => events.save(record, eventSize(record)),
       saveIdentity: (record) => identities.save(record, identitySize(record)),
       flush: backlog.flush,
       ping,

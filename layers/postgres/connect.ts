@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs"
-import { PgClient } from "@effect/sql-pg"
+import { PgClient, PgTypes } from "@effect/sql-pg"
 import { Effect, Layer, Redacted, Schedule, type Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import type { SqlError } from "effect/sql"
@@ -62,6 +62,7 @@ const connection = (
         url,
         ...tlsOf(query),
         applicationName: "footfall",
+        types: PgTypes.makeRegistry(),
         connectTimeout: CONNECT_TIMEOUT,
         keepAlive: KEEP_ALIVE,
         prepare: !pooled,

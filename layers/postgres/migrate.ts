@@ -5,6 +5,7 @@ import control from "../../migrations/0001_control.sql" with { type: "text" }
 import events from "../../migrations/0002_events.sql" with { type: "text" }
 import views from "../../migrations/0003_views.sql" with { type: "text" }
 import lake from "../../migrations/0004_lake.sql" with { type: "text" }
+import rows from "../../migrations/0005_rows.sql" with { type: "text" }
 import { StartError } from "../../src/domain/StartError.ts"
 import { sqlCode, sqlMessage } from "./sqlErrors.ts"
 
@@ -20,7 +21,8 @@ export const MIGRATIONS: ReadonlyArray<Migration> = [
   { name: "0001_control", sql: control },
   { name: "0002_events", sql: events },
   { name: "0003_views", sql: views },
-  { name: "0004_lake", sql: lake }
+  { name: "0004_lake", sql: lake },
+  { name: "0005_rows", sql: rows }
 ]
 
 /** All processes of an instance contend for this one; any fixed number will do. */
