@@ -7,10 +7,14 @@ import { failureOf } from "./failure.ts"
 
 /** A batch's parameters are built in memory at once: this many estimated bytes, however few records that are. */
 const BATCH_BYTES = 4 << 20
+/**
+ * Beside batches that are on their way, another one begins when so many records wait, and with each sweep: a commit costs a server as much for a few as for a hundred.
+ */
+const BESIDE_RECORDS = 96
 /** Waits between attempts double from the first to the second figure: a restarting server is back in a second or two. */
 const FIRST_RETRY_MS = 25
 const LAST_RETRY_MS = 500
-/** How late a waiter may be answered after its deadline. */
+/** How late a waiter may be answered after its deadline, and how long one at most waits for company. */
 const SWEEP_MS = 100
 
 /** A batch that is committed, with the time it took from its first byte; or why a write failed. */
@@ -48,8 +52,8 @@ interface Entry<A> {
 const unavailable = (message: string) => new StorageError({ reason: "Unavailable", message })
 
 /**
- * Group commit: while batches are being written, records gather for the next one. Nothing waits on purpose, a batch is what
- * arrived in the meantime. Every record is answered by its deadline, even if its batch hangs; a hanging batch keeps its place
+ * Group commit: while a batch is being written, records gather for the next one; when they are many, the next one does not wait
+ * for it. Every record is answered by its deadline, even if its batch hangs; a hanging batch keeps its place
  * among those in flight, so that never more than those are held in memory. After a lost connection the same batch is tried
  * again until the deadline. A batch that can't be stored for its data is halved until the culprits stand alone. When the
  * scope closes, what was accepted is written or answered first.
@@ -138,9 +142,9 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
     return all
   }
 
-  const writeWaiting = (): void => {
+  const writeWaiting = (beside = BESIDE_RECORDS): void => {
     scheduled = false
-    while (queue.length > 0 && batches.size < options.inFlight) {
+    while (batches.size < options.inFlight && queue.length >= (batches.size === 0 ? 1 : beside)) {
       const entries = takeBatch()
       const fiber = fork(commit(entries))
       batches.set(fiber, entries)
@@ -163,6 +167,8 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
         for (const entries of batches.values()) {
           for (const entry of entries) if (entry.deadline <= now) answer(entry, late)
         }
+        // The batches that these let go first may be hanging.
+        writeWaiting(1)
       })
     ),
     Effect.forever,
@@ -184,7 +190,9 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
         if (!backlog.hasRoom(bytes)) return resume(Exit.fail(overloaded))
         const deadline = lately + options.timeoutMs
         queue.push({ record, bytes, number: backlog.add(bytes), deadline, resume, answered: false })
-        if (!scheduled && batches.size < options.inFlight) {
+        if (batches.size >= options.inFlight) return
+        if (queue.length >= BESIDE_RECORDS) writeWaiting()
+        else if (!scheduled) {
           scheduled = true
           setImmediate(writeWaiting)
         }
