@@ -71,6 +71,7 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
   const overloaded = new StorageError({ reason: "Overloaded", message: "Too many records wait to be written." })
   const late = unavailable(`No commit within ${options.timeoutMs / 1_000} s.`)
   const stopping = unavailable("The collector is stopping.")
+  const besideRecords = Math.min(BESIDE_RECORDS, options.batchSize)
   const batches = new Map<Fiber.Fiber<void>, ReadonlyArray<Entry<A>>>()
   let queue: Array<Entry<A>> = []
   let scheduled = false
@@ -142,7 +143,7 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
     return all
   }
 
-  const writeWaiting = (beside = BESIDE_RECORDS): void => {
+  const writeWaiting = (beside = besideRecords): void => {
     scheduled = false
     while (batches.size < options.inFlight && queue.length >= (batches.size === 0 ? 1 : beside)) {
       const entries = takeBatch()
@@ -191,7 +192,8 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
         const deadline = lately + options.timeoutMs
         queue.push({ record, bytes, number: backlog.add(bytes), deadline, resume, answered: false })
         if (batches.size >= options.inFlight) return
-        if (queue.length >= BESIDE_RECORDS) writeWaiting()
+        // Enough of them do not wait until all sockets were read, but until who gives them has no more.
+        if (queue.length === besideRecords) queueMicrotask(writeWaiting)
         else if (!scheduled) {
           scheduled = true
           setImmediate(writeWaiting)

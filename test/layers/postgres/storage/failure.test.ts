@@ -31,7 +31,7 @@ describe("a failed write", () => {
     ["22001", "a text is too long"],
     ["22003", "a number is out of range"],
     ["22008", "a time is out of range"],
-    ["22021", "a text is not valid UTF-8"],
+    ["22021", "a text holds NUL or is not valid UTF-8"],
     ["22P02", "an id is not a UUID, or a value of the wrong type"],
     ["22P05", "a text holds a character that can't be stored"],
     ["23502", "a value is missing"],
