@@ -40,6 +40,16 @@ const bareEnvironment = (): Record<string, string> => {
   )
 }
 
+/** What `bun run collector` sets for the runtime before it starts. */
+const runtimeOptions = async (): Promise<Record<string, string>> => {
+  const { scripts } = (await Bun.file(join(ROOT, "package.json")).json()) as {
+    readonly scripts: Record<string, string>
+  }
+  const options = [...scripts["collector"]!.matchAll(/\b(BUN_JSC_\w+)=\$\{\1:-(\w+)\}/g)]
+  if (options.length === 0) throw new Error("package.json's collector sets no option of the runtime")
+  return Object.fromEntries(options.map(([, name, value]) => [name!, value!]))
+}
+
 /** A port of the loopback interface that nobody listens on. */
 export const freePort = (): number => {
   const probe = Bun.listen({ hostname: HOSTNAME, port: 0, socket: { data: () => {} } })
@@ -70,11 +80,12 @@ export const startServer = async (
   options: ServerOptions,
   firstRequest: (origin: string) => Promise<Response> = (origin) => fetch(`${origin}/livez`)
 ): Promise<Server> => {
+  const runtime = await runtimeOptions()
   const port = freePort()
   const startedAt = performance.now()
   const child = Bun.spawn([process.execPath, ...options.run], {
     cwd: ROOT,
-    env: { ...bareEnvironment(), HOST: HOSTNAME, LOG_LEVEL: "warn", ...options.env, PORT: String(port) },
+    env: { ...runtime, ...bareEnvironment(), HOST: HOSTNAME, LOG_LEVEL: "warn", ...options.env, PORT: String(port) },
     stdio: ["ignore", "ignore", "inherit"]
   })
   const stop = async () => {
