@@ -106,8 +106,14 @@ const uuid = (sink: Sink, value: string): void => {
   sink.int32((quarter(value, 28) << 16) | quarter(value, 32))
 }
 
+/** Columns of each type: the server refuses a row that has not as many. */
+const SESSION_COLUMNS = 17
+const SESSION_DATA_COLUMNS = 8
+const EVENT_COLUMNS = 33
+const EVENT_DATA_COLUMNS = 10
+
 const sessionRow = (sink: Sink, row: SessionRecord): void => {
-  sink.int32(17)
+  sink.int32(SESSION_COLUMNS)
   time(sink, row.createdAt)
   uuid(sink, row.id)
   uuid(sink, row.siteId)
@@ -128,7 +134,7 @@ const sessionRow = (sink: Sink, row: SessionRecord): void => {
 }
 
 const eventRow = (sink: Sink, row: EventRecord): void => {
-  sink.int32(33)
+  sink.int32(EVENT_COLUMNS)
   time(sink, row.createdAt)
   uuid(sink, row.id)
   uuid(sink, row.siteId)
@@ -171,7 +177,7 @@ export interface EventData {
 }
 
 const eventDataRow = (sink: Sink, { event, property }: EventData): void => {
-  sink.int32(10)
+  sink.int32(EVENT_DATA_COLUMNS)
   time(sink, event.createdAt)
   uuid(sink, event.id)
   uuid(sink, event.siteId)
@@ -192,7 +198,7 @@ export interface SessionData {
 }
 
 const sessionDataRow = (sink: Sink, { createdAt, property, session }: SessionData): void => {
-  sink.int32(8)
+  sink.int32(SESSION_DATA_COLUMNS)
   time(sink, createdAt)
   uuid(sink, session.id)
   uuid(sink, session.siteId)
