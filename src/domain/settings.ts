@@ -209,7 +209,7 @@ export const STORAGE_IN_FLIGHT = define(
   "1 to 16",
   whole(1, 16),
   2,
-  "Batches written at the same time, each on a connection of its own."
+  "Batches written at the same time, each on a connection of its own. Beside others one begins with 96 records, or after 0.1 s."
 )
 export const STORAGE_QUEUE_EVENTS = define(
   "Storage",

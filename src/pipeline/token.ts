@@ -79,7 +79,7 @@ export const verifyToken = (token: string | null, sourceId: string, key: string,
 /** A token of this key, however old it is and whosever. */
 const genuineToken = (text: string, key: string): Token | null => {
   const end = text.lastIndexOf(".")
-  if (!COMPACT.test(text) || !text.startsWith(HEADER) || end <= HEADER.length) return null
+  if (!COMPACT.test(text) || !text.startsWith(`${HEADER}.`) || end <= HEADER.length) return null
   if (!isSame(text.slice(end + 1), signature(text.slice(0, end), key))) return null
   const claims = claimsOf(text.slice(HEADER.length + 1, end))
   if (claims === null) return null
