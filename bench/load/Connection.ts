@@ -1,8 +1,34 @@
-/** A complete answer: its status, and the text that it came as (latin1), with where the body begins. */
+/** A complete answer: its status, and the text that it came as (latin1), to be asked for at once, with where the body begins. */
 export interface Answer {
   readonly status: number
-  readonly text: string
+  readonly text: () => string
   readonly bodyAt: number
+}
+
+/** Where the parts of an answer lie. A server's answers are all alike, so the next one is only looked at in these places. */
+interface Layout {
+  readonly size: number
+  readonly headEnd: number
+  readonly lengthAt: number
+  /** `Content-Length`'s digits and what follows them. */
+  readonly length: string
+}
+
+let layout: Layout = { size: -1, headEnd: 0, lengthAt: 0, length: "" }
+
+const CR = 13
+const LF = 10
+const ZERO = 48
+
+const isLaidOut = (bytes: Buffer, { headEnd, length, lengthAt, size }: Layout): boolean => {
+  if (bytes.length !== size) return false
+  if (bytes[headEnd] !== CR || bytes[headEnd + 1] !== LF || bytes[headEnd + 2] !== CR || bytes[headEnd + 3] !== LF) {
+    return false
+  }
+  for (let index = 0; index < length.length; index++) {
+    if (bytes[lengthAt + index] !== length.charCodeAt(index)) return false
+  }
+  return true
 }
 
 export interface ConnectionEvents {
@@ -65,6 +91,13 @@ export class Connection {
   }
 
   #receive(bytes: Buffer): void {
+    if (this.#received === "" && isLaidOut(bytes, layout)) {
+      const bodyAt = layout.headEnd + 4
+      const status = (bytes[9]! - ZERO) * 100 + (bytes[10]! - ZERO) * 10 + (bytes[11]! - ZERO)
+      this.#inFlight = false
+      this.#events.answered(this, { status, text: () => bytes.toString("latin1"), bodyAt })
+      return
+    }
     const text = this.#received === "" ? bytes.toString("latin1") : this.#received + bytes.toString("latin1")
     const headEnd = text.indexOf("\r\n\r\n")
     if (headEnd === -1) {
@@ -72,18 +105,20 @@ export class Connection {
       return
     }
     const bodyAt = headEnd + 4
-    const length = contentLength(text, headEnd)
+    const lengthAt = contentLengthAt(text, headEnd)
+    const length = lengthAt === null ? null : Number.parseInt(text.slice(lengthAt, lengthAt + 10), 10)
     if (length !== null && text.length < bodyAt + length) {
       this.#received = text
       return
     }
-    if (length === null || text.length > bodyAt + length) {
+    if (lengthAt === null || length === null || text.length > bodyAt + length) {
       this.#lose()
       return
     }
+    layout = { size: text.length, headEnd, lengthAt, length: `${length}\r\n` }
     this.#received = ""
     this.#inFlight = false
-    this.#events.answered(this, { status: Number(text.slice(9, 12)), text, bodyAt })
+    this.#events.answered(this, { status: Number(text.slice(9, 12)), text: () => text, bodyAt })
   }
 
   #lose(): void {
@@ -97,8 +132,9 @@ export class Connection {
   }
 }
 
-const contentLength = (text: string, headEnd: number): number | null => {
+/** Where the digits of `Content-Length` are. */
+const contentLengthAt = (text: string, headEnd: number): number | null => {
   let at = text.indexOf("ontent-Length: ")
   if (at === -1) at = text.indexOf("ontent-length: ")
-  return at === -1 || at > headEnd ? null : Number.parseInt(text.slice(at + 15, at + 25), 10)
+  return at === -1 || at > headEnd ? null : at + 15
 }

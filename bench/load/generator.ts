@@ -24,15 +24,22 @@ const withLength = (body: string) => `\r\nContent-Length: ${Buffer.byteLength(bo
 const bodies = events.map((body) => Buffer.from(withLength(body)))
 const batchHead = `POST ${config.path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: example-backend/1.0\r\nContent-Type: application/json`
 
-/** A connection's visitor and the token that the server gave it. */
+/** A connection's visitor, whose head stands in the request with the token that the server gave it. */
 interface Seat {
   visitor: Visitor
-  token: string
+  hasToken: boolean
   readonly request: Buffer
+  /** Bytes of the head, the token's included. */
+  head: number
 }
 
 const seats = new Map<Connection, Seat>()
-const newVisitor = () => visitor(random, config.path, host)
+
+const take = (seat: Seat): void => {
+  seat.visitor = visitor(random, config.path, host)
+  seat.hasToken = false
+  seat.head = seat.request.write(seat.visitor.head, 0, "latin1")
+}
 
 const histogram = new Histogram()
 let statuses: Record<string, number> = {}
@@ -48,17 +55,11 @@ const send = (connection: Connection, intendedAt: number) => {
     return connection.send(request, request.length, intendedAt)
   }
   const seat = seats.get(connection)!
-  if (seat.visitor.events-- === 0) {
-    seat.visitor = newVisitor()
-    seat.visitor.events--
-    seat.token = ""
-  }
-  const { request } = seat
-  let length = request.write(seat.visitor.head, 0, "latin1")
-  length += request.write(seat.token, length, "latin1")
+  if (seat.visitor.events === 0) take(seat)
+  seat.visitor.events--
   const body = random.pick(bodies)
-  request.set(body, length)
-  connection.send(request, length + body.length, intendedAt)
+  seat.request.set(body, seat.head)
+  connection.send(seat.request, seat.head + body.length, intendedAt)
 }
 
 /** With a fixed rate: connections without a request, and intended times without a connection. */
@@ -89,8 +90,15 @@ const answered = (connection: Connection, { bodyAt, status, text }: Answer) => {
   }
   if (status === 200 && config.batchItems === null) {
     const seat = seats.get(connection)!
-    const at = text.indexOf(TOKEN, bodyAt)
-    if (seat.token === "" && at !== -1) seat.token = text.slice(at + TOKEN.length, text.indexOf('"', at + TOKEN.length))
+    if (!seat.hasToken) {
+      const whole = text()
+      const at = whole.indexOf(TOKEN, bodyAt)
+      if (at !== -1) {
+        seat.hasToken = true
+        const from = at + TOKEN.length
+        seat.head += seat.request.write(whole.slice(from, whole.indexOf('"', from)), seat.head, "latin1")
+      }
+    }
   }
   next(connection)
 }
@@ -133,7 +141,8 @@ const finish = () => {
 
 for (let i = 0; i < config.connections; i++) {
   const connection = new Connection(handlers)
-  seats.set(connection, { visitor: newVisitor(), token: "", request: Buffer.alloc(REQUEST_BYTES) })
+  const seat = { visitor: { head: "", events: 0 }, hasToken: false, request: Buffer.alloc(REQUEST_BYTES), head: 0 }
+  seats.set(connection, seat)
   open(connection)
 }
 

@@ -1,5 +1,5 @@
 import { expect } from "bun:test"
-import { type Answer, Connection } from "../../bench/load/Connection.ts"
+import { Connection } from "../../bench/load/Connection.ts"
 import { FIREFOX, SITE } from "./collect.ts"
 import type { Database } from "./database.ts"
 import { until } from "./eventually.ts"
@@ -36,6 +36,13 @@ export interface LoadOptions {
   readonly pastDays?: number
   /** Clients that are asked to close their connection do not come back, as with a load balancer that goes by it. */
   readonly leaveWhenAsked?: boolean
+}
+
+/** A whole answer as latin1, and where its body begins. */
+interface Answer {
+  readonly status: number
+  readonly text: string
+  readonly bodyAt: number
 }
 
 let loads = 0
@@ -230,7 +237,7 @@ class Client {
   #resolve: (answer: Answer | null) => void = () => {}
   #isOpen = false
   readonly #connection = new Connection({
-    answered: (_, answer) => this.#resolve(answer),
+    answered: (_, { bodyAt, status, text }) => this.#resolve({ status, text: text(), bodyAt }),
     closed: () => {
       this.#isOpen = false
       this.#resolve(null)
