@@ -1,4 +1,5 @@
 import ipaddr from "ipaddr.js"
+import { hexDigit } from "../domain/hexDigit.ts"
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
@@ -42,11 +43,6 @@ const sameNetwork = (a: number, b: number, bits: number): boolean => {
   return Math.floor(a / size) === Math.floor(b / size)
 }
 
-/** The value of a hexadecimal digit by its character code, -1 for anything else. */
-const HEX = Int8Array.from({ length: 128 }, (_, code) =>
-  "0123456789abcdef".indexOf(String.fromCharCode(code).toLowerCase())
-)
-
 const COLON = 58
 
 /** The eight groups of a plain IPv6 address; null for other texts, and for `::/80`, where loopback and mapped IPv4 are. */
@@ -60,7 +56,7 @@ const groups = (text: string): ReadonlyArray<number> | null => {
   for (let i = 0; i < length; i++) {
     const code = text.charCodeAt(i)
     if (code !== COLON) {
-      const digit = code < 128 ? HEX[code]! : -1
+      const digit = hexDigit(code)
       if (digit < 0 || ++digits > 4) return null
       group = group * 16 + digit
       continue

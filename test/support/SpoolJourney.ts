@@ -6,7 +6,7 @@ import { openSpool, type Spool } from "../../layers/spool/Spool.ts"
 import type { SpoolError } from "../../layers/spool/SpoolError.ts"
 import type { Damage } from "../../layers/spool/scan.ts"
 import { segmentName, segmentStarts } from "../../layers/spool/segments.ts"
-import { eventually } from "./eventually.ts"
+import { eventually, nextTurn } from "./eventually.ts"
 import { type Chance, chanceOf, type Outcome, SimulatedDisk, type Step } from "./SimulatedDisk.ts"
 
 export const SEGMENT = 16 << 10
@@ -65,7 +65,7 @@ interface Given {
   position: number | null
 }
 
-const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+const turn = Effect.promise(nextTurn)
 
 /** The life of a log, over owners and power failures, and what has to hold all the while. Throws what does not. */
 export class SpoolJourney {

@@ -21,3 +21,6 @@ export const until = async (
 /** {@link until} as an Effect: dies with `what` when it does not happen within 10 s. */
 export const eventually = (what: string, holds: () => boolean | Promise<boolean>): Effect.Effect<void> =>
   Effect.promise(() => until(what, holds))
+
+/** Resolves when the event loop has come round. */
+export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

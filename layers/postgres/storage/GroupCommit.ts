@@ -8,7 +8,8 @@ import { failureOf } from "./failure.ts"
 /** A batch's parameters are built in memory at once: this many estimated bytes, however few records that are. */
 const BATCH_BYTES = 4 << 20
 /**
- * Beside batches that are on their way, another one begins when so many records wait, and with each sweep: a commit costs a server as much for a few as for a hundred.
+ * Beside batches that are on their way, another one begins when so many records wait, and with each sweep: a commit costs a
+ * server as much for a few as for a hundred.
  */
 const BESIDE_RECORDS = 96
 /** Waits between attempts double from the first to the second figure: a restarting server is back in a second or two. */

@@ -8,11 +8,18 @@ import type { EventData, RowParameter, SessionData } from "./rows.ts"
  * properties, us of CPU an event in Postgres: 15 as arrays in JSON, 10.4 as rows, 11 with COPY, which takes a round trip a table.
  */
 
-const SESSION_COLUMNS = `session_id, site_id, created_at, updated_at, distinct_id, browser, os, device, screen, language, country,
-    region, city, first_path, first_referrer_domain, first_utm_source, first_utm_medium, first_utm_campaign`
+/** Columns that a table has as its rows have them. */
+const SESSION_SAME = `session_id, site_id, created_at, distinct_id, browser, os, device, screen, language, country, region, city,
+    first_path, first_referrer_domain, first_utm_source, first_utm_medium, first_utm_campaign`
+const EVENT_SAME = `created_at, event_id, site_id, session_id, visit_id, event_type, event_name, tag, hostname, url_path, url_query,
+    page_title, referrer_path, referrer_query, referrer_domain, utm_source, utm_medium, utm_campaign, utm_content, utm_term,
+    gclid, fbclid, msclkid, ttclid, li_fat_id, twclid, currency`
+const EVENT_DATA_SAME = `created_at, event_id, site_id, session_id, date_value, data_type, event_name, data_key, string_value`
+const SESSION_DATA_SAME = `created_at, session_id, site_id, date_value, data_type, data_key, string_value`
 
-const SESSION_ROWS = `SELECT session_id, site_id, created_at, created_at, distinct_id, browser, os, device, screen, language, country,
-    region, city, first_path, first_referrer_domain, first_utm_source, first_utm_medium, first_utm_campaign
+const SESSION_COLUMNS = `${SESSION_SAME}, updated_at`
+
+const SESSION_ROWS = `SELECT ${SESSION_SAME}, created_at
   FROM unnest($1::product_analytics_session_row[])`
 
 /**
@@ -24,19 +31,13 @@ const insertEvents = (onConflict: string): string => `WITH session AS (
   ${SESSION_ROWS}
   ON CONFLICT (session_id) DO NOTHING
 ), event AS (
-  INSERT INTO product_analytics_event (created_at, event_id, site_id, session_id, visit_id, event_type, event_name, tag, hostname,
-    url_path, url_query, page_title, referrer_path, referrer_query, referrer_domain, utm_source, utm_medium, utm_campaign,
-    utm_content, utm_term, gclid, fbclid, msclkid, ttclid, li_fat_id, twclid, lcp, inp, fcp, ttfb, cls, revenue, currency)
-  SELECT created_at, event_id, site_id, session_id, visit_id, event_type, event_name, tag, hostname,
-    url_path, url_query, page_title, referrer_path, referrer_query, referrer_domain, utm_source, utm_medium, utm_campaign,
-    utm_content, utm_term, gclid, fbclid, msclkid, ttclid, li_fat_id, twclid, lcp::numeric, inp::numeric, fcp::numeric,
-    ttfb::numeric, cls::numeric, revenue::numeric, currency
+  INSERT INTO product_analytics_event (${EVENT_SAME}, lcp, inp, fcp, ttfb, cls, revenue)
+  SELECT ${EVENT_SAME}, lcp::numeric, inp::numeric, fcp::numeric, ttfb::numeric, cls::numeric, revenue::numeric
   FROM unnest($2::product_analytics_event_row[])
   ${onConflict}
 )
-INSERT INTO product_analytics_event_data (created_at, event_id, site_id, session_id, date_value, data_type, event_name, data_key,
-  string_value, number_value)
-SELECT created_at, event_id, site_id, session_id, date_value, data_type, event_name, data_key, string_value, number_value::numeric
+INSERT INTO product_analytics_event_data (${EVENT_DATA_SAME}, number_value)
+SELECT ${EVENT_DATA_SAME}, number_value::numeric
 FROM unnest($3::product_analytics_event_data_row[])
 ${onConflict}`
 
@@ -85,9 +86,8 @@ export const UPSERT_IDENTITIES = `WITH session AS (
   ON CONFLICT (session_id) DO UPDATE SET distinct_id = EXCLUDED.distinct_id, updated_at = EXCLUDED.updated_at
   WHERE stored.distinct_id IS NULL AND EXCLUDED.distinct_id IS NOT NULL
 )
-INSERT INTO product_analytics_session_data AS stored (created_at, session_id, site_id, date_value, data_type, data_key,
-  string_value, number_value)
-SELECT created_at, session_id, site_id, date_value, data_type, data_key, string_value, number_value::numeric
+INSERT INTO product_analytics_session_data AS stored (${SESSION_DATA_SAME}, number_value)
+SELECT ${SESSION_DATA_SAME}, number_value::numeric
 FROM unnest($2::product_analytics_session_data_row[])
 ON CONFLICT (session_id, data_key) DO UPDATE SET created_at = EXCLUDED.created_at, data_type = EXCLUDED.data_type,
   string_value = EXCLUDED.string_value, number_value = EXCLUDED.number_value, date_value = EXCLUDED.date_value

@@ -2,6 +2,7 @@ import { type PgClient, PgTypes } from "@effect/sql-pg"
 import { Effect, Result } from "effect"
 import type { SqlError } from "effect/sql"
 import type { EventRecord, Property, SessionRecord } from "../../../src/domain/Event.ts"
+import { hexDigit } from "../../../src/domain/hexDigit.ts"
 import { sqlCode } from "../sqlErrors.ts"
 
 /*
@@ -64,12 +65,6 @@ const time = (sink: Sink, value: number | null): void => {
   sink.int32((low - carried * WORD) | 0)
 }
 
-const NO_DIGIT = 16
-/** Values of hexadecimal digits by their codes. */
-const HEX = Uint8Array.from({ length: 128 }, (_, code) => {
-  const value = "0123456789abcdef".indexOf(String.fromCharCode(code).toLowerCase())
-  return value === -1 ? NO_DIGIT : value
-})
 const DASH = 45
 const UUID_LENGTH = 36
 
@@ -79,8 +74,8 @@ const wrongId = () => refused("22P02", "an id is not a UUID")
 const quarter = (value: string, at: number): number => {
   let word = 0
   for (let index = at; index < at + 4; index++) {
-    const digit = HEX[value.charCodeAt(index)] ?? NO_DIGIT
-    if (digit === NO_DIGIT) throw wrongId()
+    const digit = hexDigit(value.charCodeAt(index))
+    if (digit < 0) throw wrongId()
     word = (word << 4) | digit
   }
   return word

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test"
 import { makeTurn } from "../../../src/http/collect/turn.ts"
-
-const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
+import { nextTurn } from "../../support/eventually.ts"
 
 test("works are done in their order, after what gave them", async () => {
   const turn = makeTurn()

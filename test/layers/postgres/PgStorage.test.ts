@@ -9,7 +9,7 @@ import { SiteId, VisitId } from "../../../src/domain/ids.ts"
 import type { StorageError } from "../../../src/domain/StorageError.ts"
 import type { Storage } from "../../../src/ports/Storage.ts"
 import { run } from "../../support/controlPlane.ts"
-import { eventually } from "../../support/eventually.ts"
+import { eventually, nextTurn } from "../../support/eventually.ts"
 import {
   EVENT_TABLES,
   emptiedDatabase,
@@ -161,11 +161,11 @@ describe("a batch", () => {
             const first = yield* begin(storage, pageviews(1))
             yield* eventually("the first batch is under way", () => heard.batches.length === 1)
             const few = yield* begin(storage, pageviews(40))
-            yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-            yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+            yield* Effect.promise(nextTurn)
+            yield* Effect.promise(nextTurn)
             expect(heard.batches).toEqual([1])
             const more = yield* begin(storage, pageviews(56))
-            yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+            yield* Effect.promise(nextTurn)
             expect(heard.batches).toEqual([1, 96])
             const last = yield* begin(storage, pageviews(3))
             const began = performance.now()

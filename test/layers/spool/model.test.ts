@@ -8,6 +8,7 @@ import fc from "fast-check"
 import { readRecords } from "../../../layers/spool/readRecords.ts"
 import { openSpool, type Spool } from "../../../layers/spool/Spool.ts"
 import type { Damage } from "../../../layers/spool/scan.ts"
+import { nextTurn } from "../../support/eventually.ts"
 import { type Fault, MemoryDisk, seededChance } from "../../support/memoryDisk.ts"
 
 setDefaultTimeout(120_000)
@@ -18,7 +19,7 @@ const TIMEOUT_MS = 2_000
 
 /** Lets what was started in other turns of the event loop come to its end. */
 const turns = Effect.promise(async () => {
-  for (let turn = 0; turn < 12; turn++) await new Promise<void>((resolve) => setImmediate(resolve))
+  for (let turn = 0; turn < 12; turn++) await nextTurn()
 })
 /** Time passes, and what waited for it happens. */
 const pass = (time: `${number} seconds`) => Effect.andThen(TestClock.adjust(time), turns)

@@ -1,8 +1,10 @@
 import { expect, setDefaultTimeout, test } from "bun:test"
-import { Effect } from "effect"
+import type { PgClient } from "@effect/sql-pg"
+import { Effect, type Redacted, type Scope } from "effect"
 import fc from "fast-check"
 import { DataType, type EventRecord, type Property } from "../../../../src/domain/Event.ts"
 import { EventId, SiteId } from "../../../../src/domain/ids.ts"
+import type { Storage } from "../../../../src/ports/Storage.ts"
 import { run } from "../../../support/controlPlane.ts"
 import { emptiedDatabase, openStorage, readStored } from "../../../support/pgStorage.ts"
 import { freshDatabase, openClient } from "../../../support/postgres.ts"
@@ -10,6 +12,23 @@ import { event, identity, saveAll, session, sessionsOf, stored, text } from "../
 
 // The first test waits for the server to be made.
 setDefaultTimeout(60_000)
+
+interface World {
+  readonly sql: PgClient.PgClient
+  readonly storage: Storage["Service"]
+}
+
+/** A test with a storage on a database, and a client beside it. */
+const withStorage = (
+  body: (world: World) => Effect.Effect<void, unknown, Scope.Scope>,
+  database: Effect.Effect<Redacted.Redacted<string>, never, Scope.Scope> = emptiedDatabase
+) =>
+  run(
+    Effect.gen(function* () {
+      const url = yield* database
+      yield* body({ sql: yield* openClient(url), storage: yield* openStorage(url) })
+    })
+  )
 
 /** Texts as the pipeline cuts them: without NUL and lone surrogates. Long ones too: those are encoded in another way. */
 const textUpTo = (limit: number) =>
@@ -86,11 +105,8 @@ const record = fc
   )
 
 test("whatever a record holds is what the tables hold", () =>
-  run(
+  withStorage(({ sql, storage }) =>
     Effect.gen(function* () {
-      const url = yield* emptiedDatabase
-      const sql = yield* openClient(url)
-      const storage = yield* openStorage(url)
       const records = fc.sample(record, { numRuns: 1_500, seed: 20_261_124 })
       expect(new Set(yield* saveAll(storage, records))).toEqual(new Set(["stored"]))
       expect(yield* readStored(sql)).toEqual(stored({ events: records, sessions: sessionsOf(records) }))
@@ -98,11 +114,8 @@ test("whatever a record holds is what the tables hold", () =>
   ))
 
 test("whatever an attribute holds is what the table holds", () =>
-  run(
+  withStorage(({ sql, storage }) =>
     Effect.gen(function* () {
-      const url = yield* emptiedDatabase
-      const sql = yield* openClient(url)
-      const storage = yield* openStorage(url)
       const visitors = fc
         .sample(properties, { numRuns: 300, seed: 20_261_124 })
         .map((attributes) => identity(session(), attributes))
@@ -119,11 +132,8 @@ test("whatever an attribute holds is what the table holds", () =>
   ))
 
 test("ids may be in capitals, and half a surrogate pair is a replacement character", () =>
-  run(
+  withStorage(({ sql, storage }) =>
     Effect.gen(function* () {
-      const url = yield* emptiedDatabase
-      const sql = yield* openClient(url)
-      const storage = yield* openStorage(url)
       const id = "0190A0B0-C0D0-7ABC-8DEF-ABCDEF123456"
       yield* storage.saveEvent(event({ id: EventId.make(id), pageTitle: "a\ud800b" }))
       expect((yield* readStored(sql)).events).toMatchObject([{ id: id.toLowerCase(), pageTitle: "a\ufffdb" }])
@@ -131,11 +141,8 @@ test("ids may be in capitals, and half a surrogate pair is a replacement charact
   ))
 
 test("a number keeps all its digits, and what is no number is none", () =>
-  run(
+  withStorage(({ sql, storage }) =>
     Effect.gen(function* () {
-      const url = yield* emptiedDatabase
-      const sql = yield* openClient(url)
-      const storage = yield* openStorage(url)
       const numbers = [
         123_456_789_012.3456,
         0.00005,
@@ -159,27 +166,26 @@ test("a number keeps all its digits, and what is no number is none", () =>
   ))
 
 test("a server that was restored from a dump, where the types have other numbers, is written to", () =>
-  run(
-    Effect.gen(function* () {
-      const url = yield* Effect.promise(freshDatabase)
-      const sql = yield* openClient(url)
-      const storage = yield* openStorage(url)
-      yield* saveAll(storage, [event()])
-      for (const type of ["session", "session_data", "event", "event_data"]) {
-        const name = `product_analytics_${type}_row`
-        const [row] = yield* sql.unsafe<{ columns: string }>(
-          `SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum) AS columns
+  withStorage(
+    ({ sql, storage }) =>
+      Effect.gen(function* () {
+        yield* saveAll(storage, [event()])
+        for (const type of ["session", "session_data", "event", "event_data"]) {
+          const name = `product_analytics_${type}_row`
+          const [row] = yield* sql.unsafe<{ columns: string }>(
+            `SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum) AS columns
            FROM pg_attribute WHERE attrelid = (SELECT typrelid FROM pg_type WHERE oid = '${name}'::regtype)`
-        )
-        yield* sql.unsafe(`DROP TYPE ${name}`)
-        yield* sql.unsafe(`CREATE TYPE ${name} AS (${row!.columns})`)
-      }
-      const records = [event({ properties: [text("plan", "Team")] }), event()]
-      expect(yield* saveAll(storage, records)).toEqual(["stored", "stored"])
-      const visitor = session()
-      yield* storage.saveIdentity(identity(visitor, [text("role", "owner")]))
-      const held = yield* readStored(sql)
-      expect(held.events).toHaveLength(3)
-      expect(held.attributes).toEqual([{ ...text("role", "owner"), sessionId: visitor.id }])
-    })
+          )
+          yield* sql.unsafe(`DROP TYPE ${name}`)
+          yield* sql.unsafe(`CREATE TYPE ${name} AS (${row!.columns})`)
+        }
+        const records = [event({ properties: [text("plan", "Team")] }), event()]
+        expect(yield* saveAll(storage, records)).toEqual(["stored", "stored"])
+        const visitor = session()
+        yield* storage.saveIdentity(identity(visitor, [text("role", "owner")]))
+        const held = yield* readStored(sql)
+        expect(held.events).toHaveLength(3)
+        expect(held.attributes).toEqual([{ ...text("role", "owner"), sessionId: visitor.id }])
+      }),
+    Effect.promise(freshDatabase)
   ))
