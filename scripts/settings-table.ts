@@ -1,5 +1,5 @@
 import { join } from "node:path"
-import { TABLE_BEGIN, TABLE_END, withSettingsTable } from "../src/domain/settingsTable.ts"
+import { TABLE_BEGIN, TABLE_END, withSettingsTable } from "../src/settings/toMarkdown.ts"
 
 /** Writes the README's table of settings from the registry; with `--check` it only tells whether the table is of today. */
 const README = join(import.meta.dir, "..", "README.md")

@@ -11,7 +11,7 @@ export const ingest: Case = async ({ short, website, startCollector, startFloor 
   const one = { ...time, website, connections: CONNECTIONS }
   await using floor = await startFloor()
   const collector = await startCollector()
-  // Turn by turn, so that a busy neighbour meets both.
+  // Turn by turn, so that a busy neighbor meets both.
   const floors: Array<number> = []
   const singles: Array<number> = []
   const p99 = { full: [] as Array<number>, half: [] as Array<number> }

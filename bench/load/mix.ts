@@ -51,7 +51,7 @@ const properties = (random: Random): object => {
     plan: random.pick(["free", "pro", "team"]),
     price: random.below(20_000) / 100,
     currency: random.pick(CURRENCIES),
-    variant: { size: random.below(48), colour: random.pick(["red", "blue"]) },
+    variant: { size: random.below(48), color: random.pick(["red", "blue"]) },
     loggedIn: random.chance(0.4)
   }
   return Object.fromEntries(Object.entries(all).slice(0, 3 + random.below(3)))

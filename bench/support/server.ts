@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { SETTINGS } from "../../src/domain/settings.ts"
+import { SETTINGS } from "../../src/settings/settings.ts"
 
 export const ROOT = join(import.meta.dir, "..", "..")
 export const HOSTNAME = "127.0.0.1"

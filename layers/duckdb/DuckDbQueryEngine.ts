@@ -3,11 +3,6 @@ import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api"
 import { Effect, Layer, Redacted, type Scope, Semaphore } from "effect"
 import { StartError } from "../../src/domain/StartError.ts"
 import {
-  DUCKDB_EXTENSION_DIRECTORY,
-  DUCKDB_MEMORY_LIMIT,
-  WAREHOUSE_TIMEOUT_SECONDS
-} from "../../src/domain/settings.ts"
-import {
   type QueryAnswer,
   QueryEngine,
   QueryError,
@@ -18,6 +13,11 @@ import {
   tooManyRows
 } from "../../src/ports/QueryEngine.ts"
 import { Settings } from "../../src/ports/Settings.ts"
+import {
+  DUCKDB_EXTENSION_DIRECTORY,
+  DUCKDB_MEMORY_LIMIT,
+  WAREHOUSE_TIMEOUT_SECONDS
+} from "../../src/settings/settings.ts"
 import { toValue, typeOf } from "./values.ts"
 
 /** What reading Iceberg from S3 takes; each looks for those before it, and would fetch what it does not find. */

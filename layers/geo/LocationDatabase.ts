@@ -1,7 +1,7 @@
 import { isIP } from "node:net"
 import { Predicate, Result } from "effect"
 import { type CityResponse, type CountryResponse, Reader } from "maxmind"
-import { Recent } from "../../src/domain/Recent.ts"
+import { LruCache } from "../../src/lib/LruCache.ts"
 import type { Location } from "../../src/ports/Geo.ts"
 
 /** Addresses whose answer is remembered: about 3 MB, and most of a busy hour's visitors. */
@@ -77,7 +77,7 @@ export const openLocationDatabase = (bytes: Buffer): Result.Result<LocationDatab
   if (marker === -1) return Result.fail("is not a MaxMind DB file, or its end is missing")
   const metadataAt = Math.max(0, bytes.length - METADATA_REACH) + marker
   try {
-    const reader = new Reader<GeoRecord>(bytes, { cache: new Recent<object>(RECENT_RECORDS) })
+    const reader = new Reader<GeoRecord>(bytes, { cache: new LruCache<object>(RECENT_RECORDS) })
     const { metadata } = reader
     if (metadata.binaryFormatMajorVersion !== 2) {
       return Result.fail(`has format version ${metadata.binaryFormatMajorVersion}; version 2 is needed`)
@@ -94,7 +94,7 @@ export const openLocationDatabase = (bytes: Buffer): Result.Result<LocationDatab
         `is of type ${metadata.databaseType} and holds no countries; a City or Country database is needed`
       )
     }
-    const recent = new Recent<Location | null>(RECENT_ADDRESSES)
+    const recent = new LruCache<Location | null>(RECENT_ADDRESSES)
     let unreadable = 0
     const look = (ip: string): Location | null => {
       const family = isIP(ip)

@@ -1,9 +1,9 @@
 import { readFile, stat } from "node:fs/promises"
 import { resolve } from "node:path"
 import { Duration, Effect, Layer, Result } from "effect"
-import { GEOLITE_DB_PATH } from "../../src/domain/settings.ts"
 import { Geo, type GeoState } from "../../src/ports/Geo.ts"
 import { Settings } from "../../src/ports/Settings.ts"
+import { GEOLITE_DB_PATH } from "../../src/settings/settings.ts"
 import { type LocationDatabase, openLocationDatabase } from "./LocationDatabase.ts"
 
 /** Umami's place for the file. */

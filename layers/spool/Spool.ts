@@ -1,10 +1,10 @@
 import { join } from "node:path"
 import { Clock, type Context, Effect, Exit, type Scope } from "effect"
-import { errorCode } from "../../src/domain/errorCode.ts"
 import { StorageError } from "../../src/domain/StorageError.ts"
-import { answered } from "../../src/ports/answered.ts"
-import { tryLock } from "../lock/FileLock.ts"
-import { Backlog } from "../storage/Backlog.ts"
+import { callbackEffect } from "../../src/lib/callbackEffect.ts"
+import { errorCode } from "../../src/lib/errorCode.ts"
+import { Backlog } from "../inprocess/Backlog.ts"
+import { tryLock } from "../inprocess/FileLock.ts"
 import { FRAME_HEAD, MAX_RECORD, sealFrame } from "./frames.ts"
 import { makeFolder } from "./makeFolder.ts"
 import { appendedBytes, appendedRecords, failedSyncs, syncSeconds } from "./metrics.ts"
@@ -369,7 +369,7 @@ export const openSpool = Effect.fnUntraced(function* (
     (active !== null && accepted + bytes <= active.start + segmentBytes) || hasRoomForFile()
 
   const append = (record: string): Effect.Effect<void, StorageError> =>
-    answered((resume) => {
+    callbackEffect((resume) => {
       if (closed) return resume(Exit.fail(stopping))
       if (failure !== null) return resume(Exit.fail(refusing()))
       if (isStalled()) return resume(Exit.fail(late))

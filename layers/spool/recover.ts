@@ -1,4 +1,4 @@
-import { errorCode } from "../../src/domain/errorCode.ts"
+import { errorCode } from "../../src/lib/errorCode.ts"
 import { writeAll } from "./prepare.ts"
 import { SpoolError } from "./SpoolError.ts"
 import type { SpoolFiles } from "./SpoolFiles.ts"

@@ -1,14 +1,6 @@
 import { Effect, Layer, Redacted, Schema } from "effect"
 import { StartError } from "../../src/domain/StartError.ts"
 import {
-  LAKE_NAMESPACE,
-  TRINO_CATALOG,
-  TRINO_PASSWORD,
-  TRINO_URL,
-  TRINO_USER,
-  WAREHOUSE_TIMEOUT_SECONDS
-} from "../../src/domain/settings.ts"
-import {
   type QueryAnswer,
   QueryEngine,
   QueryError,
@@ -18,6 +10,14 @@ import {
   tooManyRows
 } from "../../src/ports/QueryEngine.ts"
 import { Settings } from "../../src/ports/Settings.ts"
+import {
+  LAKE_NAMESPACE,
+  TRINO_CATALOG,
+  TRINO_PASSWORD,
+  TRINO_URL,
+  TRINO_USER,
+  WAREHOUSE_TIMEOUT_SECONDS
+} from "../../src/settings/settings.ts"
 import { parseJson } from "./parseJson.ts"
 import { columnOf, toValue } from "./values.ts"
 import { withParameters } from "./withParameters.ts"

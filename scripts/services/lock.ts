@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs"
-import { tryLock } from "../../layers/lock/FileLock.ts"
+import { tryLock } from "../../layers/inprocess/FileLock.ts"
 import { Failure } from "./Failure.ts"
 import { inServices } from "./place.ts"
 

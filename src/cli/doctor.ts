@@ -1,19 +1,19 @@
 import { Console, Context, Effect, Layer, Option, Predicate, Result, type Scope } from "effect"
 import { Command } from "effect/cli"
 import { MaxmindGeo } from "../../layers/geo/MaxmindGeo.ts"
-import { layer as licenceGate } from "../../layers/licence/LicenceGate.ts"
-import { layer as changes } from "../../layers/postgres/Changes.ts"
-import { layerDatabaseUrl, open, placeOf } from "../../layers/postgres/connect.ts"
-import { AppDatabase, DatabaseUrl } from "../../layers/postgres/Database.ts"
-import { MIGRATIONS } from "../../layers/postgres/migrate.ts"
-import { layer as pgAdminKeys } from "../../layers/postgres/PgAdminKeys.ts"
-import { layer as pgAppSecret } from "../../layers/postgres/PgAppSecret.ts"
-import { layerWith as pgSettings } from "../../layers/postgres/PgSettings.ts"
-import { layer as pgSites } from "../../layers/postgres/PgSites.ts"
-import { resolveAll } from "../../layers/settings/resolve.ts"
+import { layer as licenseGate } from "../../layers/license/LicenseGate.ts"
+import { layerDatabaseUrl, open, placeOf } from "../../layers/postgres/client/connect.ts"
+import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
+import { MIGRATIONS } from "../../layers/postgres/client/migrate.ts"
+import { layer as changes } from "../../layers/postgres/control/Changes.ts"
+import { layer as pgAdminKeys } from "../../layers/postgres/control/PgAdminKeys.ts"
+import { layer as pgAppSecret } from "../../layers/postgres/control/PgAppSecret.ts"
+import { layerWith as pgSettings } from "../../layers/postgres/control/PgSettings.ts"
+import { layer as pgSites } from "../../layers/postgres/control/PgSites.ts"
+import { storage } from "../app/storages.ts"
+import { warehouse } from "../app/warehouses.ts"
 import type { StartError } from "../domain/StartError.ts"
-import { DATA_DIR, TRUST_PROXY } from "../domain/settings.ts"
-import { PREFIX } from "../http/prefix.ts"
+import { PREFIX } from "../http/shared/prefix.ts"
 import { explainClient, trustInWords } from "../pipeline/explainClient.ts"
 import { Policy } from "../pipeline/Policy.ts"
 import { AdminKeys } from "../ports/AdminKeys.ts"
@@ -25,8 +25,8 @@ import { Settings } from "../ports/Settings.ts"
 import { Sites } from "../ports/Sites.ts"
 import { Storage } from "../ports/Storage.ts"
 import { probe } from "../query/probe.ts"
-import { storage } from "../storage.ts"
-import { warehouse } from "../warehouse.ts"
+import { resolveAll } from "../settings/resolve.ts"
+import { DATA_DIR, TRUST_PROXY } from "../settings/settings.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { firstLine, json, printJson } from "./output.ts"
 import { ask, serverUrl, url } from "./server.ts"
@@ -153,14 +153,14 @@ const gate = Effect.map(FeatureGate, (service) => {
   const state = service.state()
   switch (state._tag) {
     case "Open":
-      return ok("licence", "FEATURE_GATE is open: no licence is needed")
+      return ok("license", "FEATURE_GATE is open: no license is needed")
     case "Licensed":
-      return ok("licence", `valid until ${new Date(state.expiresAt).toISOString()}`)
+      return ok("license", `valid until ${new Date(state.expiresAt).toISOString()}`)
     case "Off":
       return bad(
-        "licence",
+        "license",
         `product analytics is off: ${state.why}`,
-        "`bun run footfall settings set license-token …` takes a new licence without a restart."
+        "`bun run footfall settings set license-token …` takes a new license without a restart."
       )
   }
 })
@@ -270,7 +270,7 @@ const inspect: Effect.Effect<ReadonlyArray<Check>, never, Scope.Scope> = Effect.
     )
   const policy = Policy.layer.pipe(Layer.provide(pgAppSecret))
   yield* checkWith("secret", pgAppSecret.pipe(Layer.provide(shared)), secret)
-  yield* checkWith("licence", licenceGate.pipe(Layer.provide(shared)), gate)
+  yield* checkWith("license", licenseGate.pipe(Layer.provide(shared)), gate)
   yield* checkWith("proxies", policy.pipe(Layer.provide(shared)), proxy(Context.get(instance.success, Settings)))
   yield* checkWith("geo", MaxmindGeo.pipe(Layer.provide(shared)), geo)
   yield* checkWith("storage", storage.pipe(Layer.provide(shared)), storing)

@@ -1,21 +1,22 @@
 import { Console, Effect, Redacted, type Scope } from "effect"
 import { Command, Flag } from "effect/cli"
+import * as writers from "../../layers/forward/Writers.ts"
 import type { Table, TableName } from "../../layers/iceberg/catalog/Catalog.ts"
 import type { IcebergError } from "../../layers/iceberg/IcebergError.ts"
-import { lakeConfig } from "../../layers/iceberg/LakeConfig.ts"
 import { compactTable } from "../../layers/iceberg/maintenance/compact.ts"
 import { expireSnapshots } from "../../layers/iceberg/maintenance/expire.ts"
 import { removeOrphans } from "../../layers/iceberg/maintenance/orphans.ts"
 import { type Verified, verifyTable } from "../../layers/iceberg/maintenance/verify.ts"
 import { currentSnapshot } from "../../layers/iceberg/metadata/TableMetadata.ts"
-import { type Lake, openLake } from "../../layers/iceberg/openLake.ts"
-import { LAKE_TABLES } from "../../layers/iceberg/schema.ts"
-import * as writers from "../../layers/iceberg/storage/Writers.ts"
 import { SILENT } from "../../layers/iceberg/table/commit.ts"
 import { manifestsOf } from "../../layers/iceberg/table/files.ts"
-import { AppDatabase, DatabaseUrl } from "../../layers/postgres/Database.ts"
-import { sqlMessage } from "../../layers/postgres/sqlErrors.ts"
+import { lakeConfig } from "../../layers/lake/LakeConfig.ts"
+import { type Lake, openLake } from "../../layers/lake/openLake.ts"
+import { LAKE_TABLES } from "../../layers/lake/schema.ts"
+import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
+import { sqlMessage } from "../../layers/postgres/client/sqlErrors.ts"
 import type { StartError } from "../domain/StartError.ts"
+import { Settings } from "../ports/Settings.ts"
 import {
   LAKE_CATALOG_NAME,
   LAKE_CATALOG_TYPE,
@@ -23,8 +24,7 @@ import {
   LAKE_ORPHAN_AGE_SECONDS,
   LAKE_SNAPSHOT_MAX_AGE_SECONDS,
   LAKE_SNAPSHOTS_MIN
-} from "../domain/settings.ts"
-import { Settings } from "../ports/Settings.ts"
+} from "../settings/settings.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { details, json, printJson, table } from "./output.ts"
 import { bytes, makeProgress, number, type Progress } from "./progress.ts"

@@ -65,8 +65,8 @@ export const explainAnswer = ({ status, headers, body }: ServerAnswer): Outcome 
     }
     case 402:
       return not(
-        "Product analytics is off: there is no valid licence.",
-        "`bun run footfall doctor` tells why; LICENSE_TOKEN takes the licence."
+        "Product analytics is off: there is no valid license.",
+        "`bun run footfall doctor` tells why; LICENSE_TOKEN takes the license."
       )
     case 403:
       return not(

@@ -1,7 +1,7 @@
 import { Effect, Option, Predicate } from "effect"
 import { Flag } from "effect/cli"
-import { fromEnvironment } from "../../layers/settings/environment.ts"
-import { PORT, PUBLIC_URL } from "../domain/settings.ts"
+import { fromEnvironment } from "../settings/environment.ts"
+import { PORT, PUBLIC_URL } from "../settings/settings.ts"
 import { WrongUsage } from "./WrongUsage.ts"
 
 /** How long a server may take for an answer before it counts as not reachable. */

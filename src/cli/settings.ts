@@ -1,9 +1,9 @@
 import { Console, Effect } from "effect"
 import { Argument, Command } from "effect/cli"
-import { unknownSetting } from "../../layers/settings/resolve.ts"
-import { findSetting } from "../domain/settings.ts"
-import { settingJson } from "../http/admin/settingJson.ts"
+import { settingJson } from "../http/api/settingJson.ts"
 import { type SettingState, Settings } from "../ports/Settings.ts"
+import { unknownSetting } from "../settings/resolve.ts"
+import { findSetting } from "../settings/settings.ts"
 import { details, json, printJson, table } from "./output.ts"
 
 const name = Argument.String("name").pipe(

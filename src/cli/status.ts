@@ -1,6 +1,6 @@
 import { Console, Effect, Option, Predicate, Redacted } from "effect"
 import { Command, Flag } from "effect/cli"
-import { PREFIX } from "../http/prefix.ts"
+import { PREFIX } from "../http/shared/prefix.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { details, json, printJson } from "./output.ts"
 import { ask, serverUrl, url } from "./server.ts"

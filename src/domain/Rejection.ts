@@ -18,7 +18,7 @@ export type Rejection = Data.TaggedEnum<{
   BlockedIp: Record<never, never>
   /** Over the site's rate; try again after so many seconds (whole, at least 1). */
   OverLimit: { readonly retryAfterSeconds: number }
-  /** The feature is off (no valid licence). */
+  /** The feature is off (no valid license). */
   Disabled: Record<never, never>
   /** The storage refused this very record. */
   Refused: { readonly message: string }

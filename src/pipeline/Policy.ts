@@ -1,5 +1,8 @@
 import { Context, Effect, Layer, Redacted } from "effect"
 import { StartError } from "../domain/StartError.ts"
+import { type AddressMatcher, matcherOf } from "../lib/ipAddress.ts"
+import { AppSecret } from "../ports/AppSecret.ts"
+import { Settings } from "../ports/Settings.ts"
 import {
   CLIENT_IP_HEADER,
   DISABLE_BOT_CHECK,
@@ -8,10 +11,7 @@ import {
   SALT_ROTATION,
   SKIP_LOCATION_HEADERS,
   TRUST_PROXY
-} from "../domain/settings.ts"
-import { AppSecret } from "../ports/AppSecret.ts"
-import { Settings } from "../ports/Settings.ts"
-import { type AddressMatcher, matcherOf } from "./address.ts"
+} from "../settings/settings.ts"
 import { type ProxyTrust, parseProxyTrust } from "./clientIp.ts"
 import { type SaltRotation, secretHash } from "./identity.ts"
 

@@ -1,7 +1,7 @@
 import { Exit } from "effect"
 import { Rejection } from "../domain/Rejection.ts"
 import type { RateLimiter } from "../ports/RateLimiter.ts"
-import type { Source } from "./findSite.ts"
+import type { Source } from "./findSource.ts"
 import type { Policy } from "./Policy.ts"
 import type { Client } from "./resolveClient.ts"
 

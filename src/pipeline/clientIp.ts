@@ -1,9 +1,9 @@
-import { type AddressMatcher, matcherOf, normaliseAddress } from "./address.ts"
+import { type AddressMatcher, matcherOf, normalizeAddress } from "../lib/ipAddress.ts"
 
 /** Whose word about the client's address is believed (`TRUST_PROXY`). */
 export type ProxyTrust =
   | { readonly _tag: "None" }
-  /** Every peer, and the first address it names: Umami's behaviour. */
+  /** Every peer, and the first address it names: Umami's behavior. */
   | { readonly _tag: "All" }
   /** The last so many addresses of the chain are proxies of ours, the peer counted. */
   | { readonly _tag: "Hops"; readonly hops: number }
@@ -52,7 +52,7 @@ let proxy: { readonly peer: string; readonly trust: ProxyTrust; readonly address
 /** The other end of the connection, and whether it is believed. */
 const connectionOf = (peer: string, trust: ProxyTrust): ClientAddress => {
   if (proxy !== null && proxy.peer === peer && proxy.trust === trust) return proxy.address
-  const ip = normaliseAddress(peer)
+  const ip = normalizeAddress(peer)
   const trusted = trust._tag !== "None" && (trust._tag !== "Ranges" || trust.isTrusted(ip))
   const address: ClientAddress = { ip, from: "connection", trusted }
   if (trusted) proxy = { peer, trust, address }
@@ -76,9 +76,9 @@ export const resolveClientAddress = (
   }
   if (!value || name === null) return connection
   const isForwarded = name.toLowerCase() === "forwarded"
-  if (!isForwarded && !value.includes(",")) return { ip: normaliseAddress(value.trim()), from: name, trusted: true }
+  if (!isForwarded && !value.includes(",")) return { ip: normalizeAddress(value.trim()), from: name, trusted: true }
   const chain = isForwarded ? forwardedFor(value) : value.split(",").map((part) => part.trim())
-  return { ip: normaliseAddress(pick(chain, trust)), from: name, trusted: true }
+  return { ip: normalizeAddress(pick(chain, trust)), from: name, trusted: true }
 }
 
 /** The `for=` addresses of RFC 7239, quotes taken off; an element without one is left out. */
@@ -94,7 +94,7 @@ const pick = (chain: ReadonlyArray<string>, trust: ProxyTrust): string => {
       return chain[Math.max(0, chain.length - trust.hops)] ?? ""
     case "Ranges":
       return (
-        chain.findLast((address) => address !== "" && !trust.isTrusted(normaliseAddress(address))) ?? chain[0] ?? ""
+        chain.findLast((address) => address !== "" && !trust.isTrusted(normalizeAddress(address))) ?? chain[0] ?? ""
       )
     default:
       return chain[0] ?? ""

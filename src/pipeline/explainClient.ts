@@ -1,6 +1,6 @@
 import { Effect } from "effect"
+import { isLocalAddress } from "../lib/ipAddress.ts"
 import { Geo, type Location } from "../ports/Geo.ts"
-import { isLocalAddress } from "./address.ts"
 import { type ProxyTrust, resolveClientAddress } from "./clientIp.ts"
 import { resolveLocation } from "./location.ts"
 import { Policy } from "./Policy.ts"

@@ -1,7 +1,7 @@
+import { isLocalAddress, withoutBrackets } from "../lib/ipAddress.ts"
+import { cut, decodeComponentOrKeep } from "../lib/strings.ts"
 import type { Geo, Location } from "../ports/Geo.ts"
-import { isLocalAddress, withoutBrackets } from "./address.ts"
 import { SIZE } from "./limits.ts"
-import { cut, decodeComponentOrKeep } from "./text.ts"
 
 const NOWHERE: Location = { country: null, region: null, city: null }
 

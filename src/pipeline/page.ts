@@ -1,8 +1,8 @@
 import type { ClickIds, Page, Utm } from "../domain/Event.ts"
-import { Recent } from "../domain/Recent.ts"
+import { LruCache } from "../lib/LruCache.ts"
+import { cut, cutOrNull, decodeComponentOrKeep, decodeUriOrKeep } from "../lib/strings.ts"
 import { ADDRESS_BAR_CACHE_ENTRIES, ADDRESS_BAR_CACHED_LENGTH, SIZE } from "./limits.ts"
 import type { Payload } from "./payload.ts"
-import { cut, cutOrNull, decodeComponentOrKeep, decodeUriOrKeep } from "./text.ts"
 
 /** Everything an event's row takes from the page's address (wire contract 1.10). */
 export type Address = Page & Utm & ClickIds
@@ -27,15 +27,15 @@ interface Known<A> {
   readonly value: A
 }
 
-const withSlash = new Recent<Known<UrlParts>>(ADDRESS_BAR_CACHE_ENTRIES)
-const withoutSlash = new Recent<Known<UrlParts>>(ADDRESS_BAR_CACHE_ENTRIES)
-const referrers = new Recent<Known<Referrer>>(ADDRESS_BAR_CACHE_ENTRIES)
+const withSlash = new LruCache<Known<UrlParts>>(ADDRESS_BAR_CACHE_ENTRIES)
+const withoutSlash = new LruCache<Known<UrlParts>>(ADDRESS_BAR_CACHE_ENTRIES)
+const referrers = new LruCache<Known<Referrer>>(ADDRESS_BAR_CACHE_ENTRIES)
 
 /**
  * Remembers results by their two texts: most events come from few pages, and parsing an address costs more than finding it. Found
  * by the address alone, since trackers send whole ones: those of one site under several names are few.
  */
-const remembered = <A>(cache: Recent<Known<A>>, base: string, text: string, make: () => A): A => {
+const remembered = <A>(cache: LruCache<Known<A>>, base: string, text: string, make: () => A): A => {
   if (base.length + text.length > ADDRESS_BAR_CACHED_LENGTH) return make()
   const known = cache.get(text)
   if (known !== undefined && known.base === base) return known.value

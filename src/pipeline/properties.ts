@@ -1,9 +1,9 @@
 import { Exit } from "effect"
 import { DataType, type Property } from "../domain/Event.ts"
 import type { Rejection } from "../domain/Rejection.ts"
+import { cut } from "../lib/strings.ts"
 import { MAX_DATA_DEPTH, MAX_FLATTEN_DEPTH, MAX_NUMBER, MAX_PROPERTIES, SIZE } from "./limits.ts"
 import { payloadError } from "./payload.ts"
-import { cut } from "./text.ts"
 
 const NONE: ReadonlyArray<Property> = []
 

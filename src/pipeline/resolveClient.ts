@@ -1,11 +1,11 @@
+import { normalizeAddress } from "../lib/ipAddress.ts"
 import type { Geo, Location } from "../ports/Geo.ts"
-import { normaliseAddress } from "./address.ts"
-import { type Device, parseAgent, resolveDevice } from "./agent.ts"
 import { resolveClientAddress } from "./clientIp.ts"
 import type { DerivedIds } from "./identity.ts"
 import { resolveLocation } from "./location.ts"
 import type { Policy } from "./Policy.ts"
 import type { Payload } from "./payload.ts"
+import { type Device, parseAgent, resolveDevice } from "./resolveDevice.ts"
 
 /** What arrived with a payload. `peer` is the address at the other end of the connection. */
 export interface RequestContext {
@@ -33,7 +33,7 @@ export const resolveClient = (
   const agent = parseAgent(userAgent)
   const device = resolveDevice(agent, payload)
   const address = payload.ip
-    ? { ip: normaliseAddress(payload.ip), trusted: false }
+    ? { ip: normalizeAddress(payload.ip), trusted: false }
     : resolveClientAddress(request.peer, request.headers, policy.trust, policy.clientIpHeader)
   const believed = address.trusted && policy.useLocationHeaders ? request.headers : null
   const location = resolveLocation(address.ip, believed, geo)

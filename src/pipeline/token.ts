@@ -1,5 +1,5 @@
 import { UUID_PATTERN } from "../domain/ids.ts"
-import { Recent } from "../domain/Recent.ts"
+import { LruCache } from "../lib/LruCache.ts"
 import { TOKEN_CACHE_ENTRIES, TOKEN_LIFETIME_SECONDS } from "./limits.ts"
 
 /** What a session token says (wire contract 1.9). `iat` is the start of the visit in seconds since the epoch. */
@@ -42,7 +42,7 @@ export const signClaims = (claims: object, key: string): string => {
 }
 
 /** Tokens that are known to be of a key: a visitor sends the same one with each event, and checking it costs 2 us. */
-const genuine = new Recent<{ readonly key: string; readonly token: Token }>(TOKEN_CACHE_ENTRIES)
+const genuine = new LruCache<{ readonly key: string; readonly token: Token }>(TOKEN_CACHE_ENTRIES)
 
 /** The token of a session: Umami's claims, its later `type`, and the end of its 24 hours. */
 export const signToken = (

@@ -1,5 +1,5 @@
 import { Context, type Effect, Schema } from "effect"
-import type { Setting } from "../domain/settings.ts"
+import type { Setting } from "../settings/settings.ts"
 
 /** Where a setting's present value came from. */
 export type SettingSource = "environment" | "table" | "default"

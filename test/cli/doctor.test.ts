@@ -27,7 +27,7 @@ test("a sound instance is told from top to bottom, and nothing secret with it", 
   expect(of("environment")[0]?.found).toBe("sets DATABASE_URL, APP_SECRET")
   expect(of("migrations")[0]?.found).toStartWith("up to date")
   expect(of("secret")[0]?.found).toBe("from APP_SECRET")
-  expect(of("licence")[0]?.found).toContain("FEATURE_GATE is open")
+  expect(of("license")[0]?.found).toContain("FEATURE_GATE is open")
   expect(of("proxies")[0]?.found).toStartWith("TRUST_PROXY is loopback: headers are believed when")
   expect(of("geo")[0]?.state).toBe("note")
   expect(of("storage")[0]?.state).toBe("ok")
@@ -53,7 +53,7 @@ test("everything that is wrong is told at once, and the exit code is 1", async (
     found: 'SALT_ROTATION is "year"; it accepts `day`, `week` or `month`.'
   })
   expect(of("secret")[0]?.found).toContain("known placeholder")
-  expect(of("licence")[0]?.found).toContain("needs LICENSE_PUBLIC_KEY")
+  expect(of("license")[0]?.found).toContain("needs LICENSE_PUBLIC_KEY")
   expect(of("geo")[0]?.found).toContain("/nowhere.mmdb")
   expect(of("storage")[0]?.state).toBe("ok")
 }, 20_000)

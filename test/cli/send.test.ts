@@ -32,7 +32,7 @@ describe("every answer is explained, with what to do about it", () => {
       "The payload was refused: payload.website: Invalid UUID.",
       null
     ],
-    ["no licence", 402, { disabled: true }, {}, false, "no valid licence", "LICENSE_TOKEN"],
+    ["no license", 402, { disabled: true }, {}, false, "no valid license", "LICENSE_TOKEN"],
     ["a blocked address", 403, refusal("Forbidden"), {}, false, "address is blocked", "IGNORE_IP"],
     ["another server's 404", 404, "", {}, false, "no collector", "--url"],
     ["over the limit", 429, refusal("slow down"), { "retry-after": "7" }, false, "rate limit", "Try again in 7 s."],

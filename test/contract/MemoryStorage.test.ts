@@ -1,6 +1,6 @@
 import { Context, Effect, Layer } from "effect"
-import * as MemoryStorage from "../../layers/memory/MemoryStorage.ts"
 import { Storage } from "../../src/ports/Storage.ts"
+import * as MemoryStorage from "../support/memory/MemoryStorage.ts"
 import { stored } from "../support/records.ts"
 import { storageContract } from "./storage.ts"
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
-import { PA_EVENTS } from "../../layers/iceberg/schema.ts"
-import { ensureTable } from "../../layers/iceberg/table/ensureTable.ts"
+import { ensureTable } from "../../layers/lake/ensureTable.ts"
+import { PA_EVENTS } from "../../layers/lake/schema.ts"
 import { connect } from "../support/database.ts"
 import { openFolderLake } from "../support/folderLake.ts"
 import { drain, expectExactlyOnce, type LakeUnderTest } from "../support/LakeUnderTest.ts"

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import ipaddr from "ipaddr.js"
-import { isLocalAddress, matcherOf, normaliseAddress } from "../../src/pipeline/address.ts"
+import { isLocalAddress, matcherOf, normalizeAddress } from "../../src/lib/ipAddress.ts"
 import {
   CLIENT_IP_HEADERS,
   type ProxyTrust,
@@ -158,8 +158,8 @@ describe("an address", () => {
           fc.ipV6().map((ip) => `[${ip}]:80`)
         ),
         (text) => {
-          const once = normaliseAddress(text)
-          expect(normaliseAddress(once)).toBe(once)
+          const once = normalizeAddress(text)
+          expect(normalizeAddress(once)).toBe(once)
         }
       )
     )
@@ -174,7 +174,7 @@ describe("an address", () => {
             .parts.map((part) => part.toString(16).padStart(4, "0"))
             .join(":")
             .toUpperCase()
-          expect(normaliseAddress(long)).toBe(ipaddr.IPv6.parse(ip).toString())
+          expect(normalizeAddress(long)).toBe(ipaddr.IPv6.parse(ip).toString())
         }
       )
     )
@@ -194,7 +194,7 @@ describe("an address", () => {
       fc.property(nearlyIpV6, (text) => {
         fc.pre(text.includes(":") && !/[[\]]/.test(text) && !/^[^:]*:\d+$/.test(text))
         const valid = /^[0-9a-f:.]+(?:%[\w.-]+)?$/i.test(text) && ipaddr.isValid(text)
-        expect(normaliseAddress(text)).toBe(valid ? ipaddr.process(text).toString() : text)
+        expect(normalizeAddress(text)).toBe(valid ? ipaddr.process(text).toString() : text)
       }),
       { numRuns: 3_000 }
     )

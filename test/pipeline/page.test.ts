@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
+import { cut } from "../../src/lib/strings.ts"
 import { resolvePage } from "../../src/pipeline/page.ts"
-import { cut } from "../../src/pipeline/text.ts"
 
 const SIZES = {
   urlPath: 500,

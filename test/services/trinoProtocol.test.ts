@@ -123,11 +123,11 @@ describe("the client of Trino's protocol", () => {
     await until("the second page is asked for", () => trino.seen.length > 2)
     await Effect.runPromise(Fiber.interrupt(fiber))
     const deleted = () => trino.seen.filter(({ method }) => method === "DELETE").map(({ path }) => path)
-    await until("the query is cancelled", () => deleted().length === 1)
+    await until("the query is canceled", () => deleted().length === 1)
     expect(deleted()).toEqual(["/v1/statement/queued/q/1"])
     const error = await Effect.runPromise(Effect.flip((await trino.engine({ deadlineMs: 200 })).run(QUESTION)))
     expect(error.reason).toBe("Timeout")
-    await until("the late query is cancelled", () => deleted().length === 2)
+    await until("the late query is canceled", () => deleted().length === 2)
   })
 
   test("a password or token goes with every request, and over https alone", async () => {

@@ -1,9 +1,7 @@
 import { Clock, Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
-import { layer as licenceGate } from "../../layers/licence/LicenceGate.ts"
-import { layer as memorySites } from "../../layers/memory/MemorySites.ts"
-import { RejectionRing } from "../../layers/memory/RejectionRing.ts"
-import { TokenBuckets } from "../../layers/ratelimit/TokenBuckets.ts"
-import { layer as memorySettings } from "../../layers/settings/MemorySettings.ts"
+import { RejectionRing } from "../../layers/inprocess/RejectionRing.ts"
+import { TokenBuckets } from "../../layers/inprocess/TokenBuckets.ts"
+import { layer as licenseGate } from "../../layers/license/LicenseGate.ts"
 import type { EventRecord, IdentityRecord } from "../../src/domain/Event.ts"
 import { SiteId } from "../../src/domain/ids.ts"
 import { Site } from "../../src/domain/Site.ts"
@@ -16,6 +14,8 @@ import { Rejections } from "../../src/ports/Rejections.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import { Sites } from "../../src/ports/Sites.ts"
 import { Storage } from "../../src/ports/Storage.ts"
+import { layer as memorySettings } from "./memory/MemorySettings.ts"
+import { layer as memorySites } from "./memory/MemorySites.ts"
 
 /** The site of the contract's vectors. */
 export const SITE = "11111111-2222-4333-8444-555555555555"
@@ -125,7 +125,7 @@ export const startCollect = async (options: CollectOptions = {}): Promise<Collec
     secret
   )
   const storage = options.storage ?? arrays
-  const services = Layer.mergeAll(Policy.layer, geo, licenceGate, RejectionRing, TokenBuckets, storage)
+  const services = Layer.mergeAll(Policy.layer, geo, licenseGate, RejectionRing, TokenBuckets, storage)
   const server = CollectServer.layer({
     stop: () => {},
     ...(options.fallback === undefined ? {} : { fallback: options.fallback })

@@ -1,5 +1,5 @@
 import { Effect, Exit, Redacted, References, Scope } from "effect"
-import { migrate } from "../../layers/postgres/migrate.ts"
+import { migrate } from "../../layers/postgres/client/migrate.ts"
 import { SECRET, SITE } from "./collect.ts"
 import { openClient } from "./postgres.ts"
 

@@ -1,6 +1,6 @@
 import { Deferred, Duration, Effect } from "effect"
-import { isWorker, joinSupervisor } from "../../src/http/collect/worker.ts"
-import { supervise } from "../../src/supervisor.ts"
+import { supervise } from "../../src/process/supervisor.ts"
+import { isWorker, joinSupervisor } from "../../src/process/worker.ts"
 
 /**
  * An entry point that is a collector as far as its supervisor can tell. `FAKE` says what goes wrong:

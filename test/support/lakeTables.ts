@@ -1,21 +1,21 @@
 import { Effect } from "effect"
 import type { Catalog, TableName } from "../../layers/iceberg/catalog/Catalog.ts"
 import type { IcebergError } from "../../layers/iceberg/IcebergError.ts"
-import { decodeRecord, encodeEvent } from "../../layers/iceberg/log/records.ts"
 import type { DataFile } from "../../layers/iceberg/manifest/DataFile.ts"
-import { encodeParquet } from "../../layers/iceberg/parquet/encode.ts"
-import { PartitionedRows } from "../../layers/iceberg/parquet/rows.ts"
+import { prepareAppend } from "../../layers/iceberg/table/append.ts"
+import { type CommitEvents, commitSnapshot, SILENT } from "../../layers/iceberg/table/commit.ts"
+import { ensureTable, type WritableTable } from "../../layers/lake/ensureTable.ts"
+import { encodeParquet } from "../../layers/lake/parquet/encode.ts"
+import { PartitionedRows } from "../../layers/lake/parquet/rows.ts"
+import { decodeRecord, encodeEvent } from "../../layers/lake/records.ts"
 import {
   type LakeTable,
   type LakeTableName,
   PA_EVENTS,
   PA_SESSION_DATA,
   PA_SESSIONS
-} from "../../layers/iceberg/schema.ts"
-import { prepareAppend } from "../../layers/iceberg/table/append.ts"
-import { type CommitEvents, commitSnapshot, SILENT } from "../../layers/iceberg/table/commit.ts"
-import { ensureTable, type WritableTable } from "../../layers/iceberg/table/ensureTable.ts"
-import { watermarkOf } from "../../layers/iceberg/table/watermark.ts"
+} from "../../layers/lake/schema.ts"
+import { watermarkOf } from "../../layers/lake/watermark.ts"
 import { DataType } from "../../src/domain/Event.ts"
 import { event, text } from "./records.ts"
 

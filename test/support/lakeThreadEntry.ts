@@ -1,4 +1,4 @@
-import { serveLake } from "../../layers/iceberg/worker/serveLake.ts"
+import { serveLake } from "../../layers/lake/worker/serveLake.ts"
 
 /** A lake's thread that a log in a folder named `crash` ends in the midst of things, as a trap in WebAssembly or an OOM would. */
 declare const self: Worker

@@ -1,13 +1,13 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, type Redacted } from "effect"
 import type { SqlError } from "effect/sql"
-import { layerAppDatabase } from "../../layers/postgres/connect.ts"
-import { DatabaseUrl } from "../../layers/postgres/Database.ts"
-import { PgQueryEngine } from "../../layers/postgres/PgQueryEngine.ts"
-import { layer as memorySettings } from "../../layers/settings/MemorySettings.ts"
+import { layerAppDatabase } from "../../layers/postgres/client/connect.ts"
+import { DatabaseUrl } from "../../layers/postgres/client/Database.ts"
+import { PgQueryEngine } from "../../layers/postgres/query/PgQueryEngine.ts"
 import type { StartError } from "../../src/domain/StartError.ts"
 import type { QueryEngine } from "../../src/ports/QueryEngine.ts"
 import { EVENTS, SESSIONS } from "../services/fixture.ts"
+import { layer as memorySettings } from "./memory/MemorySettings.ts"
 
 const quoted = (value: string | null) => (value === null ? "NULL" : `'${value}'`)
 

@@ -213,7 +213,7 @@ describe("a site over its rate", () => {
   })
 })
 
-describe("without a licence", () => {
+describe("without a license", () => {
   test("the tracker is told to stop, nothing is stored", async () => {
     const { publicKey } = await generateKeyPair("EdDSA", { extractable: true })
     const unlicensed = await startCollect({

@@ -1,4 +1,5 @@
 import { Clock, Effect } from "effect"
+import { watermarkKey, watermarks } from "../../lake/watermark.ts"
 import type { Catalog, Table, TableName } from "../catalog/Catalog.ts"
 import type { IcebergError } from "../IcebergError.ts"
 import {
@@ -9,7 +10,6 @@ import {
   type TableMetadata
 } from "../metadata/TableMetadata.ts"
 import type { TableUpdate } from "../metadata/TableUpdate.ts"
-import { watermarkKey, watermarks } from "../table/watermark.ts"
 import { forEachEntry, isLive, manifestsIn } from "./reachable.ts"
 
 /** A log that nothing came from for so long is taken for gone, and its watermark with it. */

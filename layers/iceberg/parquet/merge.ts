@@ -5,7 +5,7 @@ import {
   readSchema,
   transformParquetStream
 } from "parquet-wasm/esm/parquet_wasm.js"
-import { writerProperties } from "./encode.ts"
+import { writerProperties } from "../../lake/parquet/encode.ts"
 import { initParquet } from "./wasm.ts"
 
 /** Rows handed on at a time. */

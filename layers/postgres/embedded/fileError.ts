@@ -1,5 +1,5 @@
-import { errorCode } from "../../../src/domain/errorCode.ts"
 import { StartError } from "../../../src/domain/StartError.ts"
+import { errorCode } from "../../../src/lib/errorCode.ts"
 
 export const diskFull = (path: string): StartError =>
   new StartError({

@@ -2,18 +2,11 @@ import { gzipSync } from "node:zlib"
 import { Cause, Clock, type Context, Effect, Exit, type Scope } from "effect"
 import type { ErrorTree, Rejection, RejectionReason } from "../../domain/Rejection.ts"
 import type { StorageError } from "../../domain/StorageError.ts"
-import {
-  BODY_TIMEOUT_SECONDS,
-  CORS_MAX_AGE,
-  MAX_BATCH_BODY_BYTES,
-  MAX_BATCH_ITEMS,
-  MAX_BODY_BYTES
-} from "../../domain/settings.ts"
+import { runDirect } from "../../lib/callbackEffect.ts"
 import type { Policy } from "../../pipeline/Policy.ts"
 import { receivedType, wrongType } from "../../pipeline/payload.ts"
 import { type Accepted, makeProcessPayload, type Processed, storageRejection } from "../../pipeline/processPayload.ts"
 import type { RequestContext } from "../../pipeline/resolveClient.ts"
-import { observe } from "../../ports/answered.ts"
 import { FeatureGate } from "../../ports/FeatureGate.ts"
 import type { Geo } from "../../ports/Geo.ts"
 import type { RateLimiter } from "../../ports/RateLimiter.ts"
@@ -21,7 +14,14 @@ import { Rejections } from "../../ports/Rejections.ts"
 import { Settings } from "../../ports/Settings.ts"
 import { Sites } from "../../ports/Sites.ts"
 import type { Storage } from "../../ports/Storage.ts"
-import { REQUEST_ID_HEADER, requestIdOf } from "../requestId.ts"
+import {
+  BODY_TIMEOUT_SECONDS,
+  CORS_MAX_AGE,
+  MAX_BATCH_BODY_BYTES,
+  MAX_BATCH_ITEMS,
+  MAX_BODY_BYTES
+} from "../../settings/settings.ts"
+import { REQUEST_ID_HEADER, requestIdOf } from "../shared/requestId.ts"
 import * as answers from "./answers.ts"
 import { BodyFailure, BodyReader } from "./body.ts"
 import { Cors } from "./cors.ts"
@@ -194,7 +194,7 @@ export const makeCollect: Effect.Effect<Collect, never, CollectServices | Settin
       if (Exit.isFailure(processed)) done(Exit.failCause(processed.cause))
       else {
         const { accepted, write } = processed.value
-        observe(write, fork, (stored) => done(Exit.isSuccess(stored) ? Exit.succeed(accepted) : refuse(stored)))
+        runDirect(write, fork, (stored) => done(Exit.isSuccess(stored) ? Exit.succeed(accepted) : refuse(stored)))
       }
     }
 

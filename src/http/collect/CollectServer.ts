@@ -1,16 +1,16 @@
 import { timingSafeEqual } from "node:crypto"
 import { Context, Effect, Layer } from "effect"
-import { errorCode } from "../../domain/errorCode.ts"
 import { StartError } from "../../domain/StartError.ts"
-import { COLLECT_API_ENDPOINT, HOST, METRICS_TOKEN, PORT } from "../../domain/settings.ts"
+import { errorCode } from "../../lib/errorCode.ts"
 import { Settings } from "../../ports/Settings.ts"
 import { Storage } from "../../ports/Storage.ts"
-import { IDLE_TIMEOUT_SECONDS } from "../idleTimeout.ts"
-import { PREFIX } from "../prefix.ts"
+import { isWorker, joinSupervisor } from "../../process/worker.ts"
+import { COLLECT_API_ENDPOINT, HOST, METRICS_TOKEN, PORT } from "../../settings/settings.ts"
+import { IDLE_TIMEOUT_SECONDS } from "../shared/idleTimeout.ts"
+import { PREFIX } from "../shared/prefix.ts"
+import { makeScrape } from "../shared/scrape.ts"
 import { notFound } from "./answers.ts"
 import { type Collect, type CollectServices, makeCollect } from "./Collect.ts"
-import { makeScrape } from "./scrape.ts"
-import { isWorker, joinSupervisor } from "./worker.ts"
 
 const SEND_PATHS = ["/api/send", `${PREFIX}/api/send`]
 const BATCH_PATHS = ["/api/batch", `${PREFIX}/api/batch`]

@@ -1,5 +1,5 @@
 import type { SqlError } from "effect/sql"
-import { sqlCode, sqlMessage } from "../../../postgres/sqlErrors.ts"
+import { sqlCode, sqlMessage } from "../../../postgres/client/sqlErrors.ts"
 import { type IcebergError, icebergError } from "../../IcebergError.ts"
 
 const SQLSTATE = /^[0-9A-Z]{5}$/

@@ -44,7 +44,7 @@ const appendAtLast = Effect.fnUntraced(function* (catalog: Catalog, name: TableN
   }
 })
 
-/** The behaviour that every catalog owes. */
+/** The behavior that every catalog owes. */
 export const catalogContract = (
   what: string,
   { open, filesAreOurs, refusesEveryStaleTable, createsAtomically = true, timeoutMs = TIMEOUT_MS }: CatalogUnderTest

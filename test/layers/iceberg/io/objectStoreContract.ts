@@ -29,7 +29,7 @@ async function* failing(count: number, size: number): AsyncGenerator<Uint8Array>
   throw icebergError("Invalid", "no more rows")
 }
 
-/** The behaviour that every store owes. */
+/** The behavior that every store owes. */
 export const objectStoreContract = (what: string, { freshFolder, open }: StoreUnderTest): void => {
   const it = (
     sentence: string,

@@ -6,8 +6,8 @@ import { mergeManifests } from "../../../../layers/iceberg/maintenance/mergeMani
 import { removeOrphans } from "../../../../layers/iceberg/maintenance/orphans.ts"
 import { verifyTable } from "../../../../layers/iceberg/maintenance/verify.ts"
 import { currentSnapshot, type TableMetadata } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
-import { dayOf } from "../../../../layers/iceberg/parquet/rows.ts"
 import { manifestsOf } from "../../../../layers/iceberg/table/files.ts"
+import { dayOf } from "../../../../layers/lake/parquet/rows.ts"
 import { countingEvents, MemoryCatalog } from "../../../support/lake.ts"
 import { appendEvents, DAY_MS, EVENTS_NAME } from "../../../support/lakeTables.ts"
 

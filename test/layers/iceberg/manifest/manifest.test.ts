@@ -6,7 +6,7 @@ import type { ManifestFile } from "../../../../layers/iceberg/manifest/ManifestF
 import { readManifest, writeManifest } from "../../../../layers/iceberg/manifest/manifest.ts"
 import { readManifestList, writeManifestList } from "../../../../layers/iceberg/manifest/manifestList.ts"
 import type { PartitionSpec, TableSchema } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
-import { newLakeTable, PA_EVENTS } from "../../../../layers/iceberg/schema.ts"
+import { newLakeTable, PA_EVENTS } from "../../../../layers/lake/schema.ts"
 
 const SCHEMA: TableSchema = newLakeTable(PA_EVENTS).schema
 const SPEC = PA_EVENTS.partitionSpec

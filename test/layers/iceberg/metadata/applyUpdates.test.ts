@@ -5,7 +5,7 @@ import { newTableMetadata } from "../../../../layers/iceberg/metadata/newTableMe
 import { failedRequirement } from "../../../../layers/iceberg/metadata/requirements.ts"
 import type { Snapshot, TableMetadata } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
 import type { TableUpdate } from "../../../../layers/iceberg/metadata/TableUpdate.ts"
-import { newLakeTable, PA_SESSIONS } from "../../../../layers/iceberg/schema.ts"
+import { newLakeTable, PA_SESSIONS } from "../../../../layers/lake/schema.ts"
 
 const EMPTY = newTableMetadata(newLakeTable(PA_SESSIONS), { location: "s3://lake/t", uuid: "u-1", now: 1_000 })
 

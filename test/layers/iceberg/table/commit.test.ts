@@ -7,7 +7,7 @@ import { currentSnapshot } from "../../../../layers/iceberg/metadata/TableMetada
 import { prepareAppend } from "../../../../layers/iceberg/table/append.ts"
 import { commitSnapshot } from "../../../../layers/iceberg/table/commit.ts"
 import { manifestsOf } from "../../../../layers/iceberg/table/files.ts"
-import { watermarkOf } from "../../../../layers/iceberg/table/watermark.ts"
+import { watermarkOf } from "../../../../layers/lake/watermark.ts"
 import { countingEvents, type Fate, MemoryCatalog } from "../../../support/lake.ts"
 import { appendEvents, EVENTS_NAME, openEvents, writeEvents } from "../../../support/lakeTables.ts"
 

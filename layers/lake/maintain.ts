@@ -1,0 +1,84 @@
+import { Effect } from "effect"
+import type { IcebergError } from "../iceberg/IcebergError.ts"
+import { type Compacted, compactTable } from "../iceberg/maintenance/compact.ts"
+import { expireSnapshots } from "../iceberg/maintenance/expire.ts"
+import { mergeManifests } from "../iceberg/maintenance/mergeManifests.ts"
+import { removeOrphans } from "../iceberg/maintenance/orphans.ts"
+import { SILENT } from "../iceberg/table/commit.ts"
+import type { Lake } from "./openLake.ts"
+import { LAKE_TABLES } from "./schema.ts"
+
+export interface MaintainOptions {
+  readonly snapshotMaxAgeMs: number
+  readonly snapshotsMin: number
+  /** Null: orphans are not looked for this time. Listing everything is the dearest part. */
+  readonly orphanAgeMs: number | null
+  readonly compactionBytes: number
+}
+
+/** What was done to a table. */
+export interface MaintainedTable {
+  readonly name: string
+  readonly manifestsMerged: number
+  readonly compacted: Compacted | null
+  readonly snapshotsExpired: number
+  readonly filesExpired: number
+  readonly orphansRemoved: number
+  /** Parts that failed, in words; the others were done. */
+  readonly failures: ReadonlyArray<string>
+}
+
+export type Maintained = ReadonlyArray<MaintainedTable>
+
+/**
+ * All that a lake needs from time to time, on each table that there is: merge manifests, compact closed days, expire snapshots,
+ * remove orphans. A part that fails does not keep the others from being done. Safe beside writers and other engines; several
+ * at once would only be in each other's way.
+ */
+export const maintain = Effect.fnUntraced(function* (
+  { catalog, namespace }: Lake,
+  options: MaintainOptions
+): Effect.fn.Return<Maintained, IcebergError> {
+  return yield* Effect.forEach(
+    LAKE_TABLES,
+    Effect.fnUntraced(function* (table) {
+      const name = { namespace, name: table.name }
+      const failures: Array<string> = []
+      const attempt = <A>(part: string, work: Effect.Effect<A, IcebergError>) =>
+        Effect.catch(work, (error) =>
+          Effect.sync(() => {
+            // Made by the first flush that has rows for it.
+            if (error.reason !== "NotFound") failures.push(`${part}: ${error.message}`)
+            return null
+          })
+        )
+      const merged = yield* attempt("merging manifests", mergeManifests(catalog, name, SILENT))
+      const compacted = yield* attempt(
+        "compacting",
+        compactTable(
+          catalog,
+          name,
+          { targetBytes: options.compactionBytes, dryRun: false, onProgress: () => {} },
+          SILENT
+        )
+      )
+      const expired = yield* attempt(
+        "expiring snapshots",
+        expireSnapshots(catalog, name, { maxAgeMs: options.snapshotMaxAgeMs, minKept: options.snapshotsMin }, false)
+      )
+      const orphans =
+        options.orphanAgeMs === null
+          ? null
+          : yield* attempt("removing orphans", removeOrphans(catalog, name, options.orphanAgeMs, false))
+      return {
+        name: table.name,
+        manifestsMerged: merged?.replaced ?? 0,
+        compacted,
+        snapshotsExpired: expired?.snapshots ?? 0,
+        filesExpired: expired?.files.length ?? 0,
+        orphansRemoved: orphans?.files.length ?? 0,
+        failures
+      }
+    })
+  )
+})

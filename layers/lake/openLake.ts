@@ -1,0 +1,84 @@
+import { Effect, Redacted, type Scope } from "effect"
+import type { Catalog } from "../iceberg/catalog/Catalog.ts"
+import { type CatalogConfig, makeCatalog } from "../iceberg/catalog/makeCatalog.ts"
+import { type IcebergError, icebergError } from "../iceberg/IcebergError.ts"
+import { ANY_REGION } from "../iceberg/io/AwsCredentials.ts"
+import type { S3Options } from "../iceberg/io/S3ObjectStore.ts"
+import { open } from "../postgres/client/connect.ts"
+import type { LakeConfig } from "./LakeConfig.ts"
+
+/** One for each table, which are committed at the same time, and one to spare. */
+const CATALOG_CONNECTIONS = 4
+const TOKEN = "token:"
+
+export interface Lake {
+  readonly catalog: Catalog
+  /** Where the lake's tables are, levels outermost first. */
+  readonly namespace: ReadonlyArray<string>
+}
+
+const s3Of = ({ keys, region, s3Endpoint }: LakeConfig): S3Options => ({
+  endpoint: s3Endpoint ?? undefined,
+  region: region ?? undefined,
+  credentials:
+    keys === null
+      ? undefined
+      : { _tag: "Keys", accessKeyId: keys.accessKeyId, secretAccessKey: Redacted.make(keys.secretAccessKey) }
+})
+
+const restOf = (config: LakeConfig): CatalogConfig => {
+  const { catalogCredentials: credentials, keys, oauth2Scope, oauth2ServerUri, region, signingName } = config
+  const auth =
+    credentials === null
+      ? {}
+      : credentials === "sigv4"
+        ? { sigV4: { signingName, signingRegion: region ?? ANY_REGION } }
+        : credentials.startsWith(TOKEN)
+          ? { token: Redacted.make(credentials.slice(TOKEN.length)) }
+          : {
+              credential: Redacted.make(credentials),
+              oauth2ServerUri: oauth2ServerUri ?? undefined,
+              scope: oauth2Scope
+            }
+  return {
+    type: "rest",
+    uri: config.catalogUri ?? "",
+    warehouse: config.warehouse ?? undefined,
+    // Without keys of our own, those that the catalog lends are asked for.
+    s3: keys === null && config.s3Endpoint === null && region === null ? undefined : s3Of(config),
+    ...auth
+  }
+}
+
+const catalogOf = Effect.fnUntraced(function* (
+  config: LakeConfig
+): Effect.fn.Return<CatalogConfig, IcebergError, Scope.Scope> {
+  const warehouse = config.warehouse ?? ""
+  switch (config.catalogType) {
+    case "jdbc": {
+      const url = Redacted.make(config.catalogUri ?? config.databaseUrl)
+      const sql = yield* open({ url, embedded: false }, {}, CATALOG_CONNECTIONS).pipe(
+        Effect.mapError(({ message }) => icebergError("Unavailable", message))
+      )
+      return { type: "jdbc", name: config.catalogName, warehouse, s3: s3Of(config), sql }
+    }
+    case "hadoop":
+      return { type: "hadoop", warehouse, s3: s3Of(config) }
+    case "glue":
+      return {
+        type: "glue",
+        warehouse,
+        region: config.catalogUri ?? config.region ?? undefined,
+        s3: s3Of({ ...config, region: config.region ?? config.catalogUri })
+      }
+    case "rest":
+      return restOf(config)
+  }
+})
+
+/** The lake that a configuration describes. */
+export const openLake = Effect.fnUntraced(function* (
+  config: LakeConfig
+): Effect.fn.Return<Lake, IcebergError, Scope.Scope> {
+  return { catalog: yield* makeCatalog(yield* catalogOf(config)), namespace: config.namespace }
+})

@@ -1,0 +1,101 @@
+import type { PartitionValue } from "../../iceberg/manifest/DataFile.ts"
+import {
+  ATTRIBUTE_CREATED_AT,
+  EVENT_SITE,
+  EVENT_TIME,
+  isEvent,
+  type LogRecord,
+  type Row,
+  SESSION_CREATED_AT
+} from "../records.ts"
+import type { LakeTable, LakeTableName } from "../schema.ts"
+import { type Column, makeColumn } from "./columns.ts"
+
+export const DAY_MS = 86_400_000
+
+/** Iceberg's day transform: days since the epoch, those before it negative. */
+export const dayOf = (ms: number): number => Math.floor(ms / DAY_MS)
+
+/** Rows of one partition of a table, as columns. */
+export class Rows {
+  count = 0
+  readonly table: LakeTable
+  readonly partition: ReadonlyArray<PartitionValue>
+  readonly columns: ReadonlyArray<Column<unknown>>
+
+  constructor(table: LakeTable, partition: ReadonlyArray<PartitionValue>) {
+    this.table = table
+    this.partition = partition
+    this.columns = table.fields.map((field) => makeColumn(field) as Column<unknown>)
+  }
+
+  /** A row that ends early ends in nulls. */
+  push(row: Row): void {
+    const columns = this.columns
+    for (let index = 0; index < columns.length; index++) columns[index]!.push(row[index] ?? null)
+    this.count++
+  }
+
+  /** Bytes held. */
+  bytes(): number {
+    let sum = 0
+    for (const column of this.columns) sum += column.bytes()
+    return sum
+  }
+}
+
+/** Which tables still want a record's rows. */
+export type Wanted = (table: LakeTableName) => boolean
+
+/** Rows of the lake's tables, in the partitions that they belong to. */
+export class PartitionedRows {
+  readonly #tables: Readonly<Record<LakeTableName, LakeTable>>
+  readonly #partitions = new Map<string, Rows>()
+  count = 0
+
+  constructor(tables: Readonly<Record<LakeTableName, LakeTable>>) {
+    this.#tables = tables
+  }
+
+  #push(name: LakeTableName, partition: ReadonlyArray<PartitionValue>, row: Row): void {
+    const key = `${name} ${partition}`
+    let rows = this.#partitions.get(key)
+    if (rows === undefined) {
+      rows = new Rows(this.#tables[name], partition)
+      this.#partitions.set(key, rows)
+    }
+    rows.push(row)
+    this.count++
+  }
+
+  add(record: LogRecord, wanted: Wanted): void {
+    if (isEvent(record)) {
+      const [, event, session] = record
+      if (wanted("pa_events")) {
+        this.#push("pa_events", [dayOf(event[EVENT_TIME] as number), event[EVENT_SITE] as string], event)
+      }
+      if (session !== null) this.#session(session, wanted)
+      return
+    }
+    const [, session, attributes] = record
+    this.#session(session, wanted)
+    if (!wanted("pa_session_data")) return
+    for (const row of attributes) this.#push("pa_session_data", [dayOf(row[ATTRIBUTE_CREATED_AT] as number)], row)
+  }
+
+  #session(row: Row, wanted: Wanted): void {
+    if (wanted("pa_sessions")) this.#push("pa_sessions", [dayOf(row[SESSION_CREATED_AT] as number)], row)
+  }
+
+  /** Each partition's rows. */
+  all(): IterableIterator<Rows> {
+    return this.#partitions.values()
+  }
+
+  /** Bytes held. */
+  bytes(): number {
+    let sum = 0
+    for (const rows of this.#partitions.values()) sum += rows.bytes()
+    return sum
+  }
+}

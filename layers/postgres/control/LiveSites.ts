@@ -1,0 +1,34 @@
+import { originMatcher } from "../../../src/domain/allowedDomain.ts"
+import type { Site } from "../../../src/domain/Site.ts"
+import type { LiveSite } from "../../../src/ports/Sites.ts"
+
+/** What the hot path reads, made anew from all sites at each change and then never changed. */
+export interface LiveSites {
+  readonly find: (id: string) => LiveSite | undefined
+  readonly allowsOrigin: (origin: string) => boolean
+}
+
+/** The live ones of the sites, keyed by lower-case id. */
+export const liveSites = (sites: Iterable<Site>): LiveSites => {
+  const byId = new Map<string, LiveSite>()
+  const domains: Array<string> = []
+  let everyOrigin = false
+  for (const site of sites) {
+    if (site.archived) continue
+    const origins = originMatcher(site.domains)
+    byId.set(site.id.toLowerCase(), {
+      id: site.id,
+      rateLimit: site.rateLimit,
+      allowsOrigin: origins.matches,
+      allowsEveryOrigin: origins.everything
+    })
+    if (origins.everything) everyOrigin = true
+    else domains.push(...site.domains)
+  }
+  const all = domains.length === 0 ? () => false : originMatcher(domains).matches
+  return {
+    // Trackers send the id as the snippet has it, so the second look-up is for hand-written clients only.
+    find: (id) => byId.get(id) ?? byId.get(id.toLowerCase()),
+    allowsOrigin: everyOrigin ? () => true : all
+  }
+}

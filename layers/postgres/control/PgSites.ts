@@ -1,0 +1,148 @@
+import { PgTypes } from "@effect/sql-pg"
+import { Effect, Layer, Result, Semaphore } from "effect"
+import { SiteId } from "../../../src/domain/ids.ts"
+import { Site, type WeekStart } from "../../../src/domain/Site.ts"
+import { StartError } from "../../../src/domain/StartError.ts"
+import { Sites, SitesError } from "../../../src/ports/Sites.ts"
+import { AppDatabase } from "../client/Database.ts"
+import { askDatabase } from "../client/runStatement.ts"
+import { Changes } from "./Changes.ts"
+import { type LiveSites, liveSites } from "./LiveSites.ts"
+import { accept, siteExists, siteNotFound } from "./siteErrors.ts"
+
+interface Row {
+  readonly id: string
+  readonly name: string
+  readonly domains: ReadonlyArray<string>
+  readonly timezone: string
+  readonly week_start: WeekStart
+  readonly currency: string
+  readonly rate_limit_eps: number | null
+  readonly rate_limit_burst: number | null
+  readonly archived: boolean
+  readonly created_ms: number
+  readonly updated_ms: number
+}
+
+const COLUMNS = `id, name, domains, timezone, week_start, currency, rate_limit_eps, rate_limit_burst,
+  archived_at IS NOT NULL AS archived,
+  floor(extract(epoch FROM created_at) * 1000)::float8 AS created_ms,
+  floor(extract(epoch FROM updated_at) * 1000)::float8 AS updated_ms`
+
+const siteOf = (row: Row): Site =>
+  new Site({
+    id: SiteId.make(row.id),
+    name: row.name,
+    domains: row.domains,
+    archived: row.archived,
+    rateLimit:
+      row.rate_limit_eps === null || row.rate_limit_burst === null
+        ? null
+        : { eventsPerSecond: row.rate_limit_eps, burst: row.rate_limit_burst },
+    timezone: row.timezone,
+    weekStart: row.week_start,
+    currency: row.currency,
+    createdAt: new Date(row.created_ms),
+    updatedAt: new Date(row.updated_ms)
+  })
+
+const textArray = (values: ReadonlyArray<string>) => Result.getOrThrow(PgTypes.array(values, PgTypes.OID.text))
+
+const LIST = `SELECT ${COLUMNS} FROM product_analytics_site WHERE $1 OR archived_at IS NULL ORDER BY lower(name), name, id`
+const GET = `SELECT ${COLUMNS} FROM product_analytics_site WHERE id = $1::uuid`
+const CREATE = `INSERT INTO product_analytics_site
+    (id, name, domains, timezone, week_start, currency, rate_limit_eps, rate_limit_burst)
+  VALUES ($1::uuid, $2, $3, $4, $5, $6, $7::float8, $8::int)
+  ON CONFLICT (id) DO NOTHING
+  RETURNING ${COLUMNS}`
+// An absent value is null, except for the rate limit, where null is a value and $7 says whether it was given.
+const UPDATE = `UPDATE product_analytics_site SET
+    name = coalesce($2::text, name),
+    domains = coalesce($3::text[], domains),
+    timezone = coalesce($4::text, timezone),
+    week_start = coalesce($5::text, week_start),
+    currency = coalesce($6::text, currency),
+    rate_limit_eps = CASE WHEN $7::bool THEN $8::float8 ELSE rate_limit_eps END,
+    rate_limit_burst = CASE WHEN $7::bool THEN $9::int ELSE rate_limit_burst END,
+    archived_at = CASE $10::bool WHEN true THEN coalesce(archived_at, now()) WHEN false THEN NULL ELSE archived_at END,
+    updated_at = now()
+  WHERE id = $1::uuid
+  RETURNING ${COLUMNS}`
+const ARCHIVE = `UPDATE product_analytics_site SET archived_at = now(), updated_at = now()
+  WHERE id = $1::uuid AND archived_at IS NULL
+  RETURNING ${COLUMNS}`
+
+/** Sites of the app database, with the live ones in memory: read at start, then again whenever they change. */
+export const layer: Layer.Layer<Sites, StartError, AppDatabase | Changes> = Layer.effect(
+  Sites,
+  Effect.gen(function* () {
+    const sql = yield* AppDatabase
+    const changes = yield* Changes
+    const ask = (statement: string, values: ReadonlyArray<unknown>) =>
+      askDatabase(
+        sql.unsafe<Row>(statement, values),
+        (message) => new SitesError({ reason: "Unavailable", message })
+      ).pipe(Effect.map((rows) => rows.map(siteOf)))
+
+    let live: LiveSites = liveSites([])
+    // One at a time, or an older answer could replace a newer one.
+    const oneAtATime = Semaphore.makeUnsafe(1)
+    const reload = oneAtATime.withPermit(
+      Effect.map(ask(LIST, [false]), (sites) => {
+        live = liveSites(sites)
+      })
+    )
+    yield* Effect.mapError(reload, ({ message }) => new StartError({ message: `The sites can't be read: ${message}` }))
+    yield* changes.follow("sites", reload)
+
+    const get = (id: SiteId) =>
+      Effect.flatMap(ask(GET, [id]), ([site]) =>
+        site === undefined ? Effect.fail(siteNotFound(id)) : Effect.succeed(site)
+      )
+    /** A change is known to its own process at once. */
+    const written = (site: Site) => Effect.as(Effect.ignore(reload), site)
+
+    return Sites.of({
+      find: (id) => live.find(id),
+      allowsOrigin: (origin) => live.allowsOrigin(origin),
+      list: ({ archived }) => ask(LIST, [archived]),
+      get,
+      create: Effect.fn("Sites.create")(function* (given) {
+        const values = yield* accept(given)
+        const id = values.id ?? SiteId.make(crypto.randomUUID())
+        const [site] = yield* ask(CREATE, [
+          id,
+          values.name,
+          textArray(values.domains ?? []),
+          values.timezone ?? "UTC",
+          values.weekStart ?? "monday",
+          values.currency ?? "USD",
+          values.rateLimit?.eventsPerSecond ?? null,
+          values.rateLimit?.burst ?? null
+        ])
+        return site === undefined ? yield* siteExists(id) : yield* written(site)
+      }),
+      update: Effect.fn("Sites.update")(function* (id, { archived, ...change }) {
+        const values = yield* accept(change)
+        const [site] = yield* ask(UPDATE, [
+          id,
+          values.name ?? null,
+          values.domains === undefined ? null : textArray(values.domains),
+          values.timezone ?? null,
+          values.weekStart ?? null,
+          values.currency ?? null,
+          values.rateLimit !== undefined,
+          values.rateLimit?.eventsPerSecond ?? null,
+          values.rateLimit?.burst ?? null,
+          archived ?? null
+        ])
+        return site === undefined ? yield* siteNotFound(id) : yield* written(site)
+      }),
+      archive: Effect.fn("Sites.archive")(function* (id) {
+        const [site] = yield* ask(ARCHIVE, [id])
+        // Archived before, or no site at all.
+        return site === undefined ? yield* get(id) : yield* written(site)
+      })
+    })
+  })
+)

@@ -1,0 +1,46 @@
+import type { SqlError } from "effect/sql"
+import { sqlCode, sqlMessage } from "../client/sqlErrors.ts"
+
+/**
+ * What a failed write means.
+ * - `Retry`: it may work if tried again: no connection, a lost one (the outcome is unknown), a deadlock, a server that starts
+ *   or is out of resources.
+ * - `Record`: a record of the batch doesn't fit its columns, and never will.
+ * - `Stop`: neither, such as a missing table or permission.
+ */
+export type Failure =
+  | { readonly _tag: "Retry"; readonly message: string }
+  | { readonly _tag: "Record"; readonly message: string }
+  | { readonly _tag: "Stop"; readonly message: string }
+
+/** Classes of SQLSTATE: connection, transaction rollback, insufficient resources, operator intervention, system, internal. */
+const RETRY_CLASSES = ["08", "40", "53", "57", "58", "XX"]
+/** `read_only_sql_transaction` of a server that was just demoted, `lock_not_available`. */
+const RETRY_CODES = ["25006", "55P03"]
+/** Data exception, integrity violation, program limit (an index row too long). */
+const RECORD_CLASSES = ["22", "23", "54"]
+
+/** Server messages about data quote it, so these are ours. */
+const RECORD_MESSAGES: Readonly<Record<string, string>> = {
+  "22001": "a text is too long",
+  "22003": "a number is out of range",
+  "22008": "a time is out of range",
+  "22021": "a text holds NUL or is not valid UTF-8",
+  "22P02": "an id is not a UUID, or a value of the wrong type",
+  "22P05": "a text holds a character that can't be stored",
+  "23502": "a value is missing"
+}
+
+export const failureOf = (error: SqlError.SqlError): Failure => {
+  const code = sqlCode(error)
+  const group = code.slice(0, 2)
+  if (code.length === 5 && RECORD_CLASSES.includes(group)) {
+    return {
+      _tag: "Record",
+      message: `The record can't be stored: ${RECORD_MESSAGES[code] ?? "a value does not fit"} (${code}).`
+    }
+  }
+  const message = sqlMessage(error)
+  const again = error.reason._tag === "ConnectionError" || RETRY_CLASSES.includes(group) || RETRY_CODES.includes(code)
+  return { _tag: again ? "Retry" : "Stop", message }
+}

@@ -1,0 +1,42 @@
+import { Context, Duration, Effect, Layer } from "effect"
+import { CollectServer } from "../http/collect/CollectServer.ts"
+import { logging, runProcess, runToExit } from "../process/run.ts"
+import { supervise } from "../process/supervisor.ts"
+import { isWorker } from "../process/worker.ts"
+import { fromEnvironment } from "../settings/environment.ts"
+import { HOST, PORT, SHUTDOWN_TIMEOUT_SECONDS, WORKERS } from "../settings/settings.ts"
+import { collecting, logOptions, runningOf } from "./collecting.ts"
+
+/** Collects and does nothing else. */
+const collect = (stop: () => void) =>
+  Effect.gen(function* () {
+    const context = yield* Layer.build(CollectServer.layer({ stop }).pipe(Layer.provideMerge(collecting)))
+    yield* Effect.logInfo(`Collecting on ${Context.get(context, CollectServer).url}`)
+    return runningOf(context)
+  })
+
+const superviseWorkers = (workers: number) =>
+  Effect.gen(function* () {
+    const options = {
+      workers,
+      hostname: yield* fromEnvironment(HOST),
+      port: yield* fromEnvironment(PORT),
+      shutdownTimeout: Duration.seconds(yield* fromEnvironment(SHUTDOWN_TIMEOUT_SECONDS))
+    }
+    return yield* supervise(options).pipe(Effect.provide(logging(yield* logOptions)))
+  })
+
+/** `bun run collector`: one process, or `WORKERS` of them under a supervisor. */
+export const collector = (): void => {
+  if (isWorker()) {
+    runProcess(logOptions, collect)
+    return
+  }
+  runToExit(
+    Effect.flatMap(fromEnvironment(WORKERS), (workers) =>
+      workers === 1
+        ? Effect.sync(() => runProcess(logOptions, collect)).pipe(Effect.as(null))
+        : superviseWorkers(workers)
+    )
+  )
+}

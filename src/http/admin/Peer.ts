@@ -1,4 +1,0 @@
-import { Context } from "effect"
-
-/** The address at the other end of the request's connection; null when the server does not tell. */
-export const Peer = Context.Reference<string | null>("footfall/http/admin/Peer", { defaultValue: () => null })

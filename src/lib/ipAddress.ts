@@ -1,0 +1,224 @@
+import ipaddr from "ipaddr.js"
+import { hexDigit } from "./hexDigit.ts"
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6
+
+const DOT = 46
+const DIGIT_0 = 48
+
+/*
+ * Nearly all addresses are canonical dotted quads or plain IPv6, and each visitor has another: these two are read here, at a
+ * tenth of the general parser's cost. Everything else (zones, embedded IPv4, brackets, nonsense) goes to the library.
+ */
+
+/** A canonical dotted quad as an unsigned number; null for every other text. */
+const quad = (text: string): number | null => {
+  const length = text.length
+  if (length < 7 || length > 15) return null
+  let address = 0
+  let part = 0
+  let digits = 0
+  let dots = 0
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === DOT) {
+      if (digits === 0 || ++dots > 3) return null
+      address = address * 256 + part
+      part = 0
+      digits = 0
+      continue
+    }
+    const digit = code - DIGIT_0
+    if (digit < 0 || digit > 9 || (digits > 0 && part === 0)) return null
+    part = part * 10 + digit
+    if (part > 255) return null
+    digits++
+  }
+  return dots === 3 && digits > 0 ? address * 256 + part : null
+}
+
+/** Whether two IPv4 addresses, as numbers, have the first `bits` in common. */
+const sameNetwork = (a: number, b: number, bits: number): boolean => {
+  const size = 2 ** (32 - bits)
+  return Math.floor(a / size) === Math.floor(b / size)
+}
+
+const COLON = 58
+
+/** The eight groups of a plain IPv6 address; null for other texts, and for `::/80`, where loopback and mapped IPv4 are. */
+const groups = (text: string): ReadonlyArray<number> | null => {
+  const length = text.length
+  if (length < 3 || length > 39) return null
+  const found: Array<number> = []
+  let gap = -1
+  let group = 0
+  let digits = 0
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i)
+    if (code !== COLON) {
+      const digit = hexDigit(code)
+      if (digit < 0 || ++digits > 4) return null
+      group = group * 16 + digit
+      continue
+    }
+    const isGap = text.charCodeAt(i + 1) === COLON
+    if (digits > 0) found.push(group)
+    else if (i > 0 || !isGap) return null
+    if (isGap) {
+      if (gap !== -1) return null
+      gap = found.length
+      i++
+    } else if (i + 1 === length) return null
+    group = 0
+    digits = 0
+  }
+  if (digits > 0) found.push(group)
+  if (gap === -1 ? found.length !== 8 : found.length > 7) return null
+  if (gap !== -1) found.splice(gap, 0, ...new Array<number>(8 - found.length).fill(0))
+  return found[0] === 0 && found[1] === 0 && found[2] === 0 && found[3] === 0 && found[4] === 0 ? null : found
+}
+
+/** RFC 5952: lower case, the first of the longest runs of zero groups shortened when it has two or more. */
+const textOf = (address: ReadonlyArray<number>): string => {
+  let start = -1
+  let longest = 1
+  for (let i = 0; i < 8; i++) {
+    let run = 0
+    while (i + run < 8 && address[i + run] === 0) run++
+    if (run > longest) {
+      longest = run
+      start = i
+    }
+    i += run
+  }
+  let text = ""
+  for (let i = 0; i < 8; i++) {
+    if (i === start) {
+      text += "::"
+      i += longest - 1
+    } else text += (i === 0 || i === start + longest ? "" : ":") + address[i]!.toString(16)
+  }
+  return text
+}
+
+/** Whether two IPv6 addresses have the first `bits` in common. */
+const sameNetwork6 = (a: ReadonlyArray<number>, b: ReadonlyArray<number>, bits: number): boolean => {
+  const whole = bits >> 4
+  for (let i = 0; i < whole; i++) if (a[i] !== b[i]) return false
+  const rest = 16 - (bits & 15)
+  return rest === 16 || a[whole]! >> rest === b[whole]! >> rest
+}
+
+const parse = (bracketed: string): Address | null => {
+  const text = withoutBrackets(bracketed)
+  // ipaddr.js also takes 10.1, 0x7f000001 and the like, which no proxy writes.
+  if (!/^(?:\d+\.\d+\.\d+\.\d+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(?:%[\w.-]+)?)$/.test(text)) return null
+  if (!ipaddr.isValid(text)) return null
+  return ipaddr.process(text)
+}
+
+/** `[2001:db8::1]`, as Umami keeps an IPv6 address that came with a port, as the address alone. */
+export const withoutBrackets = (text: string): string =>
+  text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text
+
+const MAPPED = "::ffff:"
+
+/**
+ * Umami's normal form of an address: canonical text (IPv6 compressed, lower case), `::ffff:a.b.c.d` as IPv4; a port is taken
+ * off, and brackets stay; what is no address stays as it is (wire contract 1.6).
+ */
+export const normalizeAddress = (text: string): string => {
+  if (quad(text) !== null) return text
+  const plain = groups(text)
+  if (plain !== null) return textOf(plain)
+  // What a socket that listens on both kinds of address tells of every IPv4 peer.
+  if (text.startsWith(MAPPED) && quad(text.slice(MAPPED.length)) !== null) return text.slice(MAPPED.length)
+  const bracketed = /^(\[[^\]]*\])(?::\d+)?$/.exec(text)
+  if (bracketed !== null) return bracketed[1]!
+  const whole = parse(text)
+  if (whole !== null) return whole.toString()
+  const withPort = /^([^:]*):\d+$/.exec(text)
+  if (withPort !== null) {
+    const inner = parse(withPort[1]!)
+    return inner === null ? withPort[1]! : inner.toString()
+  }
+  return text
+}
+
+/** Addresses that no geo database knows: loopback, link-local, private (wire contract 1.7). */
+export const isLocalAddress = (ip: string): boolean => {
+  const address4 = quad(ip)
+  if (address4 !== null) return LOCAL_QUADS.some(([network, bits]) => sameNetwork(address4, network, bits))
+  const plain = groups(ip)
+  if (plain !== null) return (plain[0]! & 0xffc0) === 0xfe80 || (plain[0]! & 0xfe00) === 0xfc00
+  const address = parse(ip)
+  return ip === "localhost" || (address !== null && LOCAL_RANGES.has(address.range()))
+}
+
+const LOCAL_QUADS: ReadonlyArray<readonly [number, number]> = [
+  [0x7f000000, 8],
+  [0x0a000000, 8],
+  [0xac100000, 12],
+  [0xc0a80000, 16],
+  [0xa9fe0000, 16],
+  [0, 32]
+]
+
+const LOCAL_RANGES: ReadonlySet<string> = new Set(["loopback", "linkLocal", "private", "uniqueLocal", "unspecified"])
+
+/** Decides whether an address is in a list of addresses, CIDRs and named ranges. */
+export type AddressMatcher = (ip: string) => boolean
+
+const NAMED_RANGES: Readonly<Record<string, ReadonlyArray<string>>> = {
+  loopback: ["127.0.0.0/8", "::1/128"],
+  linklocal: ["169.254.0.0/16", "fe80::/10"],
+  uniquelocal: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+}
+
+/** A matcher for the list, or the first entry that is none of: address, CIDR, named range (when those are allowed). */
+export const matcherOf = (
+  entries: ReadonlyArray<string>,
+  options: { readonly names: boolean }
+): AddressMatcher | { readonly wrong: string } => {
+  const ranges: Array<[Address, number]> = []
+  const quads: Array<[number, number]> = []
+  const plains: Array<[ReadonlyArray<number>, number]> = []
+  for (const entry of entries) {
+    const named = options.names ? NAMED_RANGES[entry.toLowerCase()] : undefined
+    for (const text of named ?? [entry]) {
+      const range = rangeOf(text)
+      if (range === null) return { wrong: entry }
+      ranges.push(range)
+      const network = quad(range[0].toString())
+      if (network !== null) quads.push([network, range[1]])
+      else if (range[0] instanceof ipaddr.IPv6) plains.push([range[0].parts, range[1]])
+    }
+  }
+  if (ranges.length === 0) return () => false
+  return (ip) => {
+    const address4 = quad(ip)
+    if (address4 !== null) return quads.some(([network, bits]) => sameNetwork(address4, network, bits))
+    const plain = groups(ip)
+    if (plain !== null) return plains.some(([network, bits]) => sameNetwork6(plain, network, bits))
+    const address = parse(ip)
+    return (
+      address !== null &&
+      ranges.some(([network, bits]) => address.kind() === network.kind() && matches(address, network, bits))
+    )
+  }
+}
+
+const matches = (address: Address, network: Address, bits: number): boolean =>
+  address instanceof ipaddr.IPv4
+    ? network instanceof ipaddr.IPv4 && address.match(network, bits)
+    : network instanceof ipaddr.IPv6 && address.match(network, bits)
+
+const rangeOf = (text: string): [Address, number] | null => {
+  const slash = text.indexOf("/")
+  const address = parse(slash === -1 ? text : text.slice(0, slash))
+  if (address === null) return null
+  const size = address.kind() === "ipv4" ? 32 : 128
+  if (slash === -1) return [address, size]
+  const bits = text.slice(slash + 1)
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= size ? [address, Number(bits)] : null
+}

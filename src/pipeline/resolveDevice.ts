@@ -1,0 +1,57 @@
+import { browserName, detectOS } from "detect-browser"
+import { isbot } from "isbot"
+import UAParser from "ua-parser-js"
+import { LruCache } from "../lib/LruCache.ts"
+import { cutOrNull } from "../lib/strings.ts"
+import { AGENT_CACHE_ENTRIES, AGENT_PARSED_LENGTH, SIZE } from "./limits.ts"
+import type { Payload } from "./payload.ts"
+
+/** What a User-Agent says, with Umami's labels (wire contract 1.8). `deviceType` is `desktop` when it names none. */
+export interface Agent {
+  readonly bot: boolean
+  readonly browser: string | null
+  readonly os: string | null
+  readonly deviceType: string
+}
+
+const parsed = new LruCache<Agent>(AGENT_CACHE_ENTRIES)
+
+/** The parsed User-Agent; the same texts come again and again, so they are parsed once. */
+export const parseAgent = (userAgent: string): Agent => {
+  const head = userAgent.length > AGENT_PARSED_LENGTH ? userAgent.substring(0, AGENT_PARSED_LENGTH) : userAgent
+  const known = parsed.get(head)
+  if (known !== undefined) return known
+  const agent: Agent = {
+    bot: isbot(head),
+    browser: cutOrNull(browserName(head), SIZE.agentPart),
+    os: cutOrNull(detectOS(head), SIZE.agentPart),
+    deviceType: new UAParser(head).getDevice().type ?? "desktop"
+  }
+  parsed.set(head, agent)
+  return agent
+}
+
+/** Browser, operating system and device as stored. */
+export interface Device {
+  readonly browser: string | null
+  readonly os: string | null
+  readonly device: string
+}
+
+/** Screens up to this width make a desktop system a laptop (Umami 3). */
+const LAPTOP_SCREEN_WIDTH = 1920
+
+/** The agent's labels with the payload's overrides and Umami's laptop rule. */
+export const resolveDevice = (agent: Agent, payload: Payload): Device => ({
+  browser: cutOrNull(payload.browser, SIZE.agentPart) ?? agent.browser,
+  os: cutOrNull(payload.os, SIZE.agentPart) ?? agent.os,
+  device: cutOrNull(payload.device, SIZE.agentPart) ?? laptopOr(agent.deviceType, payload.screen)
+})
+
+const laptopOr = (deviceType: string, screen: string | undefined): string =>
+  deviceType === "desktop" &&
+  screen !== undefined &&
+  screen !== "" &&
+  Number.parseInt(screen, 10) <= LAPTOP_SCREEN_WIDTH
+    ? "laptop"
+    : deviceType

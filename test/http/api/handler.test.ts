@@ -1,0 +1,175 @@
+import { describe, expect, test } from "bun:test"
+import { Effect, Layer } from "effect"
+import { VERSION } from "../../../src/lib/version.ts"
+import { Sites } from "../../../src/ports/Sites.ts"
+import { type Json, startAdmin } from "./support.ts"
+
+test("every problem carries the request's path and id, and the id comes back in a header", async () => {
+  const admin = await startAdmin()
+  const given = await admin.call("GET", "sites/9999?x=1", { headers: { "x-request-id": "abc-123" } })
+  expect(given.body).toEqual({
+    type: "about:blank",
+    title: "Not Found",
+    status: 404,
+    detail: 'There is no site with the id "9999".',
+    instance: "/api/ee/product-analytics/sites/9999",
+    request_id: "abc-123"
+  })
+  expect(given.headers.get("x-request-id")).toBe("abc-123")
+  const made = await admin.call("GET", "sites/9999", { headers: { "x-request-id": "no good<script>" } })
+  expect(made.body.request_id).toMatch(/^[0-9a-f-]{36}$/)
+  expect(made.headers.get("x-request-id")).toBe(made.body.request_id)
+  await admin.close()
+})
+
+test("answers may not be cached, framed or sniffed", async () => {
+  const admin = await startAdmin()
+  for (const path of ["sites", "nothing", "/openapi.json"]) {
+    const { headers } = await admin.call("GET", path)
+    expect([
+      headers.get("cache-control"),
+      headers.get("x-content-type-options"),
+      headers.get("x-frame-options"),
+      headers.get("referrer-policy"),
+      headers.get("access-control-allow-origin")
+    ]).toEqual(["no-store", "nosniff", "DENY", "no-referrer", null])
+  }
+  await admin.close()
+})
+
+describe("what is not there", () => {
+  test.each([
+    ["GET", "/", 404],
+    ["GET", "/favicon.ico", 404],
+    ["GET", "nothing", 404],
+    ["GET", "", 404],
+    ["POST", "/api/ee/product-analyticsx", 404],
+    ["GET", "sites/", 200],
+    ["PATCH", "sites", 405],
+    ["POST", "sites/9999", 405]
+  ])("%s %s is %d", async (method, path, status) => {
+    const admin = await startAdmin()
+    const answer = await admin.call(method, path)
+    expect(answer.status).toBe(status)
+    if (status === 405) expect(answer.headers.get("allow")).toBe(path === "sites" ? "GET, POST" : "GET, PUT, DELETE")
+    if (status >= 400) expect(answer.headers.get("content-type")).toBe("application/problem+json")
+    await admin.close()
+  })
+})
+
+test("HEAD answers like GET without a body", async () => {
+  const admin = await startAdmin()
+  const answer = await admin.call("HEAD", "status")
+  expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "application/json"])
+  await admin.close()
+})
+
+test("a body over the limit is 413, announced or not, and one of another type 415", async () => {
+  const admin = await startAdmin()
+  const large = JSON.stringify({ name: "x".repeat(300_000) })
+  const announced = await admin.call("POST", "sites", {
+    body: large,
+    headers: { "content-length": String(large.length) }
+  })
+  const streamed = await admin.handler(
+    new Request("http://localhost/api/ee/product-analytics/sites", {
+      method: "POST",
+      body: new ReadableStream({
+        pull: (controller) => controller.enqueue(new Uint8Array(65_536))
+      })
+    })
+  )
+  expect([announced.status, announced.body.title, streamed.status]).toEqual([413, "Content Too Large", 413])
+  const form = await admin.call("POST", "sites", {
+    body: "name=x",
+    headers: { "content-type": "application/x-www-form-urlencoded" }
+  })
+  expect([form.status, form.headers.get("content-type")]).toEqual([415, "application/problem+json"])
+  await admin.close()
+})
+
+test("an unexpected failure is 500 without inside information", async () => {
+  const broken = Effect.die(new Error("password=hunter2 at /srv/app.ts"))
+  const admin = await startAdmin({
+    sites: Layer.succeed(Sites, {
+      find: () => undefined,
+      allowsOrigin: () => true,
+      list: () => broken,
+      get: () => broken,
+      create: () => broken,
+      update: () => broken,
+      archive: () => broken
+    })
+  })
+  const answer = await admin.call("GET", "sites")
+  expect([answer.status, answer.body.title]).toEqual([500, "Internal Server Error"])
+  expect(JSON.stringify(answer.body)).not.toMatch(/hunter2|srv/)
+  await admin.close()
+})
+
+test("the API describes itself, with every route, its problems and the key", async () => {
+  const admin = await startAdmin()
+  const { body } = await admin.call("GET", "/openapi.json", { key: null })
+  expect(Object.keys(body.paths).sort()).toEqual(
+    [
+      "client",
+      "keys",
+      "keys/{id}",
+      "rejections",
+      "settings",
+      "settings/{name}",
+      "sites",
+      "sites/{id}",
+      "sites/{id}/rejections",
+      "sites/{id}/stats",
+      "status"
+    ].map((path) => `/api/ee/product-analytics/${path}`)
+  )
+  const create = body.paths["/api/ee/product-analytics/sites"].post
+  expect(Object.keys(create.responses)).toEqual(["200", "400", "401", "402", "403", "409", "422", "503"])
+  const stats = body.paths["/api/ee/product-analytics/sites/{id}/stats"].get
+  expect(Object.keys(stats.responses)).toEqual(["200", "400", "401", "402", "404", "422", "503", "504"])
+  expect(stats.parameters.map(({ name }: { name: string }) => name)).toEqual(["id", "startAt", "endAt"])
+  expect(Object.keys(create.responses["422"].content)).toEqual(["application/problem+json"])
+  expect(body.components.securitySchemes.key).toMatchObject({ type: "http", scheme: "bearer" })
+  await admin.close()
+})
+
+test("the description reads well: summaries, descriptions, problems by name with an example, nothing of the inside", async () => {
+  const admin = await startAdmin()
+  const { body } = await admin.call("GET", "/openapi.json", { key: null })
+  expect(body.info).toMatchObject({
+    title: "Footfall",
+    version: VERSION,
+    description: expect.stringContaining("Bearer")
+  })
+  const names = Object.keys(body.components.schemas)
+  expect(names.filter((name) => name.endsWith("Encoded"))).toEqual([])
+  const operations: Array<Json> = Object.values(body.paths).flatMap((methods: Json) => Object.values(methods))
+  for (const operation of operations) {
+    expect(operation.summary).toMatch(/^[A-Z]/)
+    for (const [status, response] of Object.entries<Json>(operation.responses)) {
+      if (status === "200") continue
+      const name = response.content["application/problem+json"].schema.$ref.split("/").at(-1)
+      expect(names).toContain(name)
+      expect(response.description).toBe(body.components.schemas[name].description)
+    }
+  }
+  expect(body.components.schemas.NotFound.example).toMatchObject({ status: 404, title: "Not Found" })
+  expect(body.components.schemas.Site.properties.tracking_snippet.examples[0]).toContain("data-website-id")
+  await admin.close()
+})
+
+test("the documentation needs nothing from anywhere else", async () => {
+  const admin = await startAdmin()
+  const { body, headers } = await admin.call("GET", "/docs", { key: null })
+  expect(body).toContain("createApiReference")
+  expect(body.match(/<script[^>]*src=/g)).toBeNull()
+  expect(headers.get("content-security-policy")).toContain("connect-src 'self'")
+  const gzipped = await admin.handler(
+    new Request("http://localhost:3000/docs", { headers: { "accept-encoding": "gzip" } })
+  )
+  expect(gzipped.headers.get("content-encoding")).toBe("gzip")
+  expect(Buffer.from(Bun.gunzipSync(await gzipped.arrayBuffer())).toString()).toBe(body)
+  await admin.close()
+})

@@ -1,0 +1,203 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { Context, Effect, Layer, Redacted, type Scope } from "effect"
+import { layerAppDatabase, layerWriterDatabase, open, placeOf } from "../../../../layers/postgres/client/connect.ts"
+import { AppDatabase, DatabaseUrl, WriterDatabase } from "../../../../layers/postgres/client/Database.ts"
+import { run } from "../../../support/controlPlane.ts"
+import { layer as memorySettings } from "../../../support/memory/MemorySettings.ts"
+import { emptyDatabase, freshDatabase, openClient } from "../../../support/postgres.ts"
+
+// The first test waits for the server to be made.
+setDefaultTimeout(20_000)
+
+test.each([
+  ["postgres://ann:secret@db.example:6543/footfall", "db.example:6543"],
+  ["postgres://ann:secret@db.example/footfall", "db.example:5432"],
+  ["postgres://ann:secret@db.example/footfall?port=7000", "db.example:7000"],
+  ["postgres://ann:secret@[2001:db8::1]/footfall", "[2001:db8::1]:5432"],
+  ["postgres://ann:secret@localhost:5432/footfall?host=%2Frun%2Fpostgres", "/run/postgres"],
+  ["postgres://ann:secret@localhost/footfall?host=db.example", "db.example:5432"],
+  ["postgres:///footfall", "localhost:5432"],
+  ["ann:secret", "localhost:5432"],
+  ["not a secret URL", "an address that can't be read"]
+])("%p is told as %p", (url, place) => {
+  expect(placeOf(Redacted.make(url))).toBe(place)
+})
+
+describe("a database that can't be used refuses to start, and the reason names no password", () => {
+  let good: Redacted.Redacted<string>
+  let closedPort = 0
+  beforeAll(async () => {
+    good = await emptyDatabase()
+    const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } })
+    closedPort = listener.port
+    listener.stop(true)
+  })
+
+  const CASES: ReadonlyArray<readonly [what: string, change: (url: URL) => string, message: RegExp]> = [
+    [
+      "nobody listens",
+      () => `postgres://ann:secret@127.0.0.1:${closedPort}/footfall`,
+      /^Can't connect to the Postgres that DATABASE_URL names, 127\.0\.0\.1:\d+: .*ECONNREFUSED/
+    ],
+    [
+      "the password is wrong",
+      (url) => {
+        url.password = "secret"
+        return url.href
+      },
+      /^Can't connect to the Postgres that DATABASE_URL names, \/.*: password authentication failed for user "footfall" \(28P01\)\.$/
+    ],
+    [
+      "there is no such database",
+      (url) => {
+        url.pathname = "/nowhere"
+        return url.href
+      },
+      /^Can't connect to the Postgres that DATABASE_URL names, \/.*: database "nowhere" does not exist \(3D000\)\.$/
+    ],
+    ["it is no URL", () => "ann secret", /^DATABASE_URL can't be used: /],
+    [
+      "the certificate to trust is missing",
+      (url) => `${url.href}&sslmode=verify-full&sslrootcert=%2Fnowhere%2Froot.pem`,
+      /^DATABASE_URL can't be used: .*ENOENT.*\/nowhere\/root\.pem/
+    ]
+  ]
+  test.each(CASES)("%s", (_, change, message) =>
+    run(
+      Effect.gen(function* () {
+        const url = Redacted.make(change(new URL(Redacted.value(good))))
+        const refused = yield* Effect.flip(open({ url, embedded: false }, {}, 1))
+        expect(refused._tag).toBe("StartError")
+        expect(refused.message).toMatch(message)
+        expect(refused.message).not.toContain("secret")
+        expect(refused.message).not.toContain(new URL(Redacted.value(good)).password)
+      })
+    )
+  )
+})
+
+describe("a server that is starting", () => {
+  /** What Postgres says while it recovers: an ErrorResponse of code 57P03. */
+  const STARTING = (() => {
+    const fields = "SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+    const message = new Uint8Array(5 + fields.length)
+    message[0] = "E".charCodeAt(0)
+    new DataView(message.buffer).setUint32(1, 4 + fields.length)
+    new TextEncoder().encodeInto(fields, message.subarray(5))
+    return message
+  })()
+  const END = () => {}
+  let close = END
+  afterAll(() => close())
+
+  test("is waited for", () =>
+    run(
+      Effect.gen(function* () {
+        const direct = new URL(Redacted.value(yield* Effect.promise(emptyDatabase)))
+        const folder = direct.searchParams.get("host")!
+        let connections = 0
+        const proxy = Bun.listen<{ server?: Promise<Bun.Socket<undefined>> }>({
+          hostname: "127.0.0.1",
+          port: 0,
+          socket: {
+            open: (client) => {
+              client.data = {}
+              if (++connections <= 2) return
+              client.data.server = Bun.connect({
+                unix: `${folder}/.s.PGSQL.${direct.port || 5432}`,
+                socket: {
+                  data: (_, chunk) => void client.write(chunk),
+                  close: () => void client.end()
+                }
+              })
+            },
+            data: async (client, chunk) => {
+              if (client.data.server === undefined) client.end(STARTING)
+              else (await client.data.server).write(chunk)
+            },
+            close: (client) => void client.data.server?.then((server) => server.end())
+          }
+        })
+        close = () => proxy.stop(true)
+        const url = new URL(direct)
+        url.hostname = "127.0.0.1"
+        url.port = String(proxy.port)
+        url.searchParams.delete("host")
+        const sql = yield* open({ url: Redacted.make(url.href), embedded: false }, {}, 1)
+        expect(yield* sql.unsafe("SELECT 1 AS one")).toEqual([{ one: 1 }])
+        expect(connections).toBe(3)
+      })
+    ))
+})
+
+const layers = (url: Redacted.Redacted<string>, environment: Readonly<Record<string, string>>) =>
+  Layer.build(
+    layerWriterDatabase.pipe(
+      Layer.provideMerge(layerAppDatabase),
+      Layer.provide(memorySettings(environment)),
+      Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: false })),
+      Layer.fresh
+    )
+  )
+
+test("an empty database is migrated before anybody gets a connection", () =>
+  run(
+    Effect.gen(function* () {
+      const services = yield* layers(yield* Effect.promise(emptyDatabase), {})
+      for (const sql of [Context.get(services, AppDatabase), Context.get(services, WriterDatabase)]) {
+        expect(yield* sql.unsafe("SELECT FROM v_pa_events")).toEqual([])
+      }
+    })
+  ))
+
+describe("the writer's connections", () => {
+  const SETTINGS = `SELECT current_setting('statement_timeout') AS timeout, current_setting('synchronous_commit') AS commit,
+    current_setting('jit') AS jit, current_setting('application_name') AS name`
+
+  const onCarelessServer = (body: (url: Redacted.Redacted<string>) => Effect.Effect<void, unknown, Scope.Scope>) =>
+    run(
+      Effect.gen(function* () {
+        const url = yield* Effect.promise(freshDatabase)
+        const sql = yield* openClient(url, 1)
+        const [row] = yield* sql.unsafe<{ name: string }>("SELECT quote_ident(current_database()) AS name")
+        yield* sql.unsafe(`ALTER DATABASE ${row!.name} SET synchronous_commit = off`)
+        yield* sql.unsafe(`ALTER DATABASE ${row!.name} SET jit = on`)
+        yield* body(url)
+      })
+    )
+
+  test("commit to disk and end their statements at the write deadline, whatever the server's defaults", () =>
+    onCarelessServer((url) =>
+      Effect.gen(function* () {
+        const writer = Context.get(yield* layers(url, { STORAGE_TIMEOUT_SECONDS: "7" }), WriterDatabase)
+        expect(yield* writer.unsafe(SETTINGS)).toEqual([{ timeout: "7s", commit: "on", jit: "off", name: "footfall" }])
+      })
+    ))
+
+  test("are one for each batch in flight and one for pings", () =>
+    onCarelessServer((url) =>
+      Effect.gen(function* () {
+        const writer = Context.get(yield* layers(url, { STORAGE_IN_FLIGHT: "3" }), WriterDatabase)
+        const pids = yield* Effect.all(
+          Array.from({ length: 12 }, () =>
+            writer.unsafe<{ pid: number }>("SELECT pg_backend_pid() AS pid, pg_sleep(0.05)")
+          ),
+          { concurrency: "unbounded" }
+        )
+        expect(new Set(pids.flat().map(({ pid }) => pid)).size).toBe(4)
+      })
+    ))
+
+  test("set nothing and name no statement through a pooler that lends them for one transaction", () =>
+    onCarelessServer((url) =>
+      Effect.gen(function* () {
+        const pooled = Redacted.make(`${Redacted.value(url)}&pgbouncer=true`)
+        const writer = Context.get(yield* layers(pooled, { STORAGE_IN_FLIGHT: "1" }), WriterDatabase)
+        for (let i = 0; i < 5; i++) yield* writer.unsafe("SELECT $1::int", [i])
+        expect(yield* writer.unsafe("SELECT FROM pg_prepared_statements")).toEqual([])
+        expect(yield* writer.unsafe("SELECT current_setting('statement_timeout') AS timeout")).toEqual([
+          { timeout: "0" }
+        ])
+      })
+    ))
+})

@@ -1,0 +1,113 @@
+import { expect, test } from "bun:test"
+import { Context, Effect, type Redacted } from "effect"
+import { AdminKeys } from "../../../../src/ports/AdminKeys.ts"
+import { run, startProcess } from "../../../support/controlPlane.ts"
+import { freshDatabase, openClient } from "../../../support/postgres.ts"
+
+const keysOf = (url: Redacted.Redacted<string>) => Effect.map(startProcess(url), Context.get(AdminKeys))
+
+test("a made key is recognized with its role, and only its hash is kept", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const keys = yield* keysOf(url)
+      const { key, record } = yield* keys.create("grafana", "viewer")
+      expect(key).toMatch(/^ff_[\w-]{43}$/)
+      expect(record).toMatchObject({ name: "grafana", role: "viewer", prefix: key.slice(0, 8) })
+      expect(yield* keys.verify(key)).toEqual(record)
+      expect(yield* keys.list).toEqual([record])
+      const sql = yield* openClient(url)
+      const rows = yield* sql.unsafe<{ all: string; hash: string }>(
+        "SELECT row_to_json(k)::text AS all, encode(hash, 'hex') AS hash FROM product_analytics_key k"
+      )
+      expect(rows[0]?.all).not.toContain(key)
+      expect(rows[0]?.hash).toBe(new Bun.CryptoHasher("sha256").update(key).digest("hex"))
+    })
+  )
+})
+
+test("what is no key is nobody", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const keys = yield* keysOf(url)
+      for (const text of ["", "ff_", "ff_wrong", "x".repeat(100_000), "\u0000"])
+        expect(yield* keys.verify(text)).toBeNull()
+    })
+  )
+})
+
+test("ten processes that start together make one first key, and none when there was ever one", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const processes = yield* Effect.forEach(Array.from({ length: 5 }), () => keysOf(url))
+      const made = yield* Effect.forEach([...processes, ...processes], (keys) => keys.createFirst, {
+        concurrency: "unbounded"
+      })
+      const [first, ...more] = made.filter((key) => key !== null)
+      expect(more).toEqual([])
+      const keys = processes[0]!
+      expect(yield* keys.verify(first!)).toMatchObject({ role: "admin", name: "first" })
+      yield* keys.revoke((yield* keys.list)[0]!.id)
+      expect(yield* keys.createFirst).toBeNull()
+    })
+  )
+})
+
+test("a revoked key ends at once here and within 5 s in other processes, although they reuse answers", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const mine = yield* keysOf(url)
+      const theirs = yield* keysOf(url)
+      const { key, record } = yield* mine.create("leaked", "admin")
+      expect(yield* theirs.verify(key)).toEqual(record)
+      const sql = yield* openClient(url)
+      yield* sql.unsafe("ALTER TABLE product_analytics_key DISABLE TRIGGER product_analytics_key_changed")
+      // Until both listen: what begins then makes everything be read anew.
+      yield* Effect.sleep("1 second")
+      expect(yield* theirs.verify(key)).toEqual(record)
+      yield* mine.revoke(record.id)
+      expect(yield* mine.verify(key)).toBeNull()
+      const begin = performance.now()
+      yield* theirs
+        .verify(key)
+        .pipe(
+          Effect.delay("20 millis"),
+          Effect.repeat({ until: (found) => found === null }),
+          Effect.timeout("8 seconds")
+        )
+      expect(performance.now() - begin).toBeLessThan(5_000)
+      expect(yield* mine.list).toEqual([])
+    })
+  )
+}, 15_000)
+
+test("a key that is not there can't be revoked", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const keys = yield* keysOf(url)
+      const { record } = yield* keys.create("x", "admin")
+      yield* keys.revoke(record.id)
+      for (const id of [record.id, "9999", crypto.randomUUID()]) {
+        expect((yield* Effect.flip(keys.revoke(id))).reason).toBe("NotFound")
+      }
+    })
+  )
+})
+
+test("answers are reused: a second check of the same key asks nothing", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const keys = yield* keysOf(url)
+      const { key } = yield* keys.create("x", "admin")
+      yield* keys.verify(key)
+      const begin = performance.now()
+      for (let i = 0; i < 2_000; i++) yield* keys.verify(key)
+      expect(performance.now() - begin).toBeLessThan(500)
+    })
+  )
+})

@@ -1,0 +1,53 @@
+import { describe, expect, test } from "bun:test"
+import { Context, Effect, Redacted } from "effect"
+import { AppSecret } from "../../../../src/ports/AppSecret.ts"
+import { run, startProcess } from "../../../support/controlPlane.ts"
+import { freshDatabase } from "../../../support/postgres.ts"
+
+const secretOf = (url: Redacted.Redacted<string>, environment = {}) =>
+  Effect.map(startProcess(url, environment), (services) => {
+    const { value, source } = Context.get(services, AppSecret)
+    return { value: Redacted.value(value), source }
+  })
+
+test("APP_SECRET comes before ENCRYPTION_SECRET_KEY, which comes before the instance's own", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const both = { APP_SECRET: "umami's old secret", ENCRYPTION_SECRET_KEY: "another secret of ours" }
+      expect(yield* secretOf(url, both)).toEqual({ value: "umami's old secret", source: "APP_SECRET" })
+      expect(yield* secretOf(url, { ENCRYPTION_SECRET_KEY: "another secret of ours" })).toEqual({
+        value: "another secret of ours",
+        source: "ENCRYPTION_SECRET_KEY"
+      })
+      const own = yield* secretOf(url)
+      expect(own.source).toBe("database")
+      expect(own.value).toMatch(/^[\w-]{43}$/)
+    })
+  )
+})
+
+test("processes that start together share one generated secret, and so do later ones", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const together = yield* Effect.forEach(Array.from({ length: 6 }), () => secretOf(url), {
+        concurrency: "unbounded"
+      })
+      const later = yield* secretOf(url)
+      expect(new Set([...together, later].map(({ value }) => value)).size).toBe(1)
+    })
+  )
+})
+
+describe("a placeholder refuses to start, without being repeated", () => {
+  test.each([
+    [{ APP_SECRET: "replace-me-with-a-random-string" }, "APP_SECRET"],
+    [{ ENCRYPTION_SECRET_KEY: "your-secret-key-here" }, "ENCRYPTION_SECRET_KEY"],
+    [{ APP_SECRET: "a secret of our own", ENCRYPTION_SECRET_KEY: "CHANGE-ME-IN-PRODUCTION" }, "ENCRYPTION_SECRET_KEY"]
+  ])("%p", async (environment, variable) => {
+    const url = await freshDatabase()
+    const { message } = await run(Effect.flip(secretOf(url, environment)))
+    expect(message).toStartWith(`${variable} is a known placeholder`)
+  })
+})

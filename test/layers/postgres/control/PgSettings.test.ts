@@ -1,0 +1,147 @@
+import { describe, expect, test } from "bun:test"
+import { Context, Effect, type Redacted } from "effect"
+import { Settings } from "../../../../src/ports/Settings.ts"
+import {
+  CORS_MAX_AGE,
+  LICENSE_TOKEN,
+  MAX_BODY_BYTES,
+  PORT,
+  RATE_LIMIT_EVENTS_PER_SECOND
+} from "../../../../src/settings/settings.ts"
+import { run, startProcess } from "../../../support/controlPlane.ts"
+import { eventually } from "../../../support/eventually.ts"
+import { freshDatabase, openClient } from "../../../support/postgres.ts"
+
+const settingsOf = (url: Redacted.Redacted<string>, environment = {}) =>
+  Effect.map(startProcess(url, environment), Context.get(Settings))
+
+const insert = (url: Redacted.Redacted<string>, rows: Readonly<Record<string, string>>) =>
+  Effect.flatMap(openClient(url), (sql) =>
+    Effect.forEach(Object.entries(rows), ([name, value]) =>
+      sql.unsafe("INSERT INTO product_analytics_setting (name, value) VALUES ($1, $2)", [name, value])
+    )
+  )
+
+test("the environment comes before the table, the table before the default", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      yield* insert(url, { "cors-max-age": "60", "max-body-bytes": "2048" })
+      const settings = yield* settingsOf(url, { CORS_MAX_AGE: "10" })
+      expect([settings.get(CORS_MAX_AGE), settings.get(MAX_BODY_BYTES), settings.get(PORT)]).toEqual([10, 2048, 3000])
+      const states = new Map((yield* settings.list).map((state) => [state.setting.name, state]))
+      expect(states.get("cors-max-age")).toMatchObject({
+        value: "10",
+        source: "environment",
+        note: "The environment overrides the value in the settings table."
+      })
+      expect(states.get("max-body-bytes")).toMatchObject({ value: "2048", source: "table", note: null })
+      expect(states.get("port")).toMatchObject({ value: "3000", source: "default", note: null })
+      expect(states.get("geolite-db-path")).toMatchObject({ value: null, source: "default" })
+    })
+  )
+})
+
+test("an empty variable counts as absent", async () => {
+  const url = await freshDatabase()
+  expect(await run(Effect.map(settingsOf(url, { CORS_MAX_AGE: "" }), (settings) => settings.get(CORS_MAX_AGE)))).toBe(
+    86_400
+  )
+})
+
+test("every wrong value is told at once, with its name, what it was given and what it accepts, and no secret", async () => {
+  const url = await freshDatabase()
+  const error = await run(
+    Effect.andThen(
+      insert(url, { "max-batch-items": "many" }),
+      Effect.flip(settingsOf(url, { PORT: "http", APP_SECRET: "hunter2", SALT_ROTATION: "year" }))
+    )
+  )
+  expect(error.message.split("\n")).toEqual([
+    'PORT is "http"; it accepts 0 to 65535.',
+    'MAX_BATCH_ITEMS is "many"; it accepts 1 to 100000. It comes from the settings table: `bun run footfall settings set max-batch-items …` or `unset` it.',
+    'SALT_ROTATION is "year"; it accepts `day`, `week` or `month`.',
+    "APP_SECRET is a value of the wrong form; it accepts 8 characters or more, not a known placeholder."
+  ])
+})
+
+test("a live setting is in force at once here and soon in other processes, and back to its default when unset", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const mine = yield* settingsOf(url)
+      const theirs = yield* settingsOf(url)
+      const state = yield* mine.set("rate-limit-events-per-second", "2.5")
+      expect(state).toMatchObject({ value: "2.5", source: "table", note: null })
+      expect(mine.get(RATE_LIMIT_EVENTS_PER_SECOND)).toBe(2.5)
+      yield* eventually("the other process follows", () => theirs.get(RATE_LIMIT_EVENTS_PER_SECOND) === 2.5)
+      yield* mine.unset("RATE_LIMIT_EVENTS_PER_SECOND")
+      expect(mine.get(RATE_LIMIT_EVENTS_PER_SECOND)).toBeNull()
+      yield* eventually("the other process follows", () => theirs.get(RATE_LIMIT_EVENTS_PER_SECOND) === null)
+    })
+  )
+})
+
+test("another setting waits for the next start, and says so", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const settings = yield* settingsOf(url)
+      expect(yield* settings.set("cors-max-age", "60")).toMatchObject({
+        value: "60",
+        note: "In force after the next start."
+      })
+      expect(settings.get(CORS_MAX_AGE)).toBe(86_400)
+      expect((yield* settingsOf(url)).get(CORS_MAX_AGE)).toBe(60)
+    })
+  )
+})
+
+test("a secret is never shown", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const settings = yield* settingsOf(url, { APP_SECRET: "a-secret-of-our-own" })
+      yield* settings.set("license-token", "eyJhbGciOiJFZERTQSJ9.e30.c2ln")
+      expect(settings.get(LICENSE_TOKEN)).toBe("eyJhbGciOiJFZERTQSJ9.e30.c2ln")
+      const states = yield* settings.list
+      expect(states.flatMap(({ setting, value }) => (value === "•••" ? setting.env : []))).toEqual([
+        "APP_SECRET",
+        "LICENSE_TOKEN"
+      ])
+      expect(JSON.stringify(states)).not.toContain("eyJ")
+    })
+  )
+})
+
+test("a live value that someone broke in the table leaves the one before in force", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const settings = yield* settingsOf(url)
+      yield* settings.set("rate-limit-burst", "7")
+      const sql = yield* openClient(url)
+      yield* sql.unsafe("UPDATE product_analytics_setting SET value = 'lots' WHERE name = 'rate-limit-burst'")
+      yield* settings.set("rate-limit-events-per-second", "1")
+      const state = (yield* settings.list).find(({ setting }) => setting.name === "rate-limit-burst")
+      expect(state?.note).toContain('RATE_LIMIT_BURST is "lots"')
+    })
+  )
+})
+
+describe("a value that can't be set says why", () => {
+  test.each([
+    ["nonsense", "1", "Unknown", "There is no setting"],
+    ["port", "1", "ReadOnly", "read from the environment alone"],
+    ["cors-max-age", "60", "ReadOnly", "comes before the settings table"],
+    ["max-body-bytes", "lots", "Invalid", 'MAX_BODY_BYTES is "lots"; it accepts 1024 to 104857600.'],
+    ["disable-bot-check", "false", "Invalid", "unset it to turn it off"]
+  ])("%s=%s", async (name, value, reason, message) => {
+    const url = await freshDatabase()
+    const refused = await run(
+      Effect.flatMap(settingsOf(url, { CORS_MAX_AGE: "10" }), (settings) => Effect.flip(settings.set(name, value)))
+    )
+    expect(refused.reason).toBe(reason as never)
+    expect(refused.message).toContain(message)
+  })
+})

@@ -1,0 +1,182 @@
+import { describe, expect, test } from "bun:test"
+import { Context, Effect } from "effect"
+import { SiteId } from "../../../../src/domain/ids.ts"
+import { Sites } from "../../../../src/ports/Sites.ts"
+import { run, startProcess } from "../../../support/controlPlane.ts"
+import { eventually } from "../../../support/eventually.ts"
+import { freshDatabase, openClient } from "../../../support/postgres.ts"
+
+const ID = SiteId.make("3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f")
+const NOBODY = SiteId.make("00000000-0000-4000-8000-000000000000")
+
+const sitesOf = (url: Awaited<ReturnType<typeof freshDatabase>>) => Effect.map(startProcess(url), Context.get(Sites))
+
+test("a site is created with what was given, and with defaults for the rest", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const sites = yield* sitesOf(url)
+      const full = yield* sites.create({
+        id: ID.toUpperCase(),
+        name: "Shop",
+        domains: ["https://Shop.example", "*.shop.example"],
+        rateLimit: { eventsPerSecond: 0.5, burst: 3 },
+        timezone: "Europe/Berlin",
+        weekStart: "sunday",
+        currency: "eur"
+      })
+      expect(full).toMatchObject({
+        id: ID,
+        name: "Shop",
+        domains: ["shop.example", "*.shop.example"],
+        archived: false,
+        rateLimit: { eventsPerSecond: 0.5, burst: 3 },
+        timezone: "Europe/Berlin",
+        weekStart: "sunday",
+        currency: "EUR"
+      })
+      expect(Math.abs(full.createdAt.getTime() - Date.now())).toBeLessThan(60_000)
+      const bare = yield* sites.create({ name: "Blog" })
+      expect(bare).toMatchObject({
+        domains: [],
+        rateLimit: null,
+        timezone: "UTC",
+        weekStart: "monday",
+        currency: "USD"
+      })
+      expect(yield* sites.get(bare.id)).toEqual(bare)
+    })
+  )
+})
+
+test("a created, changed, archived and revived site is known to its own process at once", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const sites = yield* sitesOf(url)
+      yield* sites.create({ id: ID, name: "Shop", domains: ["shop.example"] })
+      expect(sites.find(ID)?.id).toBe(ID)
+      expect(sites.find(ID.toUpperCase())?.id).toBe(ID)
+      expect(sites.find(ID)?.allowsOrigin("https://www.shop.example")).toBe(true)
+      expect([sites.allowsOrigin("https://shop.example"), sites.allowsOrigin("https://other.example")]).toEqual([
+        true,
+        false
+      ])
+
+      const limited = yield* sites.update(ID, { rateLimit: { eventsPerSecond: 5, burst: 10 } })
+      expect([limited.name, limited.domains]).toEqual(["Shop", ["shop.example"]])
+      expect(sites.find(ID)?.rateLimit).toEqual({ eventsPerSecond: 5, burst: 10 })
+      expect((yield* sites.update(ID, { name: "Store" })).rateLimit).toEqual({ eventsPerSecond: 5, burst: 10 })
+      expect((yield* sites.update(ID, { rateLimit: null, domains: [] })).rateLimit).toBeNull()
+      expect(sites.find(ID)?.allowsEveryOrigin).toBe(true)
+      expect(sites.allowsOrigin("https://other.example")).toBe(true)
+
+      expect((yield* sites.archive(ID)).archived).toBe(true)
+      expect((yield* sites.archive(ID)).archived).toBe(true)
+      expect(sites.find(ID)).toBeUndefined()
+      expect(yield* sites.list({ archived: false })).toEqual([])
+      expect((yield* sites.list({ archived: true })).map(({ name }) => name)).toEqual(["Store"])
+      expect((yield* sites.update(ID, { archived: false })).archived).toBe(false)
+      expect(sites.find(ID)?.id).toBe(ID)
+    })
+  )
+})
+
+test("sites are listed by name, whatever the case of its letters", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const sites = yield* sitesOf(url)
+      for (const name of ["beta", "Alpha", "gamma", "Beta"]) yield* sites.create({ name })
+      expect((yield* sites.list({ archived: false })).map(({ name }) => name)).toEqual([
+        "Alpha",
+        "Beta",
+        "beta",
+        "gamma"
+      ])
+    })
+  )
+})
+
+describe("a request that can't be carried out says why", () => {
+  test.each<[string, (sites: Sites["Service"]) => Effect.Effect<unknown, { readonly reason: string }>, string]>([
+    ["a taken id", (sites) => sites.create({ id: ID, name: "again" }), "Conflict"],
+    [
+      "an archived site's id",
+      (sites) => Effect.andThen(sites.archive(ID), sites.create({ id: ID, name: "again" })),
+      "Conflict"
+    ],
+    ["a wrong domain", (sites) => sites.create({ name: "x", domains: ["https://a.example/page"] }), "Invalid"],
+    ["a blank name", (sites) => sites.update(ID, { name: " " }), "Invalid"],
+    ["an unknown id to read", (sites) => sites.get(NOBODY), "NotFound"],
+    ["an unknown id to change", (sites) => sites.update(NOBODY, { name: "x" }), "NotFound"],
+    ["an unknown id to archive", (sites) => sites.archive(NOBODY), "NotFound"]
+  ])("%s", async (_, request, reason) => {
+    const url = await freshDatabase()
+    const refused = await run(
+      Effect.gen(function* () {
+        const sites = yield* sitesOf(url)
+        yield* sites.create({ id: ID, name: "Shop" })
+        return yield* Effect.flip(request(sites))
+      })
+    )
+    expect(refused.reason).toBe(reason)
+  })
+})
+
+test("a change reaches another process by notification, well before its poll", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const mine = yield* sitesOf(url)
+      const theirs = yield* sitesOf(url)
+      // Listening begins shortly after the start.
+      yield* mine.create({ name: "first" })
+      yield* eventually("the first change", () => theirs.allowsOrigin("https://a.example"))
+      const begin = performance.now()
+      yield* mine.create({ id: ID, name: "Shop" })
+      yield* eventually("the new site is known", () => theirs.find(ID) !== undefined)
+      expect(performance.now() - begin).toBeLessThan(1_500)
+      yield* mine.archive(ID)
+      yield* eventually("the archived site is gone", () => theirs.find(ID) === undefined)
+    })
+  )
+})
+
+test("without notifications a change reaches another process by its poll within 5 s", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const sql = yield* openClient(url)
+      yield* sql.unsafe("ALTER TABLE product_analytics_site DISABLE TRIGGER product_analytics_site_changed")
+      const mine = yield* sitesOf(url)
+      const theirs = yield* sitesOf(url)
+      // Past the first look, which reads everything anyway.
+      yield* Effect.sleep("4 seconds")
+      for (const change of [mine.create({ id: ID, name: "Shop" }), mine.archive(ID)]) {
+        const before = theirs.find(ID)
+        const begin = performance.now()
+        yield* change
+        yield* eventually("the change is known", () => (theirs.find(ID) === undefined) !== (before === undefined))
+        expect(performance.now() - begin).toBeLessThan(5_000)
+      }
+    })
+  )
+}, 30_000)
+
+test("a listener whose connection is cut listens again", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const sql = yield* openClient(url)
+      const mine = yield* sitesOf(url)
+      const theirs = yield* sitesOf(url)
+      const cut = sql.unsafe<{ count: number }>(
+        "SELECT count(pg_terminate_backend(pid))::int AS count FROM pg_stat_activity WHERE application_name = 'footfall-changes' AND datname = current_database()"
+      )
+      yield* eventually("both listen", () => Effect.runPromise(cut).then(([row]) => row?.count === 2))
+      yield* mine.create({ id: ID, name: "Shop" })
+      yield* eventually("the new site is known", () => theirs.find(ID) !== undefined)
+    })
+  )
+})

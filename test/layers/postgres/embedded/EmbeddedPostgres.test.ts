@@ -1,0 +1,424 @@
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { spawnSync } from "node:child_process"
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Exit, Redacted, Scope } from "effect"
+import { canEnter, serverAccount } from "../../../../layers/postgres/embedded/account.ts"
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../../../layers/postgres/embedded/EmbeddedPostgres.ts"
+import { run } from "../../../support/controlPlane.ts"
+import { until } from "../../../support/eventually.ts"
+import { forgetProcess, guardFolder, guardProcess } from "../../../support/guard.ts"
+import { Program } from "../../../support/Program.ts"
+import { openClient } from "../../../support/postgres.ts"
+import { childrenOf, isAlive } from "../../../support/processes.ts"
+
+// A start takes a second or two on a machine that has nothing else to do.
+setDefaultTimeout(60_000)
+
+const SCRIPT = join(import.meta.dir, "../../../support/embeddedProcess.ts")
+const IS_ROOT = process.getuid?.() === 0
+
+const newFolder = (): string => {
+  const folder = mkdtempSync(join(tmpdir(), "footfall-test-"))
+  guardFolder(folder)
+  // As most folders are, and unlike a temporary one: others may pass through it.
+  chmodSync(folder, 0o711)
+  return folder
+}
+
+/** A stopped cluster with a table, made once: copying one takes far less than making one. */
+let made: string
+beforeAll(async () => {
+  made = newFolder()
+  await use(made, "CREATE TABLE kept AS SELECT 7 AS id")
+})
+
+/** A data folder of which nobody uses the server. */
+const dataFolder = (): string => {
+  const folder = newFolder()
+  expect(spawnSync("cp", ["-a", `${made}/.`, folder]).status).toBe(0)
+  return folder
+}
+
+const query = (url: string, statement: string) =>
+  run(Effect.flatMap(openClient(Redacted.make(url), 1), (sql) => sql.unsafe(statement)))
+
+/** Starts or joins the server of a folder in this process, runs a statement, and leaves it. */
+const use = (folder: string, statement = "SELECT id FROM kept") =>
+  run(
+    Effect.flatMap(startEmbeddedPostgres(folder), ({ url }) =>
+      Effect.flatMap(openClient(url, 1), (sql) => sql.unsafe(statement))
+    )
+  )
+
+/** The reason why the server of a folder can't be used. */
+const refusal = (folder: string): Promise<string> =>
+  run(Effect.map(Effect.flip(startEmbeddedPostgres(folder)), ({ message }) => message))
+
+/** Another process that uses the server of a folder. */
+class User extends Program {
+  static start(folder: string, as: ReadonlyArray<string> = []): User {
+    return new User([...as, process.execPath, SCRIPT, folder], { environment: { HOME: folder } })
+  }
+
+  async joined(): Promise<{ readonly pid: number; readonly url: string }> {
+    const url = await this.prints(/^uses \d+ at (\S+)$/m)
+    const pid = Number(await this.prints(/^uses (\d+) /m))
+    guardProcess(pid)
+    return { url, pid }
+  }
+
+  async refused(): Promise<string> {
+    return this.prints(/^refused: ([\s\S]*) \(end\)$/m)
+  }
+
+  async leaves(): Promise<void> {
+    this.signal("SIGTERM")
+    await this.ended()
+  }
+}
+
+/** Whether a process is more than an entry that waits for its parent to look at. */
+const isRunning = (pid: number): boolean => {
+  try {
+    return isAlive(pid) && !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"))
+  } catch {
+    return process.platform !== "linux" && isAlive(pid)
+  }
+}
+
+const gone = async (pid: number): Promise<void> => {
+  await until(`the process ${pid} is gone`, () => !isRunning(pid))
+  forgetProcess(pid)
+}
+
+/** As the kernel does when memory is out: nothing is written, nothing is tidied up. */
+const killServer = async (pid: number): Promise<void> => {
+  const backends = childrenOf(pid)
+  for (const each of [pid, ...backends]) {
+    try {
+      process.kill(each, "SIGKILL")
+    } catch {
+      // A backend whose client has gone ends by itself.
+    }
+  }
+  for (const each of [pid, ...backends]) await gone(each)
+}
+
+describe("a first start", () => {
+  test("makes a cluster that is its account's alone, reached by a socket and a password alone, and keeps what is stored", async () => {
+    const folder = join(newFolder(), "a", "b")
+    await run(
+      Effect.gen(function* () {
+        const { pid, url } = yield* startEmbeddedPostgres(folder)
+        const sql = yield* openClient(url, 1)
+        expect(
+          yield* sql.unsafe(`SELECT current_user AS role, current_database() AS database, current_setting('fsync') AS fsync,
+            current_setting('full_page_writes') AS full_page_writes, current_setting('synchronous_commit') AS synchronous_commit,
+            current_setting('listen_addresses') AS addresses, current_setting('server_encoding') AS encoding`)
+        ).toEqual([
+          {
+            role: "footfall",
+            database: "footfall",
+            fsync: "on",
+            full_page_writes: "on",
+            synchronous_commit: "on",
+            addresses: "",
+            encoding: "UTF8"
+          }
+        ])
+        yield* sql.unsafe("CREATE TABLE kept AS SELECT 7 AS id")
+
+        const account = serverAccount()
+        const owner = account?.uid ?? process.getuid?.()
+        const [cluster, socket] = [join(folder, "postgres"), new URL(Redacted.value(url)).searchParams.get("host")!]
+        for (const path of [cluster, socket]) {
+          expect([statSync(path).uid, statSync(path).mode & 0o777]).toEqual([owner!, 0o700])
+        }
+        expect(statSync(join(folder, "password")).mode & 0o777).toBe(0o600)
+        expect(statSync(folder).mode & 0o777).toBe(IS_ROOT ? 0o711 : 0o700)
+        expect(statSync(`/proc/${pid()}`).uid).toBe(owner!)
+
+        const wrong = new URL(Redacted.value(url))
+        wrong.password = "guessed"
+        const guessed = yield* openClient(Redacted.make(wrong.href), 1)
+        expect(yield* Effect.isSuccess(guessed.unsafe("SELECT 1"))).toBe(false)
+      })
+    )
+    expect(existsSync(join(folder, "postgres", "postmaster.pid"))).toBe(false)
+    expect(await use(folder)).toEqual([{ id: 7 }])
+  })
+
+  test("of several processes at the same time makes one cluster with one server", async () => {
+    const folder = newFolder()
+    const users = [1, 2, 3].map(() => User.start(folder))
+    try {
+      const servers = await Promise.all(users.map((user) => user.joined()))
+      expect(new Set(servers.map(({ pid, url }) => `${pid} ${url}`)).size).toBe(1)
+      expect(await query(servers[0]!.url, "SELECT 1 AS one")).toEqual([{ one: 1 }])
+      await Promise.all(users.map((user) => user.leaves()))
+      await gone(servers[0]!.pid)
+    } finally {
+      for (const user of users) await user[Symbol.asyncDispose]()
+    }
+  })
+
+  test("goes on from what a process left behind that was killed while it made the cluster", async () => {
+    const folder = newFolder()
+    mkdirSync(join(folder, "postgres.unfinished", "base"), { recursive: true })
+    writeFileSync(join(folder, "postgres.unfinished", "PG_VERSION"), "18\n")
+    writeFileSync(join(folder, "password"), "made before")
+    expect(await use(folder, "SELECT 1 AS one")).toEqual([{ one: 1 }])
+    expect(readdirSync(folder)).not.toContain("postgres.unfinished")
+  })
+})
+
+describe("a server", () => {
+  test("is shared by its processes, and stopped by the last one that leaves", async () => {
+    const folder = dataFolder()
+    await using first = User.start(folder)
+    const server = await first.joined()
+    await using second = User.start(folder)
+    expect(await second.joined()).toEqual(server)
+
+    await first.leaves()
+    expect(await query(server.url, "SELECT id FROM kept")).toEqual([{ id: 7 }])
+    expect(isRunning(server.pid)).toBe(true)
+    await second.leaves()
+    await gone(server.pid)
+    expect(existsSync(join(folder, "postgres", "postmaster.pid"))).toBe(false)
+  })
+
+  test("is shared within a process, and stopped when the last scope closes", async () => {
+    const folder = dataFolder()
+    const scopes = [Scope.makeUnsafe(), Scope.makeUnsafe()] as const
+    const servers: Array<EmbeddedPostgres> = []
+    for (const scope of scopes) {
+      servers.push(await Effect.runPromise(startEmbeddedPostgres(folder).pipe(Scope.provide(scope))))
+    }
+    const pid = servers[0]!.pid()!
+    expect(servers[1]!.pid()).toBe(pid)
+    await Effect.runPromise(Scope.close(scopes[0], Exit.void))
+    expect(await query(Redacted.value(servers[1]!.url), "SELECT id FROM kept")).toEqual([{ id: 7 }])
+    await Effect.runPromise(Scope.close(scopes[1], Exit.void))
+    await gone(pid)
+    expect(servers[1]!.pid()).toBeUndefined()
+  })
+
+  test("that a killed process leaves running is joined by the next one, which stops it", async () => {
+    const folder = dataFolder()
+    await using killed = User.start(folder)
+    const { pid } = await killed.joined()
+    killed.signal("SIGKILL")
+    await killed.ended()
+    expect(isRunning(pid)).toBe(true)
+
+    await using next = User.start(folder)
+    expect((await next.joined()).pid).toBe(pid)
+    await next.leaves()
+    await gone(pid)
+  })
+
+  test("is not reached by the Ctrl-C of the terminal that started it", async () => {
+    const folder = dataFolder()
+    await using first = new User([process.execPath, SCRIPT, folder], { group: true, environment: { HOME: folder } })
+    const { pid, url } = await first.joined()
+    await using second = User.start(folder)
+    await second.joined()
+    first.interruptGroup()
+    await first.ended()
+    expect(await query(url, "SELECT pg_postmaster_start_time() < now() AS still")).toEqual([{ still: true }])
+    expect(isRunning(pid)).toBe(true)
+    await second.leaves()
+    await gone(pid)
+  })
+})
+
+describe("after a crash", () => {
+  /** The folder of a server that was killed together with all that used it. */
+  const crashed = async (): Promise<string> => {
+    const folder = dataFolder()
+    await using user = User.start(folder)
+    const { pid, url } = await user.joined()
+    await query(url, "INSERT INTO kept VALUES (8)")
+    user.signal("SIGKILL")
+    await user.ended()
+    await killServer(pid)
+    return folder
+  }
+  const KEPT = [{ id: 7 }, { id: 8 }]
+
+  test("the next start recovers what was committed", async () => {
+    const folder = await crashed()
+    expect(existsSync(join(folder, "postgres", "postmaster.pid"))).toBe(true)
+    expect(await use(folder)).toEqual(KEPT)
+  })
+
+  test("it matters not that another program of the same account has the server's process id by now", async () => {
+    const folder = await crashed()
+    const account = serverAccount()
+    const other = Bun.spawn(["sleep", "60"], account === undefined ? {} : { uid: account.uid, gid: account.gid })
+    try {
+      const locks = [join(folder, "postgres", "postmaster.pid"), join(folder, "run", ".s.PGSQL.5432.lock")]
+      for (const path of locks) {
+        const [, ...rest] = readFileSync(path, "utf8").split("\n")
+        writeFileSync(path, [String(other.pid), ...rest].join("\n"))
+      }
+      expect(await use(folder)).toEqual(KEPT)
+      expect(other.exitCode).toBeNull()
+    } finally {
+      other.kill()
+      await other.exited
+    }
+  })
+
+  test("it matters not that the machine went down before its process id was written", async () => {
+    const folder = await crashed()
+    truncateSync(join(folder, "postgres", "postmaster.pid"))
+    expect(await use(folder)).toEqual(KEPT)
+  })
+})
+
+describe("wherever the data folder is", () => {
+  /** The socket's folder is then elsewhere, and stays. */
+  const useFromAfar = (folder: string) =>
+    run(
+      Effect.gen(function* () {
+        const { url } = yield* startEmbeddedPostgres(folder)
+        const socketFolder = new URL(Redacted.value(url)).searchParams.get("host")!
+        guardFolder(socketFolder)
+        expect(socketFolder).toMatch(/^\/tmp\/footfall-[0-9a-f]{16}$/)
+        const sql = yield* openClient(url, 1)
+        return yield* sql.unsafe("SELECT 1 AS one")
+      })
+    )
+
+  test("a path too long for a socket's is no obstacle", async () => {
+    const folder = join(newFolder(), "x".repeat(100))
+    mkdirSync(folder)
+    expect(spawnSync("cp", ["-a", `${made}/.`, folder]).status).toBe(0)
+    expect(await useFromAfar(folder)).toEqual([{ one: 1 }])
+  })
+
+  test("a relative path through a link is the same folder", async () => {
+    const folder = dataFolder()
+    await using user = User.start(folder)
+    const { pid } = await user.joined()
+    const link = join(newFolder(), "link")
+    expect(spawnSync("ln", ["-s", folder, link]).status).toBe(0)
+    await run(
+      Effect.gen(function* () {
+        expect((yield* startEmbeddedPostgres(`${link}/../link`)).pid()).toBe(pid)
+      })
+    )
+    await user.leaves()
+  })
+
+  test.skipIf(!IS_ROOT)("root's own folder, which the server's account can't enter, will do", async () => {
+    const parent = newFolder()
+    const folder = join(parent, "private", "data")
+    mkdirSync(folder, { recursive: true })
+    chmodSync(join(parent, "private"), 0o700)
+    expect(await useFromAfar(folder)).toEqual([{ one: 1 }])
+    expect(await useFromAfar(folder)).toEqual([{ one: 1 }])
+  })
+})
+
+describe("a folder that can't be used refuses to start and says what to do", () => {
+  test("when it is of another version of Postgres", async () => {
+    const folder = dataFolder()
+    writeFileSync(join(folder, "postgres", "PG_VERSION"), "15\n")
+    expect(await refusal(folder)).toBe(
+      `The data in ${folder}/postgres is of Postgres 15, this is Postgres 18. Move it with pg_dump and pg_restore, or set DATABASE_URL to a Postgres 15 that serves it.`
+    )
+  })
+
+  test("when its password is missing", async () => {
+    const folder = dataFolder()
+    rmSync(join(folder, "password"))
+    expect(await refusal(folder)).toBe(
+      `${folder}/password is missing. Put it back, or move ${folder}/postgres away to start with an empty one.`
+    )
+  })
+
+  test("when it is a file", async () => {
+    const path = join(newFolder(), "file")
+    writeFileSync(path, "")
+    expect(await refusal(path)).toStartWith(`${path} can't be used for the embedded Postgres: `)
+  })
+
+  test("when the server does not start on it, with the server's own words", async () => {
+    const folder = dataFolder()
+    appendFileSync(join(folder, "postgres", "postgresql.conf"), "nonsense = 1\n")
+    const message = await refusal(folder)
+    expect(message).toStartWith(`The embedded Postgres in ${folder}/postgres did not start. It ended with 1.\n`)
+    expect(message).toContain('unrecognized configuration parameter "nonsense"')
+  })
+})
+
+const NOBODY = { uid: 65_534, gid: 65_534 }
+const readable = !IS_ROOT || canEnter(import.meta.dir, NOBODY)
+const unprivileged = !IS_ROOT ? "/usr/bin/env" : readable ? Bun.which("setpriv") : null
+if (unprivileged === null) {
+  console.log(
+    `Users without root's rights are not tested: ${readable ? "there is no setpriv on this machine" : "they may not enter the project's folder"}.`
+  )
+}
+
+describe.skipIf(unprivileged === null)("a user without root's rights", () => {
+  const nobody = IS_ROOT ? NOBODY : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+  const AS_NOBODY = IS_ROOT
+    ? [unprivileged!, `--reuid=${nobody.uid}`, `--regid=${nobody.gid}`, "--clear-groups"]
+    : [unprivileged!]
+
+  test("runs the server as itself, in a folder that is its own alone", async () => {
+    const folder = newFolder()
+    chownSync(folder, nobody.uid, nobody.gid)
+    await using user = User.start(folder, AS_NOBODY)
+    const { pid, url } = await user.joined()
+    expect([statSync(`/proc/${pid}`).uid, statSync(join(folder, "postgres")).uid]).toEqual([nobody.uid, nobody.uid])
+    expect(statSync(folder).mode & 0o777).toBe(0o700)
+    expect(await query(url, "SELECT 1 AS one")).toEqual([{ one: 1 }])
+    await user.leaves()
+    await gone(pid)
+  })
+
+  test.skipIf(!IS_ROOT)("is told when it may not write a folder of someone else", async () => {
+    const folder = newFolder()
+    chmodSync(folder, 0o555)
+    await using user = User.start(folder, AS_NOBODY)
+    expect(await user.refused()).toBe(
+      `${folder}/start.lock can't be written by this user (SQLITE_CANTOPEN). Set DATA_DIR to a folder that can, or DATABASE_URL to a Postgres to use.`
+    )
+  })
+
+  test("is told when it may not make the folder", async () => {
+    const folder = newFolder()
+    chmodSync(folder, 0o555)
+    await using user = User.start(join(folder, "data"), AS_NOBODY)
+    expect(await user.refused()).toBe(
+      `${folder}/data can't be written by this user (EACCES). Set DATA_DIR to a folder that can, or DATABASE_URL to a Postgres to use.`
+    )
+  })
+
+  test.skipIf(!IS_ROOT)("is told when root made the data in it", async () => {
+    const folder = dataFolder()
+    chmodSync(folder, 0o755)
+    await using user = User.start(folder, AS_NOBODY)
+    expect(await user.refused()).toMatch(/can't be written by this user/)
+  })
+})

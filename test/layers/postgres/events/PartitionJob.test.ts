@@ -1,0 +1,348 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test"
+import type { PgClient } from "@effect/sql-pg"
+import { Clock, Effect, Fiber, Layer, type Redacted, type Scope } from "effect"
+import { SqlError } from "effect/sql"
+import { TestClock } from "effect/testing"
+import { AppDatabase } from "../../../../layers/postgres/client/Database.ts"
+import { sqlCode } from "../../../../layers/postgres/client/sqlErrors.ts"
+import { maintainPartitions, PartitionJob } from "../../../../layers/postgres/events/PartitionJob.ts"
+import type { EventRecord } from "../../../../src/domain/Event.ts"
+import { run } from "../../../support/controlPlane.ts"
+import { eventually } from "../../../support/eventually.ts"
+import { holdAdvisoryLock, JOB_LOCK, months, places } from "../../../support/partitions.ts"
+import { lockTables, openStorage, readStored, settableClock } from "../../../support/pgStorage.ts"
+import { freshDatabase, openClient } from "../../../support/postgres.ts"
+import { events, saveAll, stored, text } from "../../../support/records.ts"
+
+// The first test waits for the server to be made.
+setDefaultTimeout(20_000)
+
+interface World {
+  readonly url: Redacted.Redacted<string>
+  readonly sql: PgClient.PgClient
+}
+
+const TODAY = Date.parse("2031-02-15T12:00:00Z")
+
+const inWorld = (body: (world: World) => Effect.Effect<void, unknown, Scope.Scope>) =>
+  run(
+    Effect.gen(function* () {
+      const url = yield* Effect.promise(freshDatabase)
+      yield* body({ url, sql: yield* openClient(url, 3) })
+    })
+  )
+
+/** One run of the job, on the day that the tests are about unless another is given. */
+const maintain = (sql: PgClient.PgClient, now = TODAY) =>
+  Effect.provideService(maintainPartitions(sql), Clock.Clock, settableClock(now).clock)
+
+/** Puts events with two properties each where they belong, from a time on, evenly spaced. */
+const insert = (sql: PgClient.PgClient, count: number, from: string, apart = "1 second") =>
+  sql.unsafe(
+    `WITH event AS (
+      INSERT INTO product_analytics_event (created_at, event_id, site_id, session_id, visit_id, event_type, url_path)
+      SELECT $2::text::timestamptz + n * $3::text::interval, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
+        gen_random_uuid(), 1, '/' || n
+      FROM generate_series(0, $1::int - 1) AS n
+      RETURNING *
+    )
+    INSERT INTO product_analytics_event_data (created_at, event_id, site_id, session_id, data_type, data_key, string_value)
+    SELECT created_at, event_id, site_id, session_id, 1, key, url_path FROM event, unnest(ARRAY['a', 'b']) AS key`,
+    [count, from, apart]
+  )
+
+/** Every row of both tables, whatever partition it lies in. */
+const fingerprint = (sql: PgClient.PgClient) =>
+  sql.unsafe(`SELECT
+    (SELECT md5(string_agg(e::text, ' ' ORDER BY event_id)) FROM product_analytics_event AS e) AS events,
+    (SELECT md5(string_agg(d::text, ' ' ORDER BY event_id, data_key)) FROM product_analytics_event_data AS d) AS properties`)
+
+/** The indexes of a table, without names. */
+const indexes = (sql: PgClient.PgClient, table: string) =>
+  Effect.map(
+    sql.unsafe<{ definition: string }>(
+      `SELECT substring(pg_get_indexdef(indexrelid) FROM 'USING .*') AS definition
+      FROM pg_index WHERE indrelid = $1::text::regclass AND indisvalid ORDER BY 1`,
+      [table]
+    ),
+    (rows) => rows.map(({ definition }) => definition)
+  )
+
+test("this month and the three to come have partitions, also past the end of the year", () =>
+  inWorld(({ sql }) =>
+    Effect.gen(function* () {
+      yield* maintain(sql, Date.parse("2031-11-30T23:59:59Z"))
+      expect(yield* months(sql)).toEqual(["2031_11", "2031_12", "2032_01", "2032_02"])
+    })
+  ))
+
+describe("rows of the default partition", () => {
+  test("move to partitions of their months, every one of them, unchanged", () =>
+    inWorld(({ sql }) =>
+      Effect.gen(function* () {
+        // More than two statements copy at once, to both ends of a month.
+        yield* insert(sql, 12_000, "2031-01-01T00:00:00Z", "223.2 seconds")
+        yield* insert(sql, 3, "2031-01-31T23:59:59.999999Z", "0")
+        yield* insert(sql, 5, "2031-02-01T00:00:00Z")
+        yield* insert(sql, 2, "2000-01-01T00:00:00Z")
+        yield* insert(sql, 4, "2032-02-10T00:00:00Z")
+        const before = yield* fingerprint(sql)
+        yield* maintain(sql)
+        expect(yield* fingerprint(sql)).toEqual(before)
+        expect(yield* places(sql)).toEqual({
+          event_2000_01: 2,
+          event_data_2000_01: 4,
+          event_2031_01: 12_003,
+          event_data_2031_01: 24_006,
+          event_2031_02: 5,
+          event_data_2031_02: 10,
+          event_2032_02: 4,
+          event_data_2032_02: 8
+        })
+        expect(yield* months(sql)).toEqual([
+          "2000_01",
+          "2031_01",
+          "2031_02",
+          "2031_03",
+          "2031_04",
+          "2031_05",
+          "2032_02"
+        ])
+        for (const table of ["product_analytics_event", "product_analytics_event_data"]) {
+          expect(yield* indexes(sql, `${table}_2031_01`)).toEqual(yield* indexes(sql, table))
+        }
+      })
+    ))
+
+  test("stay where they are when no clock could mean them: before 2000 and more than a year ahead", () =>
+    inWorld(({ sql }) =>
+      Effect.gen(function* () {
+        for (const moment of [
+          "0001-01-01T00:00:00Z",
+          "1999-12-31T23:59:59Z",
+          "2032-02-15T12:00:01Z",
+          "9999-01-01T00:00:00Z"
+        ]) {
+          yield* insert(sql, 1, moment)
+        }
+        yield* maintain(sql)
+        expect(yield* places(sql)).toEqual({ event_default: 4, event_data_default: 8 })
+        expect(yield* months(sql)).toEqual(["2031_02", "2031_03", "2031_04", "2031_05"])
+      })
+    ))
+
+  test(
+    "move while they are written and read, and nobody ever sees one missing or twice",
+    () =>
+      inWorld(({ sql, url }) =>
+        Effect.gen(function* () {
+          yield* insert(sql, 11_000, "2031-01-05T00:00:00Z")
+          // January lies behind this writer's clock, so that its partition is the job's to make.
+          const storage = yield* openStorage(url, { clock: settableClock(TODAY).clock })
+          const written: Array<EventRecord> = []
+          const outcomes = new Set<string>()
+          let done = false
+          const writer = yield* Effect.forkChild(
+            Effect.gen(function* () {
+              while (!done) {
+                const records = events(20, (index) => ({
+                  createdAt: Date.parse("2031-01-20T00:00:00Z") + index,
+                  properties: [text("plan", "Team")]
+                }))
+                for (const outcome of yield* saveAll(storage, records)) outcomes.add(outcome)
+                written.push(...records)
+              }
+            })
+          )
+          const seen = new Set<string>()
+          const EVENTS = `(SELECT count(*) || ' ' || count(DISTINCT event_id) FROM product_analytics_event
+          WHERE created_at < '2031-01-06') AS events`
+          const PROPERTIES = `(SELECT count(*) FROM product_analytics_event_data WHERE created_at < '2031-01-06') AS properties`
+          let looks = 0
+          const reader = yield* Effect.forkChild(
+            Effect.gen(function* () {
+              const client = yield* openClient(url, 1)
+              while (!done) {
+                // Questions take their locks in the order of their tables, which is anybody's choice.
+                const counts = looks % 2 === 0 ? [EVENTS, PROPERTIES] : [PROPERTIES, EVENTS]
+                const [row] = yield* client.unsafe<{ events: string; properties: string }>(`SELECT ${counts.join()}`)
+                seen.add(`${row!.events} ${row!.properties}`)
+                looks++
+              }
+            })
+          )
+          yield* eventually("both are at it", () => written.length > 100 && looks > 2)
+          yield* maintain(sql)
+          const [writtenThen, looksThen] = [written.length, looks]
+          yield* eventually("both went on", () => written.length > writtenThen + 100 && looks > looksThen)
+          done = true
+          yield* Fiber.joinAll([writer, reader])
+          expect(outcomes).toEqual(new Set(["stored"]))
+          expect(seen).toEqual(new Set(["11000 11000 22000"]))
+          expect(yield* places(sql)).toEqual({
+            event_2031_01: 11_000 + written.length,
+            event_data_2031_01: 22_000 + written.length
+          })
+          // A client that repeats what it sent before the move finds it in its new place.
+          yield* saveAll(storage, written)
+          const found = yield* readStored(sql)
+          const ours = new Set<string>(written.map(({ id }) => id))
+          expect(found.events.filter(({ id }) => ours.has(id))).toEqual([...stored({ events: written }).events])
+          expect(found.events.length).toBe(11_000 + written.length)
+        })
+      ),
+    20_000
+  )
+
+  test("move from where a job that was killed left off, and what was deleted since stays deleted", () =>
+    inWorld(({ sql }) =>
+      Effect.gen(function* () {
+        yield* insert(sql, 100, "2031-01-05T00:00:00Z")
+        for (const table of ["product_analytics_event", "product_analytics_event_data"]) {
+          yield* sql.unsafe(`CREATE TABLE ${table}_2031_01 (LIKE ${table} INCLUDING ALL)`)
+          yield* sql.unsafe(
+            `INSERT INTO ${table}_2031_01 SELECT * FROM ${table} WHERE created_at < '2031-01-05T00:01:00Z'`
+          )
+          yield* sql.unsafe(`DELETE FROM ${table} WHERE created_at < '2031-01-05T00:00:10Z'`)
+        }
+        const before = yield* fingerprint(sql)
+        yield* maintain(sql)
+        expect(yield* fingerprint(sql)).toEqual(before)
+        expect(yield* places(sql)).toEqual({ event_2031_01: 90, event_data_2031_01: 180 })
+      })
+    ))
+})
+
+describe("a run", () => {
+  test("after another one changes nothing", () =>
+    inWorld(({ sql }) =>
+      Effect.gen(function* () {
+        yield* insert(sql, 50, "2031-01-05T00:00:00Z")
+        yield* maintain(sql)
+        const state = Effect.all([fingerprint(sql), places(sql), months(sql)])
+        const before = yield* state
+        yield* maintain(sql)
+        yield* maintain(sql)
+        expect(yield* state).toEqual(before)
+      })
+    ))
+
+  test("beside another process's leaves the work to that one", () =>
+    inWorld(({ sql, url }) =>
+      Effect.gen(function* () {
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* holdAdvisoryLock(sql, JOB_LOCK)
+            yield* maintain(yield* openClient(url))
+            expect(yield* months(sql)).toEqual([])
+          })
+        )
+        yield* maintain(yield* openClient(url))
+        expect((yield* months(sql)).length).toBe(4)
+      })
+    ))
+
+  test("in several processes at once moves each month once", () =>
+    inWorld(({ sql, url }) =>
+      Effect.gen(function* () {
+        yield* insert(sql, 3_000, "2031-01-05T00:00:00Z")
+        yield* insert(sql, 3_000, "2031-02-05T00:00:00Z")
+        const before = yield* fingerprint(sql)
+        const moves: Array<string> = []
+        const clients = yield* Effect.all([1, 2, 3].map(() => openClient(url)))
+        const listening = clients.map(
+          (client) =>
+            new Proxy(client, {
+              get: (target, name) =>
+                name === "unsafe"
+                  ? (statement: string, parameters: ReadonlyArray<unknown>) => {
+                      const partition = /^CREATE TABLE IF NOT EXISTS (\S+)/.exec(statement)?.[1]
+                      if (partition !== undefined) moves.push(partition)
+                      return target.unsafe(statement, parameters)
+                    }
+                  : Reflect.get(target, name, target)
+            })
+        )
+        yield* Effect.all(
+          listening.map((client) => maintain(client)),
+          { concurrency: "unbounded" }
+        )
+        expect(moves).toEqual([
+          "product_analytics_event_2031_01",
+          "product_analytics_event_2031_02",
+          "product_analytics_event_data_2031_01",
+          "product_analytics_event_data_2031_02"
+        ])
+        expect(yield* fingerprint(sql)).toEqual(before)
+      })
+    ))
+
+  test("that can't have its locks fails without harm, as does one that is interrupted; whatever became of it, the next process has its turn", () =>
+    inWorld(({ sql, url }) =>
+      Effect.gen(function* () {
+        yield* insert(sql, 50, "2031-01-05T00:00:00Z")
+        const before = yield* fingerprint(sql)
+        // Both stay connected: a lock that one forgot would keep the other out.
+        const [client, other] = yield* Effect.all([openClient(url), openClient(url)])
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* lockTables(sql, "product_analytics_event_default")
+            const interrupted = yield* Effect.forkChild(maintain(client), { startImmediately: true })
+            yield* eventually("it waits for the lock", async () => {
+              const waiting =
+                "SELECT FROM pg_locks WHERE NOT granted AND relation = 'product_analytics_event_default'::regclass"
+              return (await Effect.runPromise(sql.unsafe(waiting))).length > 0
+            })
+            yield* Fiber.interrupt(interrupted)
+            const failed = yield* Effect.flip(maintain(client))
+            expect(sqlCode(failed)).toBe("55P03")
+          })
+        )
+        expect(yield* fingerprint(sql)).toEqual(before)
+        yield* maintain(other)
+        expect(yield* fingerprint(sql)).toEqual(before)
+        expect(yield* places(sql)).toEqual({ event_2031_01: 50, event_data_2031_01: 100 })
+        yield* insert(sql, 1, "2030-12-01T00:00:00Z")
+        yield* maintain(client)
+        expect((yield* places(sql))["event_2030_12"]).toBe(1)
+      })
+    ))
+})
+
+describe("the job", () => {
+  const start = (sql: PgClient.PgClient) =>
+    Layer.build(PartitionJob.pipe(Layer.provide(Layer.succeed(AppDatabase, sql))))
+
+  test("runs in the background", () =>
+    inWorld(({ sql }) =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(TODAY)
+        yield* start(sql)
+        yield* TestClock.adjust("6 seconds")
+        yield* eventually("the partitions are there", async () => {
+          const found = await Effect.runPromise(Effect.orDie(months(sql)))
+          return found.join() === "2031_02,2031_03,2031_04,2031_05"
+        })
+      }).pipe(Effect.provide(TestClock.layer()))
+    ))
+
+  test("runs five seconds after the start and then every ten minutes, give or take a tenth, even if it fails", () =>
+    run(
+      Effect.gen(function* () {
+        let runs = 0
+        const away = new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause: new Error("away") }) })
+        const reserve = Effect.suspend(() => {
+          runs++
+          return Effect.fail(away)
+        })
+        yield* start({ reserve } as Partial<PgClient.PgClient> as PgClient.PgClient)
+        const seen: Array<number> = []
+        // Up to 4.4 s, 5.6 s, 543.6 s and 665.6 s: before and after the first run, then the second.
+        for (const wait of ["4400 millis", "1200 millis", "538 seconds", "122 seconds"] as const) {
+          yield* TestClock.adjust(wait)
+          seen.push(runs)
+        }
+        expect(seen).toEqual([0, 1, 1, 2])
+      }).pipe(Effect.provide(TestClock.layer()))
+    ))
+})

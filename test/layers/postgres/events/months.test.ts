@@ -1,0 +1,211 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test"
+import type { PgClient } from "@effect/sql-pg"
+import { Effect, Fiber, type Redacted, type Scope } from "effect"
+import { ensureMonth, monthStart } from "../../../../layers/postgres/events/months.ts"
+import { run } from "../../../support/controlPlane.ts"
+import { eventually } from "../../../support/eventually.ts"
+import { holdAdvisoryLock, months, PARTITION_LOCK, places } from "../../../support/partitions.ts"
+import { openStorage, settableClock } from "../../../support/pgStorage.ts"
+import { freshDatabase, openClient } from "../../../support/postgres.ts"
+import { event, events, saveAll, text } from "../../../support/records.ts"
+
+// The first test waits for the server to be made.
+setDefaultTimeout(20_000)
+
+const at = (time: string): number => Date.parse(time)
+
+const viewAt = (time: string) => event({ createdAt: at(time), properties: [text("plan", "Team")] })
+
+test.each([
+  ["2026-01-31T23:59:59.999Z", 0, "2026-01-01T00:00:00.000Z"],
+  ["2026-02-01T00:00:00.000Z", 0, "2026-02-01T00:00:00.000Z"],
+  ["2026-01-31T12:00:00.000Z", 1, "2026-02-01T00:00:00.000Z"],
+  ["2026-12-31T23:59:59.999Z", 1, "2027-01-01T00:00:00.000Z"],
+  ["2026-03-15T00:00:00.000Z", 11, "2027-02-01T00:00:00.000Z"]
+])("the month of %s, %d ahead, begins at %s", (moment, ahead, expected) => {
+  expect(new Date(monthStart(at(moment), ahead)).toISOString()).toBe(expected)
+})
+
+describe("a writer", () => {
+  interface World {
+    readonly url: Redacted.Redacted<string>
+    readonly sql: PgClient.PgClient
+    readonly time: ReturnType<typeof settableClock>
+  }
+
+  /** On a database of its own, with a clock that shows the moment. */
+  const inMonth = (moment: string, body: (world: World) => Effect.Effect<void, unknown, Scope.Scope>) =>
+    run(
+      Effect.gen(function* () {
+        const url = yield* Effect.promise(freshDatabase)
+        yield* body({ url, sql: yield* openClient(url), time: settableClock(at(moment)) })
+      })
+    )
+
+  test("makes the partitions of this month and the next as soon as it starts", () =>
+    inMonth("2031-12-31T23:59:59.999Z", ({ sql, time, url }) =>
+      Effect.gen(function* () {
+        yield* openStorage(url, { clock: time.clock })
+        expect(yield* months(sql)).toEqual(["2031_12", "2032_01"])
+      })
+    ))
+
+  test("that meets a month without partitions makes them before its first record", () =>
+    inMonth("2031-01-31T23:59:59.900Z", ({ sql, time, url }) =>
+      Effect.gen(function* () {
+        const storage = yield* openStorage(url, { clock: time.clock })
+        yield* storage.saveEvent(viewAt("2031-01-31T23:59:59.900Z"))
+        time.show(at("2031-02-01T00:00:00Z"))
+        yield* storage.saveEvent(viewAt("2031-02-01T00:00:00Z"))
+        expect(yield* months(sql)).toEqual(["2031_01", "2031_02", "2031_03"])
+        // As after a suspended machine.
+        time.show(at("2031-06-10T12:00:00Z"))
+        yield* storage.saveEvent(viewAt("2031-06-10T12:00:00Z"))
+        expect(yield* months(sql)).toEqual(["2031_01", "2031_02", "2031_03", "2031_06", "2031_07"])
+        expect(yield* places(sql)).toEqual({
+          event_2031_01: 1,
+          event_data_2031_01: 1,
+          event_2031_02: 1,
+          event_data_2031_02: 1,
+          event_2031_06: 1,
+          event_data_2031_06: 1
+        })
+      })
+    ))
+
+  test("has the partitions of another session's time zone at the same instants", () =>
+    inMonth("2031-01-15T00:00:00Z", ({ sql, time, url }) =>
+      Effect.gen(function* () {
+        const [row] = yield* sql.unsafe<{ name: string }>("SELECT quote_ident(current_database()) AS name")
+        yield* sql.unsafe(`ALTER DATABASE ${row!.name} SET timezone = 'Pacific/Auckland'`)
+        const storage = yield* openStorage(url, { clock: time.clock })
+        for (const moment of ["2031-01-01T00:00:00Z", "2031-01-31T23:59:59.999Z", "2031-02-01T00:00:00Z"]) {
+          yield* storage.saveEvent(viewAt(moment))
+        }
+        expect(yield* places(sql)).toEqual({
+          event_2031_01: 2,
+          event_data_2031_01: 2,
+          event_2031_02: 1,
+          event_data_2031_02: 1
+        })
+      })
+    ))
+
+  test("stores what lies outside all months in the default partition", () =>
+    inMonth("2031-01-15T00:00:00Z", ({ sql, time, url }) =>
+      Effect.gen(function* () {
+        const storage = yield* openStorage(url, { clock: time.clock })
+        const moments = [
+          "0001-01-01T00:00:00Z",
+          "1970-01-01T00:00:00Z",
+          "2030-12-31T23:59:59.999Z",
+          "9999-12-31T00:00:00Z"
+        ]
+        expect(yield* saveAll(storage, moments.map(viewAt))).toEqual(["stored", "stored", "stored", "stored"])
+        expect(yield* places(sql)).toEqual({ event_default: 4, event_data_default: 4 })
+      })
+    ))
+
+  test("and another one enter a month together, and nothing of it lies in the default partition", () =>
+    inMonth("2031-01-15T00:00:00Z", ({ sql, time, url }) =>
+      Effect.gen(function* () {
+        const environment = { STORAGE_IN_FLIGHT: "4", STORAGE_BATCH_SIZE: "10" }
+        const writers = yield* Effect.all([1, 2].map(() => openStorage(url, { clock: time.clock, environment })))
+        for (const month of ["03", "05", "07"]) {
+          time.show(at(`2031-${month}-01T00:00:00Z`))
+          const saved = yield* Effect.all(
+            writers.map((storage) =>
+              saveAll(
+                storage,
+                events(80, () => ({
+                  createdAt: at(`2031-${month}-01T00:00:00Z`),
+                  properties: [text("plan", "Team")]
+                }))
+              )
+            ),
+            { concurrency: "unbounded" }
+          )
+          expect(new Set(saved.flat())).toEqual(new Set(["stored"]))
+        }
+        expect(yield* places(sql)).toEqual({
+          event_2031_03: 160,
+          event_data_2031_03: 160,
+          event_2031_05: 160,
+          event_data_2031_05: 160,
+          event_2031_07: 160,
+          event_data_2031_07: 160
+        })
+      })
+    ))
+
+  test("of a record outside all months is in nobody's way who makes partitions", () =>
+    inMonth("2031-01-15T00:00:00Z", ({ sql, time, url }) =>
+      Effect.gen(function* () {
+        const storage = yield* openStorage(url, { clock: time.clock })
+        // Holds the writer up between the one default partition and the other.
+        yield* sql.unsafe(`CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql
+          AS 'BEGIN PERFORM pg_sleep(0.2); RETURN NEW; END'`)
+        yield* sql.unsafe(`CREATE TRIGGER hold_up BEFORE INSERT ON product_analytics_event_data_default
+          FOR EACH ROW EXECUTE FUNCTION hold_up()`)
+        const save = yield* Effect.forkChild(storage.saveEvent(viewAt("1999-01-01T00:00:00Z")), {
+          startImmediately: true
+        })
+        yield* eventually("the writer is at it", async () => {
+          const held = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+          return (await Effect.runPromise(sql.unsafe(held))).length > 0
+        })
+        yield* ensureMonth(sql, at("2031-06-01T00:00:00Z"))
+        yield* Fiber.join(save)
+        const [row] = yield* sql.unsafe<{ deadlocks: number }>(
+          "SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()"
+        )
+        expect(row?.deadlocks).toBe(0)
+        expect((yield* storage.status).lastError).toBeNull()
+        expect(yield* months(sql)).toContain("2031_06")
+      })
+    ))
+
+  test("that can't make a month's partitions stores its records all the same, and tries again a minute later", () =>
+    inMonth("2031-01-15T00:00:00Z", ({ sql, time, url }) =>
+      Effect.gen(function* () {
+        const locker = yield* openClient(url, 1)
+        const storage = yield* openStorage(url, { clock: time.clock })
+        time.show(at("2031-04-01T00:00:00Z"))
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* holdAdvisoryLock(locker, PARTITION_LOCK)
+            // One of a month that is there, one of the month that is missing.
+            yield* storage.saveEvent(viewAt("2031-02-03T00:00:00Z"))
+            yield* storage.saveEvent(event({ createdAt: at("2031-04-01T00:00:00Z") }))
+          })
+        )
+        expect(yield* months(sql)).toEqual(["2031_01", "2031_02"])
+        time.show(at("2031-04-01T00:00:59Z"))
+        yield* storage.saveEvent(viewAt("2031-02-03T00:00:00Z"))
+        expect(yield* months(sql)).toEqual(["2031_01", "2031_02"])
+        time.show(at("2031-04-01T00:01:00Z"))
+        yield* storage.saveEvent(viewAt("2031-04-01T00:01:00Z"))
+        // April's first events lie in the default partition: the partition job moves them.
+        expect(yield* months(sql)).toEqual(["2031_01", "2031_02", "2031_05"])
+        expect(yield* places(sql)).toEqual({
+          event_2031_02: 2,
+          event_data_2031_02: 2,
+          event_default: 2,
+          event_data_2031_04: 1
+        })
+      })
+    ))
+
+  test("whose deadline passes while partitions are locked is not held up again by the next record", () =>
+    inMonth("2031-01-15T00:00:00Z", ({ time, url }) =>
+      Effect.gen(function* () {
+        const locker = yield* openClient(url, 1)
+        const environment = { STORAGE_TIMEOUT_SECONDS: "1", STORAGE_IN_FLIGHT: "1" }
+        const storage = yield* openStorage(url, { clock: time.clock, environment })
+        time.show(at("2031-04-01T00:00:00Z"))
+        yield* holdAdvisoryLock(locker, PARTITION_LOCK)
+        yield* saveAll(storage, [event()])
+        expect(yield* saveAll(storage, [event()])).toEqual(["stored"])
+      })
+    ))
+})

@@ -1,0 +1,476 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test"
+import type { PgClient } from "@effect/sql-pg"
+import { Effect, type Scope } from "effect"
+import { sqlCode } from "../../../../layers/postgres/client/sqlErrors.ts"
+import { DataType, EventType, type Property } from "../../../../src/domain/Event.ts"
+import { EventId, VisitId } from "../../../../src/domain/ids.ts"
+import type { Storage } from "../../../../src/ports/Storage.ts"
+import { SITE } from "../../../support/collect.ts"
+import { run } from "../../../support/controlPlane.ts"
+import { emptiedDatabase, openStorage } from "../../../support/pgStorage.ts"
+import { openClient } from "../../../support/postgres.ts"
+import { event, identity, saveAll, session, text } from "../../../support/records.ts"
+
+// The first test waits for the server to be made.
+setDefaultTimeout(20_000)
+
+interface World {
+  readonly sql: PgClient.PgClient
+  readonly storage: Storage["Service"]
+}
+
+const inWorld = (body: (world: World) => Effect.Effect<void, unknown, Scope.Scope>) =>
+  run(
+    Effect.gen(function* () {
+      const url = yield* emptiedDatabase
+      yield* body({ sql: yield* openClient(url), storage: yield* openStorage(url) })
+    })
+  )
+
+/** The columns of the query contract, section 1.1, and what Postgres calls their base types. */
+const COLUMNS: Readonly<Record<string, Readonly<Record<string, ReadonlyArray<string>>>>> = {
+  v_pa_sites: {
+    uuid: ["id", "uuid"],
+    text: ["name", "allowed_domains", "timezone", "week_start", "currency"],
+    boolean: ["archived"],
+    timestamptz: ["created_at", "updated_at"]
+  },
+  v_pa_sessions: {
+    uuid: ["id", "session_uuid", "site_id"],
+    text: [
+      "distinct_id",
+      "browser",
+      "os",
+      "device",
+      "screen",
+      "language",
+      "country",
+      "subdivision1",
+      "region",
+      "city",
+      "first_referrer_domain",
+      "first_utm_source",
+      "first_utm_medium",
+      "first_utm_campaign",
+      "first_path"
+    ],
+    timestamptz: ["created_at", "updated_at", "last_seen_at"]
+  },
+  v_pa_events: {
+    uuid: ["id", "site_id", "session_id", "visit_id"],
+    int: ["event_type"],
+    text: [
+      "event_name",
+      "url_path",
+      "url_query",
+      "referrer_path",
+      "referrer_query",
+      "referrer_domain",
+      "page_title",
+      "utm_source",
+      "utm_medium",
+      "utm_campaign",
+      "utm_content",
+      "utm_term",
+      "gclid",
+      "fbclid",
+      "msclkid",
+      "ttclid",
+      "li_fat_id",
+      "twclid",
+      "hostname",
+      "tag",
+      "channel",
+      "currency"
+    ],
+    decimal: ["lcp", "inp", "fcp", "ttfb", "cls", "revenue"],
+    boolean: ["is_entry", "is_exit"],
+    timestamptz: ["created_at"]
+  },
+  v_pa_event_data: {
+    uuid: ["id", "event_id", "site_id", "session_id"],
+    text: ["data_key", "string_value"],
+    decimal: ["number_value"],
+    int: ["data_type"],
+    timestamptz: ["date_value", "created_at"]
+  },
+  v_pa_session_data: {
+    uuid: ["id", "session_id", "site_id"],
+    text: ["data_key", "string_value", "distinct_id"],
+    decimal: ["number_value"],
+    int: ["data_type"],
+    timestamptz: ["date_value", "created_at"]
+  }
+}
+
+const BASE_TYPES: Readonly<Record<string, string>> = {
+  uuid: "uuid",
+  text: "text",
+  "character varying": "text",
+  character: "text",
+  boolean: "boolean",
+  smallint: "int",
+  integer: "int",
+  numeric: "decimal",
+  "timestamp with time zone": "timestamptz"
+}
+
+const VIEWS = Object.keys(COLUMNS)
+
+describe("the views", () => {
+  test("are those of the contract and no others", () =>
+    inWorld(({ sql }) =>
+      Effect.gen(function* () {
+        const found = yield* sql.unsafe<{ name: string }>(
+          "SELECT table_name AS name FROM information_schema.views WHERE table_schema = current_schema()"
+        )
+        expect(found.map(({ name }) => name).sort()).toEqual(VIEWS.toSorted())
+      })
+    ))
+
+  test.each(VIEWS)("%s has the contract's columns, of the contract's types", (view) =>
+    inWorld(({ sql }) =>
+      Effect.gen(function* () {
+        const columns = yield* sql.unsafe<{ name: string; type: string }>(
+          "SELECT column_name AS name, data_type AS type FROM information_schema.columns WHERE table_name = $1",
+          [view]
+        )
+        const byType = Map.groupBy(columns, ({ type }) => BASE_TYPES[type] ?? type)
+        const found = Object.fromEntries([...byType].map(([type, of]) => [type, of.map(({ name }) => name).sort()]))
+        const expected = Object.entries(COLUMNS[view]!).map(([type, names]) => [type, names.toSorted()])
+        expect(found).toEqual(Object.fromEntries(expected))
+      })
+    )
+  )
+
+  test("have no column for an IP address, and neither have the tables", () =>
+    inWorld(({ sql }) =>
+      Effect.gen(function* () {
+        expect(
+          yield* sql.unsafe(`SELECT table_name, column_name FROM information_schema.columns
+            WHERE table_schema = current_schema() AND (data_type IN ('inet', 'cidr') OR column_name ~ '(^|_)(ip|address)(_|$)')`)
+        ).toEqual([])
+      })
+    ))
+
+  test("are answered in a read-only transaction with a fixed search path", () =>
+    inWorld(({ sql, storage }) =>
+      Effect.gen(function* () {
+        yield* storage.saveEvent(event({ properties: [text("plan", "Team")] }))
+        yield* sql.withTransaction(
+          Effect.gen(function* () {
+            yield* sql.unsafe("SET TRANSACTION READ ONLY")
+            yield* sql.unsafe("SET LOCAL search_path = public")
+            yield* sql.unsafe("SET LOCAL ROLE footfall_reader")
+            for (const view of VIEWS) yield* sql.unsafe(`SELECT * FROM ${view}`)
+          })
+        )
+      })
+    ))
+})
+
+describe("v_pa_sites", () => {
+  test("shows every site, archived ones included, and its domains as a list", () =>
+    inWorld(({ sql }) =>
+      Effect.gen(function* () {
+        yield* sql.unsafe(`INSERT INTO product_analytics_site (id, name, domains, timezone, week_start, currency, archived_at)
+          VALUES ('${SITE}', 'Shop', '{shop.example,*.shop.example}', 'Europe/Berlin', 'sunday', 'EUR', NULL),
+            ('22222222-2222-4333-8444-555555555555', 'Old', '{}', 'UTC', 'monday', 'USD', now())`)
+        expect(
+          yield* sql.unsafe(`SELECT id, uuid, name, allowed_domains, archived, timezone, week_start, currency
+            FROM v_pa_sites ORDER BY name`)
+        ).toEqual([
+          {
+            id: "22222222-2222-4333-8444-555555555555",
+            uuid: "22222222-2222-4333-8444-555555555555",
+            name: "Old",
+            allowed_domains: "",
+            archived: true,
+            timezone: "UTC",
+            week_start: "monday",
+            currency: "USD"
+          },
+          {
+            id: SITE,
+            uuid: SITE,
+            name: "Shop",
+            allowed_domains: "shop.example,*.shop.example",
+            archived: false,
+            timezone: "Europe/Berlin",
+            week_start: "sunday",
+            currency: "EUR"
+          }
+        ])
+      })
+    ))
+})
+
+describe("v_pa_sessions", () => {
+  test("shows when a visitor was last seen: the newest event's time, else the first sight", () =>
+    inWorld(({ sql, storage }) =>
+      Effect.gen(function* () {
+        const at = (hour: number) => Date.UTC(2026, 2, 1, hour)
+        const [active, silent, early] = [9, 10, 11].map((hour) => session({ createdAt: at(hour) })) as [
+          never,
+          never,
+          never
+        ]
+        yield* saveAll(storage, [
+          event({ session: active, createdAt: at(9) }),
+          event({ session: active, createdAt: at(12), type: EventType.custom, name: "e" }),
+          event({ session: active, createdAt: at(11) }),
+          // Told with a time of its own, before the session was first heard of.
+          event({ session: early, createdAt: at(8) })
+        ])
+        yield* storage.saveIdentity(identity(silent))
+        expect(
+          yield* sql.unsafe(
+            "SELECT extract(hour FROM last_seen_at)::int AS hour FROM v_pa_sessions ORDER BY created_at"
+          )
+        ).toEqual([{ hour: 12 }, { hour: 10 }, { hour: 8 }])
+      })
+    ))
+
+  test("shows a visitor under Umami's names and the contract's", () =>
+    inWorld(({ sql, storage }) =>
+      Effect.gen(function* () {
+        const visitor = session({
+          distinctId: "ann",
+          browser: "firefox",
+          os: "Linux",
+          device: "desktop",
+          screen: "1920x1080",
+          language: "en-GB",
+          country: "GB",
+          region: "GB-ENG",
+          city: "London",
+          firstPath: "/start",
+          firstReferrerDomain: "google.com",
+          firstUtmSource: "s",
+          firstUtmMedium: "m",
+          firstUtmCampaign: "c"
+        })
+        yield* storage.saveEvent(event({ session: visitor }))
+        const [row] = yield* sql.unsafe("SELECT * FROM v_pa_sessions")
+        expect(row).toMatchObject({
+          id: visitor.id,
+          session_uuid: visitor.id,
+          site_id: SITE,
+          distinct_id: "ann",
+          browser: "firefox",
+          os: "Linux",
+          device: "desktop",
+          screen: "1920x1080",
+          language: "en-GB",
+          country: "GB",
+          subdivision1: "GB-ENG",
+          region: "GB-ENG",
+          city: "London",
+          first_path: "/start",
+          first_referrer_domain: "google.com",
+          first_utm_source: "s",
+          first_utm_medium: "m",
+          first_utm_campaign: "c"
+        })
+      })
+    ))
+})
+
+describe("v_pa_events", () => {
+  test("shows an event with what it earned", () =>
+    inWorld(({ sql, storage }) =>
+      Effect.gen(function* () {
+        yield* storage.saveEvent(event({ type: EventType.custom, name: "purchase", revenue: 49.9, currency: "EUR" }))
+        yield* storage.saveEvent(event({ createdAt: 0 }))
+        expect(
+          yield* sql.unsafe(
+            "SELECT event_type, event_name, revenue::text AS revenue, currency FROM v_pa_events ORDER BY created_at DESC"
+          )
+        ).toEqual([
+          { event_type: 2, event_name: "purchase", revenue: "49.9000", currency: "EUR" },
+          { event_type: 1, event_name: null, revenue: null, currency: null }
+        ])
+      })
+    ))
+
+  test("marks the first and the last page view of each visit", () =>
+    inWorld(({ sql, storage }) =>
+      Effect.gen(function* () {
+        const visitor = session()
+        const visit = (last: string) => VisitId.make(`0190a0b0-c0d0-5000-8000-${last.padStart(12, "0")}`)
+        const id = (last: number) => EventId.make(`0190a0b0-c0d0-7000-9000-${String(last).padStart(12, "0")}`)
+        const NOON = Date.UTC(2026, 1, 28, 23, 59, 50)
+        // At the end of a month, so that visits go on in another partition or none.
+        const happened = (
+          urlPath: string,
+          visitId: VisitId,
+          second: number,
+          type: EventType = EventType.pageview,
+          eventId?: EventId
+        ) =>
+          event({
+            session: visitor,
+            urlPath,
+            visitId,
+            createdAt: NOON + second * 1_000,
+            type,
+            ...(eventId === undefined ? {} : { id: eventId })
+          })
+        yield* saveAll(storage, [
+          happened("/a1", visit("a"), 0, EventType.custom),
+          happened("/a2", visit("a"), 1),
+          happened("/a3", visit("a"), 15),
+          happened("/a4", visit("a"), 30),
+          happened("/a5", visit("a"), 40, EventType.performance),
+          happened("/b1", visit("b"), 20),
+          // At the same instant the ids say which came first.
+          happened("/c2", visit("c"), 5, EventType.pageview, id(2)),
+          happened("/c1", visit("c"), 5, EventType.pageview, id(1)),
+          happened("/d1", visit("d"), 5, EventType.custom)
+        ])
+        // Another visitor's view that has the same visit's id, as two sites with one secret may.
+        yield* storage.saveEvent(event({ urlPath: "/a0", visitId: visit("a"), createdAt: NOON - 1_000 }))
+        expect(yield* sql.unsafe("SELECT url_path, is_entry, is_exit FROM v_pa_events ORDER BY url_path")).toEqual([
+          { url_path: "/a0", is_entry: true, is_exit: true },
+          { url_path: "/a1", is_entry: false, is_exit: false },
+          { url_path: "/a2", is_entry: true, is_exit: false },
+          { url_path: "/a3", is_entry: false, is_exit: false },
+          { url_path: "/a4", is_entry: false, is_exit: true },
+          { url_path: "/a5", is_entry: false, is_exit: false },
+          { url_path: "/b1", is_entry: true, is_exit: true },
+          { url_path: "/c1", is_entry: true, is_exit: false },
+          { url_path: "/c2", is_entry: false, is_exit: true },
+          { url_path: "/d1", is_entry: false, is_exit: false }
+        ])
+      })
+    ))
+})
+
+describe("properties and attributes", () => {
+  const SEATS: Property = { key: "seats", type: DataType.number, string: "5.0000", number: 5, date: null }
+
+  test("have one row for each event or session and key, with an id of its own", () =>
+    inWorld(({ sql, storage }) =>
+      Effect.gen(function* () {
+        const visitor = session({ distinctId: "ann" })
+        const record = event({
+          session: visitor,
+          type: EventType.custom,
+          name: "e",
+          properties: [SEATS, text("a", "1")]
+        })
+        yield* storage.saveEvent(record)
+        yield* storage.saveEvent(event({ properties: [SEATS] }))
+        yield* storage.saveIdentity(identity(visitor, [SEATS, text("a", "1")]))
+        yield* storage.saveIdentity(identity(session(), [SEATS]))
+        for (const view of ["v_pa_event_data", "v_pa_session_data"]) {
+          expect(
+            yield* sql.unsafe(`SELECT count(*)::int AS rows, count(DISTINCT id)::int AS ids FROM ${view}`)
+          ).toEqual([{ rows: 3, ids: 3 }])
+        }
+        expect(
+          yield* sql.unsafe(
+            `SELECT event_id, session_id, site_id, data_key, data_type, string_value, number_value::float8, date_value
+            FROM v_pa_event_data WHERE event_id = $1 AND data_key = 'seats'`,
+            [record.id]
+          )
+        ).toEqual([
+          {
+            event_id: record.id,
+            session_id: visitor.id,
+            site_id: SITE,
+            data_key: "seats",
+            data_type: 2,
+            string_value: "5.0000",
+            number_value: 5,
+            date_value: null
+          }
+        ])
+        expect(
+          yield* sql.unsafe(
+            "SELECT session_id, site_id, distinct_id, data_key, string_value FROM v_pa_session_data WHERE data_key = 'a'"
+          )
+        ).toEqual([{ session_id: visitor.id, site_id: SITE, distinct_id: "ann", data_key: "a", string_value: "1" }])
+      })
+    ))
+
+  test("keep their ids while their values change", () =>
+    inWorld(({ sql, storage }) =>
+      Effect.gen(function* () {
+        const visitor = session()
+        yield* storage.saveIdentity(identity(visitor, [text("plan", "Team")]))
+        const before = yield* sql.unsafe("SELECT id FROM v_pa_session_data")
+        yield* storage.saveIdentity(identity(visitor, [text("plan", "Solo")]))
+        expect(yield* sql.unsafe("SELECT id FROM v_pa_session_data")).toEqual(before)
+      })
+    ))
+})
+
+/** The role that people's questions run as. */
+describe("footfall_reader", () => {
+  const asReader = <A, E>(sql: PgClient.PgClient, effect: Effect.Effect<A, E>) =>
+    sql.withTransaction(Effect.andThen(Effect.orDie(sql.unsafe("SET LOCAL ROLE footfall_reader")), effect))
+
+  test("may select the views, and has no right on anything else", () =>
+    inWorld(({ sql }) =>
+      Effect.gen(function* () {
+        const rights = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN"]
+        const found = yield* sql.unsafe<{ name: string; rights: string }>(
+          `SELECT relname AS name, string_agg(privilege, ' ') AS rights FROM pg_class, unnest($1::text::text[]) AS privilege
+          WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f')
+            AND has_table_privilege('footfall_reader', oid, privilege)
+          GROUP BY relname ORDER BY relname`,
+          [`{${rights.join()}}`]
+        )
+        expect(found).toEqual(VIEWS.toSorted().map((name) => ({ name, rights: "SELECT" })))
+        expect(
+          yield* sql.unsafe(`SELECT has_schema_privilege('footfall_reader', current_schema(), 'CREATE') AS makes,
+            has_database_privilege('footfall_reader', current_database(), 'CREATE') AS makes_schemas,
+            rolcanlogin AS logs_in, rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolreplication AS mighty
+            FROM pg_roles WHERE rolname = 'footfall_reader'`)
+        ).toEqual([{ makes: false, makes_schemas: false, logs_in: false, mighty: false }])
+      })
+    ))
+
+  test("reads rows through the views", () =>
+    inWorld(({ sql, storage }) =>
+      Effect.gen(function* () {
+        const visitor = session()
+        yield* storage.saveEvent(
+          event({ session: visitor, referrerDomain: "google.com", properties: [text("plan", "Team")] })
+        )
+        yield* storage.saveIdentity(identity(visitor, [text("plan", "Team")]))
+        for (const view of ["v_pa_sessions", "v_pa_events", "v_pa_event_data", "v_pa_session_data"]) {
+          expect((yield* asReader(sql, sql.unsafe(`SELECT * FROM ${view}`))).length).toBe(1)
+        }
+        expect(yield* asReader(sql, sql.unsafe("SELECT channel, is_entry FROM v_pa_events"))).toEqual([
+          { channel: "organicSearch", is_entry: true }
+        ])
+      })
+    ))
+
+  test.each([
+    "SELECT FROM product_analytics_event",
+    "SELECT FROM product_analytics_event_default",
+    "SELECT FROM product_analytics_session",
+    "SELECT FROM product_analytics_site",
+    "SELECT FROM product_analytics_setting",
+    "SELECT FROM product_analytics_secret",
+    "SELECT FROM product_analytics_key",
+    "SELECT FROM product_analytics_migration",
+    "UPDATE v_pa_sites SET name = 'mine'",
+    "DELETE FROM v_pa_event_data",
+    "INSERT INTO v_pa_sites (id) VALUES (gen_random_uuid())",
+    "CREATE TABLE mine (id int)",
+    "SELECT product_analytics_ensure_month('product_analytics_event', '2001-01-01')",
+    "SELECT pg_read_file('postgresql.conf')",
+    "COPY (SELECT 1) TO '/tmp/footfall'"
+  ])("is refused %s", (statement) =>
+    inWorld(({ sql }) =>
+      Effect.gen(function* () {
+        const refused = yield* Effect.flip(asReader(sql, sql.unsafe(statement)))
+        expect(sqlCode(refused)).toBe("42501")
+      })
+    )
+  )
+})

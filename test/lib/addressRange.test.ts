@@ -1,0 +1,44 @@
+import { describe, expect, test } from "bun:test"
+import { isAddressRange, isProxyTrust } from "../../src/lib/addressRange.ts"
+import { matcherOf } from "../../src/lib/ipAddress.ts"
+import { parseProxyTrust } from "../../src/pipeline/clientIp.ts"
+
+describe("an address range", () => {
+  test.each([
+    ["10.1.2.3", true],
+    ["10.0.0.0/8", true],
+    ["0.0.0.0/0", true],
+    ["::1", true],
+    ["2001:db8::/32", true],
+    ["10.0.0.0/33", false],
+    ["2001:db8::/129", false],
+    ["10.0.0.0/", false],
+    ["10.0.0.0/8/8", false],
+    ["10.1", false],
+    ["loopback", false],
+    ["", false]
+  ])("%p: %p", (text, is) => {
+    expect(isAddressRange(text)).toBe(is)
+    // What is accepted here, the pipeline can match with.
+    expect(typeof matcherOf([text], { names: false }) === "function").toBe(is)
+  })
+})
+
+describe("whom to trust", () => {
+  test.each([
+    ["none", true],
+    ["ALL", true],
+    ["2", true],
+    ["loopback", true],
+    [" Loopback, 10.0.0.0/8 ", true],
+    ["uniquelocal,linklocal", true],
+    ["100", false],
+    ["proxies", false],
+    ["loopback,,", true],
+    [",", false],
+    ["", false]
+  ])("%p: %p", (text, is) => {
+    expect(isProxyTrust(text)).toBe(is)
+    expect(!("wrong" in parseProxyTrust(text))).toBe(is)
+  })
+})

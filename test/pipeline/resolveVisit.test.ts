@@ -1,0 +1,108 @@
+import { expect, test } from "bun:test"
+import fc from "fast-check"
+import { type DerivedIds, secretHash, sessionIdOf, sessionSalt } from "../../src/pipeline/identity.ts"
+import type { Policy } from "../../src/pipeline/Policy.ts"
+import type { Payload } from "../../src/pipeline/payload.ts"
+import type { Client } from "../../src/pipeline/resolveClient.ts"
+import { resolveVisit } from "../../src/pipeline/resolveVisit.ts"
+import { signToken, verifyToken } from "../../src/pipeline/token.ts"
+
+const SECRET = secretHash("a secret of this test")
+const SITE = "b3bbdd7c-65a5-5855-b0f2-a30b6873e913"
+const NOON = Date.parse("2026-11-23T12:00:00Z")
+const MONTH = 31 * 86_400_000
+
+interface Visitor {
+  readonly sent: string
+  readonly distinctId: string | undefined
+  readonly ip: string
+  readonly userAgent: string
+  readonly createdAt: number
+}
+
+const policy = { secret: SECRET, saltRotation: "month" } as Policy["Service"]
+
+const visitOf = (
+  { createdAt, distinctId, ip, sent, userAgent }: Visitor,
+  sentToken: string | null,
+  now = NOON,
+  derived: DerivedIds | null = null
+) =>
+  resolveVisit(
+    { id: distinctId } as Payload,
+    { sent, id: sent.toLowerCase(), kind: "website", rateLimit: null },
+    { ip, userAgent } as Client,
+    verifyToken(sentToken, sent, SECRET, now / 1_000),
+    createdAt,
+    now,
+    policy,
+    derived
+  )
+
+const tokenOf = (of: Visitor, { origin, sessionId, visitId, visitStart }: ReturnType<typeof visitOf>) =>
+  signToken({ websiteId: of.sent, sessionId, visitId, iat: visitStart }, SECRET, origin)
+
+const expectedId = ({ createdAt, distinctId, ip, sent, userAgent }: Visitor) =>
+  sessionIdOf(sent, distinctId, ip, userAgent, sessionSalt(createdAt, "month"), SECRET)
+
+/** Of few values each, so that two visitors often differ in one alone. */
+const visitor = fc.record<Visitor>({
+  sent: fc.constantFrom(SITE, SITE.toUpperCase()),
+  distinctId: fc.constantFrom(undefined, "", "u1", "u2"),
+  ip: fc.constantFrom("81.2.69.142", "81.2.69.143", "2a02:1::1", ""),
+  userAgent: fc.constantFrom("", "Firefox", "Chrome"),
+  createdAt: fc.constantFrom(NOON, NOON - 1_000, NOON - MONTH)
+})
+
+test("whatever token comes along, a session is the payload's own", () => {
+  fc.assert(
+    fc.property(fc.array(visitor, { minLength: 1, maxLength: 6 }), (visitors) => {
+      // The token of each goes to the next, as when somebody moves from one network to another.
+      let token: string | null = null
+      for (const [index, of] of visitors.entries()) {
+        const before: string | null = token
+        const visit = visitOf(of, token)
+        expect(visit.sessionId).toBe(expectedId(of))
+        const previous = visitors[index - 1]
+        const isSame = previous !== undefined && expectedId(previous) === expectedId(of)
+        expect(visit.isKnown).toBe(before !== null && isSame)
+        token = tokenOf(of, visit)
+        // The same again, by what is remembered of the token.
+        expect(visitOf(of, token)).toMatchObject({ sessionId: visit.sessionId, visitId: visit.visitId, isKnown: true })
+      }
+    }),
+    { numRuns: 500 }
+  )
+})
+
+test("in a request of several payloads, each has the session and visit that it has alone", () => {
+  fc.assert(
+    fc.property(fc.array(visitor, { minLength: 1, maxLength: 12 }), (visitors) => {
+      const derived: DerivedIds = new Map()
+      for (const of of visitors) expect(visitOf(of, null, NOON, derived)).toEqual(visitOf(of, null))
+      expect(derived.size).toBeLessThanOrEqual(2 * visitors.length)
+    }),
+    { numRuns: 300 }
+  )
+})
+
+test("a token that this process has not met is as good", () => {
+  const of: Visitor = { sent: SITE, distinctId: undefined, ip: "81.2.69.142", userAgent: "Firefox", createdAt: NOON }
+  const visit = visitOf(of, null)
+  // Another process signs without telling what the session was made of.
+  const foreign = signToken(
+    { websiteId: SITE, sessionId: visit.sessionId, visitId: visit.visitId, iat: visit.visitStart - 1 },
+    SECRET
+  )
+  for (let time = 0; time < 2; time++) {
+    expect(visitOf(of, foreign)).toMatchObject({ sessionId: visit.sessionId, isKnown: true })
+    expect(visitOf({ ...of, ip: "81.2.69.143" }, foreign)).toMatchObject({ isKnown: false })
+  }
+})
+
+test("nothing that is remembered of a token holds its visitor's address", () => {
+  const of: Visitor = { sent: SITE, distinctId: undefined, ip: "81.2.69.142", userAgent: "Firefox", createdAt: NOON }
+  const token = verifyToken(tokenOf(of, visitOf(of, null)), SITE, SECRET, NOON / 1_000)
+  expect(token?.origin).not.toBeNull()
+  expect(JSON.stringify(token)).not.toContain(of.ip)
+})

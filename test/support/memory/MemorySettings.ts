@@ -1,0 +1,48 @@
+import { Effect, Layer } from "effect"
+import { StartError } from "../../../src/domain/StartError.ts"
+import { Settings } from "../../../src/ports/Settings.ts"
+import {
+  type Environment,
+  RunningValues,
+  refusal,
+  resolve,
+  resolveAll,
+  stateOf,
+  unknownSetting
+} from "../../../src/settings/resolve.ts"
+import { findSetting, SETTINGS } from "../../../src/settings/settings.ts"
+
+/**
+ * Settings of this process alone, for tests and benches: the given variables, else a table in memory that `set` writes, else
+ * the defaults. A wrong variable refuses to start, as in the real one.
+ */
+export const layer = (environment: Environment = {}): Layer.Layer<Settings, StartError> =>
+  Layer.effect(
+    Settings,
+    Effect.gen(function* () {
+      const table = new Map<string, string>()
+      const resolved = resolveAll(environment, table)
+      const problems = [...resolved.values()].flatMap(({ problem }) => problem ?? [])
+      if (problems.length > 0) return yield* new StartError({ message: problems.join("\n") })
+      const running = new RunningValues(resolved)
+
+      const write = (name: string, text: string | null) =>
+        Effect.gen(function* () {
+          const setting = findSetting(name)
+          if (setting === undefined) return yield* unknownSetting(name)
+          const no = refusal(setting, environment, text)
+          if (no !== null) return yield* no
+          if (text === null) table.delete(setting.name)
+          else table.set(setting.name, text)
+          if (setting.live) running.set(setting, resolve(setting, environment, table).value)
+          return stateOf(setting, environment, table, running.get(setting))
+        })
+
+      return Settings.of({
+        get: (setting) => running.get(setting),
+        list: Effect.sync(() => SETTINGS.map((setting) => stateOf(setting, environment, table, running.get(setting)))),
+        set: write,
+        unset: (name) => write(name, null)
+      })
+    })
+  )

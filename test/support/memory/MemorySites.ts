@@ -1,0 +1,69 @@
+import { Clock, Effect, Layer } from "effect"
+import { liveSites } from "../../../layers/postgres/control/LiveSites.ts"
+import { accept, siteExists, siteNotFound } from "../../../layers/postgres/control/siteErrors.ts"
+import { SiteId } from "../../../src/domain/ids.ts"
+import { Site } from "../../../src/domain/Site.ts"
+import { Sites } from "../../../src/ports/Sites.ts"
+
+/** Sites in this process alone, for tests and benches; the given ones are there from the start. */
+export const layer = (initial: ReadonlyArray<Site> = []): Layer.Layer<Sites> =>
+  Layer.sync(Sites, () => {
+    const sites = new Map<string, Site>(initial.map((site) => [site.id, site]))
+    let live = liveSites(sites.values())
+    const store = (site: Site) =>
+      Effect.sync(() => {
+        sites.set(site.id, site)
+        live = liveSites(sites.values())
+        return site
+      })
+    const now = Effect.map(Clock.currentTimeMillis, (ms) => new Date(ms))
+    const get = (id: SiteId) =>
+      Effect.suspend(() => {
+        const site = sites.get(id.toLowerCase())
+        return site === undefined ? Effect.fail(siteNotFound(id)) : Effect.succeed(site)
+      })
+
+    return Sites.of({
+      find: (id) => live.find(id),
+      allowsOrigin: (origin) => live.allowsOrigin(origin),
+      list: ({ archived }) =>
+        Effect.sync(() =>
+          [...sites.values()]
+            .filter((site) => archived || !site.archived)
+            .sort((a, b) => a.name.toLowerCase().localeCompare(b.name.toLowerCase()) || a.id.localeCompare(b.id))
+        ),
+      get,
+      create: Effect.fn("Sites.create")(function* (given) {
+        const values = yield* accept(given)
+        const id = values.id ?? SiteId.make(crypto.randomUUID())
+        if (sites.has(id)) return yield* siteExists(id)
+        const at = yield* now
+        return yield* store(
+          new Site({
+            id,
+            name: values.name ?? given.name,
+            domains: values.domains ?? [],
+            archived: false,
+            rateLimit: values.rateLimit ?? null,
+            timezone: values.timezone ?? "UTC",
+            weekStart: values.weekStart ?? "monday",
+            currency: values.currency ?? "USD",
+            createdAt: at,
+            updatedAt: at
+          })
+        )
+      }),
+      update: Effect.fn("Sites.update")(function* (id, { archived, ...change }) {
+        const values = yield* accept(change)
+        const site = yield* get(id)
+        const { id: _, ...changed } = values
+        return yield* store(
+          new Site({ ...site, ...changed, archived: archived ?? site.archived, updatedAt: yield* now })
+        )
+      }),
+      archive: Effect.fn("Sites.archive")(function* (id) {
+        const site = yield* get(id)
+        return site.archived ? site : yield* store(new Site({ ...site, archived: true, updatedAt: yield* now }))
+      })
+    })
+  })
