@@ -5,6 +5,7 @@ import * as NodeStdio from "@effect/platform-node-shared/NodeStdio"
 import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
 import { Cause, Console, Effect, Exit, Fiber, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
+import * as LakeAdmin from "../layers/lake/LakeAdmin.ts"
 import { layerAppDatabase, layerDatabaseUrl } from "../layers/postgres/client/connect.ts"
 import { MIGRATIONS } from "../layers/postgres/client/migrate.ts"
 import { layer as changes } from "../layers/postgres/control/Changes.ts"
@@ -13,7 +14,7 @@ import { layerWith as pgSettings } from "../layers/postgres/control/PgSettings.t
 import { layer as pgSites } from "../layers/postgres/control/PgSites.ts"
 import { doctor } from "./cli/doctor.ts"
 import { keys } from "./cli/keys.ts"
-import { lake } from "./cli/lake.ts"
+import { lake } from "./cli/lake/lake.ts"
 import { presenter } from "./cli/presenter.ts"
 import { send } from "./cli/send.ts"
 import { settings } from "./cli/settings.ts"
@@ -64,7 +65,7 @@ const footfall = Command.make("footfall").pipe(
     sites.pipe(Command.provide(instance)),
     settings.pipe(Command.provide(instance)),
     keys.pipe(Command.provide(instance)),
-    lake.pipe(Command.provide(instance)),
+    lake.pipe(Command.provide(LakeAdmin.layer.pipe(Layer.provide(instance)))),
     migrate,
     status,
     send,

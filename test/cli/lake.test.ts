@@ -51,21 +51,21 @@ const filesIn = (folder: string, ending: string): ReadonlyArray<string> =>
     .filter((name) => name.endsWith(ending))
     .map((name) => join(folder, name))
 
-test("a lake is told of, flushed, verified and looked after from the command line", async () => {
+test("the command line shows, flushes, verifies and maintains a lake", async () => {
   await using all = new AsyncDisposableStack()
   const { events, lake, start } = await makeInstance(all)
 
   const empty = await lake("status")
   expect(empty).toMatchObject({ code: 0, err: "" })
   expect(empty.out).toBe(
-    "Catalog footfall (jdbc)\n\nThe lake has no tables yet: the first flush makes them.\n\nNo collector writes to the lake.\n"
+    "Catalog footfall (jdbc)\n\nThe lake has no tables yet. The first flush creates them.\n\nNo collector writes to the lake.\n"
   )
-  expect((await lake("flush")).out).toBe("No collector that writes to the lake is running.\n")
+  expect((await lake("flush")).out).toBe("No running collector writes to the lake.\n")
 
   const collector = await start()
   await send(collector, 20)
   const yesterday = Math.floor(Date.now() / 1_000) - 2 * DAY_S
-  await until("telling of itself", async () =>
+  await until("the collector reports", async () =>
     /\n\S+ +\S+\/spool\/0 +running +\d+\.\d kB +never\n/.test((await lake("status")).out)
   )
   expect((await lake("flush")).out).toBe("1 collector has flushed.\n")
@@ -86,7 +86,7 @@ test("a lake is told of, flushed, verified and looked after from the command lin
   })
 
   expect((await lake("verify")).out).toMatch(
-    /^pa_events: 4 files, 35 rows, \d+\.\d kB read; all as the manifests say\.\npa_sessions: /
+    /^pa_events: 4 files, 35 rows, \d+\.\d kB read; no problems\.\npa_sessions: /
   )
   expect((await lake("compact", "--dry-run", "--table", "pa_events")).out).toMatch(
     /^pa_events: 3 files \(\d+\.\d kB, 15 rows\) would become 1\.\n$/
@@ -101,13 +101,11 @@ test("a lake is told of, flushed, verified and looked after from the command lin
   const orphan = join(events, "data", "lost.parquet")
   writeFileSync(orphan, "lost")
   expect((await lake("orphans", "--table", "pa_events")).out).toMatch(
-    /^pa_events: 0 of \d+ files \(0 B\) belong to nothing and were removed\.\n$/
+    /^pa_events: 0 of \d+ files \(0 B\) are orphaned and were removed\.\n$/
   )
   utimesSync(orphan, new Date(0), new Date(0))
   expect((await lake("orphans", "--table", "pa_events", "--dry-run")).out).toMatch(
-    new RegExp(
-      `^pa_events: 1 of \\d+ files \\(4 B\\) belong to nothing and would be removed\\.\\n {2}file://${orphan}\\n$`
-    )
+    new RegExp(`^pa_events: 1 of \\d+ files \\(4 B\\) are orphaned and would be removed\\.\\n {2}file://${orphan}\\n$`)
   )
   expect((await lake("orphans")).out).toStartWith("pa_events: 1 of ")
   expect(filesIn(events, "lost.parquet")).toEqual([])
@@ -117,7 +115,7 @@ test("a lake is told of, flushed, verified and looked after from the command lin
   expect((await lake("status")).out).toEndWith("\nNo collector writes to the lake.\n")
 })
 
-test("snapshots past their age go with the files that only they needed, and a dry run says which", async () => {
+test("a dry run of lake expire changes nothing", async () => {
   await using all = new AsyncDisposableStack()
   const { environment, events, lake, start } = await makeInstance(all)
   const collector = await start()
@@ -133,11 +131,13 @@ test("snapshots past their age go with the files that only they needed, and a dr
       PRODUCT_ANALYTICS_ICEBERG_SNAPSHOTS_MIN: "1",
       PRODUCT_ANALYTICS_ICEBERG_SNAPSHOT_MAX_AGE_SECONDS: "60"
     })
-  expect((await expire("--dry-run")).out).toStartWith("pa_events: 0 snapshots would be removed, with 0 files")
+  expect((await expire("--dry-run")).out).toStartWith(
+    "pa_events: 0 snapshots would be removed, with 0 unreferenced files."
+  )
   expect(filesIn(events, ".parquet").length).toBe(4)
 })
 
-test("a damaged file is named, and the exit code says so", async () => {
+test("lake verify names a damaged file and exits with 1", async () => {
   await using all = new AsyncDisposableStack()
   const { events, lake, start } = await makeInstance(all)
   const collector = await start()
@@ -153,7 +153,7 @@ test("a damaged file is named, and the exit code says so", async () => {
   expect(JSON.parse(json.out)[0]).toMatchObject({ table: "pa_events", problems: [expect.stringContaining(file!)] })
 })
 
-test("a lake whose settings are wrong is not looked for, and the setting is named", async () => {
+test("a lake command with a missing setting exits with 2 and names the setting", async () => {
   const url = Redacted.value(await freshDatabase())
   const refused = await footfall(["lake", "status"], { DATABASE_URL: url })
   expect(refused).toMatchObject({ code: 2, out: "" })

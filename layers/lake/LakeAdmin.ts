@@ -1,0 +1,173 @@
+import { Effect, Layer, Redacted } from "effect"
+import type { SqlError } from "effect/sql"
+import {
+  LAKE_TABLE_NAMES,
+  LakeAdmin,
+  LakeAdminError,
+  type LakeCollector,
+  type LakeTableName,
+  type LakeTableStatus
+} from "../../src/ports/LakeAdmin.ts"
+import { Settings } from "../../src/ports/Settings.ts"
+import {
+  LAKE_CATALOG_NAME,
+  LAKE_CATALOG_TYPE,
+  LAKE_COMPACTION_FILE_BYTES,
+  LAKE_ORPHAN_AGE_SECONDS,
+  LAKE_SNAPSHOT_MAX_AGE_SECONDS,
+  LAKE_SNAPSHOTS_MIN
+} from "../../src/settings/settings.ts"
+import * as writers from "../forward/Writers.ts"
+import type { Table, TableName } from "../iceberg/catalog/Catalog.ts"
+import type { IcebergError } from "../iceberg/IcebergError.ts"
+import { compactTable } from "../iceberg/maintenance/compact.ts"
+import { expireSnapshots } from "../iceberg/maintenance/expire.ts"
+import { removeOrphans } from "../iceberg/maintenance/orphans.ts"
+import { verifyTable } from "../iceberg/maintenance/verify.ts"
+import { currentSnapshot } from "../iceberg/metadata/TableMetadata.ts"
+import { SILENT } from "../iceberg/table/commit.ts"
+import { manifestsOf } from "../iceberg/table/files.ts"
+import { AppDatabase, DatabaseUrl } from "../postgres/client/Database.ts"
+import { sqlMessage } from "../postgres/client/sqlErrors.ts"
+import { lakeConfig } from "./LakeConfig.ts"
+import { type Lake, openLake } from "./openLake.ts"
+
+/** How often the app database is asked which collectors have flushed. */
+const FLUSH_POLL = "250 millis"
+
+const REASONS = {
+  NotFound: "Invalid",
+  AlreadyExists: "Invalid",
+  Invalid: "Invalid",
+  Denied: "Denied",
+  Conflict: "Unavailable",
+  Unknown: "Unavailable",
+  Unavailable: "Unavailable"
+} as const satisfies Record<IcebergError["reason"], LakeAdminError["reason"]>
+
+const fromIceberg = ({ message, reason }: IcebergError) => new LakeAdminError({ reason: REASONS[reason], message })
+const fromSql = (error: SqlError.SqlError) => new LakeAdminError({ reason: "Unavailable", message: sqlMessage(error) })
+
+const statusOf = (name: LakeTableName, table: Table): Effect.Effect<LakeTableStatus, IcebergError> => {
+  const { metadata, metadataLocation } = table
+  const snapshot = currentSnapshot(metadata)
+  const total = (key: string) => Number(snapshot?.summary[`total-${key}`] ?? 0)
+  return Effect.map(manifestsOf(table, snapshot), (manifests) => ({
+    name,
+    location: metadata.location,
+    metadataLocation,
+    snapshotId: snapshot === undefined ? null : String(snapshot["snapshot-id"]),
+    committedAt: snapshot === undefined ? null : new Date(snapshot["timestamp-ms"]),
+    snapshots: metadata.snapshots?.length ?? 0,
+    manifests: manifests.length,
+    files: total("data-files"),
+    rows: total("records"),
+    bytes: total("files-size")
+  }))
+}
+
+const collectorOf = ({ logId: spoolId, ...rest }: writers.Writer): LakeCollector => ({ spoolId, ...rest })
+
+const hasFailed = (collector: LakeCollector): collector is LakeCollector & { readonly failure: string } =>
+  collector.isRunning && collector.failure !== null
+
+/** Opens the lake's catalog for each operation, in the calling thread. */
+export const layer: Layer.Layer<LakeAdmin, never, AppDatabase | DatabaseUrl | Settings> = Layer.effect(
+  LakeAdmin,
+  Effect.gen(function* () {
+    const sql = yield* AppDatabase
+    const settings = yield* Settings
+    const { get } = settings
+    const { url } = yield* DatabaseUrl
+
+    const eachTable = <A>(
+      tables: ReadonlyArray<LakeTableName>,
+      work: (lake: Lake, name: TableName, table: LakeTableName) => Effect.Effect<A, IcebergError>
+    ) =>
+      Effect.gen(function* () {
+        const lake = yield* openLake(yield* lakeConfig(settings, Redacted.value(url)))
+        const results = yield* Effect.forEach(tables, (table) =>
+          work(lake, { namespace: lake.namespace, name: table }, table).pipe(
+            Effect.map((result) => [result]),
+            Effect.catchIf(
+              (error) => error.reason === "NotFound",
+              () => Effect.succeed([])
+            )
+          )
+        )
+        return results.flat()
+      }).pipe(
+        Effect.scoped,
+        Effect.catchTag("IcebergError", (error) => Effect.fail(fromIceberg(error)))
+      )
+
+    const collectors = writers.list(sql).pipe(
+      Effect.map((listed) => listed.map(collectorOf)),
+      Effect.mapError(fromSql)
+    )
+
+    return LakeAdmin.of({
+      status: Effect.gen(function* () {
+        return {
+          catalog: { type: get(LAKE_CATALOG_TYPE), name: get(LAKE_CATALOG_NAME) },
+          tables: yield* eachTable(LAKE_TABLE_NAMES, (lake, name, table) =>
+            Effect.flatMap(lake.catalog.load(name), (loaded) => statusOf(table, loaded))
+          ),
+          collectors: yield* collectors
+        }
+      }),
+      flush: Effect.fnUntraced(function* ({ onProgress, timeoutSeconds }) {
+        const asked = yield* Effect.mapError(writers.askForFlush(sql), fromSql)
+        let flushed = 0
+        const waitForAll = Effect.gen(function* () {
+          for (;;) {
+            flushed = (yield* Effect.mapError(writers.flushed(sql, asked), fromSql)).length
+            if (flushed === asked.length) return
+            onProgress({ done: flushed, total: asked.length })
+            yield* Effect.sleep(FLUSH_POLL)
+          }
+        })
+        yield* Effect.timeoutOption(waitForAll, `${timeoutSeconds} seconds`)
+        const failing = flushed === asked.length ? [] : (yield* collectors).filter(hasFailed)
+        return { collectors: asked.length, flushed, failing }
+      }),
+      compact: ({ dryRun, onProgress, tables }) =>
+        eachTable(tables, (lake, name, table) =>
+          Effect.map(
+            compactTable(
+              lake.catalog,
+              name,
+              {
+                targetBytes: get(LAKE_COMPACTION_FILE_BYTES),
+                dryRun,
+                onProgress: ({ done, groups }) => onProgress({ table, done, total: groups })
+              },
+              SILENT
+            ),
+            (compacted) => ({ table, ...compacted })
+          )
+        ),
+      expire: ({ dryRun, tables }) => {
+        const options = { maxAgeMs: get(LAKE_SNAPSHOT_MAX_AGE_SECONDS) * 1_000, minKept: get(LAKE_SNAPSHOTS_MIN) }
+        return eachTable(tables, (lake, name, table) =>
+          Effect.map(expireSnapshots(lake.catalog, name, options, dryRun), (expired) => ({ table, ...expired }))
+        )
+      },
+      removeOrphans: ({ dryRun, tables }) => {
+        const ageMs = get(LAKE_ORPHAN_AGE_SECONDS) * 1_000
+        return eachTable(tables, (lake, name, table) =>
+          Effect.map(removeOrphans(lake.catalog, name, ageMs, dryRun), (removed) => ({ table, ...removed }))
+        )
+      },
+      verify: ({ onProgress, tables }) =>
+        eachTable(tables, (lake, name, table) =>
+          Effect.map(
+            verifyTable(lake.catalog, name, {
+              onProgress: ({ done, files }) => onProgress({ table, done, total: files })
+            }),
+            (verified) => ({ table, ...verified })
+          )
+        )
+    })
+  })
+)
