@@ -72,7 +72,7 @@ export const lakeFiles: Case = async ({ databaseUrl, short, startCollector, webs
         const result = yield* compactTable(
           lake.catalog,
           lake.name,
-          { targetBytes: 192 << 20, dryRun: false, onProgress: () => {} },
+          { targetBytes: 192 << 20, createdBy: "footfall bench", dryRun: false, onProgress: () => {} },
           SILENT
         )
         return { where: lake.where, rate: (result.rows / (performance.now() - began)) * 1_000, result }

@@ -1,19 +1,50 @@
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
 
 /**
- * Why something about a table or its files failed. The reason decides what may be done next:
- * - `NotFound`, `AlreadyExists`: said by the store or the catalog itself.
- * - `Conflict`: somebody else committed first; nothing of ours was committed. Load again and build the commit anew.
- * - `Unknown`: a commit was sent and its outcome could not be read back. Delete nothing, keep everything, load and look later.
- * - `Unavailable`: not done, for a reason that passes (network, 5xx, throttling). May be tried again.
- * - `Denied`: credentials or permissions. `Invalid`: a setting, a request or a file that will be no better next time.
+ * Why an operation on a table or its files failed. The reason decides what the caller may do next:
+ * - `NotFound`, `AlreadyExists`: reported by the store or the catalog.
+ * - `Conflict`: another writer committed first and nothing of this commit was applied. Reload the table and rebuild the commit.
+ * - `Unknown`: a commit was sent and its outcome could not be read back. Delete nothing; reload later to find out.
+ * - `Unavailable`: not done, for a temporary reason (network, 5xx, throttling). May be retried.
+ * - `Denied`: credentials or permissions. `Invalid`: a setting, request or file that will fail again.
  */
 export class IcebergError extends Schema.TaggedError<IcebergError>()("IcebergError", {
   reason: Schema.Literals(["NotFound", "AlreadyExists", "Conflict", "Unknown", "Unavailable", "Denied", "Invalid"]),
-  /** Safe to show: names the table, file or setting and what to do; holds no secrets. */
+  /** Safe to show: names the table, file or setting and what to do; contains no secrets. */
   message: Schema.String
-}) {}
+}) {
+  static notFound(message: string): IcebergError {
+    return new IcebergError({ reason: "NotFound", message })
+  }
+  static alreadyExists(message: string): IcebergError {
+    return new IcebergError({ reason: "AlreadyExists", message })
+  }
+  static conflict(message: string): IcebergError {
+    return new IcebergError({ reason: "Conflict", message })
+  }
+  static unknown(message: string): IcebergError {
+    return new IcebergError({ reason: "Unknown", message })
+  }
+  static unavailable(message: string): IcebergError {
+    return new IcebergError({ reason: "Unavailable", message })
+  }
+  static denied(message: string): IcebergError {
+    return new IcebergError({ reason: "Denied", message })
+  }
+  static invalid(message: string): IcebergError {
+    return new IcebergError({ reason: "Invalid", message })
+  }
+}
 
-/** A failure of this reason. */
 export const icebergError = (reason: IcebergError["reason"], message: string): IcebergError =>
   new IcebergError({ reason, message })
+
+/** Turns `NotFound` into null. */
+export const nullIfNotFound = <A, R>(
+  self: Effect.Effect<A, IcebergError, R>
+): Effect.Effect<A | null, IcebergError, R> =>
+  Effect.catchIf(
+    self,
+    (error) => error.reason === "NotFound",
+    () => Effect.succeed(null)
+  )

@@ -29,8 +29,10 @@ import { SILENT } from "../iceberg/table/commit.ts"
 import { manifestsOf } from "../iceberg/table/files.ts"
 import { AppDatabase, DatabaseUrl } from "../postgres/client/Database.ts"
 import { sqlMessage } from "../postgres/client/sqlErrors.ts"
+import { CREATED_BY } from "./createdBy.ts"
 import { lakeConfig } from "./LakeConfig.ts"
 import { type Lake, openLake } from "./openLake.ts"
+import { staleWatermarks } from "./watermark.ts"
 
 /** How often the app database is asked which collectors have flushed. */
 const FLUSH_POLL = "250 millis"
@@ -139,6 +141,7 @@ export const layer: Layer.Layer<LakeAdmin, never, AppDatabase | DatabaseUrl | Se
               name,
               {
                 targetBytes: get(LAKE_COMPACTION_FILE_BYTES),
+                createdBy: CREATED_BY,
                 dryRun,
                 onProgress: ({ done, groups }) => onProgress({ table, done, total: groups })
               },
@@ -148,7 +151,11 @@ export const layer: Layer.Layer<LakeAdmin, never, AppDatabase | DatabaseUrl | Se
           )
         ),
       expire: ({ dryRun, tables }) => {
-        const options = { maxAgeMs: get(LAKE_SNAPSHOT_MAX_AGE_SECONDS) * 1_000, minKept: get(LAKE_SNAPSHOTS_MIN) }
+        const options = {
+          maxAgeMs: get(LAKE_SNAPSHOT_MAX_AGE_SECONDS) * 1_000,
+          minKept: get(LAKE_SNAPSHOTS_MIN),
+          staleProperties: staleWatermarks
+        }
         return eachTable(tables, (lake, name, table) =>
           Effect.map(expireSnapshots(lake.catalog, name, options, dryRun), (expired) => ({ table, ...expired }))
         )

@@ -5,8 +5,10 @@ import { expireSnapshots } from "../iceberg/maintenance/expire.ts"
 import { mergeManifests } from "../iceberg/maintenance/mergeManifests.ts"
 import { removeOrphans } from "../iceberg/maintenance/orphans.ts"
 import { SILENT } from "../iceberg/table/commit.ts"
+import { CREATED_BY } from "./createdBy.ts"
 import type { Lake } from "./openLake.ts"
 import { LAKE_TABLES } from "./schema.ts"
+import { staleWatermarks } from "./watermark.ts"
 
 export interface MaintainOptions {
   readonly snapshotMaxAgeMs: number
@@ -58,13 +60,18 @@ export const maintain = Effect.fnUntraced(function* (
         compactTable(
           catalog,
           name,
-          { targetBytes: options.compactionBytes, dryRun: false, onProgress: () => {} },
+          { targetBytes: options.compactionBytes, createdBy: CREATED_BY, dryRun: false, onProgress: () => {} },
           SILENT
         )
       )
       const expired = yield* attempt(
         "expiring snapshots",
-        expireSnapshots(catalog, name, { maxAgeMs: options.snapshotMaxAgeMs, minKept: options.snapshotsMin }, false)
+        expireSnapshots(
+          catalog,
+          name,
+          { maxAgeMs: options.snapshotMaxAgeMs, minKept: options.snapshotsMin, staleProperties: staleWatermarks },
+          false
+        )
       )
       const orphans =
         options.orphanAgeMs === null

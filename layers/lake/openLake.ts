@@ -5,6 +5,7 @@ import { type IcebergError, icebergError } from "../iceberg/IcebergError.ts"
 import { ANY_REGION } from "../iceberg/io/AwsCredentials.ts"
 import type { S3Options } from "../iceberg/io/S3ObjectStore.ts"
 import { open } from "../postgres/client/connect.ts"
+import { jdbcClient } from "./jdbcClient.ts"
 import type { LakeConfig } from "./LakeConfig.ts"
 
 /** One for each table, which are committed at the same time, and one to spare. */
@@ -60,7 +61,7 @@ const catalogOf = Effect.fnUntraced(function* (
       const sql = yield* open({ url, embedded: false }, {}, CATALOG_CONNECTIONS).pipe(
         Effect.mapError(({ message }) => icebergError("Unavailable", message))
       )
-      return { type: "jdbc", name: config.catalogName, warehouse, s3: s3Of(config), sql }
+      return { type: "jdbc", name: config.catalogName, warehouse, s3: s3Of(config), client: jdbcClient(sql) }
     }
     case "hadoop":
       return { type: "hadoop", warehouse, s3: s3Of(config) }

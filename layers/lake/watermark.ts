@@ -6,6 +6,8 @@ import type { TableMetadata } from "../iceberg/metadata/TableMetadata.ts"
  */
 
 const PREFIX = "footfall.watermark."
+/** A spool that has added nothing for this long is considered gone, and its watermark is removed. */
+const MAX_AGE_MS = 90 * 86_400_000
 
 /** The property of a log. */
 export const watermarkKey = (logId: string): string => `${PREFIX}${logId}`
@@ -37,3 +39,9 @@ export const watermarks = ({ properties }: TableMetadata): ReadonlyArray<Waterma
   Object.entries(properties).flatMap(([key, text]) =>
     key.startsWith(PREFIX) ? [parse(key.slice(PREFIX.length), text)] : []
   )
+
+/** The properties of spools that are gone: the `staleProperties` of Iceberg's `expireSnapshots`. */
+export const staleWatermarks = (metadata: TableMetadata, now: number): ReadonlyArray<string> =>
+  watermarks(metadata)
+    .filter(({ setAt }) => setAt !== 0 && setAt < now - MAX_AGE_MS)
+    .map(({ logId }) => watermarkKey(logId))

@@ -2,7 +2,6 @@ import { Effect } from "effect"
 import type { Catalog, TableName } from "../../layers/iceberg/catalog/Catalog.ts"
 import type { IcebergError } from "../../layers/iceberg/IcebergError.ts"
 import type { DataFile } from "../../layers/iceberg/manifest/DataFile.ts"
-import { prepareAppend } from "../../layers/iceberg/table/append.ts"
 import { type CommitEvents, commitSnapshot, SILENT } from "../../layers/iceberg/table/commit.ts"
 import { ensureTable, type WritableTable } from "../../layers/lake/ensureTable.ts"
 import { encodeParquet } from "../../layers/lake/parquet/encode.ts"
@@ -16,6 +15,7 @@ import {
   PA_SESSIONS
 } from "../../layers/lake/schema.ts"
 import { watermarkOf } from "../../layers/lake/watermark.ts"
+import { prepareAppend } from "../../layers/lake/writer/append.ts"
 import { DataType } from "../../src/domain/Event.ts"
 import { event, text } from "./records.ts"
 

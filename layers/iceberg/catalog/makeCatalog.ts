@@ -5,7 +5,7 @@ import { schemeOf } from "../io/location.ts"
 import { makeObjectStore } from "../io/makeObjectStore.ts"
 import type { S3Options } from "../io/S3ObjectStore.ts"
 import type { Catalog } from "./Catalog.ts"
-import type { CatalogSql } from "./jdbc/JdbcCatalog.ts"
+import type { JdbcClient } from "./jdbc/JdbcClient.ts"
 
 export interface SigV4Config {
   /** `execute-api` by default, Iceberg's own; `glue` and `s3tables` for AWS' servers. */
@@ -23,8 +23,8 @@ export type CatalogConfig =
       readonly name: string
       readonly warehouse: string
       readonly s3?: S3Options | undefined
-      /** The app database, or another Postgres. */
-      readonly sql: CatalogSql
+      /** The database that holds the catalog's tables. */
+      readonly client: JdbcClient
     }
   | { readonly type: "hadoop"; readonly warehouse: string; readonly s3?: S3Options | undefined }
   | {
@@ -81,8 +81,8 @@ export const makeCatalog = Effect.fnUntraced(function* (
   switch (config.type) {
     case "jdbc": {
       const { makeJdbcCatalog } = yield* loaded(() => import("./jdbc/JdbcCatalog.ts"))
-      const { name, s3, sql, warehouse } = config
-      return yield* makeJdbcCatalog({ sql, name, warehouse, store: yield* storeFor(warehouse, s3) })
+      const { client, name, s3, warehouse } = config
+      return yield* makeJdbcCatalog({ client, name, warehouse, store: yield* storeFor(warehouse, s3) })
     }
     case "hadoop": {
       const { makeHadoopCatalog } = yield* loaded(() => import("./hadoop/HadoopCatalog.ts"))

@@ -1,11 +1,11 @@
 import { Clock, Effect } from "effect"
-import { dayOf } from "../../lake/parquet/rows.ts"
 import type { Catalog, Table, TableName } from "../catalog/Catalog.ts"
 import { type IcebergError, icebergError } from "../IcebergError.ts"
 import { manifestSchema } from "../manifest/avroSchemas.ts"
 import { bytesIn, type DataFile, type ManifestEntry, rowsIn } from "../manifest/DataFile.ts"
 import type { ManifestFile } from "../manifest/ManifestFile.ts"
 import { mergedMetrics } from "../manifest/mergedMetrics.ts"
+import { dayOf } from "../metadata/dayTransform.ts"
 import { currentSchema, currentSnapshot, type PartitionSpec } from "../metadata/TableMetadata.ts"
 import { mergeParquet, rowsOf, schemaKey } from "../parquet/merge.ts"
 import { type CommitEvents, commitSnapshot, hasSnapshot, newSnapshotId, type SnapshotParts } from "../table/commit.ts"
@@ -28,6 +28,8 @@ const LARGEST_FOOTER_BYTES = 1 << 20
 export interface CompactOptions {
   /** Bytes that files are merged to. */
   readonly targetBytes: number
+  /** The application that writes the merged files, for their footers. */
+  readonly createdBy: string
   readonly dryRun: boolean
   /** Told after each merged file. */
   readonly onProgress: (progress: CompactProgress) => void
@@ -128,7 +130,7 @@ const divideBySchema = Effect.fnUntraced(function* (table: Table, group: Group) 
     .map((files): Group => ({ spec: group.spec, files: files.map(({ file }) => file) }))
 })
 
-const merge = Effect.fnUntraced(function* (table: Table, group: Group) {
+const merge = Effect.fnUntraced(function* (table: Table, group: Group, createdBy: string) {
   const run = Effect.runPromiseWith(yield* Effect.context<never>())
   const first = group.files[0]!
   const folder = first.location.slice(0, first.location.lastIndexOf("/"))
@@ -137,7 +139,7 @@ const merge = Effect.fnUntraced(function* (table: Table, group: Group) {
     for (const { location: input } of group.files) yield await run(table.store.read(input))
   }
   const recordCount = rowsIn(group.files)
-  const fileSize = yield* table.store.writeChunks(location, mergeParquet(inputs(), recordCount))
+  const fileSize = yield* table.store.writeChunks(location, mergeParquet(inputs(), recordCount, createdBy))
   const tail = Math.min(fileSize, LARGEST_FOOTER_BYTES)
   const end = yield* table.store.readRange(location, fileSize - tail, tail)
   const rows = yield* Effect.tryPromise({
@@ -281,7 +283,7 @@ export const compactTable = Effect.fnUntraced(function* (
   for (const batch of pack(groups, [{ most: COMMIT_BYTES, of: ({ files }) => bytesIn(files) }])) {
     const merged: Array<MergedFile> = []
     for (const group of batch) {
-      for (const part of yield* divideBySchema(table, group)) merged.push(yield* merge(table, part))
+      for (const part of yield* divideBySchema(table, group)) merged.push(yield* merge(table, part, options.createdBy))
       options.onProgress({ table: name.name, groups: groups.length, done: ++done })
     }
     if (merged.length === 0) continue

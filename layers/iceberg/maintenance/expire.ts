@@ -1,5 +1,4 @@
 import { Clock, Effect } from "effect"
-import { watermarkKey, watermarks } from "../../lake/watermark.ts"
 import type { Catalog, Table, TableName } from "../catalog/Catalog.ts"
 import type { IcebergError } from "../IcebergError.ts"
 import {
@@ -12,8 +11,6 @@ import {
 import type { TableUpdate } from "../metadata/TableUpdate.ts"
 import { forEachEntry, isLive, manifestsIn } from "./reachable.ts"
 
-/** A log that nothing came from for so long is taken for gone, and its watermark with it. */
-const WATERMARK_AGE_MS = 90 * 86_400_000
 /** Tries against commits of others, each on a table loaded anew. */
 const MOST_TRIES = 5
 
@@ -22,6 +19,8 @@ export interface ExpireOptions {
   readonly maxAgeMs: number
   /** Newest snapshots of a branch that are kept whatever their age. */
   readonly minKept: number
+  /** Table properties that are no longer needed; they are removed with the snapshots. None by default. */
+  readonly staleProperties?: (metadata: TableMetadata, now: number) => ReadonlyArray<string>
 }
 
 export interface Expired {
@@ -85,7 +84,7 @@ const planOf = (metadata: TableMetadata, options: ExpireOptions, now: number): P
   const isExpired = (snapshot: Snapshot) =>
     !referenced.has(snapshot["snapshot-id"]) && snapshot["timestamp-ms"] < now - options.maxAgeMs
   const expired = snapshots.filter(isExpired)
-  const old = watermarks(metadata).filter(({ setAt }) => setAt !== 0 && setAt < now - WATERMARK_AGE_MS)
+  const removals = options.staleProperties?.(metadata, now) ?? []
   return {
     expired,
     kept: snapshots.filter((snapshot) => !isExpired(snapshot)),
@@ -99,9 +98,7 @@ const planOf = (metadata: TableMetadata, options: ExpireOptions, now: number): P
               "snapshot-ids": expired.map((snapshot) => snapshot["snapshot-id"])
             }
           ]),
-      ...(old.length === 0
-        ? []
-        : [{ action: "remove-properties" as const, removals: old.map(({ logId }) => watermarkKey(logId)) }])
+      ...(removals.length === 0 ? [] : [{ action: "remove-properties" as const, removals }])
     ]
   }
 }

@@ -5,8 +5,8 @@ import {
   readSchema,
   transformParquetStream
 } from "parquet-wasm/esm/parquet_wasm.js"
-import { writerProperties } from "../../lake/parquet/encode.ts"
 import { initParquet } from "./wasm.ts"
+import { writerProperties } from "./writerProperties.ts"
 
 /** Rows handed on at a time. */
 const BATCH_ROWS = 8_192
@@ -24,7 +24,8 @@ export const schemaKey = (file: Uint8Array): string => {
  */
 export const mergeParquet = async function* (
   files: AsyncIterable<Uint8Array>,
-  expectedRows: number
+  expectedRows: number,
+  createdBy: string
 ): AsyncGenerator<Uint8Array> {
   initParquet()
   let rows = 0
@@ -57,7 +58,7 @@ export const mergeParquet = async function* (
       await source.return(undefined)
     }
   })
-  const merged: ReadableStream<Uint8Array> = await transformParquetStream(stream, writerProperties())
+  const merged: ReadableStream<Uint8Array> = await transformParquetStream(stream, writerProperties(createdBy))
   // The last chunk makes the file whole; it must not be handed out for inputs that are not.
   let held: Uint8Array | undefined
   for await (const chunk of merged) {

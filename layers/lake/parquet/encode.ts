@@ -1,31 +1,14 @@
 import { Field, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct } from "apache-arrow"
-import {
-  Compression,
-  EnabledStatistics,
-  Table,
-  type WriterProperties,
-  WriterPropertiesBuilder,
-  writeParquet
-} from "parquet-wasm/esm/parquet_wasm.js"
-import { VERSION } from "../../../src/lib/version.ts"
+import { Table, writeParquet } from "parquet-wasm/esm/parquet_wasm.js"
 import type { DataFile } from "../../iceberg/manifest/DataFile.ts"
 import { initParquet } from "../../iceberg/parquet/wasm.ts"
+import { writerProperties } from "../../iceberg/parquet/writerProperties.ts"
+import { CREATED_BY } from "../createdBy.ts"
 import type { Column } from "./columns.ts"
 import type { Rows } from "./rows.ts"
 
-/** Rows of a row group: readers skip by them, writers hold one in memory. */
-export const ROW_GROUP_ROWS = 131_072
 /** A Parquet file begins with `PAR1`; its first row group follows. */
 const FIRST_ROW_GROUP = 4
-
-/** How every file of the lake is written. A `WriterProperties` is used up by the write that takes it. */
-export const writerProperties = (): WriterProperties =>
-  new WriterPropertiesBuilder()
-    .setCompression(Compression.ZSTD)
-    .setStatisticsEnabled(EnabledStatistics.Chunk)
-    .setMaxRowGroupSize(ROW_GROUP_ROWS)
-    .setCreatedBy(`footfall version ${VERSION}`)
-    .build()
 
 export interface EncodedFile {
   readonly bytes: Uint8Array
@@ -80,7 +63,7 @@ export const encodeParquet = (rows: Rows): EncodedFile => {
     makeData({ type: new Struct(schema.fields), length: rows.count, nullCount: 0, children })
   )
   const stream = RecordBatchStreamWriter.writeAll([batch]).toUint8Array(true)
-  const bytes = writeParquet(Table.fromIPCStream(stream), writerProperties())
+  const bytes = writeParquet(Table.fromIPCStream(stream), writerProperties(CREATED_BY))
   const measured = isMeasured(rows)
   return {
     bytes,

@@ -1,4 +1,5 @@
 import type { PartitionValue } from "../../iceberg/manifest/DataFile.ts"
+import { dayOf } from "../../iceberg/metadata/dayTransform.ts"
 import {
   ATTRIBUTE_CREATED_AT,
   EVENT_SITE,
@@ -12,9 +13,6 @@ import type { LakeTable, LakeTableName } from "../schema.ts"
 import { type Column, makeColumn } from "./columns.ts"
 
 export const DAY_MS = 86_400_000
-
-/** Iceberg's day transform: days since the epoch, those before it negative. */
-export const dayOf = (ms: number): number => Math.floor(ms / DAY_MS)
 
 /** Rows of one partition of a table, as columns. */
 export class Rows {

@@ -4,7 +4,6 @@ import { endBehind, type Opening } from "../../forward/openings.ts"
 import type { Catalog, Table } from "../../iceberg/catalog/Catalog.ts"
 import { type IcebergError, icebergError } from "../../iceberg/IcebergError.ts"
 import { bytesIn, type DataFile, rowsIn } from "../../iceberg/manifest/DataFile.ts"
-import { prepareAppend, prepareRewind } from "../../iceberg/table/append.ts"
 import { type CommitEvents, commitSnapshot, type SnapshotChange } from "../../iceberg/table/commit.ts"
 import { readRecords } from "../../spool/readRecords.ts"
 import type { Damage } from "../../spool/scan.ts"
@@ -14,6 +13,7 @@ import { DAY_MS, PartitionedRows, type Rows } from "../parquet/rows.ts"
 import { decodeRecord } from "../records.ts"
 import { LAKE_TABLES, type LakeTable, type LakeTableName } from "../schema.ts"
 import { readWatermark, watermarkOf } from "../watermark.ts"
+import { prepareAppend, prepareRewind } from "./append.ts"
 
 /**
  * Column buffers that are encoded at once: some 10,000 events. Encoding holds them four times over: as columns, as Arrow's

@@ -1,8 +1,5 @@
 import { type Duration, Effect } from "effect"
-import type { SqlError } from "effect/sql"
-import { within } from "../../../postgres/client/deadline.ts"
-import { sqlCode } from "../../../postgres/client/sqlErrors.ts"
-import { type IcebergError, icebergError } from "../../IcebergError.ts"
+import { IcebergError } from "../../IcebergError.ts"
 import { withoutSlash } from "../../io/location.ts"
 import type { ObjectStore } from "../../io/ObjectStore.ts"
 import { onceSuccessful } from "../../onceSuccessful.ts"
@@ -10,7 +7,8 @@ import type { Catalog, TableName } from "../Catalog.ts"
 import { makeFileCatalog } from "../fileCatalog.ts"
 import type { Pointer } from "../swapPointer.ts"
 import { showName } from "../tableName.ts"
-import { sqlFailure, UNIQUE_VIOLATION, writeFailure } from "./sqlFailure.ts"
+import type { JdbcClient } from "./JdbcClient.ts"
+import { readFailure, UNIQUE_VIOLATION, writeFailure } from "./jdbcFailure.ts"
 import {
   ADD_NAMESPACE,
   CREATE_TABLES,
@@ -22,30 +20,22 @@ import {
   V1
 } from "./statements.ts"
 
-/** Longest wait for a statement, all of which touch one row by its key. What takes longer waits for a lock or a dead server. */
+/** Every statement touches one row by its key; one that takes longer is waiting for a lock or a dead server. */
 const DEADLINE: Duration.Input = "10 seconds"
-/** Processes that start together make the tables together; one wins each, the others look again. */
+/** Processes that start together create the tables together; one succeeds for each table, the others check again. */
 const CREATE_ATTEMPTS = 5
 /**
- * `CREATE … IF NOT EXISTS` still fails when two run at once, by whichever unique index of the system they meet in:
- * unique_violation, duplicate_table, duplicate_object, and internal_error of a tuple that is updated concurrently.
+ * `CREATE … IF NOT EXISTS` fails if two run at once, on whichever system index they collide in: unique_violation,
+ * duplicate_table, duplicate_object, or internal_error for a concurrently updated tuple.
  */
-const MADE_MEANWHILE: ReadonlySet<string> = new Set(["23505", "42P07", "42710", "XX000"])
-
-/** What the catalog needs of a database: `PgClient`, or another Postgres' client. Every statement commits by itself. */
-export interface CatalogSql {
-  readonly unsafe: <Row extends object>(
-    sql: string,
-    params?: ReadonlyArray<unknown>
-  ) => Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>
-}
+const CREATED_CONCURRENTLY: ReadonlySet<string> = new Set(["23505", "42P07", "42710", "XX000"])
 
 export interface JdbcCatalogOptions {
-  readonly sql: CatalogSql
+  readonly client: JdbcClient
   readonly store: ObjectStore
-  /** The catalog's name in every engine that shares its tables: it is a part of their key. */
+  /** The catalog's name in every engine that shares its tables: it is part of their key. */
   readonly name: string
-  /** The folder, by its location, under which tables are made. */
+  /** Location of the folder under which tables are created. */
   readonly warehouse: string
 }
 
@@ -56,43 +46,49 @@ interface Row {
   readonly metadata_location: string | null
 }
 
-/** Tables in `iceberg_tables` of a Postgres, row for row as Iceberg's own JdbcCatalog keeps them. */
-export const makeJdbcCatalog = Effect.fnUntraced(function* (options: JdbcCatalogOptions): Effect.fn.Return<Catalog> {
-  const { name: catalog, sql, store } = options
-  const warehouse = withoutSlash(options.warehouse)
+const withDeadline =
+  (reason: "Unavailable" | "Unknown") =>
+  <A, E>(statement: Effect.Effect<A, E>): Effect.Effect<A, E | IcebergError> =>
+    Effect.timeoutOrElse(statement, {
+      duration: DEADLINE,
+      orElse: () =>
+        Effect.fail(new IcebergError({ reason, message: `The catalog's database did not answer within ${DEADLINE}.` }))
+    })
 
-  const deadline =
-    (reason: "Unavailable" | "Unknown") =>
-    <A>(statement: Effect.Effect<A, IcebergError>): Effect.Effect<A, IcebergError> =>
-      within(
-        statement,
-        DEADLINE,
-        Effect.fail(icebergError(reason, `The catalog's database did not answer within ${DEADLINE}.`))
-      )
-  const read = <A extends object>(text: string, params: ReadonlyArray<unknown> = []) =>
-    Effect.mapError(sql.unsafe<A>(text, params), sqlFailure).pipe(deadline("Unavailable"))
-  const write = (text: string, params: ReadonlyArray<unknown>): Effect.Effect<boolean, IcebergError> =>
-    sql.unsafe<Row>(text, params).pipe(
-      Effect.map((rows) => rows.length === 1),
-      Effect.catchIf(
-        (error) => sqlCode(error) === UNIQUE_VIOLATION,
-        () => Effect.succeed(false)
-      ),
-      Effect.catchTag("SqlError", (error) => Effect.fail(writeFailure(error))),
-      deadline("Unknown")
-    )
-
-  const makeTables = Effect.gen(function* () {
-    if ((yield* sql.unsafe<Found>(HAS_TABLES))[0]?.found === true) return
-    for (const statement of CREATE_TABLES) yield* sql.unsafe(statement)
+/** Creates the catalog's tables if they are missing. */
+const createTables = ({ query }: JdbcClient): Effect.Effect<void, IcebergError> =>
+  Effect.gen(function* () {
+    if ((yield* query<Found>(HAS_TABLES))[0]?.found === true) return
+    for (const statement of CREATE_TABLES) yield* query(statement)
   }).pipe(
-    Effect.retry({ times: CREATE_ATTEMPTS, while: (error) => MADE_MEANWHILE.has(sqlCode(error)) }),
-    Effect.mapError(sqlFailure),
-    deadline("Unavailable")
+    Effect.retry({ times: CREATE_ATTEMPTS, while: ({ code }) => CREATED_CONCURRENTLY.has(code) }),
+    Effect.mapError(readFailure),
+    withDeadline("Unavailable")
   )
 
+/** Tables in `iceberg_tables` of a Postgres database, row for row as Iceberg's own JdbcCatalog stores them. */
+export const makeJdbcCatalog = Effect.fnUntraced(function* (options: JdbcCatalogOptions): Effect.fn.Return<Catalog> {
+  const { client, name: catalog, store } = options
+  const warehouse = withoutSlash(options.warehouse)
+
+  const read = <A extends object>(statement: string, parameters: ReadonlyArray<unknown> = []) =>
+    client.query<A>(statement, parameters).pipe(Effect.mapError(readFailure), withDeadline("Unavailable"))
+
+  /** Whether exactly one row was written. */
+  const write = (statement: string, parameters: ReadonlyArray<unknown>): Effect.Effect<boolean, IcebergError> =>
+    client.query<Row>(statement, parameters).pipe(
+      Effect.map((rows) => rows.length === 1),
+      Effect.catch((error) =>
+        error.code === UNIQUE_VIOLATION ? Effect.succeed(false) : Effect.fail(writeFailure(error))
+      ),
+      withDeadline("Unknown")
+    )
+
   const statements: Effect.Effect<Statements, IcebergError> = yield* onceSuccessful(
-    Effect.flatMap(makeTables, () => Effect.map(read<Found>(HAS_TYPE), ([row]) => (row?.found === true ? V1 : V0)))
+    Effect.andThen(
+      createTables(client),
+      Effect.map(read<Found>(HAS_TYPE), ([row]) => (row?.found === true ? V1 : V0))
+    )
   )
 
   const keyOf = ({ name, namespace }: TableName) => [catalog, namespace.join("."), name]
@@ -102,12 +98,11 @@ export const makeJdbcCatalog = Effect.fnUntraced(function* (options: JdbcCatalog
       const { load } = yield* statements
       const [row] = yield* read<Row>(load, keyOf(table))
       if (row === undefined) {
-        return yield* icebergError("NotFound", `The catalog ${catalog} has no table ${showName(table)}.`)
+        return yield* IcebergError.notFound(`The catalog ${catalog} has no table ${showName(table)}.`)
       }
       if (row.metadata_location === null) {
-        return yield* icebergError(
-          "Invalid",
-          `The catalog ${catalog} does not say where ${showName(table)} is described.`
+        return yield* IcebergError.invalid(
+          `The catalog ${catalog} has no metadata location for the table ${showName(table)}.`
         )
       }
       return row.metadata_location

@@ -1,5 +1,5 @@
 import { type Duration, Effect, type Option, Predicate, Result } from "effect"
-import { errorCode } from "../../../../src/lib/errorCode.ts"
+import { errorCode } from "../../errorCode.ts"
 import { type IcebergError, icebergError } from "../../IcebergError.ts"
 import { parseJson } from "../../json.ts"
 

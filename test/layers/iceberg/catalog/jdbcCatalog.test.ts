@@ -4,6 +4,7 @@ import { Effect, Redacted } from "effect"
 import { makeJdbcCatalog } from "../../../../layers/iceberg/catalog/jdbc/JdbcCatalog.ts"
 import { makeLocalObjectStore } from "../../../../layers/iceberg/io/LocalObjectStore.ts"
 import type { ObjectStore } from "../../../../layers/iceberg/io/ObjectStore.ts"
+import { jdbcClient } from "../../../../layers/lake/jdbcClient.ts"
 import { connect } from "../../../support/database.ts"
 import { emptyDatabase, openClient, temporaryFolder } from "../../../support/postgres.ts"
 import { catalogContract } from "./catalogContract.ts"
@@ -15,7 +16,12 @@ let database: ReturnType<typeof emptyDatabase> | undefined
 const open = (url: () => ReturnType<typeof emptyDatabase>, name = "lake") =>
   Effect.gen(function* () {
     const sql = yield* openClient(yield* Effect.promise(url), 2)
-    return yield* makeJdbcCatalog({ sql, name, warehouse, store: yield* makeLocalObjectStore(warehouse) })
+    return yield* makeJdbcCatalog({
+      client: jdbcClient(sql),
+      name,
+      warehouse,
+      store: yield* makeLocalObjectStore(warehouse)
+    })
   })
 
 const shared = () => {
@@ -139,7 +145,7 @@ test("a location that the catalog's column can't hold is refused before anything
         const sql = yield* openClient(yield* Effect.promise(shared), 1)
         const long = `${warehouse}/${"folder/".repeat(140)}`
         const store = yield* makeLocalObjectStore(warehouse)
-        const catalog = yield* makeJdbcCatalog({ sql, name: "long", warehouse: long, store })
+        const catalog = yield* makeJdbcCatalog({ client: jdbcClient(sql), name: "long", warehouse: long, store })
         const error = yield* Effect.flip(catalog.create(freshName(), NEW_TABLE))
         expect(error.reason).toBe("Invalid")
         expect(error.message).toContain("longer than the 1000 characters")
@@ -162,7 +168,7 @@ test("a metadata file that the pointer still names is read once", () =>
               store.read(location)
             )
         }
-        const catalog = yield* makeJdbcCatalog({ sql, name: "lake", warehouse, store: counting })
+        const catalog = yield* makeJdbcCatalog({ client: jdbcClient(sql), name: "lake", warehouse, store: counting })
         const other = yield* open(shared)
         const name = freshName()
         const created = yield* catalog.create(name, NEW_TABLE)

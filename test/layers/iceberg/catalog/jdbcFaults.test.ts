@@ -5,6 +5,7 @@ import type { Catalog, Table, TableName } from "../../../../layers/iceberg/catal
 import { makeJdbcCatalog } from "../../../../layers/iceberg/catalog/jdbc/JdbcCatalog.ts"
 import type { IcebergError } from "../../../../layers/iceberg/IcebergError.ts"
 import { makeLocalObjectStore } from "../../../../layers/iceberg/io/LocalObjectStore.ts"
+import { jdbcClient } from "../../../../layers/lake/jdbcClient.ts"
 import { connect } from "../../../support/database.ts"
 import { openClient, temporaryFolder } from "../../../support/postgres.ts"
 import { PostgresServer } from "../../../support/postgresServer.ts"
@@ -35,7 +36,12 @@ interface Bench {
 const openAt = (url: string) =>
   Effect.gen(function* () {
     const sql = yield* openClient(Redacted.make(url), 2)
-    return yield* makeJdbcCatalog({ sql, name: "lake", warehouse, store: yield* makeLocalObjectStore(warehouse) })
+    return yield* makeJdbcCatalog({
+      client: jdbcClient(sql),
+      name: "lake",
+      warehouse,
+      store: yield* makeLocalObjectStore(warehouse)
+    })
   })
 
 const it = (sentence: string, body: (bench: Bench) => Effect.Effect<void, IcebergError, Scope.Scope>): void =>

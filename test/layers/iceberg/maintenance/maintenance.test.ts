@@ -5,9 +5,10 @@ import { expireSnapshots } from "../../../../layers/iceberg/maintenance/expire.t
 import { mergeManifests } from "../../../../layers/iceberg/maintenance/mergeManifests.ts"
 import { removeOrphans } from "../../../../layers/iceberg/maintenance/orphans.ts"
 import { verifyTable } from "../../../../layers/iceberg/maintenance/verify.ts"
+import { dayOf } from "../../../../layers/iceberg/metadata/dayTransform.ts"
 import { currentSnapshot, type TableMetadata } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
 import { manifestsOf } from "../../../../layers/iceberg/table/files.ts"
-import { dayOf } from "../../../../layers/lake/parquet/rows.ts"
+import { staleWatermarks } from "../../../../layers/lake/watermark.ts"
 import { countingEvents, MemoryCatalog } from "../../../support/lake.ts"
 import { appendEvents, DAY_MS, EVENTS_NAME } from "../../../support/lakeTables.ts"
 
@@ -97,7 +98,7 @@ describe("merging manifests", () => {
 })
 
 describe("compaction", () => {
-  const options = { targetBytes: 1 << 20, dryRun: false, onProgress: () => {} }
+  const options = { targetBytes: 1 << 20, createdBy: "test", dryRun: false, onProgress: () => {} }
 
   test("makes one file of a closed day's for each site, with the bounds of all", () =>
     run(
@@ -196,7 +197,7 @@ describe("expiry", () => {
       ...metadata,
       snapshots: metadata.snapshots!.map((one) => ({ ...one, "timestamp-ms": one["timestamp-ms"] - DAY_MS }))
     }))
-  const options = { maxAgeMs: 3_600_000, minKept: 2 }
+  const options = { maxAgeMs: 3_600_000, minKept: 2, staleProperties: staleWatermarks }
 
   test("keeps the newest snapshots whatever their age, and no file that they need is removed", () =>
     run(
@@ -226,7 +227,12 @@ describe("expiry", () => {
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(4)
-        yield* compactTable(catalog, EVENTS_NAME, { targetBytes: 1 << 20, dryRun: false, onProgress: () => {} }, events)
+        yield* compactTable(
+          catalog,
+          EVENTS_NAME,
+          { targetBytes: 1 << 20, createdBy: "test", dryRun: false, onProgress: () => {} },
+          events
+        )
         yield* appendEvents(catalog, LOG)
         yield* old(catalog)
         const expired = yield* expireSnapshots(catalog, EVENTS_NAME, { ...options, minKept: 1 }, false)
@@ -311,7 +317,12 @@ describe("orphans", () => {
         yield* catalog.store.write(`${location}/metadata/version-hint.text`, Buffer.from("1"))
         catalog.store.now = Date.now()
         yield* catalog.store.write(`${location}/data/young.parquet`, Buffer.from("x"))
-        yield* compactTable(catalog, EVENTS_NAME, { targetBytes: 1 << 20, dryRun: false, onProgress: () => {} }, events)
+        yield* compactTable(
+          catalog,
+          EVENTS_NAME,
+          { targetBytes: 1 << 20, createdBy: "test", dryRun: false, onProgress: () => {} },
+          events
+        )
 
         const told = yield* removeOrphans(catalog, EVENTS_NAME, AGE, true)
         expect(told.files.map((file) => file.location).sort()).toEqual(lost)

@@ -210,7 +210,7 @@ describe("merging", () => {
         fc.array(fc.array(row, { minLength: 1, maxLength: 20 }), { minLength: 1, maxLength: 5 }),
         async (all) => {
           const files = all.map((rows) => encode(TABLE, rows.map(valuesOf)).bytes)
-          const merged = Buffer.concat(await Array.fromAsync(mergeParquet(many(files), all.flat().length)))
+          const merged = Buffer.concat(await Array.fromAsync(mergeParquet(many(files), all.flat().length, "test")))
           expect(read(merged)).toEqual(files.flatMap(read))
           expect(schemaKey(merged)).toBe(schemaKey(files[0]!))
         }
@@ -239,7 +239,7 @@ describe("merging", () => {
     ] as const) {
       const chunks: Array<Uint8Array> = []
       const merging = async () => {
-        for await (const chunk of mergeParquet(many(files), rows)) chunks.push(chunk)
+        for await (const chunk of mergeParquet(many(files), rows, "test")) chunks.push(chunk)
       }
       await expect(merging()).rejects.toBeDefined()
       expect(chunks).toEqual([])

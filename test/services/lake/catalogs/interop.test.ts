@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { Effect, Fiber, Redacted, type Scope } from "effect"
 import { type CatalogConfig, makeCatalog } from "../../../../layers/iceberg/catalog/makeCatalog.ts"
 import { currentSchema } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
+import { jdbcClient } from "../../../../layers/lake/jdbcClient.ts"
 import { CREDENTIALS, REGION, TABLE_BUCKET } from "../../../../scripts/services/credentials.ts"
 import { dropDatabase, ensureDatabase } from "../../../../scripts/services/database.ts"
 import { endpoint, port } from "../../../../scripts/services/place.ts"
@@ -34,7 +35,7 @@ const catalogs: ReadonlyArray<readonly [string, Effect.Effect<CatalogConfig, nev
         ),
         2
       ),
-      (sql) => ({ type: "jdbc", name: "prod", warehouse, s3, sql })
+      (sql) => ({ type: "jdbc", name: "prod", warehouse, s3, client: jdbcClient(sql) })
     ),
     lakeCatalog({ name: "prod", database, warehouse })
   ],

@@ -1,11 +1,11 @@
 import { Clock, Effect } from "effect"
-import type { WritableTable } from "../../lake/ensureTable.ts"
-import { watermarkKey, watermarkOf, watermarkText } from "../../lake/watermark.ts"
-import { type IcebergError, icebergError } from "../IcebergError.ts"
-import { bytesIn, type DataFile } from "../manifest/DataFile.ts"
-import { hasLiveFiles, type ManifestFile } from "../manifest/ManifestFile.ts"
-import { newSnapshotId, type SnapshotChange } from "./commit.ts"
-import { addedEntries, addManifest } from "./files.ts"
+import { type IcebergError, icebergError } from "../../iceberg/IcebergError.ts"
+import { bytesIn, type DataFile } from "../../iceberg/manifest/DataFile.ts"
+import { hasLiveFiles, type ManifestFile } from "../../iceberg/manifest/ManifestFile.ts"
+import { newSnapshotId, type SnapshotChange } from "../../iceberg/table/commit.ts"
+import { addedEntries, addManifest } from "../../iceberg/table/files.ts"
+import type { WritableTable } from "../ensureTable.ts"
+import { watermarkKey, watermarkOf, watermarkText } from "../watermark.ts"
 
 /** The part of a log that files hold. */
 export interface LogRange {
