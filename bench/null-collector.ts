@@ -1,6 +1,6 @@
 import "effect/schema/SchemaJITCompiler/enable"
 import { Effect, Layer } from "effect"
-import { MaxmindGeo } from "../layers/geo/MaxmindGeo.ts"
+import * as MaxmindGeo from "../layers/geo/MaxmindGeo.ts"
 import { RejectionRing } from "../layers/inprocess/RejectionRing.ts"
 import { TokenBuckets } from "../layers/inprocess/TokenBuckets.ts"
 import { layer as licenseGate } from "../layers/license/LicenseGate.ts"
@@ -28,7 +28,7 @@ const nowhere = Layer.succeed(Storage, {
   })
 })
 
-const collecting = Layer.mergeAll(Policy.layer, MaxmindGeo, licenseGate, RejectionRing, TokenBuckets, nowhere).pipe(
+const collecting = Layer.mergeAll(Policy.layer, MaxmindGeo.layer, licenseGate, RejectionRing, TokenBuckets, nowhere).pipe(
   Layer.provideMerge(control)
 )
 

@@ -4,51 +4,54 @@ import { type CityResponse, type CountryResponse, Reader } from "maxmind"
 import { LruCache } from "../../src/lib/LruCache.ts"
 import type { Location } from "../../src/ports/Geo.ts"
 
-/** Addresses whose answer is remembered: about 3 MB, and most of a busy hour's visitors. */
-const RECENT_ADDRESSES = 20_000
-/** Decoded records (countries, regions, cities) that are remembered; each is shared by many addresses. */
-const RECENT_RECORDS = 2_000
-/** The metadata stand in the last 128 KiB of the file (MaxMind DB File Format 2.0, "Database Metadata"). */
-const METADATA_REACH = 128 * 1024
+/** Cached lookups: about 3 MB, enough for most visitors of a busy hour. */
+const CACHED_ADDRESSES = 20_000
+/** Cached decoded records (countries, regions, cities); many addresses share one. */
+const CACHED_RECORDS = 2_000
+/** The metadata starts within the last 128 KiB of the file (MaxMind DB File Format 2.0, "Database Metadata"). */
+const MAX_METADATA_BYTES = 128 * 1024
 const METADATA_MARKER = Buffer.from("\xab\xcd\xefMaxMind.com", "latin1")
-/** Zero bytes between the search tree and the records (same specification, "Data Section Separator"). */
+/** Zero bytes between the search tree and the records (ibid., "Data Section Separator"). */
 const SEPARATOR_BYTES = 16
-/** Networks tried before a file is believed: a few milliseconds, and every network of a small file. */
-const TRIED_NETWORKS = 256
-/** Addresses all over the IPv4 space, tried as well: a file cut or damaged in the middle shows here. */
-const TRIED_ADDRESSES = 256
-const TRIED_IPV6 = ["2001:4860:4860::8888", "2606:4700:4700::1111", "2a00:1450:4009::1", "::1", "ffff::"]
+/** Networks looked up to validate a file: this takes a few milliseconds and covers every network of a small file. */
+const SAMPLED_NETWORKS = 256
+/** Addresses across the IPv4 space looked up as well, to detect a file that is damaged in the middle. */
+const SAMPLED_ADDRESSES = 256
+const SAMPLED_IPV6 = ["2001:4860:4860::8888", "2606:4700:4700::1111", "2a00:1450:4009::1", "::1", "ffff::"]
 
-/** An opened MaxMind DB file that holds countries, and perhaps regions and cities. */
+/** An open MaxMind DB file with countries and, depending on its type, regions and cities. */
 export interface LocationDatabase {
-  /** As the file calls itself: `GeoLite2-City`. */
+  /** From the file's metadata, such as `GeoLite2-City`. */
   readonly databaseType: string
   readonly builtAt: Date
-  /** Null when the address is in no network of the file, is no address, or its record can't be read. */
+  /** Null for an address outside every network, an invalid address and an unreadable record. */
   readonly locate: (ip: string) => Location | null
-  /** How many lookups met a record that can't be read. */
-  readonly unreadable: () => number
+  /** Number of lookups that found an unreadable record. */
+  readonly unreadableRecords: () => number
 }
 
 type GeoRecord = Partial<CityResponse & CountryResponse>
 
-const text = (value: unknown): string | null => (Predicate.isString(value) && value !== "" ? value : null)
+const nonEmptyString = (value: unknown): string | null => (Predicate.isString(value) && value !== "" ? value : null)
 
-/** The contract's section 1.7: the country else the registered one, the first subdivision, the English city name. */
+/** The wire contract's section 1.7: the country or else the registered country, the first subdivision, the English city name. */
 const toLocation = (record: GeoRecord): Location => {
-  const country = text(record.country?.iso_code) ?? text(record.registered_country?.iso_code)
-  const subdivision = text(record.subdivisions?.[0]?.iso_code)
+  const country = nonEmptyString(record.country?.iso_code) ?? nonEmptyString(record.registered_country?.iso_code)
+  const subdivision = nonEmptyString(record.subdivisions?.[0]?.iso_code)
   return {
     country,
     region: country !== null && subdivision !== null ? `${country}-${subdivision}` : null,
-    city: text(record.city?.names?.en)
+    city: nonEmptyString(record.city?.names?.en)
   }
 }
 
-const dotted = (address: number): string =>
+const formatIpv4 = (address: number): string =>
   `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`
 
-/** Looks up the first networks of the file and addresses spread over it; throws what the reader throws. */
+/**
+ * Counts the records with a country among a sample: the file's first networks and addresses across its whole range. Throws what
+ * the reader throws.
+ */
 const countCountries = (reader: Reader<GeoRecord>): number => {
   let countries = 0
   const count = (record: unknown) => {
@@ -57,27 +60,27 @@ const countCountries = (reader: Reader<GeoRecord>): number => {
     if (toLocation(record).country !== null) countries++
   }
   let next = 0
-  for (let tried = 0; tried < TRIED_NETWORKS && next < 2 ** 32; tried++) {
-    const [record, prefix] = reader.getWithPrefixLength(dotted(next))
+  for (let sampled = 0; sampled < SAMPLED_NETWORKS && next < 2 ** 32; sampled++) {
+    const [record, prefix] = reader.getWithPrefixLength(formatIpv4(next))
     count(record)
     const size = 2 ** (32 - prefix)
     next = (Math.floor(next / size) + 1) * size
   }
-  // The golden ratio's multiples are spread evenly, and are the same at each try.
-  for (let tried = 1; tried <= TRIED_ADDRESSES; tried++) count(reader.get(dotted(Math.imul(tried, 0x9e3779b1))))
-  if (reader.metadata.ipVersion === 6) for (const ip of TRIED_IPV6) count(reader.get(ip))
+  // Multiples of the golden ratio cover the range evenly and are the same in every run.
+  for (let index = 1; index <= SAMPLED_ADDRESSES; index++) count(reader.get(formatIpv4(Math.imul(index, 0x9e3779b1))))
+  if (reader.metadata.ipVersion === 6) for (const ip of SAMPLED_IPV6) count(reader.get(ip))
   return countries
 }
 
-/** Opens a file's bytes. Fails with what is wrong with them, as the end of a sentence about the file. */
+/** Parses and validates a file's bytes. Fails with the end of a sentence about the file, such as `is empty`. */
 export const openLocationDatabase = (bytes: Buffer): Result.Result<LocationDatabase, string> => {
   if (bytes.length === 0) return Result.fail("is empty")
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) return Result.fail("is compressed with gzip; unpack it first")
-  const marker = bytes.subarray(-METADATA_REACH).lastIndexOf(METADATA_MARKER)
+  const marker = bytes.subarray(-MAX_METADATA_BYTES).lastIndexOf(METADATA_MARKER)
   if (marker === -1) return Result.fail("is not a MaxMind DB file, or its end is missing")
-  const metadataAt = Math.max(0, bytes.length - METADATA_REACH) + marker
+  const metadataAt = Math.max(0, bytes.length - MAX_METADATA_BYTES) + marker
   try {
-    const reader = new Reader<GeoRecord>(bytes, { cache: new LruCache<object>(RECENT_RECORDS) })
+    const reader = new Reader<GeoRecord>(bytes, { cache: new LruCache<object>(CACHED_RECORDS) })
     const { metadata } = reader
     if (metadata.binaryFormatMajorVersion !== 2) {
       return Result.fail(`has format version ${metadata.binaryFormatMajorVersion}; version 2 is needed`)
@@ -94,28 +97,28 @@ export const openLocationDatabase = (bytes: Buffer): Result.Result<LocationDatab
         `is of type ${metadata.databaseType} and holds no countries; a City or Country database is needed`
       )
     }
-    const recent = new LruCache<Location | null>(RECENT_ADDRESSES)
-    let unreadable = 0
-    const look = (ip: string): Location | null => {
+    const cache = new LruCache<Location | null>(CACHED_ADDRESSES)
+    let unreadableRecords = 0
+    const lookUp = (ip: string): Location | null => {
       const family = isIP(ip)
       if (family === 0 || (family === 6 && metadata.ipVersion === 4)) return null
       try {
         const record = reader.get(ip)
         return record === null ? null : toLocation(record)
       } catch {
-        unreadable++
+        unreadableRecords++
         return null
       }
     }
     return Result.succeed({
       databaseType: metadata.databaseType,
       builtAt: metadata.buildEpoch,
-      unreadable: () => unreadable,
+      unreadableRecords: () => unreadableRecords,
       locate: (ip) => {
-        const known = recent.get(ip)
-        if (known !== undefined) return known
-        const location = look(ip)
-        recent.set(ip, location)
+        const cached = cache.get(ip)
+        if (cached !== undefined) return cached
+        const location = lookUp(ip)
+        cache.set(ip, location)
         return location
       }
     })

@@ -1,8 +1,8 @@
 import { Context, Effect, Layer } from "effect"
-import { MaxmindGeo } from "../../layers/geo/MaxmindGeo.ts"
+import * as MaxmindGeo from "../../layers/geo/MaxmindGeo.ts"
 import { RejectionRing } from "../../layers/inprocess/RejectionRing.ts"
 import { TokenBuckets } from "../../layers/inprocess/TokenBuckets.ts"
-import { layer as licenseGate } from "../../layers/license/LicenseGate.ts"
+import * as LicenseGate from "../../layers/license/LicenseGate.ts"
 import { layerAppDatabase, layerDatabaseUrl } from "../../layers/postgres/client/connect.ts"
 import { layer as changes } from "../../layers/postgres/control/Changes.ts"
 import { layer as pgAppSecret } from "../../layers/postgres/control/PgAppSecret.ts"
@@ -27,8 +27,8 @@ export const control = Layer.mergeAll(pgSites, pgAppSecret).pipe(
 /** What every process that collects has: the pipeline's services and the storage, on top of `control`. */
 export const collecting = Layer.mergeAll(
   Policy.layer,
-  MaxmindGeo,
-  licenseGate,
+  MaxmindGeo.layer,
+  LicenseGate.layer,
   RejectionRing,
   TokenBuckets,
   storage

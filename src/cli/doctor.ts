@@ -1,7 +1,7 @@
 import { Console, Context, Effect, Layer, Option, Predicate, Result, type Scope } from "effect"
 import { Command } from "effect/cli"
-import { MaxmindGeo } from "../../layers/geo/MaxmindGeo.ts"
-import { layer as licenseGate } from "../../layers/license/LicenseGate.ts"
+import * as MaxmindGeo from "../../layers/geo/MaxmindGeo.ts"
+import * as LicenseGate from "../../layers/license/LicenseGate.ts"
 import { layerDatabaseUrl, open, placeOf } from "../../layers/postgres/client/connect.ts"
 import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import { MIGRATIONS } from "../../layers/postgres/client/migrate.ts"
@@ -61,7 +61,7 @@ const GEO_TIMEOUT = "5 seconds"
 
 const environment = (): ReadonlyArray<Check> => {
   const resolved = [...resolveAll(process.env, new Map())]
-  const problems = resolved.flatMap(([, { problem }]) => problem ?? [])
+  const problems = resolved.flatMap(([, { problem }]) => problem?.message ?? [])
   const set = resolved.flatMap(([setting, { source }]) => (source === "environment" ? setting.env : []))
   return problems.length > 0
     ? problems.map((problem) =>
@@ -127,10 +127,8 @@ const migrations = Effect.gen(function* () {
 
 const settings = Effect.gen(function* () {
   const states = yield* (yield* Settings).list
-  const wrong = states.flatMap(({ setting, note: text, source }) =>
-    text !== null && source === "default" && text.includes("settings table:")
-      ? bad("settings", `${setting.name}: ${text}`)
-      : []
+  const wrong = states.flatMap(({ setting, problem }) =>
+    problem?.source === "table" ? bad("settings", `${setting.name}: ${problem.message}`) : []
   )
   const fromTable = states.flatMap(({ setting, source }) => (source === "table" ? setting.name : []))
   return wrong.length > 0
@@ -169,14 +167,14 @@ const geo = Effect.gen(function* () {
   const service = yield* Geo
   const loading = Effect.sync(() => service.state()).pipe(
     Effect.delay("20 millis"),
-    Effect.repeat({ while: (state) => state._tag === "Off" && state.why.includes("being loaded") }),
+    Effect.repeat({ while: (state) => state._tag === "Loading" }),
     Effect.timeoutOption(GEO_TIMEOUT)
   )
   const state = Option.getOrElse(yield* loading, () => service.state())
   if (state._tag === "On") {
-    return state.refused === null
+    return state.reloadError === null
       ? ok("geo", `${state.databaseType} of ${state.builtAt.toISOString().slice(0, 10)}, ${state.path}`)
-      : note("geo", state.refused, "The database loaded before stays in use.")
+      : note("geo", state.reloadError, "The database loaded before stays in use.")
   }
   return note(
     "geo",
@@ -270,16 +268,16 @@ const inspect: Effect.Effect<ReadonlyArray<Check>, never, Scope.Scope> = Effect.
     )
   const policy = Policy.layer.pipe(Layer.provide(pgAppSecret))
   yield* checkWith("secret", pgAppSecret.pipe(Layer.provide(shared)), secret)
-  yield* checkWith("license", licenseGate.pipe(Layer.provide(shared)), gate)
+  yield* checkWith("license", LicenseGate.layer.pipe(Layer.provide(shared)), gate)
   yield* checkWith("proxies", policy.pipe(Layer.provide(shared)), proxy(Context.get(instance.success, Settings)))
-  yield* checkWith("geo", MaxmindGeo.pipe(Layer.provide(shared)), geo)
+  yield* checkWith("geo", MaxmindGeo.layer.pipe(Layer.provide(shared)), geo)
   yield* checkWith("storage", storage.pipe(Layer.provide(shared)), storing)
   yield* checkWith("warehouse", warehouse.pipe(Layer.provide(shared)), asking)
   yield* checkWith("sites", pgSites.pipe(Layer.provide(shared)), siteCount)
   yield* checkWith("keys", pgAdminKeys.pipe(Layer.provide(shared)), keyCount)
   yield* checkWith(
     "client",
-    Layer.mergeAll(policy, MaxmindGeo).pipe(Layer.provide(shared)),
+    Layer.mergeAll(policy, MaxmindGeo.layer).pipe(Layer.provide(shared)),
     Effect.map(explainClient({ headers: new Headers(), peer: "127.0.0.1" }), ({ ip, why }) =>
       ok("client", `an event straight from this machine would be from ${ip}. ${why}`)
     )

@@ -47,10 +47,10 @@ export const explainClient = Effect.fnUntraced(function* (request: RequestContex
     ...(location.country !== null
       ? []
       : isLocalAddress(address.ip)
-        ? ["There is no place: the address is local or private."]
-        : state._tag === "Off"
-          ? [`There is no place: geo is off, ${state.why}.`]
-          : ["There is no place: the geo database does not have the address."])
+        ? ["There is no location: the address is local or private."]
+        : state._tag !== "On"
+          ? [`There is no location: ${state.why}`]
+          : ["There is no location: the geo database does not have the address."])
   ]
   const explanation: ClientExplanation = { ip: address.ip, ...location, why: why.join(" ") }
   return explanation

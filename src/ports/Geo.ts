@@ -7,22 +7,26 @@ export interface Location {
   readonly city: string | null
 }
 
+/** `why` and `reloadError` are whole sentences for operators. */
 export type GeoState =
+  /** The database is being read for the first time. */
+  | { readonly _tag: "Loading"; readonly why: string }
+  /** There is no usable database. */
   | { readonly _tag: "Off"; readonly why: string }
-  /** `refused`: why the file as it is now is not used, while the one loaded before still is; null when they are the same. */
+  /** `reloadError`: why the file's current content was rejected while the database loaded before stays in use; null if it was not. */
   | {
       readonly _tag: "On"
       readonly path: string
       readonly databaseType: string
       readonly builtAt: Date
-      readonly refused: string | null
+      readonly reloadError: string | null
     }
 
-/** Where an IP address is, from a local database. Addresses are looked up and dropped, never stored or logged. */
+/** Looks up the location of an IP address in a local database. Addresses are neither stored nor logged. */
 export class Geo extends Context.Service<
   Geo,
   {
-    /** Null when the address is not in the database or there is none. */
+    /** Null when the database does not contain the address, or there is no database. */
     readonly locate: (ip: string) => Location | null
     readonly state: () => GeoState
   }

@@ -4,14 +4,21 @@ import type { Setting } from "../settings/settings.ts"
 /** Where a setting's present value came from. */
 export type SettingSource = "environment" | "table" | "default"
 
+/** A value that was rejected, so that the default applies. `message` names the setting, the value and what it accepts. */
+export interface SettingProblem {
+  readonly source: "environment" | "table"
+  readonly message: string
+}
+
 /**
- * A setting as shown to people: secrets are replaced by `•••`. `value` is null when there is none. `note` says in words what
- * the value alone does not: overridden by the environment, wrong and so not used, in force after the next start.
+ * A setting as displayed. A secret's `value` is `•••`; without a value it is null. `note` explains in words what the value does
+ * not show: rejected, overridden by the environment, effective after the next start. Code reads `problem` instead.
  */
 export interface SettingState {
   readonly setting: Setting<unknown>
   readonly value: string | null
   readonly source: SettingSource
+  readonly problem: SettingProblem | null
   readonly note: string | null
 }
 

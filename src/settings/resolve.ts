@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { type SettingSource, type SettingState, SettingsError } from "../ports/Settings.ts"
+import { type SettingProblem, type SettingSource, type SettingState, SettingsError } from "../ports/Settings.ts"
 import { decodeSetting, SETTINGS, type Setting } from "./settings.ts"
 
 /** Variables by name, as `process.env` has them. */
@@ -12,7 +12,7 @@ export type SettingsTable = ReadonlyMap<string, string>
 export interface Resolved {
   readonly value: unknown
   readonly source: SettingSource
-  readonly problem: string | null
+  readonly problem: SettingProblem | null
 }
 
 /** The variable's text; an empty one counts as absent, as in Umami. */
@@ -23,18 +23,24 @@ const inTable = (problem: string, setting: Setting<unknown>) =>
   `${problem} It comes from the settings table: \`bun run footfall settings set ${setting.name} …\` or \`unset\` it.`
 
 export const resolve = (setting: Setting<unknown>, environment: Environment, table: SettingsTable): Resolved => {
-  const fallback = (problem: string | null): Resolved => ({ value: setting.default, source: "default", problem })
+  const fallback = (problem: SettingProblem | null): Resolved => ({
+    value: setting.default,
+    source: "default",
+    problem
+  })
   const given = variable(setting, environment)
   if (given !== undefined) {
     const decoded = decodeSetting(setting, given)
-    return decoded.ok ? { value: decoded.value, source: "environment", problem: null } : fallback(decoded.message)
+    return decoded.ok
+      ? { value: decoded.value, source: "environment", problem: null }
+      : fallback({ source: "environment", message: decoded.message })
   }
   const kept = setting.environmentOnly ? undefined : table.get(setting.name)
   if (kept === undefined) return fallback(null)
   const decoded = decodeSetting(setting, kept)
   return decoded.ok
     ? { value: decoded.value, source: "table", problem: null }
-    : fallback(inTable(decoded.message, setting))
+    : fallback({ source: "table", message: inTable(decoded.message, setting) })
 }
 
 /** Every setting's value, in the registry's order. */
@@ -71,7 +77,7 @@ export const stateOf = (
 ): SettingState => {
   const { value, source, problem } = resolve(setting, environment, table)
   const notes: Array<string> = []
-  if (problem !== null) notes.push(problem)
+  if (problem !== null) notes.push(problem.message)
   if (table.has(setting.name)) {
     if (setting.environmentOnly)
       notes.push("The settings table has a value too; this setting is read from the environment alone.")
@@ -79,7 +85,7 @@ export const stateOf = (
   }
   const text = shown(setting, value)
   if (!setting.live && text !== shown(setting, running)) notes.push("In force after the next start.")
-  return { setting, value: text, source, note: notes.length === 0 ? null : notes.join(" ") }
+  return { setting, value: text, source, problem, note: notes.length === 0 ? null : notes.join(" ") }
 }
 
 /** Names that someone may have meant: the one a part of the other, whatever joins the words. */

@@ -41,7 +41,7 @@ const make = (options: { readonly environment: Environment; readonly refuseWrong
       ({ message }) => new StartError({ message: `The settings can't be read: ${message}` })
     )
     const resolved = resolveAll(environment, table)
-    const problems = [...resolved.values()].flatMap(({ problem }) => problem ?? [])
+    const problems = [...resolved.values()].flatMap(({ problem }) => problem?.message ?? [])
     if (refuseWrong && problems.length > 0) return yield* new StartError({ message: problems.join("\n") })
     const running = new RunningValues(resolved)
     for (const name of table.keys()) {
@@ -65,9 +65,9 @@ const make = (options: { readonly environment: Environment; readonly refuseWrong
               running.set(setting, value)
               return Effect.void
             }
-            if (wrong.get(setting.name) === problem) return Effect.void
-            wrong.set(setting.name, problem)
-            return Effect.logWarning(`${problem} The value before it stays in force.`)
+            if (wrong.get(setting.name) === problem.message) return Effect.void
+            wrong.set(setting.name, problem.message)
+            return Effect.logWarning(`${problem.message} The value before it stays in force.`)
           },
           { discard: true }
         )

@@ -58,7 +58,12 @@ export const StatusHandlers = HttpApiBuilder.group(
             warehouse: asked,
             geo:
               place._tag === "On"
-                ? { on: true, why: place.refused, database: place.databaseType, built_at: place.builtAt.toISOString() }
+                ? {
+                    on: true,
+                    why: place.reloadError,
+                    database: place.databaseType,
+                    built_at: place.builtAt.toISOString()
+                  }
                 : { on: false, why: place.why, database: null, built_at: null },
             secret: { source: secret.source }
           }

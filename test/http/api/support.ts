@@ -49,7 +49,13 @@ const london = Layer.succeed(
   Geo,
   Geo.of({
     locate: (ip) => (ip === "81.2.69.142" ? { country: "GB", region: "GB-ENG", city: "London" } : null),
-    state: () => ({ _tag: "On", path: "/geo.mmdb", databaseType: "GeoLite2-City", builtAt: new Date(0), refused: null })
+    state: () => ({
+      _tag: "On",
+      path: "/geo.mmdb",
+      databaseType: "GeoLite2-City",
+      builtAt: new Date(0),
+      reloadError: null
+    })
   })
 )
 

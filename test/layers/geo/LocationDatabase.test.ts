@@ -5,40 +5,44 @@ import { openLocationDatabase } from "../../../layers/geo/LocationDatabase.ts"
 import { cityDatabase, LONDON, mmdb } from "../../support/mmdb.ts"
 
 const opened = (bytes: Buffer) => Result.getOrThrow(openLocationDatabase(bytes))
-const refusal = (bytes: Buffer) => {
+const rejection = (bytes: Buffer) => {
   const result = openLocationDatabase(bytes)
   return Result.isFailure(result) ? result.failure : "accepted"
 }
 
-describe("an address is located by the contract's rules", () => {
+describe("locating an address", () => {
   const database = opened(cityDatabase())
   const cases: ReadonlyArray<readonly [why: string, ip: string, expected: unknown]> = [
-    ["the contract's vector", "81.2.69.142", { country: "GB", region: "GB-ENG", city: "Boxford" }],
-    ["the same network's other address", "81.2.69.143", { country: "GB", region: "GB-ENG", city: "Boxford" }],
+    ["the wire contract's example address", "81.2.69.142", { country: "GB", region: "GB-ENG", city: "Boxford" }],
+    ["another address of the same network", "81.2.69.143", { country: "GB", region: "GB-ENG", city: "Boxford" }],
     ["the address after the network", "81.2.69.144", null],
     ["an IPv6 address whose city has no English name", "2a02:d601::1", { country: "DE", region: "DE-BE", city: null }],
-    ["an IPv6 address outside", "2a03::1", null],
-    ["a registered country alone, no subdivision", "89.160.20.113", { country: "SE", region: null, city: "Linköping" }],
-    ["a record without a country", "216.160.83.57", { country: null, region: null, city: null }],
+    ["an IPv6 address outside every network", "2a03::1", null],
+    [
+      "an address with only a registered country and a city",
+      "89.160.20.113",
+      { country: "SE", region: null, city: "Linköping" }
+    ],
+    ["an address whose record has no country", "216.160.83.57", { country: null, region: null, city: null }],
     ["an empty string", "", null],
-    ["no address", "example.com", null],
+    ["a host name", "example.com", null],
     ["an address with a port", "81.2.69.142:80", null],
     ["an address in brackets", "[2a02:d601::1]", null]
   ]
   for (const [why, ip, expected] of cases) {
-    test(why, () => {
+    test(`${why} is located as ${JSON.stringify(expected)}, from the file and from the cache`, () => {
       expect(database.locate(ip)).toEqual(expected as never)
       expect(database.locate(ip)).toEqual(expected as never)
     })
   }
 
-  test("the country's own code comes before the registered one", () => {
+  test("the country takes precedence over the registered country", () => {
     expect(database.locate("81.2.69.142")?.country).toBe("GB")
   })
 
   for (const recordSize of [24, 28, 32] as const) {
     for (const ipVersion of [4, 6] as const) {
-      test(`records of ${recordSize} bits in an IPv${ipVersion} tree`, () => {
+      test(`records of ${recordSize} bits in an IPv${ipVersion} tree are read`, () => {
         const file = opened(mmdb({ networks: [["81.2.69.142/31", LONDON]], recordSize, ipVersion }))
         expect(file.locate("81.2.69.142")?.city).toBe("Boxford")
         expect(file.locate("2a02:d601::1")).toBeNull()
@@ -46,7 +50,7 @@ describe("an address is located by the contract's rules", () => {
     }
   }
 
-  test("a country database gives countries alone", () => {
+  test("a country database yields only countries", () => {
     const file = opened(
       mmdb({ databaseType: "GeoLite2-Country", networks: [["1.0.0.0/8", { country: { iso_code: "AU" } }]] })
     )
@@ -56,7 +60,7 @@ describe("an address is located by the contract's rules", () => {
   })
 })
 
-describe("a file that can't be used is refused with what is wrong", () => {
+describe("opening an unusable file", () => {
   const city = cityDatabase()
   const asn = mmdb({
     databaseType: "GeoLite2-ASN",
@@ -67,34 +71,42 @@ describe("a file that can't be used is refused with what is wrong", () => {
   const recordsDamaged = Buffer.from(city)
   recordsDamaged.fill(0x00, city.indexOf("iso_code") - 40, city.indexOf("iso_code") + 40)
   const cases: ReadonlyArray<readonly [why: string, bytes: Buffer, message: string | RegExp]> = [
-    ["empty", Buffer.alloc(0), "is empty"],
-    ["gzip", Buffer.from(Bun.gzipSync(new Uint8Array(city))), "is compressed with gzip; unpack it first"],
-    ["text", Buffer.from("<html>404</html>".repeat(20_000)), "is not a MaxMind DB file, or its end is missing"],
-    ["truncated", city.subarray(0, city.length / 2), "is not a MaxMind DB file, or its end is missing"],
-    ["truncated in its metadata", city.subarray(0, city.length - 20), /^(is damaged|has damaged metadata|has format)/],
-    ["without its beginning", city.subarray(400), /^is damaged/],
+    ["an empty file", Buffer.alloc(0), "is empty"],
+    ["a gzipped file", Buffer.from(Bun.gzipSync(new Uint8Array(city))), "is compressed with gzip; unpack it first"],
+    ["an HTML file", Buffer.from("<html>404</html>".repeat(20_000)), "is not a MaxMind DB file, or its end is missing"],
+    ["a truncated file", city.subarray(0, city.length / 2), "is not a MaxMind DB file, or its end is missing"],
     [
-      "another kind of database",
+      "a file truncated in its metadata",
+      city.subarray(0, city.length - 20),
+      /^(is damaged|has damaged metadata|has format)/
+    ],
+    ["a file without its beginning", city.subarray(400), /^is damaged/],
+    [
+      "a database of another type",
       asn,
       "is of type GeoLite2-ASN and holds no countries; a City or Country database is needed"
     ],
-    ["records that are not maps", mmdb({ networks: [["1.0.0.0/8", "AU"]] }), "is damaged: a record is not a map"],
     [
-      "a later format",
+      "a file with records that are not maps",
+      mmdb({ networks: [["1.0.0.0/8", "AU"]] }),
+      "is damaged: a record is not a map"
+    ],
+    [
+      "a file of a later format version",
       mmdb({ networks: [["1.0.0.0/8", LONDON]], formatVersion: 3 }),
       "has format version 3; version 2 is needed"
     ],
-    ["a damaged tree", treeDamaged, "is damaged: its search tree does not fit its metadata"],
-    ["damaged records", recordsDamaged, /^is damaged/]
+    ["a file with a damaged search tree", treeDamaged, "is damaged: its search tree does not fit its metadata"],
+    ["a file with damaged records", recordsDamaged, /^is damaged/]
   ]
   for (const [why, bytes, message] of cases) {
-    test(why, () => {
-      if (typeof message === "string") expect(refusal(bytes)).toBe(message)
-      else expect(refusal(bytes)).toMatch(message)
+    test(`${why} is rejected with a reason`, () => {
+      if (typeof message === "string") expect(rejection(bytes)).toBe(message)
+      else expect(rejection(bytes)).toMatch(message)
     })
   }
 
-  test("whatever bytes are changed or cut, opening and looking up never throw", () => {
+  test("opening and looking up never throw, for any changed or missing bytes", () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat(city.length - 1), fc.nat(255)), { maxLength: 20 }),

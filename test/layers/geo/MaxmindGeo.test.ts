@@ -29,14 +29,14 @@ interface Running {
   readonly says: (sentence: string) => Effect.Effect<void>
 }
 
-/** Runs `use` beside a service that looks at its file every few milliseconds. */
+/** Runs `use` with a service that polls its file every few milliseconds. */
 const running = (
   use: (running: Running) => Generator<Effect.Effect<unknown>, void, never>,
   path: string | null = file
 ) => {
   const logged: Array<string> = []
   return Effect.gen(function* () {
-    const geo = yield* makeMaxmindGeo({ path, lookEvery: Duration.millis(5), settleFor: Duration.millis(5) })
+    const geo = yield* makeMaxmindGeo({ path, pollInterval: Duration.millis(5), quietPeriod: Duration.millis(5) })
     yield* Effect.gen(() =>
       use({
         geo,
@@ -54,24 +54,24 @@ const running = (
 
 const write = (bytes: Uint8Array, path = file) => Effect.promise(() => writeFile(path, bytes))
 
-test("until the file is read, locations are off; then they are on", async () => {
+test("locations are off until the file is loaded, and on afterwards", async () => {
   await writeFile(file, london)
   await running(function* ({ geo, cityIs, says }) {
     expect(geo.locate("81.2.69.142")).toBeNull()
-    expect(geo.state()).toEqual({ _tag: "Off", why: `${file} is being loaded.` })
+    expect(geo.state()).toEqual({ _tag: "Loading", why: `${file} is being loaded.` })
     yield* cityIs("Boxford")
     expect(geo.state()).toEqual({
       _tag: "On",
       path: file,
       databaseType: "GeoLite2-City",
       builtAt: new Date(1_790_000_000_000),
-      refused: null
+      reloadError: null
     })
     yield* says(`Locations come from ${file} (GeoLite2-City of 2026-09-21T14:13:20.000Z).`)
   })
 })
 
-test("a named file that is missing is told, and used once it is there, even in a folder made later", () =>
+test("a configured file that is missing is logged and used once it exists, even in a folder created later", () =>
   running(
     function* ({ geo, cityIs, says }) {
       const path = join(folder, "later", "City.mmdb")
@@ -84,9 +84,9 @@ test("a named file that is missing is told, and used once it is there, even in a
     join(folder, "later", "City.mmdb")
   ))
 
-test("without a setting and without Umami's file, locations are off in silence", () =>
+test("without a configured file and without Umami's default file, locations are off and nothing is logged", () =>
   running(function* ({ geo, logged }) {
-    yield* eventually("looked", () => geo.state()._tag === "Off" && !JSON.stringify(geo.state()).includes("loaded"))
+    yield* eventually("checked the default path", () => geo.state()._tag === "Off")
     expect(geo.state()).toEqual({
       _tag: "Off",
       why: "GEOLITE_DB_PATH is not set, and ./geo/GeoLite2-City.mmdb does not exist."
@@ -105,7 +105,7 @@ const broken: ReadonlyArray<readonly [why: string, bytes: Buffer, what: string]>
   ]
 ]
 for (const [why, bytes, what] of broken) {
-  test(`a file that is ${why} at the start is refused, and replaced by a good one`, async () => {
+  test(`a file that is ${why} at start is rejected, and a valid one that replaces it is used`, async () => {
     await writeFile(file, bytes)
     await running(function* ({ geo, cityIs, says }) {
       yield* says(`GEOLITE_DB_PATH: ${file} ${what}. Locations are off.`)
@@ -116,17 +116,17 @@ for (const [why, bytes, what] of broken) {
     })
   })
 
-  test(`a file that becomes ${why} is refused, the previous one stays in use, and a good one takes over`, async () => {
+  test(`a file that becomes ${why} is rejected, the previous database stays in use, and a valid file takes over`, async () => {
     await writeFile(file, london)
     await running(function* ({ geo, cityIs, says }) {
       yield* cityIs("Boxford")
       yield* write(bytes)
       yield* says(`GEOLITE_DB_PATH: ${file} ${what}. The database of 2026-09-21T14:13:20.000Z stays in use.`)
       expect(geo.locate("81.2.69.142")?.city).toBe("Boxford")
-      expect(geo.state()).toMatchObject({ _tag: "On", refused: `GEOLITE_DB_PATH: ${file} ${what}.` })
+      expect(geo.state()).toMatchObject({ _tag: "On", reloadError: `GEOLITE_DB_PATH: ${file} ${what}.` })
       yield* write(paris)
       yield* cityIs("Paris")
-      expect(geo.state()).toMatchObject({ _tag: "On", builtAt: new Date(1_800_000_000_000), refused: null })
+      expect(geo.state()).toMatchObject({ _tag: "On", builtAt: new Date(1_800_000_000_000), reloadError: null })
     })
   })
 }
@@ -135,7 +135,7 @@ const replacements: ReadonlyArray<readonly [how: string, replace: () => Promise<
   ["written in place", () => writeFile(file, paris)],
   ["renamed over", () => writeFile(`${file}.new`, paris).then(() => rename(`${file}.new`, file))],
   [
-    "linked to from elsewhere",
+    "swapped in by a symlink",
     async () => {
       await writeFile(join(folder, "2026-10.mmdb"), paris)
       await symlink(join(folder, "2026-10.mmdb"), `${file}.link`)
@@ -144,7 +144,7 @@ const replacements: ReadonlyArray<readonly [how: string, replace: () => Promise<
   ]
 ]
 for (const [how, replace] of replacements) {
-  test(`a new file that is ${how} takes over while running, remembered addresses included`, async () => {
+  test(`a new file that is ${how} takes over while running, also for cached addresses`, async () => {
     await writeFile(file, london)
     await running(function* ({ cityIs }) {
       yield* cityIs("Boxford")
@@ -154,7 +154,7 @@ for (const [how, replace] of replacements) {
   })
 }
 
-test("a file that is taken away leaves the database in use and is told once", async () => {
+test("a deleted file leaves the database in use and is logged once", async () => {
   await writeFile(file, london)
   await running(function* ({ geo, logged, cityIs, says }) {
     yield* cityIs("Boxford")
@@ -165,7 +165,7 @@ test("a file that is taken away leaves the database in use and is told once", as
   })
 })
 
-test("a folder in the file's place is refused", () =>
+test("a folder at the file's path is rejected", () =>
   running(function* ({ says }) {
     yield* says(`GEOLITE_DB_PATH: ${folder} can't be read (EISDIR). Locations are off.`)
   }, folder))

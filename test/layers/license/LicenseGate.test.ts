@@ -44,7 +44,7 @@ const stateWith = (environment: Record<string, string>) =>
     Effect.map(FeatureGate, (gate) => ({ on: gate.isOn(), state: gate.state() }))
   )
 
-test("an open gate is on and asks for no license", async () => {
+test("an open gate is on without a license", async () => {
   expect(
     await withGate(
       {},
@@ -60,7 +60,7 @@ test("a valid license opens the gate until it expires", async () => {
   })
 })
 
-test("a public key is taken as PEM, as PEM on one line, and as JWK", async () => {
+test("a public key is accepted as PEM, as PEM on one line and as JWK", async () => {
   const token = await valid()
   const jwk = JSON.stringify(await exportJWK(ours.publicKey))
   for (const key of [pem, pem.replaceAll("\n", "\\n"), jwk]) {
@@ -68,13 +68,13 @@ test("a public key is taken as PEM, as PEM on one line, and as JWK", async () =>
   }
 })
 
-describe("without a valid license the gate is off and says why", () => {
+describe("without a valid license", () => {
   const cases: ReadonlyArray<readonly [string, () => Promise<Record<string, string>>, string]> = [
     ["no token", async () => ({}), "no license token is set"],
-    ["no JWT", async () => ({ LICENSE_TOKEN: "hello" }), "is not a JWT"],
-    ["a huge one", async () => ({ LICENSE_TOKEN: "x".repeat(100_000) }), "is not a JWT"],
+    ["a token that is not a JWT", async () => ({ LICENSE_TOKEN: "hello" }), "is not a JWT"],
+    ["a token of 100,000 characters", async () => ({ LICENSE_TOKEN: "x".repeat(100_000) }), "is not a JWT"],
     [
-      "another's signature",
+      "a token signed with another key",
       async () => ({
         LICENSE_TOKEN: await sign(
           { features: ["product-analytics"], exp: NOW / 1000 + HOUR },
@@ -84,7 +84,7 @@ describe("without a valid license the gate is off and says why", () => {
       "not signed with the key"
     ],
     [
-      "changed claims",
+      "a token with changed claims",
       async () => {
         const [header, , signature] = (await valid()).split(".")
         const claims = Buffer.from(JSON.stringify({ features: ["product-analytics"], exp: 9e9 })).toString("base64url")
@@ -93,7 +93,7 @@ describe("without a valid license the gate is off and says why", () => {
       "not signed with the key"
     ],
     [
-      "an HMAC with the public key as its secret",
+      "a token with an HMAC that uses the public key as its secret",
       async () => ({
         LICENSE_TOKEN: await new SignJWT({ features: ["product-analytics"], exp: NOW / 1000 + HOUR })
           .setProtectedHeader({ alg: "HS256" })
@@ -102,36 +102,40 @@ describe("without a valid license the gate is off and says why", () => {
       "not signed with EdDSA"
     ],
     [
-      "alg none",
+      "a token with `alg: none`",
       async () => ({
         LICENSE_TOKEN: `${Buffer.from('{"alg":"none"}').toString("base64url")}.${Buffer.from('{"features":["product-analytics"],"exp":9e9}').toString("base64url")}.`
       }),
       "not signed with EdDSA"
     ],
     [
-      "another feature",
+      "a license for another feature",
       async () => ({ LICENSE_TOKEN: await valid({ features: ["dashboards"] }) }),
       "does not include the feature"
     ],
     [
-      "features as one text",
+      "a license whose features are a string",
       async () => ({ LICENSE_TOKEN: await valid({ features: "product-analytics" }) }),
       "lacks its claims"
     ],
-    ["no expiry", async () => ({ LICENSE_TOKEN: await sign({ features: ["product-analytics"] }) }), "lacks its claims"],
     [
-      "expired",
+      "a license without an expiry",
+      async () => ({ LICENSE_TOKEN: await sign({ features: ["product-analytics"] }) }),
+      "lacks its claims"
+    ],
+    [
+      "an expired license",
       async () => ({ LICENSE_TOKEN: await valid({ exp: NOW / 1000 - 1 }) }),
       "expired at 2026-12-31T23:59:59.000Z"
     ],
     [
-      "not yet valid",
+      "a license that is not valid yet",
       async () => ({ LICENSE_TOKEN: await valid({ nbf: NOW / 1000 + 60 }) }),
       "valid from 2027-01-01T00:01:00.000Z"
     ]
   ]
   test.each(cases.map(([name, environment, why]) => ({ name, environment, why })))(
-    "$name",
+    "with $name the gate is off and says why",
     async ({ environment, why }) => {
       const { on, state } = await stateWith(await environment())
       expect(on).toBe(false)
@@ -140,7 +144,7 @@ describe("without a valid license the gate is off and says why", () => {
   )
 })
 
-test("a license expires to the second, without anyone touching it", async () => {
+test("a license expires at its exact time, without any event", async () => {
   await withGate(
     licensed({ LICENSE_TOKEN: await valid() }),
     Effect.gen(function* () {
@@ -153,7 +157,7 @@ test("a license expires to the second, without anyone touching it", async () => 
   )
 })
 
-test("a license that begins later begins then", async () => {
+test("a license that is not valid yet opens the gate at its start time", async () => {
   await withGate(
     licensed({ LICENSE_TOKEN: await valid({ nbf: NOW / 1000 + 60 }) }),
     Effect.gen(function* () {
@@ -165,13 +169,13 @@ test("a license that begins later begins then", async () => {
   )
 })
 
-test("a license that is set, renewed and taken away takes effect without a restart", async () => {
+test("setting, renewing and unsetting a license takes effect without a restart", async () => {
   await withGate(
     licensed({}),
     Effect.gen(function* () {
       const gate = yield* FeatureGate
       const settings = yield* Settings
-      // Checking a signature takes a turn outside of the test's clock.
+      // Verifying a signature takes a turn of the event loop, which the test clock does not control.
       const becomes = (on: boolean) =>
         Effect.andThen(
           TestClock.adjust("1 second"),
@@ -190,10 +194,10 @@ test("a license that is set, renewed and taken away takes effect without a resta
   )
 })
 
-describe("a gate that can't work refuses to start", () => {
+describe("an unusable public key", () => {
   test.each([
     ["no key", async () => ({ LICENSE_PUBLIC_KEY: "" }), "needs LICENSE_PUBLIC_KEY"],
-    ["no key at all", async () => ({ LICENSE_PUBLIC_KEY: "hello" }), "can't be read as a key"],
+    ["a string that is not a key", async () => ({ LICENSE_PUBLIC_KEY: "hello" }), "can't be read as a key"],
     [
       "a private PEM",
       async () => ({ LICENSE_PUBLIC_KEY: await exportPKCS8(ours.privateKey) }),
@@ -220,11 +224,11 @@ describe("a gate that can't work refuses to start", () => {
       }),
       "can't be read as a key"
     ]
-  ] as const)("%s", async (_, environment, message) => {
+  ] as const)("with %s as the public key, Footfall refuses to start", async (_, environment, message) => {
     const given = await environment()
     const error = await withGate(licensed(given), FeatureGate).then(
       () => null,
-      (refused: Error) => refused
+      (error: Error) => error
     )
     expect(error?.message).toContain(message)
     if (given.LICENSE_PUBLIC_KEY.length > 10) expect(error?.message).not.toContain(given.LICENSE_PUBLIC_KEY)

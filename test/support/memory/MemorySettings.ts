@@ -22,7 +22,7 @@ export const layer = (environment: Environment = {}): Layer.Layer<Settings, Star
     Effect.gen(function* () {
       const table = new Map<string, string>()
       const resolved = resolveAll(environment, table)
-      const problems = [...resolved.values()].flatMap(({ problem }) => problem ?? [])
+      const problems = [...resolved.values()].flatMap(({ problem }) => problem?.message ?? [])
       if (problems.length > 0) return yield* new StartError({ message: problems.join("\n") })
       const running = new RunningValues(resolved)
 
