@@ -28,9 +28,14 @@ const nowhere = Layer.succeed(Storage, {
   })
 })
 
-const collecting = Layer.mergeAll(Policy.layer, MaxmindGeo.layer, licenseGate, RejectionRing, TokenBuckets, nowhere).pipe(
-  Layer.provideMerge(control)
-)
+const collecting = Layer.mergeAll(
+  Policy.layer,
+  MaxmindGeo.layer,
+  licenseGate,
+  RejectionRing,
+  TokenBuckets,
+  nowhere
+).pipe(Layer.provideMerge(control))
 
 /** The collector of src/collector.ts in everything but its storage: what is left is the cost of the pipeline. */
 runProcess(logOptions, (stop) =>

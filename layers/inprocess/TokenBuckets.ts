@@ -1,4 +1,5 @@
 import { Effect, Layer } from "effect"
+import { defaultBurst } from "../../src/domain/Site.ts"
 import { RateLimiter } from "../../src/ports/RateLimiter.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import { RATE_LIMIT_BURST, RATE_LIMIT_EVENTS_PER_SECOND } from "../../src/settings/settings.ts"
@@ -16,9 +17,6 @@ interface Bucket {
   rate: number
   burst: number
 }
-
-/** The burst that goes with a rate when none is set: twice the rate, in whole events, at least 1. */
-export const defaultBurst = (eventsPerSecond: number): number => Math.max(1, Math.ceil(2 * eventsPerSecond))
 
 /**
  * Token buckets by site. In any span of t seconds a site passes at most `burst + rate * t` events; a clock that is set back adds

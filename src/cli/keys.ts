@@ -1,6 +1,6 @@
 import { Console, Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { keyJson } from "../http/api/keyJson.ts"
+import { keyJson } from "../http/shared/json/key.ts"
 import { AdminKeys } from "../ports/AdminKeys.ts"
 import { json, printJson, table } from "./output.ts"
 

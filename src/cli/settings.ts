@@ -1,6 +1,6 @@
 import { Console, Effect } from "effect"
 import { Argument, Command } from "effect/cli"
-import { settingJson } from "../http/api/settingJson.ts"
+import { settingJson } from "../http/shared/json/setting.ts"
 import { type SettingState, Settings } from "../ports/Settings.ts"
 import { unknownSetting } from "../settings/resolve.ts"
 import { findSetting } from "../settings/settings.ts"

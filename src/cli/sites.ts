@@ -2,7 +2,8 @@ import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Site } from "../domain/Site.ts"
 import type { SiteValues } from "../domain/siteValues.ts"
-import { publicUrl, siteJson } from "../http/api/siteJson.ts"
+import { siteJson } from "../http/shared/json/site.ts"
+import { publicUrl } from "../http/shared/publicUrl.ts"
 import { Settings } from "../ports/Settings.ts"
 import { Sites, type SiteUpdate } from "../ports/Sites.ts"
 import { TRACKER_SCRIPT_URL } from "../settings/settings.ts"
@@ -77,7 +78,7 @@ const rateText = ({ rateLimit }: Site) =>
 
 const show = Effect.fnUntraced(function* (site: Site, asJson: boolean, heading?: string) {
   const settings = yield* Settings
-  const shown = siteJson(site, { scriptUrl: settings.get(TRACKER_SCRIPT_URL), hostUrl: publicUrl(settings, undefined) })
+  const shown = siteJson(site, { scriptUrl: settings.get(TRACKER_SCRIPT_URL), hostUrl: publicUrl(settings, null) })
   if (asJson) return yield* printJson(shown)
   if (heading !== undefined) yield* Console.log(`${heading}\n`)
   yield* Console.log(
@@ -145,7 +146,7 @@ const list = Command.make(
     const settings = yield* Settings
     const all = yield* (yield* Sites).list({ archived })
     if (asJson) {
-      const snippet = { scriptUrl: settings.get(TRACKER_SCRIPT_URL), hostUrl: publicUrl(settings, undefined) }
+      const snippet = { scriptUrl: settings.get(TRACKER_SCRIPT_URL), hostUrl: publicUrl(settings, null) }
       return yield* printJson(all.map((site) => siteJson(site, snippet)))
     }
     if (all.length === 0)

@@ -1,20 +1,23 @@
 import { Schema } from "effect"
 import { SiteId } from "./ids.ts"
 
-/** A refill rate in events a second and the bucket's size in events. */
+/** A token bucket: refill rate in events per second, size in events. */
 export const RateLimit = Schema.Struct({
   eventsPerSecond: Schema.Finite.check(Schema.isGreaterThan(0)),
   burst: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 })
 export type RateLimit = typeof RateLimit.Type
 
+/** The burst for a rate when none is given: twice the rate, rounded up, at least 1. */
+export const defaultBurst = (eventsPerSecond: number): number => Math.max(1, Math.ceil(2 * eventsPerSecond))
+
 export const WeekStart = Schema.Literals(["monday", "sunday"])
 export type WeekStart = typeof WeekStart.Type
 
 /**
- * A registered site or app. `archived` means soft-deleted: it is kept with its events and takes no new ones.
- * `domains` are host names (`example.com`, `*.example.com`, `localhost:8080`); none means every origin is allowed.
- * `timezone` (IANA), `weekStart` and `currency` (ISO 4217) are the report's defaults.
+ * A registered site or app. An `archived` site is soft-deleted: it keeps its events and accepts no new ones.
+ * `domains` are host names (`example.com`, `*.example.com`, `localhost:8080`); an empty list allows every origin.
+ * `timezone` (IANA), `weekStart` and `currency` (ISO 4217) are the defaults of reports.
  */
 export class Site extends Schema.Class<Site>("Site")({
   id: SiteId,
@@ -28,3 +31,12 @@ export class Site extends Schema.Class<Site>("Site")({
   createdAt: Schema.Date,
   updatedAt: Schema.Date
 }) {}
+
+/** What a new site has unless given. */
+export const SITE_DEFAULTS = {
+  domains: [],
+  rateLimit: null,
+  timezone: "UTC",
+  weekStart: "monday",
+  currency: "USD"
+} as const satisfies Partial<Site>

@@ -1,41 +1,35 @@
 import { Result, Schema } from "effect"
 import { parseAllowedDomain } from "./allowedDomain.ts"
 import { SiteId } from "./ids.ts"
-import { RateLimit, WeekStart } from "./Site.ts"
+import { RateLimit, type Site, WeekStart } from "./Site.ts"
 
-/** One value that can't be accepted: `field` is a key of the input (`domains/2` for an item), `message` a whole sentence. */
+/** Why a value was rejected. `field` is a key of the input (`domains/2` for an item), `message` a whole sentence. */
 export const FieldIssue = Schema.Struct({ field: Schema.String, message: Schema.String })
 export type FieldIssue = typeof FieldIssue.Type
 
-/** Longest site name in characters: the column's size. */
+/** In characters: the column's size. */
 export const MAX_NAME_LENGTH = 100
-/** Most domains of one site: more is a list that belongs into a wildcard. */
+/** A site with more domains should use a wildcard. */
 export const MAX_DOMAINS = 200
 
-/** Values for a site as someone gave them; an absent key is not judged. */
-export interface SiteValues {
-  readonly id?: string
-  readonly name?: string
-  readonly domains?: ReadonlyArray<string>
-  readonly rateLimit?: { readonly eventsPerSecond: number; readonly burst: number } | null
-  readonly timezone?: string
-  readonly weekStart?: string
-  readonly currency?: string
-}
+/** Values of a site, valid and normalized. Absent keys were not given. */
+export type AcceptedSiteValues = Partial<
+  Pick<Site, "id" | "name" | "domains" | "rateLimit" | "timezone" | "weekStart" | "currency">
+>
 
-/** The same values, every one acceptable and in its normal form. */
-export interface AcceptedSiteValues {
-  readonly id?: SiteId
-  readonly name?: string
-  readonly domains?: ReadonlyArray<string>
-  readonly rateLimit?: RateLimit | null
-  readonly timezone?: string
-  readonly weekStart?: WeekStart
-  readonly currency?: string
-}
+/** Any string in place of a branded or literal one. */
+type Unchecked<Value> = Value extends string ? string : Value
+
+/** Values of a site as somebody entered them. */
+export type SiteValues = { readonly [Field in keyof AcceptedSiteValues]: Unchecked<AcceptedSiteValues[Field]> }
+
+/** The value in its normal form, or whole sentences that say why it was rejected. */
+type Parsed<Value> = Result.Result<Value, ReadonlyArray<FieldIssue>>
+
+const reject = (field: string, message: string) => Result.fail([{ field, message }])
 
 const isTimezone = (zone: string): boolean => {
-  // Offsets such as `+02:00` pass Intl but have no place in the IANA database that Postgres reads.
+  // Intl accepts offsets such as `+02:00`, but Postgres reads names of the IANA database.
   if (!/^[A-Za-z]/.test(zone)) return false
   try {
     new Intl.DateTimeFormat("en", { timeZone: zone })
@@ -45,61 +39,96 @@ const isTimezone = (zone: string): boolean => {
   }
 }
 
-/** The normal forms of all given values, or every reason against them at once. */
+/** A site's id, written in upper or lower case; null if it is not a UUID. */
+export const parseSiteId = (given: string): SiteId | null =>
+  Result.getOrElse(Schema.decodeUnknownResult(SiteId)(given.toLowerCase()), () => null)
+
+const parseId = (given: string): Parsed<SiteId> => {
+  const id = parseSiteId(given.trim())
+  return id === null
+    ? reject("id", "The id must be a UUID such as `3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f`.")
+    : Result.succeed(id)
+}
+
+const parseName = (given: string): Parsed<string> => {
+  const name = given.trim()
+  if (name === "") return reject("name", "The name must not be blank.")
+  if (name.length > MAX_NAME_LENGTH) return reject("name", `The name must have at most ${MAX_NAME_LENGTH} characters.`)
+  if (/\p{Cc}/u.test(name)) return reject("name", "The name must not contain control characters.")
+  return Result.succeed(name)
+}
+
+const parseDomains = (given: ReadonlyArray<string>): Parsed<ReadonlyArray<string>> => {
+  const issues: Array<FieldIssue> = []
+  const domains = new Set<string>()
+  given.forEach((value, index) => {
+    const domain = parseAllowedDomain(value)
+    if (Result.isSuccess(domain)) domains.add(domain.success)
+    else issues.push({ field: `domains/${index}`, message: domain.failure })
+  })
+  if (domains.size > MAX_DOMAINS) {
+    issues.push({ field: "domains", message: `A site may have at most ${MAX_DOMAINS} domains.` })
+  }
+  return issues.length === 0 ? Result.succeed([...domains]) : Result.fail(issues)
+}
+
+const parseRateLimit = (given: RateLimit | null): Parsed<RateLimit | null> =>
+  Result.mapError(Schema.decodeUnknownResult(Schema.NullOr(RateLimit))(given), () => [
+    {
+      field: "rateLimit",
+      message: "The rate limit must be a number of events per second above 0 with a whole burst of at least 1."
+    }
+  ])
+
+const parseTimezone = (given: string): Parsed<string> => {
+  const timezone = given.trim()
+  return isTimezone(timezone)
+    ? Result.succeed(timezone)
+    : reject(
+        "timezone",
+        `${JSON.stringify(timezone.slice(0, 100))} is not an IANA time zone such as \`Europe/Berlin\` or \`UTC\`.`
+      )
+}
+
+const parseWeekStart = (given: string): Parsed<WeekStart> =>
+  Result.mapError(Schema.decodeUnknownResult(WeekStart)(given.trim().toLowerCase()), () => [
+    { field: "weekStart", message: "The week starts on `monday` or `sunday`." }
+  ])
+
+const parseCurrency = (given: string): Parsed<string> => {
+  const currency = given.trim().toUpperCase()
+  return /^[A-Z]{3}$/.test(currency)
+    ? Result.succeed(currency)
+    : reject("currency", "The currency must be an ISO 4217 code of three letters such as `EUR`.")
+}
+
+/** The given values in their normal form, or every issue with them. */
 export const acceptSiteValues = (given: SiteValues): Result.Result<AcceptedSiteValues, ReadonlyArray<FieldIssue>> => {
   const issues: Array<FieldIssue> = []
-  const accepted: { -readonly [K in keyof AcceptedSiteValues]: AcceptedSiteValues[K] } = {}
-  const refuse = (field: string, message: string) => issues.push({ field, message })
-
-  if (given.id !== undefined) {
-    const id = Schema.decodeUnknownResult(SiteId)(given.id.trim().toLowerCase())
-    if (Result.isSuccess(id)) accepted.id = id.success
-    else refuse("id", "The id must be a UUID such as `3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f`.")
+  const accept = <Given, Value>(
+    value: Given | undefined,
+    parse: (value: Given) => Parsed<Value>
+  ): Value | undefined => {
+    if (value === undefined) return undefined
+    const parsed = parse(value)
+    if (Result.isSuccess(parsed)) return parsed.success
+    issues.push(...parsed.failure)
+    return undefined
   }
-  if (given.name !== undefined) {
-    const name = given.name.trim()
-    if (name === "") refuse("name", "The name must not be blank.")
-    else if (name.length > MAX_NAME_LENGTH) refuse("name", `The name must have at most ${MAX_NAME_LENGTH} characters.`)
-    else if (/\p{Cc}/u.test(name)) refuse("name", "The name must not hold control characters.")
-    else accepted.name = name
+  const values = {
+    id: accept(given.id, parseId),
+    name: accept(given.name, parseName),
+    domains: accept(given.domains, parseDomains),
+    rateLimit: accept(given.rateLimit, parseRateLimit),
+    timezone: accept(given.timezone, parseTimezone),
+    weekStart: accept(given.weekStart, parseWeekStart),
+    currency: accept(given.currency, parseCurrency)
   }
-  if (given.domains !== undefined) {
-    const domains = new Set<string>()
-    given.domains.forEach((text, index) => {
-      const domain = parseAllowedDomain(text)
-      if (Result.isSuccess(domain)) domains.add(domain.success)
-      else refuse(`domains/${index}`, domain.failure)
-    })
-    if (domains.size > MAX_DOMAINS) refuse("domains", `A site may name at most ${MAX_DOMAINS} domains.`)
-    accepted.domains = [...domains]
-  }
-  if (given.rateLimit !== undefined) {
-    const rateLimit = Schema.decodeUnknownResult(Schema.NullOr(RateLimit))(given.rateLimit)
-    if (Result.isSuccess(rateLimit)) accepted.rateLimit = rateLimit.success
-    else
-      refuse(
-        "rateLimit",
-        "The rate limit must be a number of events per second above 0 with a whole burst of at least 1."
-      )
-  }
-  if (given.timezone !== undefined) {
-    const timezone = given.timezone.trim()
-    if (isTimezone(timezone)) accepted.timezone = timezone
-    else
-      refuse(
-        "timezone",
-        `${JSON.stringify(timezone.slice(0, 100))} is no IANA time zone such as \`Europe/Berlin\` or \`UTC\`.`
-      )
-  }
-  if (given.weekStart !== undefined) {
-    const weekStart = Schema.decodeUnknownResult(WeekStart)(given.weekStart.trim().toLowerCase())
-    if (Result.isSuccess(weekStart)) accepted.weekStart = weekStart.success
-    else refuse("weekStart", "The week starts on `monday` or `sunday`.")
-  }
-  if (given.currency !== undefined) {
-    const currency = given.currency.trim().toUpperCase()
-    if (/^[A-Z]{3}$/.test(currency)) accepted.currency = currency
-    else refuse("currency", "The currency must be an ISO 4217 code of three letters such as `EUR`.")
-  }
-  return issues.length === 0 ? Result.succeed(accepted) : Result.fail(issues)
+  if (issues.length > 0) return Result.fail(issues)
+  return Result.succeed(withoutUndefined(values))
 }
+
+type Defined<A> = { readonly [Key in keyof A]?: Exclude<A[Key], undefined> }
+
+const withoutUndefined = <A extends object>(values: A): Defined<A> =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<A>

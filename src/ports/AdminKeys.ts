@@ -1,15 +1,12 @@
 import { Context, type Effect, Schema } from "effect"
+import { Role } from "../domain/Principal.ts"
 
-/** `admin` may do everything; `viewer` may read status and rejections, not sites or settings. */
-export const KeyRole = Schema.Literals(["admin", "viewer"])
-export type KeyRole = typeof KeyRole.Type
-
-/** An API key as listed: the key itself is shown once, when it is made, and kept as a SHA-256 hash. */
+/** An API key as listed. The key itself is shown once, when it is created, and stored as a SHA-256 hash. */
 export class AdminKey extends Schema.Class<AdminKey>("AdminKey")({
   id: Schema.String,
   name: Schema.String,
-  role: KeyRole,
-  /** The first characters of the key, to tell keys apart. */
+  role: Role,
+  /** The first characters of the key, which identify it in a list. */
   prefix: Schema.String,
   createdAt: Schema.Date
 }) {}
@@ -22,14 +19,17 @@ export class AdminKeysError extends Schema.TaggedError<AdminKeysError>()("AdminK
 export class AdminKeys extends Context.Service<
   AdminKeys,
   {
-    /** The key's record, or null when it is unknown or revoked. */
+    /** The key's record, or null for an unknown or revoked key. */
     readonly verify: (key: string) => Effect.Effect<AdminKey | null, AdminKeysError>
-    /** The plain key is in the answer and nowhere else. */
+    /** The result is the only place where the plain key appears. */
     readonly create: (
       name: string,
-      role: KeyRole
+      role: Role
     ) => Effect.Effect<{ readonly key: string; readonly record: AdminKey }, AdminKeysError>
-    /** Makes the first admin key when there is none at all, safely against other processes; null when there was one. */
+    /**
+     * Creates the instance's first admin key, or returns null if there ever was a key. Processes that start at the same time create
+     * one key between them.
+     */
     readonly createFirst: Effect.Effect<string | null, AdminKeysError>
     readonly list: Effect.Effect<ReadonlyArray<AdminKey>, AdminKeysError>
     readonly revoke: (id: string) => Effect.Effect<void, AdminKeysError>

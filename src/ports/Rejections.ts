@@ -1,7 +1,7 @@
 import { Context } from "effect"
 import type { RejectionReason } from "../domain/Rejection.ts"
 
-/** One refused payload as kept for the live view: never an IP address. `at` in ms since the epoch. */
+/** A rejected payload as kept for the live view, without its IP address. `at` in ms since the epoch. */
 export interface RecentRejection {
   readonly at: number
   readonly reason: RejectionReason
@@ -12,11 +12,11 @@ export interface RecentRejection {
   readonly userAgent: string | null
 }
 
-/** The last few hundred rejections of each site, in this process's memory, bounded in sites and in entries. */
+/** The last few hundred rejections of each site, in this process's memory, with bounded sites and entries. */
 export class Rejections extends Context.Service<
   Rejections,
   {
-    /** `siteId` null: the payload named no site we could read. */
+    /** `siteId` null: the payload named no registered site. */
     readonly add: (siteId: string | null, rejection: RecentRejection) => void
     /** Newest first. */
     readonly recent: (siteId: string | null, limit: number) => ReadonlyArray<RecentRejection>

@@ -3,20 +3,20 @@ import type { SiteId } from "../domain/ids.ts"
 import type { RateLimit, Site } from "../domain/Site.ts"
 import { FieldIssue, type SiteValues } from "../domain/siteValues.ts"
 
-/** What an admin gives to create a site; values are judged by the service. Without an `id`, a random UUIDv4 is made. */
+/** A new site; the service validates the values. Without an `id`, it gets a random UUIDv4. */
 export interface SiteCreate extends SiteValues {
   readonly name: string
 }
 
-/** What an admin may change; an absent key is left alone, `rateLimit: null` takes the site's own limit away. */
+/** A change of a site: absent keys keep their values, `rateLimit: null` removes the site's own limit. */
 export interface SiteUpdate extends Omit<SiteValues, "id"> {
   readonly archived?: boolean
 }
 
 /**
- * - `NotFound`: no site of this id.
- * - `Conflict`: a site of this id exists (soft-deleted ones count).
- * - `Invalid`: values are not acceptable; `issues` has each with its field, `message` says all of it.
+ * - `NotFound`: no site has this id.
+ * - `Conflict`: a site with this id exists, perhaps archived.
+ * - `Invalid`: values were rejected; `issues` lists each with its field, `message` has all of them.
  * - `Unavailable`: the app database can't be reached.
  */
 export class SitesError extends Schema.TaggedError<SitesError>()("SitesError", {
@@ -25,33 +25,33 @@ export class SitesError extends Schema.TaggedError<SitesError>()("SitesError", {
   issues: Schema.optionalKey(Schema.Array(FieldIssue))
 }) {}
 
-/** What the hot path needs to know of a live site; made once per change, not per event. */
+/** What the hot path needs of a live site, computed once per change. */
 export interface LiveSite {
   readonly id: SiteId
   readonly rateLimit: RateLimit | null
-  /** Whether a request with this `Origin` may read the answer. */
+  /** Whether a request with this `Origin` may read the response. */
   readonly allowsOrigin: (origin: string) => boolean
-  /** True when the site names no domain: every origin is allowed. */
+  /** True when the site has no domains, so that every origin is allowed. */
   readonly allowsEveryOrigin: boolean
 }
 
 /**
- * The registered sites, always in the app database. Reads of the hot path come from a copy in memory that follows changes
- * made by any process within 5 s; while the database is away, the last copy is used.
+ * The registered sites, stored in the app database. The hot path reads an in-memory copy that follows changes made by any process
+ * within 5 s; while the database is unreachable, the last copy is used.
  */
 export class Sites extends Context.Service<
   Sites,
   {
-    /** A live (not archived) site by its id in lower case; never a query. */
+    /** A live (not archived) site by its id in lower case, from memory. */
     readonly find: (id: string) => LiveSite | undefined
-    /** Whether any live site lets this origin read answers; decides preflights, which do not name a site. */
+    /** Whether any live site allows this origin; decides preflight requests, which do not name a site. */
     readonly allowsOrigin: (origin: string) => boolean
-    /** All sites ordered by name, archived ones only when asked for. */
+    /** The sites ordered by name, with the archived ones on request. */
     readonly list: (options: { readonly archived: boolean }) => Effect.Effect<ReadonlyArray<Site>, SitesError>
     readonly get: (id: SiteId) => Effect.Effect<Site, SitesError>
     readonly create: (site: SiteCreate) => Effect.Effect<Site, SitesError>
     readonly update: (id: SiteId, change: SiteUpdate) => Effect.Effect<Site, SitesError>
-    /** Soft delete; the archived site is the answer. */
+    /** Soft-deletes a site and returns it. */
     readonly archive: (id: SiteId) => Effect.Effect<Site, SitesError>
   }
 >()("footfall/ports/Sites") {}

@@ -1,6 +1,7 @@
 import { Clock, Effect, Layer } from "effect"
 import type { SqlError } from "effect/sql"
-import { AdminKey, AdminKeys, AdminKeysError, type KeyRole } from "../../../src/ports/AdminKeys.ts"
+import type { Role } from "../../../src/domain/Principal.ts"
+import { AdminKey, AdminKeys, AdminKeysError } from "../../../src/ports/AdminKeys.ts"
 import { AppDatabase } from "../client/Database.ts"
 import { askDatabase } from "../client/runStatement.ts"
 import { Changes } from "./Changes.ts"
@@ -18,7 +19,7 @@ const FIRST_KEY_LOCK = 4_067_180_228
 interface Row {
   readonly id: string
   readonly name: string
-  readonly role: KeyRole
+  readonly role: Role
   readonly prefix: string
   readonly created_ms: number
 }
@@ -48,7 +49,7 @@ export const layer: Layer.Layer<AdminKeys, never, AppDatabase | Changes> = Layer
     const ask = (statement: string, values: ReadonlyArray<unknown>) =>
       askDatabase(sql.unsafe<Row>(statement, values), unavailable).pipe(Effect.map((rows) => rows.map(keyOf)))
 
-    const insert = (name: string, role: KeyRole) => {
+    const insert = (name: string, role: Role) => {
       const key = newKey()
       const hash = Buffer.from(hashKey(key), "hex")
       return Effect.map(

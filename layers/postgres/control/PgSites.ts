@@ -1,7 +1,7 @@
 import { PgTypes } from "@effect/sql-pg"
 import { Effect, Layer, Result, Semaphore } from "effect"
 import { SiteId } from "../../../src/domain/ids.ts"
-import { Site, type WeekStart } from "../../../src/domain/Site.ts"
+import { SITE_DEFAULTS, Site, type WeekStart } from "../../../src/domain/Site.ts"
 import { StartError } from "../../../src/domain/StartError.ts"
 import { Sites, SitesError } from "../../../src/ports/Sites.ts"
 import { AppDatabase } from "../client/Database.ts"
@@ -108,15 +108,15 @@ export const layer: Layer.Layer<Sites, StartError, AppDatabase | Changes> = Laye
       list: ({ archived }) => ask(LIST, [archived]),
       get,
       create: Effect.fn("Sites.create")(function* (given) {
-        const values = yield* accept(given)
+        const values = { ...SITE_DEFAULTS, ...(yield* accept(given)) }
         const id = values.id ?? SiteId.make(crypto.randomUUID())
         const [site] = yield* ask(CREATE, [
           id,
           values.name,
-          textArray(values.domains ?? []),
-          values.timezone ?? "UTC",
-          values.weekStart ?? "monday",
-          values.currency ?? "USD",
+          textArray(values.domains),
+          values.timezone,
+          values.weekStart,
+          values.currency,
           values.rateLimit?.eventsPerSecond ?? null,
           values.rateLimit?.burst ?? null
         ])

@@ -1,48 +1,36 @@
-import { Effect, Layer, Redacted } from "effect"
-import type { HttpServerResponse } from "effect/http"
-import type { unhandled } from "effect/Types"
-import { AdminKeys } from "../../ports/AdminKeys.ts"
-import { AdminAccess, ViewerAccess } from "./Api.ts"
-import { Forbidden, ServiceUnavailable, Unauthorized } from "./Problem.ts"
+import { Context } from "effect"
+import { HttpApiMiddleware, HttpApiSecurity, OpenApi } from "effect/http-api"
+import { type Action, type Resource, Role, rolesAllowed } from "../../domain/Principal.ts"
+import { Forbidden, PaymentRequired, ServiceUnavailable, Unauthorized } from "./problems.ts"
 
-type Handled = Effect.Effect<HttpServerResponse.HttpServerResponse, unhandled>
+/** Identifies the caller by its API key and checks that it may do what the endpoint {@link requires}. */
+export class Access extends HttpApiMiddleware.Service<Access>()("footfall/http/api/Access", {
+  error: [Unauthorized, PaymentRequired, Forbidden, ServiceUnavailable],
+  security: { key: HttpApiSecurity.bearer }
+}) {}
 
-/** The record of the key that the request carries. */
-const identify = (keys: AdminKeys["Service"], credential: Redacted.Redacted<string>) =>
-  Effect.gen(function* () {
-    const key = Redacted.value(credential)
-    if (key === "") {
-      return yield* new Unauthorized({
-        detail: "Send an API key as `Authorization: Bearer ff_…`; `bun run footfall keys create` makes one."
+export interface Permission {
+  readonly action: Action
+  readonly resource: Resource
+}
+
+/** The annotation of an endpoint. Without it, the endpoint rejects every caller. */
+export const RequiredPermission = Context.Reference<Permission | null>("footfall/http/api/RequiredPermission", {
+  defaultValue: () => null
+})
+
+/** Declares what the caller of an endpoint must be allowed to do. Its documentation has a 403 if any role is not. */
+export const requires = (action: Action, resource: Resource): Context.Context<never> =>
+  Context.make(RequiredPermission, { action, resource }).pipe(
+    Context.merge(
+      OpenApi.annotations({
+        transform: (operation) =>
+          rolesAllowed(action, resource).length === Role.literals.length ? withoutForbidden(operation) : operation
       })
-    }
-    const record = yield* Effect.mapError(
-      keys.verify(key),
-      () => new ServiceUnavailable({ detail: "The key can't be checked while the app database is away." })
     )
-    return record ?? (yield* new Unauthorized({ detail: "This API key is unknown or was revoked." }))
-  })
-
-export const AccessLayer: Layer.Layer<AdminAccess | ViewerAccess, never, AdminKeys> = Layer.merge(
-  Layer.effect(
-    ViewerAccess,
-    Effect.map(AdminKeys, (keys) => ({
-      key: (handled: Handled, { credential }) => Effect.andThen(identify(keys, credential), handled)
-    }))
-  ),
-  Layer.effect(
-    AdminAccess,
-    Effect.map(AdminKeys, (keys) => ({
-      key: (handled: Handled, { credential }) =>
-        Effect.flatMap(
-          identify(keys, credential),
-          ({ role }): Effect.Effect<HttpServerResponse.HttpServerResponse, unhandled | Forbidden> =>
-            role === "admin"
-              ? handled
-              : Effect.fail(
-                  new Forbidden({ detail: `This needs a key with the role \`admin\`; yours is \`${role}\`.` })
-                )
-        )
-    }))
   )
-)
+
+const withoutForbidden = (operation: Record<string, unknown>): Record<string, unknown> => {
+  const { "403": _, ...responses } = operation["responses"] as Record<string, unknown>
+  return { ...operation, responses }
+}

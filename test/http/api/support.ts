@@ -1,7 +1,7 @@
 import { Effect, Exit, Layer, Logger, Redacted, References, Scope } from "effect"
 import { RejectionRing } from "../../../layers/inprocess/RejectionRing.ts"
 import type { StartError } from "../../../src/domain/StartError.ts"
-import { type AdminHandler, adminHandler, type PeerSource } from "../../../src/http/api/handler.ts"
+import { type AdminHandler, adminHandler, type PeerSource } from "../../../src/http/api/server/handler.ts"
 import { Policy } from "../../../src/pipeline/Policy.ts"
 import { AppSecret } from "../../../src/ports/AppSecret.ts"
 import { FeatureGate, type GateState } from "../../../src/ports/FeatureGate.ts"

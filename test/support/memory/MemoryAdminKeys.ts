@@ -1,12 +1,13 @@
 import { Clock, Effect, Layer } from "effect"
 import { hashKey, keyPrefix, newKey } from "../../../layers/postgres/control/plainKey.ts"
-import { AdminKey, AdminKeys, AdminKeysError, type KeyRole } from "../../../src/ports/AdminKeys.ts"
+import type { Role } from "../../../src/domain/Principal.ts"
+import { AdminKey, AdminKeys, AdminKeysError } from "../../../src/ports/AdminKeys.ts"
 
 /** Keys in this process alone, for tests. `initial` maps a plain key to its role. */
-export const layer = (initial: Readonly<Record<string, KeyRole>> = {}): Layer.Layer<AdminKeys> =>
+export const layer = (initial: Readonly<Record<string, Role>> = {}): Layer.Layer<AdminKeys> =>
   Layer.sync(AdminKeys, () => {
     const keys = new Map<string, AdminKey>()
-    const add = (key: string, name: string, role: KeyRole, at: number) => {
+    const add = (key: string, name: string, role: Role, at: number) => {
       const record = new AdminKey({
         id: crypto.randomUUID(),
         name,

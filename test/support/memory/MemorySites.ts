@@ -2,7 +2,7 @@ import { Clock, Effect, Layer } from "effect"
 import { liveSites } from "../../../layers/postgres/control/LiveSites.ts"
 import { accept, siteExists, siteNotFound } from "../../../layers/postgres/control/siteErrors.ts"
 import { SiteId } from "../../../src/domain/ids.ts"
-import { Site } from "../../../src/domain/Site.ts"
+import { SITE_DEFAULTS, Site } from "../../../src/domain/Site.ts"
 import { Sites } from "../../../src/ports/Sites.ts"
 
 /** Sites in this process alone, for tests and benches; the given ones are there from the start. */
@@ -40,14 +40,11 @@ export const layer = (initial: ReadonlyArray<Site> = []): Layer.Layer<Sites> =>
         const at = yield* now
         return yield* store(
           new Site({
-            id,
-            name: values.name ?? given.name,
-            domains: values.domains ?? [],
+            name: given.name,
             archived: false,
-            rateLimit: values.rateLimit ?? null,
-            timezone: values.timezone ?? "UTC",
-            weekStart: values.weekStart ?? "monday",
-            currency: values.currency ?? "USD",
+            ...SITE_DEFAULTS,
+            ...values,
+            id,
             createdAt: at,
             updatedAt: at
           })

@@ -1,14 +1,15 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { type RecentRejection, Rejections } from "../../ports/Rejections.ts"
-import { Sites } from "../../ports/Sites.ts"
-import { AdminApi } from "./Api.ts"
-import { notFound, siteIdOf } from "./sites.ts"
+import { type RecentRejection, Rejections } from "../../../ports/Rejections.ts"
+import { Sites } from "../../../ports/Sites.ts"
+import { AdminApi } from "../AdminApi.ts"
+import { getSite } from "../sites/lookup.ts"
+import type { RejectionJson } from "./api.ts"
 
-/** Rejections answered when the request does not say how many. */
+/** Rejections in a response unless the request has a `limit`. */
 const DEFAULT_LIMIT = 100
 
-const rejectionJson = (rejection: RecentRejection) => ({
+const rejectionJson = (rejection: RecentRejection): RejectionJson => ({
   at: new Date(rejection.at).toISOString(),
   reason: rejection.reason,
   detail: rejection.detail,
@@ -26,12 +27,8 @@ export const RejectionsHandlers = HttpApiBuilder.group(
     const recent = (siteId: string | null, limit = DEFAULT_LIMIT) => rejections.recent(siteId, limit).map(rejectionJson)
 
     return handlers.handleAll({
-      ofSite: Effect.fnUntraced(function* ({ params, query }) {
-        const id = yield* siteIdOf(params.id)
-        yield* Effect.mapError(sites.get(id), notFound)
-        return recent(id, query.limit)
-      }),
-      unplaced: ({ query }) => Effect.sync(() => recent(null, query.limit))
+      ofSite: ({ params, query }) => Effect.map(getSite(sites, params.id), ({ id }) => recent(id, query.limit)),
+      withoutSite: ({ query }) => Effect.sync(() => recent(null, query.limit))
     })
   })
 )

@@ -1,16 +1,16 @@
 import { HttpRouter } from "effect/http"
 import { HttpApiScalar, OpenApi } from "effect/http-api"
-import { AdminApi } from "./Api.ts"
+import { AdminApi } from "../AdminApi.ts"
 
-/** Its script and styles are in the page; nothing else may be loaded, and only this server be asked. */
+/** The page contains its script and styles; it may load nothing else and connect only to this server. */
 const POLICY =
   "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-/** A footprint; inline, so that no browser asks for /favicon.ico. */
+/** A footprint, inline so that browsers do not request /favicon.ico. */
 const ICON =
   "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><ellipse cx='7' cy='10' rx='3.5' ry='5' fill='%232563eb'/><circle cx='11.5' cy='4.5' r='1.6' fill='%232563eb'/><circle cx='8.5' cy='3' r='1.4' fill='%232563eb'/><circle cx='5.5' cy='3.4' r='1.1' fill='%232563eb'/></svg>"
 
-/** Nothing that sends people, or this description, to a service of somebody else. */
+/** Disables everything that would contact a third party. */
 const OFFLINE = { hideClientButton: true, showDeveloperTools: "never", telemetry: false, withDefaultFonts: false }
 
 const CONFIG: HttpApiScalar.ScalarConfig = {
@@ -22,14 +22,13 @@ const CONFIG: HttpApiScalar.ScalarConfig = {
   customCss: "body { overflow-x: hidden } .section-header-label, .endpoint-path { overflow-wrap: anywhere }"
 }
 
-/** The page as text and, a third of it, gzipped. */
 interface Page {
   readonly html: string
   readonly gzipped: Uint8Array<ArrayBuffer>
 }
 
-/** Three megabytes, made when someone asks for them. */
-const makePage = async (): Promise<Page> => {
+/** Three megabytes, therefore rendered on first use. */
+const renderPage = async (): Promise<Page> => {
   const layer = HttpApiScalar.layer(AdminApi, { path: "/docs", scalar: CONFIG })
   const { handler, dispose } = HttpRouter.toWebHandler(layer, { disableLogger: true })
   const generated = await (await handler(new Request("http://localhost/docs"))).text()
@@ -40,17 +39,17 @@ const makePage = async (): Promise<Page> => {
   return { html, gzipped: Bun.gzipSync(html) }
 }
 
-/** The API's own description: the OpenAPI document, and a page that shows it and sends requests. */
+/** The API's documentation: its OpenAPI document and a page that displays it and can send requests. */
 export class Documentation {
   readonly #openApi = JSON.stringify(OpenApi.fromApi(AdminApi))
-  #page: Promise<Page> | undefined
+  #page: Promise<Page> | null = null
 
   openApi(): Response {
     return new Response(this.#openApi, { headers: { "content-type": "application/json" } })
   }
 
   async page(request: Request): Promise<Response> {
-    this.#page ??= makePage()
+    this.#page ??= renderPage()
     const { html, gzipped } = await this.#page
     const headers = {
       "content-type": "text/html; charset=utf-8",

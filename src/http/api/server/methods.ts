@@ -1,5 +1,5 @@
 import { HttpApi } from "effect/http-api"
-import { AdminApi } from "./Api.ts"
+import { AdminApi } from "../AdminApi.ts"
 
 const routes: Array<{ readonly pattern: RegExp; readonly method: string }> = []
 HttpApi.reflect(AdminApi, {
@@ -10,7 +10,7 @@ HttpApi.reflect(AdminApi, {
   }
 })
 
-/** The methods that the API has for a path; none for an unknown one. */
-export const methodsOf = (path: string): ReadonlyArray<string> => [
+/** The methods that the API has at a path; an empty list for an unknown path. */
+export const methodsAt = (path: string): ReadonlyArray<string> => [
   ...new Set(routes.flatMap(({ pattern, method }) => (pattern.test(path) ? method : [])))
 ]

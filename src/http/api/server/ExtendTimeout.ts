@@ -1,6 +1,6 @@
 import { Context } from "effect"
 
-/** Says that this request's answer may take longer than a connection may be silent. */
+/** Lifts the connection's idle timeout until this request has been answered. */
 export const ExtendTimeout = Context.Reference<() => void>("footfall/http/api/ExtendTimeout", {
   defaultValue: () => () => {}
 })

@@ -1,4 +1,4 @@
 import { Context } from "effect"
 
-/** The address at the other end of the request's connection; null when the server does not tell. */
+/** The address that opened the request's connection; null when the server does not know it. */
 export const Peer = Context.Reference<string | null>("footfall/http/api/Peer", { defaultValue: () => null })

@@ -1,12 +1,15 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { MAX_NAME_LENGTH } from "../../domain/siteValues.ts"
-import { AdminKeys, type AdminKeysError } from "../../ports/AdminKeys.ts"
-import { AdminApi } from "./Api.ts"
-import { keyJson } from "./keyJson.ts"
-import { NotFound, ServiceUnavailable, UnprocessableContent } from "./Problem.ts"
+import { MAX_NAME_LENGTH } from "../../../domain/siteValues.ts"
+import { AdminKeys, type AdminKeysError } from "../../../ports/AdminKeys.ts"
+import { keyJson } from "../../shared/json/key.ts"
+import { AdminApi } from "../AdminApi.ts"
+import { NotFound, ServiceUnavailable, UnprocessableContent } from "../problems.ts"
 
 const unavailable = (error: AdminKeysError) => new ServiceUnavailable({ detail: error.message })
+
+const revokeProblem = (error: AdminKeysError) =>
+  error.reason === "NotFound" ? new NotFound({ detail: error.message }) : unavailable(error)
 
 export const KeysHandlers = HttpApiBuilder.group(
   AdminApi,
@@ -27,8 +30,7 @@ export const KeysHandlers = HttpApiBuilder.group(
       revoke: ({ params }) =>
         Effect.mapBoth(keys.revoke(params.id), {
           onSuccess: () => ({ id: params.id, revoked: true as const }),
-          onFailure: (error) =>
-            error.reason === "NotFound" ? new NotFound({ detail: error.message }) : unavailable(error)
+          onFailure: revokeProblem
         })
     })
   })

@@ -1,0 +1,79 @@
+import { PROBLEM_TYPES } from "./problems.ts"
+
+/** A JSON object of the OpenAPI document. */
+type Node = Record<string, unknown>
+
+/** Descriptions of the members that all problems share. */
+const MEMBERS: Readonly<Record<string, string>> = {
+  type: "Always `about:blank`: title and status identify the problem",
+  detail: "What went wrong, in a sentence",
+  instance: "The request's path",
+  request_id: "The request's id, also in the response's `x-request-id` and in the server's log",
+  errors: "Every invalid value; `pointer` is an RFC 6901 pointer into the body"
+}
+
+const problemTypeOf = (name: string) =>
+  Object.hasOwn(PROBLEM_TYPES, name) ? PROBLEM_TYPES[name as keyof typeof PROBLEM_TYPES] : undefined
+
+const describeSchema = (name: string, schema: Node): Node => {
+  const problem = problemTypeOf(name)
+  if (problem === undefined) return schema
+  const { type, title, status, when, example } = problem
+  return {
+    ...schema,
+    description: when,
+    properties: Object.fromEntries(
+      Object.entries(schema["properties"] as Record<string, Node>).map(([member, inner]) => [
+        member,
+        MEMBERS[member] === undefined ? inner : { ...inner, description: MEMBERS[member] }
+      ])
+    ),
+    example: {
+      type,
+      title,
+      status,
+      ...example,
+      instance: "/api/ee/product-analytics/sites",
+      request_id: "01a20cb1-bd86-71af-8199-2f631987133d"
+    }
+  }
+}
+
+/** Describes a response by its problem instead of by its status. */
+const describeResponse = (response: Node): Node => {
+  const content = response["content"] as Record<string, { schema?: { $ref?: string } }> | undefined
+  const name = content?.["application/problem+json"]?.schema?.$ref?.split("/").at(-1)
+  const problem = name === undefined ? undefined : problemTypeOf(name)
+  return problem === undefined ? response : { ...response, description: problem.when }
+}
+
+const mapValues = <A, B>(record: Readonly<Record<string, A>>, map: (value: A) => B): Record<string, B> =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
+
+/** Completes the generated OpenAPI document: problems get their plain names, descriptions and examples. */
+export const describeProblems = (generated: Node): Node => {
+  // The generator names the encoded side of a class, such as `NotFoundEncoded`.
+  const json = JSON.stringify(generated).replaceAll(/("#\/components\/schemas\/\w+)Encoded"/g, '$1"')
+  const spec = JSON.parse(json) as Node
+  const components = spec["components"] as Record<string, Record<string, Node>>
+  const schemas = Object.entries(components["schemas"] ?? {}).map(([key, schema]): [string, Node] => {
+    const name = key.replace(/Encoded$/, "")
+    return [name, describeSchema(name, schema)]
+  })
+  return {
+    ...spec,
+    paths: mapValues(spec["paths"] as Record<string, Record<string, Node>>, (methods) =>
+      mapValues(methods, (operation) => ({
+        ...operation,
+        responses: mapValues(operation["responses"] as Record<string, Node>, describeResponse)
+      }))
+    ),
+    components: {
+      schemas: Object.fromEntries(schemas),
+      securitySchemes: {
+        // Some tools compare the scheme's name case-sensitively with its registered spelling.
+        key: { type: "http", scheme: "bearer", description: "An API key, `ff_…`" }
+      }
+    }
+  }
+}

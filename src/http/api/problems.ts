@@ -1,0 +1,138 @@
+import { Predicate, Schema } from "effect"
+import { HttpApiError, HttpApiMiddleware } from "effect/http-api"
+
+interface ProblemType<Status extends number> {
+  readonly status: Status
+  readonly title: string
+  /** When it occurs: its description in the documentation. */
+  readonly when: string
+  /** Members of the documentation's example. */
+  readonly example: { readonly detail: string; readonly errors?: ReadonlyArray<ProblemField> }
+}
+
+/** The status and title already identify a problem, so there are no type URIs (RFC 9457, section 4.2.1). */
+const define = <const Status extends number>(problem: ProblemType<Status>) => ({
+  type: "about:blank" as const,
+  ...problem
+})
+
+/** Every problem that an endpoint can fail with (RFC 9457). Rendering, decoding and documentation derive from this table. */
+export const PROBLEM_TYPES = {
+  BadRequest: define({
+    status: 400,
+    title: "Bad Request",
+    when: "The body is not JSON, or the request does not match the documented schema.",
+    example: {
+      detail: 'Invalid body: Unexpected key with value "x"',
+      errors: [{ pointer: "#/nmae", detail: 'Unexpected key with value "x"' }]
+    }
+  }),
+  Unauthorized: define({
+    status: 401,
+    title: "Unauthorized",
+    when: "The API key is missing, unknown or revoked.",
+    example: { detail: "This API key is unknown or was revoked." }
+  }),
+  PaymentRequired: define({
+    status: 402,
+    title: "Payment Required",
+    when: "Product analytics requires a valid license (`FEATURE_GATE=token`).",
+    example: {
+      detail: "Product Analytics requires a valid license: the license expired at 2026-12-31T23:59:59.000Z."
+    }
+  }),
+  Forbidden: define({
+    status: 403,
+    title: "Forbidden",
+    when: "The key's role does not permit this.",
+    example: { detail: "This requires a key with the role `admin`; yours is `viewer`." }
+  }),
+  NotFound: define({
+    status: 404,
+    title: "Not Found",
+    when: "Nothing has this id or name.",
+    example: { detail: "There is no site with the id 3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f." }
+  }),
+  Conflict: define({
+    status: 409,
+    title: "Conflict",
+    when: "It already exists, or the environment overrides it.",
+    example: {
+      detail: "A site with the id 3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f exists already (archived sites count)."
+    }
+  }),
+  UnprocessableContent: define({
+    status: 422,
+    title: "Unprocessable Content",
+    when: "The request matches the schema but contains invalid values.",
+    example: {
+      detail: '"https://example.com/shop" includes a path; give only the host, such as `example.com`.',
+      errors: [
+        {
+          pointer: "#/allowed_domains/0",
+          detail: '"https://example.com/shop" includes a path; give only the host, such as `example.com`.'
+        }
+      ]
+    }
+  }),
+  ServiceUnavailable: define({
+    status: 503,
+    title: "Service Unavailable",
+    when: "The app database or the warehouse is unavailable; retry after `Retry-After` seconds.",
+    example: { detail: "The app database can't be reached." }
+  }),
+  GatewayTimeout: define({
+    status: 504,
+    title: "Gateway Timeout",
+    when: "The warehouse did not answer within `WAREHOUSE_TIMEOUT_SECONDS`; the query was canceled.",
+    example: { detail: "The warehouse did not answer in time. Try a shorter range." }
+  })
+} as const
+
+/** One invalid value of a request; `pointer` is an RFC 6901 pointer into the body. */
+export const ProblemField = Schema.Struct({ pointer: Schema.String, detail: Schema.String })
+export type ProblemField = typeof ProblemField.Type
+
+// RFC 9457 members of every problem besides type, title, status, detail and instance.
+const common = { request_id: Schema.optionalKey(Schema.String) }
+const withErrors = { ...common, errors: Schema.optionalKey(Schema.Array(ProblemField)) }
+
+const { Problem } = HttpApiError
+const types = PROBLEM_TYPES
+
+export class BadRequest extends Problem<BadRequest>()("BadRequest", types.BadRequest, withErrors) {}
+export class Unauthorized extends Problem<Unauthorized>()("Unauthorized", types.Unauthorized, common) {}
+export class PaymentRequired extends Problem<PaymentRequired>()("PaymentRequired", types.PaymentRequired, common) {}
+export class Forbidden extends Problem<Forbidden>()("Forbidden", types.Forbidden, common) {}
+export class NotFound extends Problem<NotFound>()("NotFound", types.NotFound, common) {}
+export class Conflict extends Problem<Conflict>()("Conflict", types.Conflict, common) {}
+export class UnprocessableContent extends Problem<UnprocessableContent>()(
+  "UnprocessableContent",
+  types.UnprocessableContent,
+  withErrors
+) {}
+export class ServiceUnavailable extends Problem<ServiceUnavailable>()(
+  "ServiceUnavailable",
+  types.ServiceUnavailable,
+  common
+) {}
+export class GatewayTimeout extends Problem<GatewayTimeout>()("GatewayTimeout", types.GatewayTimeout, common) {}
+
+export type Problem =
+  | BadRequest
+  | Unauthorized
+  | PaymentRequired
+  | Forbidden
+  | NotFound
+  | Conflict
+  | UnprocessableContent
+  | ServiceUnavailable
+  | GatewayTimeout
+
+export const isProblem = (error: unknown): error is Problem =>
+  Predicate.hasProperty(error, "_tag") && typeof error._tag === "string" && Object.hasOwn(PROBLEM_TYPES, error._tag)
+
+/** Responds with declared problems, and with `BadRequest` to requests that do not match the schema. */
+export class RenderProblems extends HttpApiMiddleware.Service<RenderProblems>()("footfall/http/api/RenderProblems", {
+  error: BadRequest
+}) {}

@@ -1,0 +1,193 @@
+import { Cause, Context, Effect, Layer, Option, Result, type Scope } from "effect"
+import { HttpEffect, HttpRouter, HttpServer, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpApiBuilder } from "effect/http-api"
+import type { Policy } from "../../../pipeline/Policy.ts"
+import type { AdminKeys } from "../../../ports/AdminKeys.ts"
+import type { AppSecret } from "../../../ports/AppSecret.ts"
+import { FeatureGate } from "../../../ports/FeatureGate.ts"
+import type { Geo } from "../../../ports/Geo.ts"
+import type { QueryEngine } from "../../../ports/QueryEngine.ts"
+import type { Rejections } from "../../../ports/Rejections.ts"
+import type { Settings } from "../../../ports/Settings.ts"
+import type { Sites } from "../../../ports/Sites.ts"
+import type { Storage } from "../../../ports/Storage.ts"
+import { IDLE_TIMEOUT_SECONDS } from "../../shared/idleTimeout.ts"
+import { PREFIX } from "../../shared/prefix.ts"
+import { REQUEST_ID_HEADER, requestIdOf } from "../../shared/requestId.ts"
+import { AdminApi } from "../AdminApi.ts"
+import { KeysHandlers } from "../keys/handlers.ts"
+import { RejectionsHandlers } from "../rejections/handlers.ts"
+import { SettingsHandlers } from "../settings/handlers.ts"
+import { SitesHandlers } from "../sites/handlers.ts"
+import { StatsHandlers } from "../stats/handlers.ts"
+import { StatusHandlers } from "../status/handlers.ts"
+import * as authorize from "./authorize.ts"
+import { type BodyError, bufferBody } from "./body.ts"
+import { Documentation } from "./documentation.ts"
+import { ExtendTimeout } from "./ExtendTimeout.ts"
+import { methodsAt } from "./methods.ts"
+import { Peer } from "./Peer.ts"
+import * as render from "./render.ts"
+
+/** The services that the admin API needs. */
+export type AdminServices =
+  | Sites
+  | Settings
+  | AdminKeys
+  | FeatureGate
+  | Storage
+  | Geo
+  | Rejections
+  | AppSecret
+  | Policy
+  | QueryEngine
+
+/** The part of `Bun.serve`'s server that the API uses: peer addresses and idle timeouts. */
+export interface PeerSource {
+  readonly requestIP: (request: Request) => { readonly address: string } | null
+  /** Sets the idle timeout of the request's connection; 0 disables it. */
+  readonly timeout?: (request: Request, seconds: number) => void
+}
+
+/** A `fetch` handler for `Bun.serve`: the admin API, its documentation, and 404 for every other path. */
+export type AdminHandler = (request: Request, server?: PeerSource) => Promise<Response>
+
+/** Forbids caching, framing, sniffing and scripts; the documentation page has its own content security policy. */
+const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY"
+}
+
+const pathOf = (request: HttpServerRequest.HttpServerRequest) => request.url.split("?", 1)[0]!
+
+/** 405 for a path of the API with another method, otherwise 404. */
+const routeNotFound = (request: HttpServerRequest.HttpServerRequest) => {
+  const methods = methodsAt(pathOf(request)).join(", ")
+  return methods === ""
+    ? render.statusResponse(request, 404, "There is nothing at this path.")
+    : HttpServerResponse.setHeader(
+        render.statusResponse(request, 405, `This path supports ${methods}.`),
+        "allow",
+        methods
+      )
+}
+
+/** Logs a defect with the request's id; the response reveals nothing about it. */
+const internalError = (request: HttpServerRequest.HttpServerRequest, cause: Cause.Cause<unknown>) =>
+  Effect.logError("An admin request failed.", cause).pipe(
+    Effect.annotateLogs({
+      requestId: request.headers[REQUEST_ID_HEADER],
+      method: request.method,
+      path: pathOf(request)
+    }),
+    Effect.as(
+      render.statusResponse(
+        request,
+        500,
+        "Something went wrong; the server's log has the details under the request's id."
+      )
+    )
+  )
+
+const isUnderPrefix = (path: string) => path === PREFIX || path.startsWith(`${PREFIX}/`)
+
+/** Checks the license before routing, and turns every failure into a problem. */
+const withProblems = <R>(
+  routes: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, R>,
+  gate: FeatureGate["Service"]
+) =>
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const state = gate.state()
+    if (state._tag === "Off" && isUnderPrefix(pathOf(request))) {
+      return render.statusResponse(request, 402, `Product Analytics requires a valid license: ${state.why}.`)
+    }
+    const response = yield* Effect.catchCause(routes, (cause) => {
+      if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+      const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+      return HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound"
+        ? Effect.succeed(routeNotFound(request))
+        : internalError(request, cause)
+    })
+    // The framework responds in plain text to an unsupported content type and the like.
+    return response.status >= 400 && response.headers["content-type"] !== "application/problem+json"
+      ? render.statusResponse(
+          request,
+          response.status,
+          response.status === 415 ? "Send the body as `application/json`." : "The request can't be served."
+        )
+      : response
+  })
+
+const routes = HttpApiBuilder.layer(AdminApi).pipe(
+  Layer.provide([SitesHandlers, StatsHandlers, RejectionsHandlers, SettingsHandlers, KeysHandlers, StatusHandlers]),
+  Layer.provide([authorize.layer, render.layer])
+)
+
+/** Decodes and answers API requests with the routes above. */
+const apiHandler = Effect.gen(function* () {
+  const gate = yield* FeatureGate
+  const built = yield* Layer.build(
+    routes.pipe(Layer.provideMerge(HttpRouter.layer), Layer.provide(HttpServer.layerServices))
+  )
+  const services = yield* Effect.context<AdminServices>()
+  const router = Context.get(built, HttpRouter.HttpRouter)
+  return HttpEffect.toWebHandlerWith<AdminServices, HttpServerRequest.HttpServerRequest | Scope.Scope>(services)(
+    withProblems(router.asHttpEffect(), gate)
+  )
+})
+
+const BODY_PROBLEMS: Readonly<Record<BodyError["reason"], { readonly status: number; readonly detail: string }>> = {
+  TooLarge: { status: 413, detail: "The body is too large." },
+  Timeout: { status: 408, detail: "The body did not arrive in time." }
+}
+
+const bodyResponse = ({ reason }: BodyError, incoming: Request, headers: Headers): Response => {
+  const { status, detail } = BODY_PROBLEMS[reason]
+  const request = HttpServerRequest.fromWeb(new Request(incoming.url, { headers }))
+  return HttpServerResponse.toWeb(render.statusResponse(request, status, detail))
+}
+
+/** Builds the handler, which works as long as its scope is open. */
+export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Scope.Scope> = Effect.map(
+  apiHandler,
+  (api): AdminHandler => {
+    const documentation = new Documentation()
+    const respond = async (request: Request, connection: Context.Context<never>): Promise<Response> => {
+      const path = new URL(request.url).pathname
+      if (request.method === "GET" || request.method === "HEAD") {
+        if (path === "/openapi.json") return documentation.openApi()
+        if (path === "/docs") return await documentation.page(request)
+      }
+      return await api(request, connection)
+    }
+
+    return async (incoming, server) => {
+      const id = requestIdOf(incoming)
+      const headers = new Headers(incoming.headers)
+      headers.set(REQUEST_ID_HEADER, id)
+      let isTimeoutExtended = false
+      const connection = Context.make(Peer, server?.requestIP(incoming)?.address ?? null).pipe(
+        Context.add(ExtendTimeout, () => {
+          isTimeoutExtended = true
+          server?.timeout?.(incoming, 0)
+        })
+      )
+      const buffered = await Effect.runPromise(Effect.result(bufferBody(incoming)))
+      const response = Result.isFailure(buffered)
+        ? bodyResponse(buffered.failure, incoming, headers)
+        : // A client that disconnects interrupts its request.
+          await respond(new Request(buffered.success, { headers, signal: incoming.signal }), connection)
+      if (isTimeoutExtended) server?.timeout?.(incoming, IDLE_TIMEOUT_SECONDS)
+      for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
+        if (!response.headers.has(name)) response.headers.set(name, value)
+      }
+      response.headers.set(REQUEST_ID_HEADER, id)
+      return response
+    }
+  }
+)

@@ -1,0 +1,76 @@
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { EXAMPLE } from "../../shared/json/fields.ts"
+import { SiteCreateJson, SiteJson, SiteUpdateJson } from "../../shared/json/site.ts"
+import { Access, requires } from "../access.ts"
+import { endpointDocs } from "../endpointDocs.ts"
+import { Conflict, NotFound, ServiceUnavailable, UnprocessableContent } from "../problems.ts"
+
+/** The id is a plain string, because a malformed id is a site that does not exist (404), not a malformed request (400). */
+export const bySite = {
+  params: { id: Schema.String.annotate({ description: "The site's id, a UUID", examples: [EXAMPLE.siteId] }) }
+}
+
+export class SitesApi extends HttpApiGroup.make("sites")
+  .add(
+    HttpApiEndpoint.get("list", "/sites", {
+      query: {
+        archived: Schema.optionalKey(
+          Schema.Literals(["true", "false"]).annotate({ description: "`true` includes archived sites" })
+        )
+      },
+      success: Schema.Array(SiteJson).annotate({ description: "The sites." }),
+      error: ServiceUnavailable
+    })
+      .annotateMerge(requires("read", "sites"))
+      .annotateMerge(
+        endpointDocs("List sites", "Live sites, ordered by name; `archived=true` includes archived ones.")
+      ),
+    HttpApiEndpoint.post("create", "/sites", {
+      payload: SiteCreateJson,
+      success: SiteJson,
+      error: [Conflict, UnprocessableContent, ServiceUnavailable]
+    })
+      .annotateMerge(requires("create", "sites"))
+      .annotateMerge(
+        endpointDocs(
+          "Create a site",
+          "Every collector accepts its events within 5 s. 409 if a site with the given id already exists."
+        )
+      ),
+    HttpApiEndpoint.get("get", "/sites/:id", {
+      ...bySite,
+      success: SiteJson,
+      error: [NotFound, ServiceUnavailable]
+    })
+      .annotateMerge(requires("read", "sites"))
+      .annotateMerge(endpointDocs("Get a site", "Also returns archived sites.")),
+    HttpApiEndpoint.put("update", "/sites/:id", {
+      ...bySite,
+      payload: SiteUpdateJson,
+      success: SiteJson,
+      error: [NotFound, UnprocessableContent, ServiceUnavailable]
+    })
+      .annotateMerge(requires("update", "sites"))
+      .annotateMerge(endpointDocs("Update a site", "Absent keys keep their values.")),
+    HttpApiEndpoint.delete("archive", "/sites/:id", {
+      ...bySite,
+      success: SiteJson,
+      error: [NotFound, ServiceUnavailable]
+    })
+      .annotateMerge(requires("delete", "sites"))
+      .annotateMerge(
+        endpointDocs(
+          "Archive a site",
+          "Soft delete: the site accepts no new events and keeps its existing ones. Update it with `archived: false` to restore it."
+        )
+      )
+  )
+  .middleware(Access)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Sites",
+      description:
+        "Registered sites. Every collector picks up a change within 5 s. Requires a key with the role `admin`."
+    })
+  ) {}

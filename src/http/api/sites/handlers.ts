@@ -1,0 +1,108 @@
+import { Effect } from "effect"
+import { HttpServerRequest } from "effect/http"
+import { HttpApiBuilder } from "effect/http-api"
+import { defaultBurst, type Site } from "../../../domain/Site.ts"
+import type { SiteValues } from "../../../domain/siteValues.ts"
+import { Settings } from "../../../ports/Settings.ts"
+import { Sites, type SitesError } from "../../../ports/Sites.ts"
+import { TRACKER_SCRIPT_URL } from "../../../settings/settings.ts"
+import { type SiteCreateJson, type SiteUpdateJson, siteJson } from "../../shared/json/site.ts"
+import { publicUrl } from "../../shared/publicUrl.ts"
+import { AdminApi } from "../AdminApi.ts"
+import { Conflict, UnprocessableContent } from "../problems.ts"
+import { getSite, siteIdOf, siteNotFound, siteUnavailable } from "./lookup.ts"
+
+/** The body's names of the domain's fields, where they differ. */
+const JSON_NAMES: Readonly<Record<string, string>> = {
+  domains: "allowed_domains",
+  rateLimit: "rate_limit",
+  weekStart: "week_start"
+}
+
+const pointerTo = (field: string) => {
+  const [head = "", ...rest] = field.split("/")
+  return ["#", JSON_NAMES[head] ?? head, ...rest].join("/")
+}
+
+const invalid = (error: SitesError) =>
+  new UnprocessableContent({
+    detail: error.message,
+    errors: (error.issues ?? []).map(({ field, message }) => ({ pointer: pointerTo(field), detail: message }))
+  })
+
+const createProblem = (error: SitesError) => {
+  switch (error.reason) {
+    case "Conflict":
+      return new Conflict({ detail: error.message })
+    case "Invalid":
+      return invalid(error)
+    default:
+      return siteUnavailable(error)
+  }
+}
+
+const updateProblem = (error: SitesError) => (error.reason === "Invalid" ? invalid(error) : siteNotFound(error))
+
+const domainsOf = (given: string | ReadonlyArray<string> | null): ReadonlyArray<string> =>
+  typeof given === "string" ? given.split(/[\s,]+/).filter((domain) => domain !== "") : (given ?? [])
+
+const rateLimitOf = (given: NonNullable<SiteUpdateJson["rate_limit"]>) => ({
+  eventsPerSecond: given.events_per_second,
+  burst: given.burst ?? defaultBurst(given.events_per_second)
+})
+
+/** The domain's values of a request's body; absent keys stay absent. */
+const siteValues = ({
+  name,
+  allowed_domains: domains,
+  rate_limit: rateLimit,
+  timezone,
+  week_start: weekStart,
+  currency
+}: Omit<SiteUpdateJson | SiteCreateJson, "id">): Omit<SiteValues, "id"> => ({
+  ...(name !== undefined && { name }),
+  ...(domains !== undefined && { domains: domainsOf(domains) }),
+  ...(rateLimit !== undefined && { rateLimit: rateLimit === null ? null : rateLimitOf(rateLimit) }),
+  ...(timezone !== undefined && { timezone }),
+  ...(weekStart !== undefined && { weekStart }),
+  ...(currency !== undefined && { currency })
+})
+
+export const SitesHandlers = HttpApiBuilder.group(
+  AdminApi,
+  "sites",
+  Effect.fn(function* (handlers) {
+    const sites = yield* Sites
+    const settings = yield* Settings
+
+    const toJson = (site: Site) =>
+      Effect.map(HttpServerRequest.HttpServerRequest, (request) =>
+        siteJson(site, {
+          scriptUrl: settings.get(TRACKER_SCRIPT_URL),
+          hostUrl: publicUrl(settings, URL.parse(request.originalUrl)?.origin ?? null)
+        })
+      )
+
+    return handlers.handleAll({
+      list: ({ query }) =>
+        sites.list({ archived: query.archived === "true" }).pipe(
+          Effect.mapError(siteUnavailable),
+          Effect.flatMap((all) => Effect.forEach(all, toJson))
+        ),
+      create: ({ payload: { id, ...values } }) =>
+        sites
+          .create({ ...siteValues(values), ...(id !== undefined && { id }), name: values.name })
+          .pipe(Effect.mapError(createProblem), Effect.flatMap(toJson)),
+      get: ({ params }) => Effect.flatMap(getSite(sites, params.id), toJson),
+      update: Effect.fnUntraced(function* ({ params, payload: { archived, ...values } }) {
+        const id = yield* siteIdOf(params.id)
+        const change = { ...siteValues(values), ...(archived !== undefined && { archived }) }
+        return yield* toJson(yield* Effect.mapError(sites.update(id, change), updateProblem))
+      }),
+      archive: Effect.fnUntraced(function* ({ params }) {
+        const id = yield* siteIdOf(params.id)
+        return yield* toJson(yield* Effect.mapError(sites.archive(id), siteNotFound))
+      })
+    })
+  })
+)

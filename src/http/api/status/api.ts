@@ -1,0 +1,86 @@
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { VERSION } from "../../../lib/version.ts"
+import { Instant } from "../../shared/json/fields.ts"
+import { Access, requires } from "../access.ts"
+import { endpointDocs } from "../endpointDocs.ts"
+
+const StatusJson = Schema.Struct({
+  version: Schema.String.annotate({ examples: [VERSION] }),
+  gate: Schema.Struct({
+    state: Schema.Literals(["open", "licensed"]),
+    expires_at: Schema.NullOr(Instant)
+  }).annotate({ description: "Whether a license is required, and when it expires" }),
+  storage: Schema.Struct({
+    backend: Schema.String.annotate({ examples: ["postgres"] }),
+    ready: Schema.Boolean.annotate({ description: "Events can be stored", examples: [true] }),
+    pending_records: Schema.Finite.annotate({ description: "Records waiting to be written", examples: [12] }),
+    pending_bytes: Schema.Finite.annotate({ examples: [14_336] }),
+    in_flight: Schema.Finite.annotate({ description: "Batches being written", examples: [1] }),
+    last_success_at: Schema.NullOr(Instant),
+    last_error_at: Schema.NullOr(Instant),
+    last_error: Schema.NullOr(Schema.String).annotate({ examples: [null] })
+  }),
+  warehouse: Schema.Struct({
+    engine: Schema.Literals(["postgres", "trino", "duckdb"]).annotate({ description: "Which engine answers queries" }),
+    ready: Schema.Boolean.annotate({ description: "The engine is reachable and finds the events", examples: [true] }),
+    why: Schema.NullOr(Schema.String).annotate({ description: "Why the engine is not ready", examples: [null] })
+  }),
+  geo: Schema.Struct({
+    on: Schema.Boolean.annotate({ description: "IP addresses are resolved to locations", examples: [true] }),
+    why: Schema.NullOr(Schema.String).annotate({
+      description: "Why not, or why the latest file was rejected",
+      examples: [null]
+    }),
+    database: Schema.NullOr(Schema.String).annotate({ examples: ["GeoLite2-City"] }),
+    built_at: Schema.NullOr(Instant)
+  }),
+  secret: Schema.Struct({
+    source: Schema.Literals(["APP_SECRET", "ENCRYPTION_SECRET_KEY", "database"]).annotate({
+      description: "Where the secret for session ids and tokens comes from"
+    })
+  })
+}).annotate({ identifier: "Status", description: "Health of the process that handled the request." })
+export type StatusJson = typeof StatusJson.Type
+
+const ClientJson = Schema.Struct({
+  peer: Schema.NullOr(Schema.String).annotate({
+    description: "The address that opened the connection",
+    examples: ["10.0.0.7"]
+  }),
+  ip: Schema.NullOr(Schema.String).annotate({
+    description: "The client IP that an event sent with this request's headers would get",
+    examples: ["81.2.69.142"]
+  }),
+  why: Schema.String.annotate({
+    description: "Why the event would get that address and location",
+    examples: ["The address is from the header `x-forwarded-for`, which a trusted peer sent."]
+  }),
+  country: Schema.NullOr(Schema.String).annotate({ description: "ISO 3166-1 alpha-2", examples: ["GB"] }),
+  region: Schema.NullOr(Schema.String).annotate({ description: "ISO 3166-2", examples: ["GB-ENG"] }),
+  city: Schema.NullOr(Schema.String).annotate({ examples: ["London"] })
+}).annotate({ identifier: "Client", description: "The client IP and location that an event would get." })
+
+export class StatusApi extends HttpApiGroup.make("status")
+  .add(
+    HttpApiEndpoint.get("status", "/status", { success: StatusJson })
+      .annotateMerge(requires("read", "status"))
+      .annotateMerge(
+        endpointDocs(
+          "Get the status",
+          "Health of the process that handles this request: storage, warehouse, geo database, license."
+        )
+      ),
+    HttpApiEndpoint.get("client", "/client", { success: ClientJson })
+      .annotateMerge(requires("read", "client"))
+      .annotateMerge(
+        endpointDocs(
+          "Explain the client",
+          "The client IP and location that an event sent with this request's headers would get, and why. Use it to check what a proxy forwards. Nothing is stored."
+        )
+      )
+  )
+  .middleware(Access)
+  .annotateMerge(
+    OpenApi.annotations({ title: "Status", description: "Health of the process that handles the request." })
+  ) {}

@@ -1,0 +1,19 @@
+import { Schema } from "effect"
+
+/** Values that the documentation shows as examples. */
+export const EXAMPLE = {
+  siteId: "3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f",
+  keyId: "94488cc1-2cd1-499b-83fc-bd7afd4cbcad",
+  instant: "2026-11-23T19:11:54.895Z",
+  snippet:
+    '<script defer src="https://cloud.umami.is/script.js" data-website-id="3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f" data-host-url="https://stats.example.com"></script>'
+} as const
+
+export const Instant = Schema.String.annotate({
+  description: "ISO 8601, UTC",
+  format: "date-time",
+  examples: [EXAMPLE.instant]
+})
+
+/** A name in a request. Its length is checked with the other values, so that all issues are reported together. */
+export const NotBlank = Schema.String.check(Schema.isPattern(/\S/, { message: "The name must not be blank." }))
