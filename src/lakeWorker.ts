@@ -1,4 +1,4 @@
 import { serveLake } from "../layers/lake/worker/serveLake.ts"
 
-/** The thread in which a collector's log becomes files of the lake. */
+/** The thread that writes a collector's spool to the lake. */
 serveLake()

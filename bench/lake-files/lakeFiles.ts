@@ -5,10 +5,10 @@ import { compactTable } from "../../layers/iceberg/maintenance/compact.ts"
 import { SILENT } from "../../layers/iceberg/table/commit.ts"
 import { encodeParquet } from "../../layers/lake/parquet/encode.ts"
 import { PartitionedRows, type Rows } from "../../layers/lake/parquet/rows.ts"
-import { decodeRecord, EVENT_TIME, isEvent, type LogRecord } from "../../layers/lake/records.ts"
+import { decodeRecord, EVENT_TIME, isEvent, type LakeRecord } from "../../layers/lake/records.ts"
 import { PA_EVENTS, PA_SESSION_DATA, PA_SESSIONS } from "../../layers/lake/schema.ts"
 import { readRecords } from "../../layers/spool/readRecords.ts"
-import { segmentStarts } from "../../layers/spool/segments.ts"
+import { segmentStarts } from "../../layers/spool/segmentNames.ts"
 import { lakeFolder } from "../lake/lake.ts"
 import type { Case } from "../support/Bench.ts"
 import { append, openBenchLake, openEvents, writeFile } from "../support/lakeTable.ts"
@@ -19,25 +19,28 @@ const EVENTS_A_FILE = 10_000
 const TABLES = { pa_events: PA_EVENTS, pa_sessions: PA_SESSIONS, pa_session_data: PA_SESSION_DATA }
 const DAY_MS = 86_400_000
 
-/** The events of a collector's log, as it keeps them. */
-const eventsOf = (folder: string): ReadonlyArray<LogRecord> => {
-  const events: Array<LogRecord> = []
+/** The events in a collector's spool. */
+const eventsOf = (folder: string): ReadonlyArray<LakeRecord> => {
+  const events: Array<LakeRecord> = []
   const start = segmentStarts(readdirSync(folder))[0] ?? 0
   for (const { payload } of readRecords(folder, start, Number.MAX_SAFE_INTEGER, () => {})) {
     const record = decodeRecord(payload)
-    if (record !== undefined && isEvent(record)) events.push(record)
+    if (record !== null && isEvent(record)) events.push(record)
   }
   return events
 }
 
-const rowsOf = (events: ReadonlyArray<LogRecord>, change: (record: LogRecord) => LogRecord = (same) => same): Rows => {
+const rowsOf = (
+  events: ReadonlyArray<LakeRecord>,
+  change: (record: LakeRecord) => LakeRecord = (same) => same
+): Rows => {
   const rows = new PartitionedRows(TABLES)
   for (const record of events) rows.add(change(record), (name) => name === "pa_events")
   return rows.all().next().value!
 }
 
 /** The same events, a day earlier: days that are over are compacted. */
-const yesterday = (record: LogRecord): LogRecord =>
+const yesterday = (record: LakeRecord): LakeRecord =>
   isEvent(record)
     ? [record[0], record[1].with(EVENT_TIME, (record[1][EVENT_TIME] as number) - 2 * DAY_MS), record[2]]
     : record
@@ -45,7 +48,7 @@ const yesterday = (record: LogRecord): LogRecord =>
 export const lakeFiles: Case = async ({ databaseUrl, short, startCollector, website }) => {
   const files = short ? 10 : 60
   await using folder = await lakeFolder()
-  let events: ReadonlyArray<LogRecord>
+  let events: ReadonlyArray<LakeRecord>
   {
     await using collector = await startCollector({
       ...folder.env,

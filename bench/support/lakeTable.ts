@@ -5,14 +5,14 @@ import type { Catalog, TableName } from "../../layers/iceberg/catalog/Catalog.ts
 import type { IcebergError } from "../../layers/iceberg/IcebergError.ts"
 import type { DataFile } from "../../layers/iceberg/manifest/DataFile.ts"
 import { commitSnapshot, SILENT } from "../../layers/iceberg/table/commit.ts"
+import type { LakeConfig } from "../../layers/lake/config.ts"
 import { ensureTable, type WritableTable } from "../../layers/lake/ensureTable.ts"
-import type { LakeConfig } from "../../layers/lake/LakeConfig.ts"
 import { openLake } from "../../layers/lake/openLake.ts"
 import { encodeParquet } from "../../layers/lake/parquet/encode.ts"
 import type { Rows } from "../../layers/lake/parquet/rows.ts"
 import { PA_EVENTS } from "../../layers/lake/schema.ts"
 import { watermarkOf } from "../../layers/lake/watermark.ts"
-import { prepareAppend } from "../../layers/lake/writer/append.ts"
+import { prepareAppend } from "../../layers/lake/writer/snapshotChanges.ts"
 import { CREDENTIALS, REGION } from "../../scripts/services/credentials.ts"
 import { endpoint } from "../../scripts/services/place.ts"
 import { emptyLake, seaweedfs } from "../../scripts/services/seaweedfs.ts"
@@ -73,6 +73,6 @@ export const append = Effect.fnUntraced(function* (
   files: ReadonlyArray<DataFile>
 ) {
   const watermark = watermarkOf(writable.table.metadata, "bench")
-  const change = yield* prepareAppend(writable, files, { logId: "bench", watermark, upTo: watermark + 1 })
+  const change = yield* prepareAppend(writable, files, { spoolId: "bench", watermark, upTo: watermark + 1 })
   return { ...writable, table: yield* commitSnapshot(catalog, name, change, SILENT, writable.table) }
 })

@@ -1,31 +1,19 @@
 import { Clock, type Context, Effect, type Metric, Random, type Scope } from "effect"
-import { type IcebergError, icebergError } from "../iceberg/IcebergError.ts"
-import type { FlushResult } from "../lake/writer/LakeWriter.ts"
-import * as metrics from "./metrics.ts"
+import { DestinationError } from "./Destination.ts"
+import { type FlushLimits, FlushSchedule } from "./FlushSchedule.ts"
+import type { FlushSpool } from "./makeFlushSpool.ts"
+import type { ForwardMetrics } from "./metrics.ts"
 
-/** How often it is looked at whether a flush is due. */
+/** How often the schedule is checked. */
 const TICK = "200 millis"
-/** Commits that the batch size brings forward are so far apart at least: each makes a snapshot and a file for each partition. */
-const LEAST_GAP_MS = 5_000
-/** Part of the interval that chance takes off, so that the collectors of a lake do not commit at the same moment. */
+/** Random part of the interval that is subtracted, so that the collectors of one destination do not all commit at once. */
 const JITTER = 0.2
-/** Waits after failures double from the first to the last figure. */
-const FIRST_RETRY_MS = 1_000
-const LAST_RETRY_MS = 30_000
 
-export interface FlushLimits {
-  readonly intervalMs: number
-  /** Events for each site. */
-  readonly batchSize: number
-  /** Of the log. */
-  readonly bytes: number
-}
-
-/** The log, as far as flushing goes. */
-export interface FlushedLog {
+/** The parts of a spool that flushing needs. */
+export interface FlushedSpool {
   /** The position up to which everything is on disk. */
   readonly durable: () => number
-  /** The position up to which the log was given up when it was opened. */
+  /** The position up to which the spool was trimmed when it was opened. */
   readonly oldest: number
   readonly trim: (upTo: number) => Effect.Effect<void, { readonly message: string }>
 }
@@ -37,130 +25,117 @@ export interface FlushFailure {
 }
 
 export interface Flusher {
-  /** A record of the site came. */
+  /** A record of this site was accepted. */
   readonly note: (siteId: string) => void
-  /** Resumes when everything up to the position is in the lake; begins at once, or after the flush that is on its way. */
-  readonly flush: (upTo: number) => Effect.Effect<void, IcebergError>
-  /** Bytes of the log that are not in the lake. */
+  /** Resumes when everything up to the position is stored. Starts at once, or after the flush in progress. */
+  readonly flush: (upTo: number) => Effect.Effect<void, DestinationError>
+  /** Bytes of the spool that are not stored yet. */
   readonly backlog: () => number
-  /** When the last flush went well, ms since the epoch. */
+  /** When the last flush succeeded, ms since the epoch. */
   readonly lastSuccessAt: () => number | null
-  /** The last failure since then; null when the lake takes what it is given. */
+  /** The last failure since then; null while flushes succeed. */
   readonly failure: () => FlushFailure | null
 }
 
-interface Waiter {
-  readonly upTo: number
-  readonly resume: (effect: Effect.Effect<void, IcebergError>) => void
+/** Callers that wait until a position is stored. */
+class Waiters {
+  #waiters: Array<{
+    readonly upTo: number
+    readonly resume: (effect: Effect.Effect<void, DestinationError>) => void
+  }> = []
+
+  get isEmpty(): boolean {
+    return this.#waiters.length === 0
+  }
+
+  waitFor(upTo: number): Effect.Effect<void, DestinationError> {
+    return Effect.callback((resume) => {
+      this.#waiters.push({ upTo, resume })
+    })
+  }
+
+  resumeUpTo(position: number): void {
+    const done = this.#waiters.filter(({ upTo }) => upTo <= position)
+    this.#waiters = this.#waiters.filter(({ upTo }) => upTo > position)
+    for (const { resume } of done) resume(Effect.void)
+  }
+
+  failAll(error: DestinationError): void {
+    const failed = this.#waiters
+    this.#waiters = []
+    for (const { resume } of failed) resume(Effect.fail(error))
+  }
 }
 
 /**
- * Decides when a log goes into the lake: when its oldest record is old enough, when there are enough for each site, when the log
- * is large enough, or when somebody asks. One flush at a time. A flush that fails is tried again, later and later; what it
- * was to bring stays in the log, which the lake's state decides about: nothing here has to be remembered.
+ * Flushes a spool on schedule or on request, one flush at a time, and trims it afterwards. A failed flush is retried with growing
+ * waits. Its records stay in the spool, and the destination knows what it has of them, so nothing needs to be remembered here.
  */
 export const makeFlusher = Effect.fnUntraced(function* (
-  log: FlushedLog,
+  spool: FlushedSpool,
   limits: FlushLimits,
-  write: (upTo: number) => Effect.Effect<FlushResult, IcebergError>
+  flushSpool: FlushSpool,
+  metrics: ForwardMetrics
 ): Effect.fn.Return<Flusher, never, Scope.Scope> {
   const clock = yield* Clock.Clock
   const context: Context.Context<never> = yield* Effect.context<never>()
   const monotonic = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
-  const count = (metric: Metric.Metric<number, unknown>, value: number) => metric.updateUnsafe(value, context)
+  const update = (metric: Metric.Metric<number, unknown>, value: number) => metric.updateUnsafe(value, context)
 
-  let committed = log.oldest
-  let waiters: Array<Waiter> = []
-  /** Since the last flush began; what is in the log from before counts as old. On the monotonic clock. */
-  let oldestAt: number | null = log.durable() > log.oldest ? monotonic() - limits.intervalMs : null
-  let events = 0
-  let sites = new Set<string>()
-  let lastAt = Number.NEGATIVE_INFINITY
-  let failures = 0
-  let notBefore = Number.NEGATIVE_INFINITY
-  let interval = limits.intervalMs
+  const schedule = new FlushSchedule(limits, spool.durable() > spool.oldest, monotonic)
+  const waiters = new Waiters()
+  let stored = spool.oldest
   let lastSuccessAt: number | null = null
   let failure: FlushFailure | null = null
 
-  const isDue = (): boolean => {
-    if (log.durable() <= committed) return waiters.length > 0
-    if (waiters.length > 0) return true
-    const now = monotonic()
-    if (now < notBefore) return false
-    return (
-      (oldestAt !== null && now - oldestAt >= interval) ||
-      log.durable() - committed >= limits.bytes ||
-      (events >= limits.batchSize * Math.max(1, sites.size) && now - lastAt >= LEAST_GAP_MS)
-    )
+  const fail = (error: DestinationError) => {
+    schedule.flushFailed()
+    failure = { at: clock.currentTimeMillisUnsafe(), message: error.message }
+    update(metrics.failedFlushes, 1)
+    waiters.failAll(error)
+    return Effect.logWarning(`Flush failed; events stay in the spool and will be retried: ${error.message}`)
   }
 
-  const settle = (until: number, error: IcebergError | null): void => {
-    const [done, rest] = [
-      waiters.filter(({ upTo }) => error !== null || upTo <= until),
-      waiters.filter(({ upTo }) => error === null && upTo > until)
-    ]
-    waiters = rest
-    for (const { resume } of done) resume(error === null ? Effect.void : Effect.fail(error))
-  }
-
-  const flushOnce = Effect.gen(function* () {
-    const upTo = Math.max(log.durable(), committed)
-    const before = oldestAt
-    oldestAt = null
-    events = 0
-    sites = new Set()
-    lastAt = monotonic()
-    const written = yield* Effect.result(upTo > committed ? write(upTo) : Effect.succeed(null))
-    if (written._tag === "Failure") {
-      const error = written.failure
-      oldestAt = before ?? lastAt
-      notBefore = monotonic() + Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures++)
-      failure = { at: clock.currentTimeMillisUnsafe(), message: error.message }
-      count(metrics.lakeFailedFlushes, 1)
-      yield* Effect.logWarning(`The lake takes no events for now, they stay in the log: ${error.message}`)
-      return settle(0, error)
-    }
-    failures = 0
+  const succeed = Effect.fnUntraced(function* (position: number | null) {
     failure = null
-    notBefore = Number.NEGATIVE_INFINITY
-    interval = limits.intervalMs * (1 - JITTER * (yield* Random.next))
-    const result = written.success
-    if (result !== null) {
-      committed = result.position
+    schedule.flushSucceeded(JITTER * (yield* Random.next))
+    if (position !== null) {
+      stored = position
       lastSuccessAt = clock.currentTimeMillisUnsafe()
-      count(metrics.lakeFlushes, 1)
-      // What can't be given up now is given up after the next flush.
-      yield* Effect.catch(log.trim(committed), ({ message }) => Effect.logWarning(message))
+      update(metrics.flushes, 1)
+      // What cannot be trimmed now is trimmed after the next flush.
+      yield* Effect.catch(spool.trim(stored), ({ message }) => Effect.logWarning(message))
     }
-    settle(committed, null)
+    waiters.resumeUpTo(stored)
+  })
+
+  const flushOnce = Effect.suspend(() => {
+    const upTo = Math.max(spool.durable(), stored)
+    schedule.flushBegins()
+    const write = upTo > stored ? Effect.map(flushSpool(upTo), ({ position }) => position) : Effect.succeed(null)
+    return Effect.matchEffect(write, { onFailure: fail, onSuccess: succeed })
   })
 
   yield* Effect.sleep(TICK).pipe(
     Effect.andThen(
       Effect.suspend(() => {
-        count(metrics.lakeLagSeconds, oldestAt === null ? 0 : Math.max(0, monotonic() - oldestAt) / 1_000)
-        return isDue() ? flushOnce : Effect.void
+        update(metrics.lagSeconds, schedule.lagMs() / 1_000)
+        return !waiters.isEmpty || schedule.isDue(spool.durable() - stored) ? flushOnce : Effect.void
       })
     ),
     Effect.forever,
     Effect.forkScoped
   )
   yield* Effect.addFinalizer(() =>
-    Effect.sync(() => settle(0, icebergError("Unavailable", "The collector is stopping.")))
+    Effect.sync(() =>
+      waiters.failAll(new DestinationError({ reason: "Unavailable", message: "The collector is stopping." }))
+    )
   )
 
   return {
-    note: (siteId) => {
-      oldestAt ??= monotonic()
-      events++
-      if (!sites.has(siteId)) sites.add(siteId)
-    },
-    flush: (upTo) =>
-      Effect.callback((resume) => {
-        if (upTo <= committed) return resume(Effect.void)
-        waiters.push({ upTo, resume })
-      }),
-    backlog: () => Math.max(0, log.durable() - committed),
+    note: (siteId) => schedule.note(siteId),
+    flush: (upTo) => Effect.suspend(() => (upTo <= stored ? Effect.void : waiters.waitFor(upTo))),
+    backlog: () => Math.max(0, spool.durable() - stored),
     lastSuccessAt: () => lastSuccessAt,
     failure: () => failure
   }

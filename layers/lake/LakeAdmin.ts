@@ -17,7 +17,7 @@ import {
   LAKE_SNAPSHOT_MAX_AGE_SECONDS,
   LAKE_SNAPSHOTS_MIN
 } from "../../src/settings/settings.ts"
-import * as writers from "../forward/Writers.ts"
+import * as WriterRegistry from "../forward/WriterRegistry.ts"
 import type { Table, TableName } from "../iceberg/catalog/Catalog.ts"
 import type { IcebergError } from "../iceberg/IcebergError.ts"
 import { compactTable } from "../iceberg/maintenance/compact.ts"
@@ -29,25 +29,16 @@ import { SILENT } from "../iceberg/table/commit.ts"
 import { manifestsOf } from "../iceberg/table/files.ts"
 import { AppDatabase, DatabaseUrl } from "../postgres/client/Database.ts"
 import { sqlMessage } from "../postgres/client/sqlErrors.ts"
+import { lakeConfig } from "./config.ts"
 import { CREATED_BY } from "./createdBy.ts"
-import { lakeConfig } from "./LakeConfig.ts"
 import { type Lake, openLake } from "./openLake.ts"
+import { plainReason } from "./plainReason.ts"
 import { staleWatermarks } from "./watermark.ts"
 
 /** How often the app database is asked which collectors have flushed. */
 const FLUSH_POLL = "250 millis"
 
-const REASONS = {
-  NotFound: "Invalid",
-  AlreadyExists: "Invalid",
-  Invalid: "Invalid",
-  Denied: "Denied",
-  Conflict: "Unavailable",
-  Unknown: "Unavailable",
-  Unavailable: "Unavailable"
-} as const satisfies Record<IcebergError["reason"], LakeAdminError["reason"]>
-
-const fromIceberg = ({ message, reason }: IcebergError) => new LakeAdminError({ reason: REASONS[reason], message })
+const fromIceberg = (error: IcebergError) => new LakeAdminError({ reason: plainReason(error), message: error.message })
 const fromSql = (error: SqlError.SqlError) => new LakeAdminError({ reason: "Unavailable", message: sqlMessage(error) })
 
 const statusOf = (name: LakeTableName, table: Table): Effect.Effect<LakeTableStatus, IcebergError> => {
@@ -67,8 +58,6 @@ const statusOf = (name: LakeTableName, table: Table): Effect.Effect<LakeTableSta
     bytes: total("files-size")
   }))
 }
-
-const collectorOf = ({ logId: spoolId, ...rest }: writers.Writer): LakeCollector => ({ spoolId, ...rest })
 
 const hasFailed = (collector: LakeCollector): collector is LakeCollector & { readonly failure: string } =>
   collector.isRunning && collector.failure !== null
@@ -103,9 +92,9 @@ export const layer: Layer.Layer<LakeAdmin, never, AppDatabase | DatabaseUrl | Se
         Effect.catchTag("IcebergError", (error) => Effect.fail(fromIceberg(error)))
       )
 
-    const collectors = writers.list(sql).pipe(
-      Effect.map((listed) => listed.map(collectorOf)),
-      Effect.mapError(fromSql)
+    const collectors: Effect.Effect<ReadonlyArray<LakeCollector>, LakeAdminError> = Effect.mapError(
+      WriterRegistry.list(sql),
+      fromSql
     )
 
     return LakeAdmin.of({
@@ -119,19 +108,19 @@ export const layer: Layer.Layer<LakeAdmin, never, AppDatabase | DatabaseUrl | Se
         }
       }),
       flush: Effect.fnUntraced(function* ({ onProgress, timeoutSeconds }) {
-        const asked = yield* Effect.mapError(writers.askForFlush(sql), fromSql)
+        const requested = yield* Effect.mapError(WriterRegistry.requestFlush(sql), fromSql)
         let flushed = 0
         const waitForAll = Effect.gen(function* () {
           for (;;) {
-            flushed = (yield* Effect.mapError(writers.flushed(sql, asked), fromSql)).length
-            if (flushed === asked.length) return
-            onProgress({ done: flushed, total: asked.length })
+            flushed = (yield* Effect.mapError(WriterRegistry.flushedSince(sql, requested), fromSql)).length
+            if (flushed === requested.length) return
+            onProgress({ done: flushed, total: requested.length })
             yield* Effect.sleep(FLUSH_POLL)
           }
         })
         yield* Effect.timeoutOption(waitForAll, `${timeoutSeconds} seconds`)
-        const failing = flushed === asked.length ? [] : (yield* collectors).filter(hasFailed)
-        return { collectors: asked.length, flushed, failing }
+        const failing = flushed === requested.length ? [] : (yield* collectors).filter(hasFailed)
+        return { collectors: requested.length, flushed, failing }
       }),
       compact: ({ dryRun, onProgress, tables }) =>
         eachTable(tables, (lake, name, table) =>

@@ -13,12 +13,12 @@ import { staleWatermarks } from "./watermark.ts"
 export interface MaintainOptions {
   readonly snapshotMaxAgeMs: number
   readonly snapshotsMin: number
-  /** Null: orphans are not looked for this time. Listing everything is the dearest part. */
+  /** Null skips orphan removal, the most expensive part: it lists everything. */
   readonly orphanAgeMs: number | null
   readonly compactionBytes: number
 }
 
-/** What was done to a table. */
+/** What was done in a table. */
 export interface MaintainedTable {
   readonly name: string
   readonly manifestsMerged: number
@@ -26,16 +26,15 @@ export interface MaintainedTable {
   readonly snapshotsExpired: number
   readonly filesExpired: number
   readonly orphansRemoved: number
-  /** Parts that failed, in words; the others were done. */
+  /** Messages of the parts that failed; the others were done. */
   readonly failures: ReadonlyArray<string>
 }
 
 export type Maintained = ReadonlyArray<MaintainedTable>
 
 /**
- * All that a lake needs from time to time, on each table that there is: merge manifests, compact closed days, expire snapshots,
- * remove orphans. A part that fails does not keep the others from being done. Safe beside writers and other engines; several
- * at once would only be in each other's way.
+ * Maintains each existing table: merges manifests, compacts closed days, expires snapshots, removes orphans. When one part fails, the
+ * others still run. Safe alongside writers and other engines; concurrent runs would only conflict with each other.
  */
 export const maintain = Effect.fnUntraced(function* (
   { catalog, namespace }: Lake,
@@ -49,7 +48,7 @@ export const maintain = Effect.fnUntraced(function* (
       const attempt = <A>(part: string, work: Effect.Effect<A, IcebergError>) =>
         Effect.catch(work, (error) =>
           Effect.sync(() => {
-            // Made by the first flush that has rows for it.
+            // The first flush that has rows for the table creates it.
             if (error.reason !== "NotFound") failures.push(`${part}: ${error.message}`)
             return null
           })

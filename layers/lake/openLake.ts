@@ -5,20 +5,20 @@ import { type IcebergError, icebergError } from "../iceberg/IcebergError.ts"
 import { ANY_REGION } from "../iceberg/io/AwsCredentials.ts"
 import type { S3Options } from "../iceberg/io/S3ObjectStore.ts"
 import { open } from "../postgres/client/connect.ts"
+import type { LakeConfig } from "./config.ts"
 import { jdbcClient } from "./jdbcClient.ts"
-import type { LakeConfig } from "./LakeConfig.ts"
 
-/** One for each table, which are committed at the same time, and one to spare. */
+/** One per table, which are committed concurrently, and one spare. */
 const CATALOG_CONNECTIONS = 4
 const TOKEN = "token:"
 
 export interface Lake {
   readonly catalog: Catalog
-  /** Where the lake's tables are, levels outermost first. */
+  /** The namespace of the lake's tables, outermost level first. */
   readonly namespace: ReadonlyArray<string>
 }
 
-const s3Of = ({ keys, region, s3Endpoint }: LakeConfig): S3Options => ({
+const s3Options = ({ keys, region, s3Endpoint }: LakeConfig): S3Options => ({
   endpoint: s3Endpoint ?? undefined,
   region: region ?? undefined,
   credentials:
@@ -27,7 +27,7 @@ const s3Of = ({ keys, region, s3Endpoint }: LakeConfig): S3Options => ({
       : { _tag: "Keys", accessKeyId: keys.accessKeyId, secretAccessKey: Redacted.make(keys.secretAccessKey) }
 })
 
-const restOf = (config: LakeConfig): CatalogConfig => {
+const restCatalogConfig = (config: LakeConfig): CatalogConfig => {
   const { catalogCredentials: credentials, keys, oauth2Scope, oauth2ServerUri, region, signingName } = config
   const auth =
     credentials === null
@@ -45,13 +45,13 @@ const restOf = (config: LakeConfig): CatalogConfig => {
     type: "rest",
     uri: config.catalogUri ?? "",
     warehouse: config.warehouse ?? undefined,
-    // Without keys of our own, those that the catalog lends are asked for.
-    s3: keys === null && config.s3Endpoint === null && region === null ? undefined : s3Of(config),
+    // Without configured keys, the catalog is asked for vended credentials.
+    s3: keys === null && config.s3Endpoint === null && region === null ? undefined : s3Options(config),
     ...auth
   }
 }
 
-const catalogOf = Effect.fnUntraced(function* (
+const catalogConfig = Effect.fnUntraced(function* (
   config: LakeConfig
 ): Effect.fn.Return<CatalogConfig, IcebergError, Scope.Scope> {
   const warehouse = config.warehouse ?? ""
@@ -61,25 +61,25 @@ const catalogOf = Effect.fnUntraced(function* (
       const sql = yield* open({ url, embedded: false }, {}, CATALOG_CONNECTIONS).pipe(
         Effect.mapError(({ message }) => icebergError("Unavailable", message))
       )
-      return { type: "jdbc", name: config.catalogName, warehouse, s3: s3Of(config), client: jdbcClient(sql) }
+      return { type: "jdbc", name: config.catalogName, warehouse, s3: s3Options(config), client: jdbcClient(sql) }
     }
     case "hadoop":
-      return { type: "hadoop", warehouse, s3: s3Of(config) }
+      return { type: "hadoop", warehouse, s3: s3Options(config) }
     case "glue":
       return {
         type: "glue",
         warehouse,
         region: config.catalogUri ?? config.region ?? undefined,
-        s3: s3Of({ ...config, region: config.region ?? config.catalogUri })
+        s3: s3Options({ ...config, region: config.region ?? config.catalogUri })
       }
     case "rest":
-      return restOf(config)
+      return restCatalogConfig(config)
   }
 })
 
-/** The lake that a configuration describes. */
+/** Opens the configured lake. */
 export const openLake = Effect.fnUntraced(function* (
   config: LakeConfig
 ): Effect.fn.Return<Lake, IcebergError, Scope.Scope> {
-  return { catalog: yield* makeCatalog(yield* catalogOf(config)), namespace: config.namespace }
+  return { catalog: yield* makeCatalog(yield* catalogConfig(config)), namespace: config.namespace }
 })

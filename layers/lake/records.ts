@@ -1,10 +1,13 @@
 import type { EventRecord, IdentityRecord, Property, SessionRecord } from "../../src/domain/Event.ts"
 
 /*
- * What a collector's log holds of an event or an identity: JSON arrays that begin with a kind and hold the rows of the lake's
- * tables, each in the order of its table's columns, so that a reader puts them into columns as they are. A later version may
- * append to a row; a row that is shorter than its table ends in nulls. Arrays of values without keys are half as long as
- * objects, and JSON.stringify is native: about 1 us an event.
+ * A record in the spool: a JSON array of a kind and the rows of the lake's tables, each in the order of its table's columns.
+ *
+ *   [1, ["0198…", "3f1c…", …], ["77aa…", …]]      an event's row and, if it is the session's first, the session's row
+ *   [2, ["77aa…", …], [["77aa…", "plan", …], …]]  an identity: the session's row and one row per attribute
+ *
+ * A later version may append to a row; missing values are null. Arrays without keys are half as long as objects, and JSON.stringify
+ * is native: about 1 us per event.
  */
 
 export type Value = string | number | ReadonlyArray<string> | null
@@ -13,21 +16,21 @@ export type Row = ReadonlyArray<Value>
 
 const KIND = { event: 1, identity: 2 } as const
 
-export type LogRecord =
+export type LakeRecord =
   | readonly [kind: typeof KIND.event, event: Row, session: Row | null]
   | readonly [kind: typeof KIND.identity, session: Row, attributes: ReadonlyArray<Row>]
 
-export const isEvent = (record: LogRecord): record is Extract<LogRecord, readonly [1, ...unknown[]]> =>
+export const isEvent = (record: LakeRecord): record is Extract<LakeRecord, readonly [1, ...unknown[]]> =>
   record[0] === KIND.event
 
 const pairs = (properties: ReadonlyArray<Property>): ReadonlyArray<string> | null => {
   if (properties.length === 0) return null
-  const texts: Array<string> = []
-  for (const { key, string } of properties) texts.push(key, string)
-  return texts
+  const keysAndValues: Array<string> = []
+  for (const { key, string } of properties) keysAndValues.push(key, string)
+  return keysAndValues
 }
 
-/** In the order of `pa_events`. Where the columns are that a reader needs to place the row. */
+/** Indexes in a row of `pa_events`, for choosing its partition. */
 export const EVENT_SITE = 1
 export const EVENT_TIME = 4
 
@@ -69,7 +72,7 @@ const eventRow = (r: EventRecord, receivedAt: number): Row => [
   pairs(r.properties)
 ]
 
-/** In the order of `pa_sessions`. */
+/** Index in a row of `pa_sessions`. */
 export const SESSION_CREATED_AT = 2
 
 const sessionRow = (s: SessionRecord, updatedAt: number): Row => [
@@ -93,10 +96,12 @@ const sessionRow = (s: SessionRecord, updatedAt: number): Row => [
   s.firstUtmCampaign
 ]
 
-/** In the order of `pa_session_data`. */
+/** Index in a row of `pa_session_data`. */
 export const ATTRIBUTE_CREATED_AT = 7
 
-/** Times in ms since the epoch; `receivedAt` with microseconds after the point. Null: a session that is in the lake already. */
+/**
+ * `receivedAt` is in ms since the epoch, with microseconds after the point. `session` is null when its row was sent before.
+ */
 export const encodeEvent = (record: EventRecord, session: SessionRecord | null, receivedAt: number): string =>
   JSON.stringify([KIND.event, eventRow(record, receivedAt), session === null ? null : sessionRow(session, receivedAt)])
 
@@ -111,13 +116,13 @@ export const encodeIdentity = ({ createdAt, properties, session }: IdentityRecor
 
 const utf8 = new TextDecoder()
 
-/** Undefined for bytes that are no record of this version; a newer one may have written others. */
-export const decodeRecord = (bytes: Uint8Array): LogRecord | undefined => {
+/** Null for bytes that are not a record of this version; a newer version may have written them. */
+export const decodeRecord = (bytes: Uint8Array): LakeRecord | null => {
   try {
     const decoded: unknown = JSON.parse(utf8.decode(bytes))
     const kind: unknown = Array.isArray(decoded) ? decoded[0] : undefined
-    return kind === KIND.event || kind === KIND.identity ? (decoded as LogRecord) : undefined
+    return kind === KIND.event || kind === KIND.identity ? (decoded as LakeRecord) : null
   } catch {
-    return undefined
+    return null
   }
 }

@@ -1,47 +1,46 @@
 import type { TableMetadata } from "../iceberg/metadata/TableMetadata.ts"
 
 /*
- * How far a collector's log is in a table: a table property that is set by the commit that brings the rows, so that both are
- * there or neither. It outlives the snapshot, whose summary tells the same to whoever looks at a snapshot.
+ * How far a table has a spool: a table property, `footfall.watermark.<spool id>`, that the commit that adds the rows also sets, so
+ * that both are applied or neither. The snapshot's summary repeats it, for those who inspect snapshots.
  */
 
 const PREFIX = "footfall.watermark."
 /** A spool that has added nothing for this long is considered gone, and its watermark is removed. */
 const MAX_AGE_MS = 90 * 86_400_000
 
-/** The property of a log. */
-export const watermarkKey = (logId: string): string => `${PREFIX}${logId}`
+export const watermarkKey = (spoolId: string): string => `${PREFIX}${spoolId}`
 
 export interface Watermark {
-  readonly logId: string
-  /** A position in the log: every record up to it is in the table. */
+  readonly spoolId: string
+  /** Every record of the spool up to this position is in the table. */
   readonly position: number
-  /** When it was set, in ms since the epoch; 0 when it does not say. */
+  /** When it was set, in ms since the epoch; 0 if unknown. */
   readonly setAt: number
 }
 
 /** `12345 2026-11-24T12:00:00.000Z`. */
-export const watermarkText = (position: number, now: number): string => `${position} ${new Date(now).toISOString()}`
+export const formatWatermark = (position: number, now: number): string => `${position} ${new Date(now).toISOString()}`
 
-const parse = (logId: string, text: string): Watermark => {
-  const [position = "", time = ""] = text.split(" ")
-  return { logId, position: Number(position), setAt: Date.parse(time) || 0 }
+const parse = (spoolId: string, value: string): Watermark => {
+  const [position = "", time = ""] = value.split(" ")
+  return { spoolId, position: Number(position), setAt: Date.parse(time) || 0 }
 }
 
-/** That of a log; at 0 when the table knows nothing of it. */
-export const readWatermark = ({ properties }: TableMetadata, logId: string): Watermark =>
-  parse(logId, properties[watermarkKey(logId)] ?? "0")
+/** The spool's watermark; at 0 if the table has none. */
+export const readWatermark = ({ properties }: TableMetadata, spoolId: string): Watermark =>
+  parse(spoolId, properties[watermarkKey(spoolId)] ?? "0")
 
-/** 0 for a log that the table knows nothing of. */
-export const watermarkOf = (metadata: TableMetadata, logId: string): number => readWatermark(metadata, logId).position
+export const watermarkOf = (metadata: TableMetadata, spoolId: string): number =>
+  readWatermark(metadata, spoolId).position
 
-export const watermarks = ({ properties }: TableMetadata): ReadonlyArray<Watermark> =>
-  Object.entries(properties).flatMap(([key, text]) =>
-    key.startsWith(PREFIX) ? [parse(key.slice(PREFIX.length), text)] : []
+const watermarks = ({ properties }: TableMetadata): ReadonlyArray<Watermark> =>
+  Object.entries(properties).flatMap(([key, value]) =>
+    key.startsWith(PREFIX) ? [parse(key.slice(PREFIX.length), value)] : []
   )
 
 /** The properties of spools that are gone: the `staleProperties` of Iceberg's `expireSnapshots`. */
 export const staleWatermarks = (metadata: TableMetadata, now: number): ReadonlyArray<string> =>
   watermarks(metadata)
     .filter(({ setAt }) => setAt !== 0 && setAt < now - MAX_AGE_MS)
-    .map(({ logId }) => watermarkKey(logId))
+    .map(({ spoolId }) => watermarkKey(spoolId))

@@ -2,25 +2,25 @@ import { constants } from "node:fs"
 import { type FileHandle, open, readdir, readFile, rename, rm } from "node:fs/promises"
 import { join } from "node:path"
 
-/** A file that is written at given places. */
+/** A file that is written at given offsets. */
 export interface SpoolFile {
-  /** Writes some of the bytes, at least one; the answer is how many. */
+  /** Writes at least one of the bytes. Resolves to how many. */
   readonly write: (bytes: Uint8Array, offset: number) => Promise<number>
-  /** Resumes when what was written is on the disk. */
+  /** Resolves when what was written is on the disk. */
   readonly sync: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
-/** What a log needs of a folder. Everything rejects with an error that has a `code`, such as `ENOSPC`. */
+/** A spool's access to its folder. Everything rejects with an error that has a `code`, such as `ENOSPC`. */
 export interface SpoolFiles {
   readonly list: () => Promise<ReadonlyArray<string>>
-  /** Rejects with `ENOENT`. */
+  /** Rejects with `ENOENT` if the file does not exist. */
   readonly read: (name: string) => Promise<Uint8Array>
-  /** An empty file; one that is there is emptied. */
+  /** Creates an empty file, or empties an existing one. */
   readonly create: (name: string) => Promise<SpoolFile>
   readonly rename: (from: string, to: string) => Promise<void>
   readonly remove: (name: string) => Promise<void>
-  /** Resumes when the names in the folder are on the disk. */
+  /** Resolves when the folder's entries are on the disk. */
   readonly syncFolder: () => Promise<void>
 }
 

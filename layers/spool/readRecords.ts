@@ -2,29 +2,29 @@ import { closeSync, fstatSync, openSync, readdirSync, readSync } from "node:fs"
 import { join } from "node:path"
 import { FRAME_HEAD, frameAt, frameSize, MAX_RECORD, nextFrame } from "./frames.ts"
 import type { Damage } from "./scan.ts"
-import { segmentName, segmentStarts } from "./segments.ts"
+import { segmentName, segmentStarts } from "./segmentNames.ts"
 
-/** Bytes that are read at a time; more for a record that is longer. */
+/** Bytes that are read at once; more for a longer record. */
 const CHUNK = 4 << 20
 const MAX_FRAME = FRAME_HEAD + MAX_RECORD
 
 export interface SpoolRecord {
-  /** Valid until the next record is asked for. */
+  /** Valid until the next record is read. */
   readonly payload: Uint8Array
   /** Where the record ends. */
   readonly position: number
 }
 
-/** A file that is read at given places, in this thread. */
+/** Reads a file at given offsets, blocking the thread. */
 export interface ReadableFile {
   /** In bytes. */
   readonly size: number
-  /** Reads into the buffer from a place on; the answer is how many bytes there were, 0 at the end. */
+  /** Reads from `offset` of the file into the buffer at `at`. Returns how many bytes there were; 0 at the end of the file. */
   readonly read: (buffer: Buffer, at: number, length: number, offset: number) => number
   readonly close: () => void
 }
 
-/** What reading a log needs of its folder. Throws what the file system throws. */
+/** The access to a folder that reading needs. Throws the file system's errors. */
 export interface ReadableFolder {
   readonly list: () => ReadonlyArray<string>
   readonly open: (name: string) => ReadableFile
@@ -42,7 +42,7 @@ const folderOf = (folder: string): ReadableFolder => ({
   }
 })
 
-/** Reads a file in order, through a window that always begins where the reader is. */
+/** A buffer over a file that is read in order. */
 class Window {
   #buffer = Buffer.allocUnsafeSlow(CHUNK)
   #from = 0
@@ -53,15 +53,15 @@ class Window {
     this.#file = file
   }
 
-  /** Bytes from an offset, as many as there are up to the length; the file's end may be nearer. */
+  /** The bytes from an offset on, up to the length or the end of the file. */
   at(offset: number, length: number): Buffer {
     if (offset < this.#from || offset + length > this.#to) {
       if (length > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(length)
       let read = 0
       for (;;) {
-        const some = this.#file.read(this.#buffer, read, this.#buffer.length - read, offset + read)
-        read += some
-        if (some === 0 || read === this.#buffer.length) break
+        const count = this.#file.read(this.#buffer, read, this.#buffer.length - read, offset + read)
+        read += count
+        if (count === 0 || read === this.#buffer.length) break
       }
       this.#from = offset
       this.#to = offset + read
@@ -71,9 +71,9 @@ class Window {
 }
 
 /**
- * The records of a log after a position, up to another one that is known to be on the disk, while its owner goes on. Reads in
- * this thread, which it blocks. What can't be read is told and left out: the CRC of each record covers its position, so what
- * comes after is found again. Throws what the file system throws.
+ * The records of a spool between two positions, the second of which is known to be on the disk. The owner may keep appending. Blocks
+ * the thread while it reads. What cannot be read is reported and skipped: frames after it are recognized by their position. Throws
+ * the file system's errors.
  */
 export function* readRecords(
   folder: string,
@@ -100,13 +100,13 @@ export function* readRecords(
         const needed = frameSize(window.at(offset, Math.min(FRAME_HEAD, rest)), 0, position)
         const bytes = window.at(offset, Math.min(needed, MAX_FRAME, rest))
         const frame = frameAt(bytes, 0, position)
-        if (frame !== undefined) {
+        if (frame !== null) {
           position += FRAME_HEAD + frame.length
           if (frame.kind === "record") yield { payload: bytes.subarray(FRAME_HEAD), position }
           continue
         }
         const found = nextFrame(window.at(offset, rest), 1, (at) => start + offset + at)
-        const end = found === undefined ? limit : start + offset + found
+        const end = found === null ? limit : start + offset + found
         onDamage({ from: position, to: end })
         position = end
       }

@@ -1,30 +1,40 @@
 import { emptyFrame, FRAME_HEAD, frameAt, nextFrame } from "./frames.ts"
 
-/** A part of a log that can't be read: positions, the first inclusive. */
+/** A part of a spool that cannot be read: positions, the first inclusive. */
 export interface Damage {
   readonly from: number
   readonly to: number
 }
 
+/**
+ * What is to be written again of a spool's newest segment.
+ *
+ * ```
+ *   start                   from
+ *   │ frame │ frame │ frame │ FIRST frame │ frame │ damaged │ 0 0 0 …
+ *   └ on the disk for sure ─┘└ last write ───────────────────┘
+ *                             bytes: the frames, and an empty frame for what is damaged
+ * ```
+ */
 export interface Scan {
-  /** Where the records that are to be written again begin: what is before is on the disk for certain. */
+  /** Position of the first byte of `bytes`. What precedes it is on the disk for sure. */
   readonly from: number
   /**
-   * These records, as they stand in the log: what was written last, and all that is in the file while that is little, so that
-   * collectors that start again and again don't take a file each. What can't be read among the last ones is marked as empty.
+   * The frames of the last write. If the segment holds little, all of it, so that collectors that restart repeatedly do not each use
+   * a file. What cannot be read among the last write's frames is replaced by empty frames.
    */
   readonly bytes: Buffer
-  /** How much is marked so: a write that was cut off, or damage of the last records, which looks the same. */
+  /** Bytes that were replaced: an incomplete write, or damage of the last write, which looks the same. */
   readonly cut: number
 }
 
-/** The part of a segment that is little. */
+/** The part of a segment that counts as little. */
 const LITTLE = 0.25
-/** Bytes that are compared with zeros at once; a byte at a time, a segment takes half a second. */
+/** Bytes that are compared with zeros at once; one byte at a time, a segment takes half a second. */
 const ZEROS = Buffer.alloc(64 << 10)
 
-/** How many bytes there are up to the last one that is not 0. */
-const writtenOf = (segment: Buffer): number => {
+/** The number of bytes up to the last one that is not 0. */
+const writtenLength = (segment: Buffer): number => {
   for (let end = segment.length; end > 0; ) {
     const from = Math.max(0, end - ZEROS.length)
     const part = segment.subarray(from, end)
@@ -35,35 +45,35 @@ const writtenOf = (segment: Buffer): number => {
 }
 
 /**
- * Goes through the frames of a log's last segment. What can't be read before the last write is damage for certain, since each write
- * waits for the one before it; readers tell of it.
+ * Walks the frames of a spool's newest segment. What cannot be read before the last write is damaged for sure, since each write waits
+ * for the one before it; readers report it.
  */
 export const scanSegment = (segment: Buffer, start: number): Scan => {
-  const holes: Array<Damage> = []
-  const written = writtenOf(segment)
-  let at = 0
+  const unreadable: Array<Damage> = []
+  const written = writtenLength(segment)
+  let offset = 0
   let end = 0
-  let lastFirst = 0
-  while (at < written) {
-    const frame = frameAt(segment, at, start + at)
-    if (frame !== undefined) {
-      if (frame.kind === "record" && frame.isFirst) lastFirst = at
-      at += FRAME_HEAD + frame.length
-      end = at
+  let lastWrite = 0
+  while (offset < written) {
+    const frame = frameAt(segment, offset, start + offset)
+    if (frame !== null) {
+      if (frame.kind === "record" && frame.isFirst) lastWrite = offset
+      offset += FRAME_HEAD + frame.length
+      end = offset
       continue
     }
-    const next = nextFrame(segment, at + 1, (place) => start + place, written)
-    if (next === undefined) break
-    holes.push({ from: at, to: next })
-    at = next
+    const next = nextFrame(segment, offset + 1, (found) => start + found, written)
+    if (next === null) break
+    unreadable.push({ from: offset, to: next })
+    offset = next
   }
-  if (written > end) holes.push({ from: end, to: Math.max(written, end + FRAME_HEAD) })
-  const cuts = holes.filter(({ from }) => from >= lastFirst)
-  const first = end <= segment.length * LITTLE ? 0 : lastFirst
+  if (written > end) unreadable.push({ from: end, to: Math.max(written, end + FRAME_HEAD) })
+  const cuts = unreadable.filter(({ from }) => from >= lastWrite)
+  const first = end <= segment.length * LITTLE ? 0 : lastWrite
   const bytes = Buffer.alloc(Math.max(end, cuts.at(-1)?.to ?? 0) - first)
   segment.copy(bytes, 0, first, end)
   for (const { from, to } of cuts) {
-    // Nothing but zeros would pass for the end of the log, should the frame's head be damaged in its turn.
+    // If this frame's head gets damaged too, zeros would look like the end of the spool.
     bytes.fill(0xff, from - first, to - first)
     emptyFrame(to - from, start + from).copy(bytes, from - first)
   }

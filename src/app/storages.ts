@@ -22,7 +22,7 @@ const loaded = <A>(load: () => Promise<A>): Effect.Effect<A, StartError> =>
 const iceberg: Backend = Layer.unwrap(
   Effect.map(
     loaded(() => import("../../layers/lake/IcebergStorage.ts")),
-    ({ icebergStorage }) => icebergStorage(LAKE_WORKER)
+    (IcebergStorage) => IcebergStorage.layer(LAKE_WORKER)
   )
 )
 
@@ -42,7 +42,7 @@ type Job = Layer.Layer<never, StartError, AppDatabase | DatabaseUrl | Settings>
 const lakeJob: Job = Layer.unwrap(
   Effect.map(
     loaded(() => import("../../layers/lake/LakeJob.ts")),
-    (module) => module.lakeJob(LAKE_WORKER)
+    (LakeJob) => LakeJob.layer(LAKE_WORKER)
   )
 )
 

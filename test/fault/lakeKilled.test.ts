@@ -57,7 +57,7 @@ test("a collector that is killed after its commits, before it gives up what they
   // Nothing can be given up as long as a folder stands where the file is written that says so.
   mkdirSync(join(log, "trimmed.tmp"))
   await load.stores(50)
-  await first.prints(/(The log in \S+ can't be used: EISDIR)/)
+  await first.prints(/(The spool in \S+ can't be used: EISDIR)/)
   await first.kill()
   expect(existsSync(join(log, "trimmed"))).toBe(false)
   rmdirSync(join(log, "trimmed.tmp"))

@@ -11,7 +11,7 @@ import { forEachEntry, isLive } from "../../layers/iceberg/maintenance/reachable
 import { currentSnapshot } from "../../layers/iceberg/metadata/TableMetadata.ts"
 import { initParquet } from "../../layers/iceberg/parquet/wasm.ts"
 import { manifestsOf } from "../../layers/iceberg/table/files.ts"
-import { lakeConfig } from "../../layers/lake/LakeConfig.ts"
+import { lakeConfig } from "../../layers/lake/config.ts"
 import { type Lake, openLake } from "../../layers/lake/openLake.ts"
 import type { LakeTableName } from "../../layers/lake/schema.ts"
 import { Settings } from "../../src/ports/Settings.ts"

@@ -5,7 +5,7 @@ import { readRecords } from "../../layers/spool/readRecords.ts"
 import { openSpool, type Spool } from "../../layers/spool/Spool.ts"
 import type { SpoolError } from "../../layers/spool/SpoolError.ts"
 import type { Damage } from "../../layers/spool/scan.ts"
-import { segmentName, segmentStarts } from "../../layers/spool/segments.ts"
+import { segmentName, segmentStarts } from "../../layers/spool/segmentNames.ts"
 import { eventually, nextTurn } from "./eventually.ts"
 import { type Chance, chanceOf, type Outcome, SimulatedDisk, type Step } from "./SimulatedDisk.ts"
 

@@ -7,7 +7,7 @@ import { forEachEntry, isLive } from "../../layers/iceberg/maintenance/reachable
 import { currentSchema, currentSnapshot } from "../../layers/iceberg/metadata/TableMetadata.ts"
 import { initParquet } from "../../layers/iceberg/parquet/wasm.ts"
 import { manifestsOf } from "../../layers/iceberg/table/files.ts"
-import { icebergStorage } from "../../layers/lake/IcebergStorage.ts"
+import * as IcebergStorage from "../../layers/lake/IcebergStorage.ts"
 import type { Lake } from "../../layers/lake/openLake.ts"
 import type { LakeTableName } from "../../layers/lake/schema.ts"
 import { layerAppDatabase } from "../../layers/postgres/client/connect.ts"
@@ -22,7 +22,7 @@ import { type Stored, stored } from "./records.ts"
 
 export const LAKE_WORKER = new URL("../../src/lakeWorker.ts", import.meta.url)
 
-/** Folders whose syncs wait while they are held. */
+/** Files whose syncs wait while they are held. */
 export class HeldFiles {
   #door: Deferred.Deferred<void> | undefined
 
@@ -50,7 +50,7 @@ export class HeldFiles {
 }
 
 export interface LakeStorageOptions {
-  /** For its log and, unless the environment names a warehouse, its files. */
+  /** For its spool and, unless the environment names a warehouse, its data files. */
   readonly folder: string
   readonly environment?: Environment
   readonly files?: (folder: string) => SpoolFiles
@@ -62,12 +62,12 @@ export const folderLake = (folder: string): Record<string, string> => ({
   PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: `file://${join(folder, "lake")}`
 })
 
-/** One process's lake storage, with its own log, until the test's scope closes. */
+/** One process's lake storage, with its own spool, until the test's scope closes. */
 export const openLakeStorage = (
   url: Redacted.Redacted<string>,
   { environment = {}, files = folderFiles, folder }: LakeStorageOptions
 ): Effect.Effect<Storage["Service"], never, Scope.Scope> =>
-  icebergStorage(LAKE_WORKER, { files, spoolFolder: join(folder, "spool") }).pipe(
+  IcebergStorage.layer(LAKE_WORKER, { files, spoolFolder: join(folder, "spool") }).pipe(
     Layer.provide(layerAppDatabase),
     Layer.provide(memorySettings({ ...folderLake(folder), ...environment })),
     Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: true })),
@@ -91,7 +91,7 @@ const decimal = (value: unknown): number | null =>
         )
       ) / SCALE
 
-/** Every row of a table, in no order: times in ms with microseconds after the point, decimals as numbers, maps as pairs. */
+/** Every row of a table, unordered: times in ms with microseconds after the point, decimals as numbers, maps as pairs. */
 export const readLakeTable = (
   { catalog, namespace }: Lake,
   name: LakeTableName
@@ -125,7 +125,7 @@ export const readLakeTable = (
     return rows
   })
 
-/** What a table of properties as texts keeps of them: their keys and texts. */
+/** What the lake keeps of properties: their keys, and their values as strings. */
 export const keptInLake = (held: Stored): Stored => ({
   ...held,
   events: held.events.map((record) => ({
@@ -202,8 +202,8 @@ const VALUE = { key: "data_key", type: "data_type", string: "string_value", numb
 const byUpdate = (a: Row, b: Row): number => (a.updated_at as number) - (b.updated_at as number)
 
 /**
- * What the lake's tables hold, read as the documentation says: a session is its first row, with the first distinct id that any
- * has; an attribute is the last row of its key. An event that a test gave twice counts once.
+ * What the lake's tables contain, read as documented: a session is its first row, with the first distinct id of any of its rows; an
+ * attribute is the last row of its key. An event that a test saved twice counts once.
  */
 export const readLake = (lake: Lake): Effect.Effect<Stored> =>
   Effect.gen(function* () {

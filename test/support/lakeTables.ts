@@ -15,7 +15,7 @@ import {
   PA_SESSIONS
 } from "../../layers/lake/schema.ts"
 import { watermarkOf } from "../../layers/lake/watermark.ts"
-import { prepareAppend } from "../../layers/lake/writer/append.ts"
+import { prepareAppend } from "../../layers/lake/writer/snapshotChanges.ts"
 import { DataType } from "../../src/domain/Event.ts"
 import { event, text } from "./records.ts"
 
@@ -29,7 +29,7 @@ const lakeTables = (events: LakeTable): Readonly<Record<LakeTableName, LakeTable
   pa_session_data: PA_SESSION_DATA
 })
 
-/** Writes a file of so many events of a day for each site. */
+/** Writes a file with this many events of a day for each site. */
 export const writeEvents = (
   { lake, table }: WritableTable,
   day: number,
@@ -57,7 +57,7 @@ export const writeEvents = (
 export const openEvents = (catalog: Catalog): Effect.Effect<WritableTable, IcebergError> =>
   ensureTable(catalog, EVENTS_NAME, PA_EVENTS)
 
-/** Appends a file of events by a log, which moves one on with each. */
+/** Appends a file of events, and moves the watermark of the spool forward by one. */
 export const appendEvents = Effect.fnUntraced(function* (
   catalog: Catalog,
   options: {
@@ -71,6 +71,6 @@ export const appendEvents = Effect.fnUntraced(function* (
   const writable = yield* openEvents(catalog)
   const files = yield* writeEvents(writable, options.day, options.count, options.sites)
   const watermark = watermarkOf(writable.table.metadata, options.log)
-  const change = yield* prepareAppend(writable, files, { logId: options.log, watermark, upTo: watermark + 1 })
+  const change = yield* prepareAppend(writable, files, { spoolId: options.log, watermark, upTo: watermark + 1 })
   return yield* commitSnapshot(catalog, EVENTS_NAME, change, events, writable.table)
 })

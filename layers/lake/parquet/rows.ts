@@ -5,7 +5,7 @@ import {
   EVENT_SITE,
   EVENT_TIME,
   isEvent,
-  type LogRecord,
+  type LakeRecord,
   type Row,
   SESSION_CREATED_AT
 } from "../records.ts"
@@ -27,14 +27,14 @@ export class Rows {
     this.columns = table.fields.map((field) => makeColumn(field) as Column<unknown>)
   }
 
-  /** A row that ends early ends in nulls. */
+  /** Missing values at the end are null. */
   push(row: Row): void {
     const columns = this.columns
     for (let index = 0; index < columns.length; index++) columns[index]!.push(row[index] ?? null)
     this.count++
   }
 
-  /** Bytes held. */
+  /** Size of the buffers. */
   bytes(): number {
     let sum = 0
     for (const column of this.columns) sum += column.bytes()
@@ -42,10 +42,10 @@ export class Rows {
   }
 }
 
-/** Which tables still want a record's rows. */
-export type Wanted = (table: LakeTableName) => boolean
+/** Whether a table still needs a record's rows. */
+export type NeedsRows = (table: LakeTableName) => boolean
 
-/** Rows of the lake's tables, in the partitions that they belong to. */
+/** Rows of the lake's tables, grouped by partition. */
 export class PartitionedRows {
   readonly #tables: Readonly<Record<LakeTableName, LakeTable>>
   readonly #partitions = new Map<string, Rows>()
@@ -66,31 +66,31 @@ export class PartitionedRows {
     this.count++
   }
 
-  add(record: LogRecord, wanted: Wanted): void {
+  add(record: LakeRecord, needsRows: NeedsRows): void {
     if (isEvent(record)) {
       const [, event, session] = record
-      if (wanted("pa_events")) {
+      if (needsRows("pa_events")) {
         this.#push("pa_events", [dayOf(event[EVENT_TIME] as number), event[EVENT_SITE] as string], event)
       }
-      if (session !== null) this.#session(session, wanted)
+      if (session !== null) this.#addSession(session, needsRows)
       return
     }
     const [, session, attributes] = record
-    this.#session(session, wanted)
-    if (!wanted("pa_session_data")) return
+    this.#addSession(session, needsRows)
+    if (!needsRows("pa_session_data")) return
     for (const row of attributes) this.#push("pa_session_data", [dayOf(row[ATTRIBUTE_CREATED_AT] as number)], row)
   }
 
-  #session(row: Row, wanted: Wanted): void {
-    if (wanted("pa_sessions")) this.#push("pa_sessions", [dayOf(row[SESSION_CREATED_AT] as number)], row)
+  #addSession(row: Row, needsRows: NeedsRows): void {
+    if (needsRows("pa_sessions")) this.#push("pa_sessions", [dayOf(row[SESSION_CREATED_AT] as number)], row)
   }
 
-  /** Each partition's rows. */
+  /** The rows of each partition. */
   all(): IterableIterator<Rows> {
     return this.#partitions.values()
   }
 
-  /** Bytes held. */
+  /** Size of the buffers. */
   bytes(): number {
     let sum = 0
     for (const rows of this.#partitions.values()) sum += rows.bytes()

@@ -1,14 +1,14 @@
 import { Effect, type Scope } from "effect"
 import { type IcebergError, icebergError } from "../../iceberg/IcebergError.ts"
-import type { LakeConfig } from "../LakeConfig.ts"
+import type { LakeConfig } from "../config.ts"
 import type { CallEvent, FromWorker, Operations, ToWorker } from "./protocol.ts"
 
-/** Work on the lake in a thread of its own, so that encoding and compressing never hold up who answers clients. */
+/** Works on the lake in a thread of its own, so that encoding and compressing never delay requests. */
 export interface LakeThread {
   readonly call: <Name extends keyof Operations>(
     name: Name,
-    given: Operations[Name]["given"],
-    /** Told of what happens before the answer, be it a failure. */
+    input: Operations[Name]["input"],
+    /** Called for each event before the answer, even if the answer is a failure. */
     onEvent?: (event: CallEvent) => void
   ) => Effect.Effect<Operations[Name]["answer"], IcebergError>
 }
@@ -24,32 +24,33 @@ interface Running {
 }
 
 /**
- * A thread that runs `entry`, which serves the lake (`serveLake`). It is started by the first call and again by the first call
- * after it ended; what it was doing then fails as `Unavailable`. It ends with the scope.
+ * A thread that runs `entry`, which must call `serveLake`. The first call starts it, and the first call after it ended starts it
+ * again. Calls in progress when it ends fail as `Unavailable`. It ends with the scope.
  */
 export const makeLakeThread = Effect.fnUntraced(function* (
   entry: URL,
   config: LakeConfig
 ): Effect.fn.Return<LakeThread, never, Scope.Scope> {
   let running: Running | undefined
-  let ids = 0
+  let lastId = 0
 
-  const end = (ended: Running, why: string): void => {
+  const end = (ended: Running, reason: string): void => {
     if (running === ended) running = undefined
     ended.worker.terminate()
     const calls = [...ended.calls.values()]
     ended.calls.clear()
-    for (const { resume } of calls) resume(Effect.fail(icebergError("Unavailable", `The lake's thread ended: ${why}`)))
+    for (const { resume } of calls)
+      resume(Effect.fail(icebergError("Unavailable", `The lake's thread ended: ${reason}`)))
   }
 
   const start = (): Running => {
     const started: Running = { worker: new Worker(entry), calls: new Map() }
     const post = (message: ToWorker) => started.worker.postMessage(message)
     started.worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-      // Nobody knows what a defect leaves behind: a trap in parquet-wasm makes its memory unusable.
+      // The state after a defect is unknown: a trap in parquet-wasm makes its memory unusable.
       if (data.type === "defect") return end(started, data.message)
       const call = started.calls.get(data.id)
-      if (data.type === "told") return call?.onEvent(data.event)
+      if (data.type === "event") return call?.onEvent(data.event)
       started.calls.delete(data.id)
       call?.resume(
         data.type === "answered" ? Effect.succeed(data.answer) : Effect.fail(icebergError(data.reason, data.message))
@@ -63,21 +64,21 @@ export const makeLakeThread = Effect.fnUntraced(function* (
 
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
-      if (running !== undefined) end(running, "the process stops.")
+      if (running !== undefined) end(running, "the process is stopping.")
     })
   )
 
   return {
     call: <Name extends keyof Operations>(
       name: Name,
-      given: Operations[Name]["given"],
+      input: Operations[Name]["input"],
       onEvent: (event: CallEvent) => void = () => {}
     ) =>
       Effect.callback<Operations[Name]["answer"], IcebergError>((resume) => {
         running ??= start()
-        const id = ++ids
+        const id = ++lastId
         running.calls.set(id, { resume: resume as WaitingCall["resume"], onEvent })
-        running.worker.postMessage({ type: "call", id, name, given } as ToWorker)
+        running.worker.postMessage({ type: "call", id, name, input } as ToWorker)
       })
   }
 })

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Fiber, type Scope } from "effect"
-import { claimSpool, listSpools } from "../../../layers/spool/claim.ts"
+import { claimSpool, listSpools } from "../../../layers/spool/claimSpool.ts"
 import { readRecords } from "../../../layers/spool/readRecords.ts"
 import { openSpool, type Spool, type SpoolOptions } from "../../../layers/spool/Spool.ts"
 import type { Damage } from "../../../layers/spool/scan.ts"
@@ -121,7 +121,7 @@ describe("a log in a folder", () => {
             return yield* Effect.flip(openSpool(options(folder)))
           })
         )
-        expect(first).toMatchObject({ reason: "Locked", message: `Another process uses the log in ${folder}.` })
+        expect(first).toMatchObject({ reason: "Locked", message: `Another process uses the spool in ${folder}.` })
         yield* openSpool(options(folder))
       })
     ))
@@ -150,7 +150,7 @@ describe("a log in a folder", () => {
         expect(new Set(outcomes)).toEqual(new Set(["ok", "Overloaded"]))
         expect(spool.status().ready).toBe(false)
         expect((yield* Effect.flip(spool.append("x".repeat(3_000)))).message).toContain(
-          "as many as SPOOL_MAX_BYTES allows"
+          "The spool is full (SPOOL_MAX_BYTES = 196608)"
         )
         expect(segmentsIn(folder).length * SEGMENT).toBeLessThanOrEqual(3 * SEGMENT)
         yield* spool.trim(spool.durable())
@@ -260,7 +260,10 @@ describe("a folder that is not as a log left it", () => {
         mkdirSync(folder)
         writeFileSync(join(folder, "spool-id"), "hello")
         const refused = yield* Effect.flip(openSpool(options(folder)))
-        expect(refused).toMatchObject({ reason: "Foreign", message: expect.stringContaining("spool-id holds no UUID") })
+        expect(refused).toMatchObject({
+          reason: "Foreign",
+          message: expect.stringContaining("spool-id does not contain a UUID")
+        })
       })
     ))
 })

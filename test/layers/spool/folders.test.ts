@@ -13,11 +13,11 @@ import {
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Exit, Scope } from "effect"
-import { claimSpool, listSpools } from "../../../layers/spool/claim.ts"
+import { claimSpool, listSpools } from "../../../layers/spool/claimSpool.ts"
 import { readRecords } from "../../../layers/spool/readRecords.ts"
 import { openSpool, type Spool, type SpoolOptions } from "../../../layers/spool/Spool.ts"
 import type { Damage } from "../../../layers/spool/scan.ts"
-import { segmentStarts } from "../../../layers/spool/segments.ts"
+import { segmentStarts } from "../../../layers/spool/segmentNames.ts"
 import { eventually, until } from "../../support/eventually.ts"
 import { filesWith } from "../../support/filesWith.ts"
 import { guardFolder } from "../../support/guard.ts"
@@ -176,11 +176,11 @@ test.skipIf(disk === null)(
           }
           expect(refused).toMatchObject({
             reason: "Unavailable",
-            message: `The log in ${folder} can't be written: the disk is full.`
+            message: `The spool in ${folder} can't be written: the disk is full.`
           })
           expect(spool.status()).toMatchObject({
             ready: false,
-            lastError: `The log in ${folder} can't be written: the disk is full.`
+            lastError: `The spool in ${folder} can't be written: the disk is full.`
           })
           expect(kept.length).toBeGreaterThan(10)
           small.fill()
@@ -188,7 +188,7 @@ test.skipIf(disk === null)(
           const upTo = spool.durable()
           const trimmed = yield* Effect.result(spool.trim(upTo))
           expect(trimmed).toMatchObject({
-            failure: { reason: "Io", message: `The log in ${folder} can't be used: the disk is full.` }
+            failure: { reason: "Io", message: `The spool in ${folder} can't be used: the disk is full.` }
           })
           expect(contentOf(spool)).toEqual({ texts: kept, damages: [] })
           small.free()
@@ -210,7 +210,7 @@ test("a log has one owner: the next one is told", async () => {
     Effect.promise(async () => {
       expect(await failureOf(folder)).toEqual({
         reason: "Locked",
-        message: `Another process uses the log in ${folder}.`
+        message: `Another process uses the spool in ${folder}.`
       })
     })
   )
@@ -295,7 +295,7 @@ test("a log as large as it may be refuses records until some are given up", asyn
         }
         expect(refused).toMatchObject({
           reason: "Overloaded",
-          message: "The log has 196608 bytes, as many as SPOOL_MAX_BYTES allows: what it holds is not being taken."
+          message: "The spool is full (SPOOL_MAX_BYTES = 196608): flushes are not keeping up."
         })
         expect(spool.status()).toMatchObject({ ready: false, diskBytes: 3 * SEGMENT })
         expect(segmentsOf(folder).length).toBe(3)
@@ -318,7 +318,7 @@ test("a record is refused when it is empty or too long, and taken up to the very
       expect(yield* Effect.flip(spool.append("ü".repeat(longest / 2 + 1)))).toMatchObject(tooLong)
       expect(yield* Effect.flip(spool.append(""))).toMatchObject({
         reason: "Refused",
-        message: "An empty record can't be stored."
+        message: "The record can't be stored: it is empty."
       })
       const texts = ["x".repeat(longest), "ü".repeat(longest / 2), "x"]
       yield* appendEach(spool, texts)
@@ -382,7 +382,7 @@ test("a disk that hangs keeps nobody waiting, neither for a record nor for the e
   )
   await Effect.runPromise(spool.append("before"))
   held.hold()
-  const late = { reason: "Unavailable", message: "The disk did not take the record within 0.3 s." }
+  const late = { reason: "Unavailable", message: "The disk did not store the record within 0.3 s." }
   expect(await Effect.runPromise(Effect.flip(spool.append("during")))).toMatchObject(late)
   await until("the log is not ready", () => !spool.status().ready)
   expect(spool.status()).toMatchObject({ lastError: late.message, pendingRecords: 0, pendingBytes: 0, inFlight: 1 })
@@ -556,17 +556,17 @@ test("a file of junk holds no record; the log goes on behind it", async () => {
 })
 
 test.each([
-  ["spool-id", "", "its file spool-id holds no UUID"],
-  ["spool-id", "not a UUID", "its file spool-id holds no UUID"],
-  ["trimmed", "", "its file trimmed holds no position"],
-  ["trimmed", "12 345", "its file trimmed holds no position"],
-  ["trimmed", "-1", "its file trimmed holds no position"],
-  ["trimmed", "99999999999999999", "its file trimmed holds no position"]
+  ["spool-id", "", "its file spool-id does not contain a UUID"],
+  ["spool-id", "not a UUID", "its file spool-id does not contain a UUID"],
+  ["trimmed", "", "its file trimmed does not contain a position"],
+  ["trimmed", "12 345", "its file trimmed does not contain a position"],
+  ["trimmed", "-1", "its file trimmed does not contain a position"],
+  ["trimmed", "99999999999999999", "its file trimmed does not contain a position"]
 ])("a file %s with %p in it is no log's", async (name, text, why) => {
   const folder = newFolder()
   mkdirSync(folder)
   writeFileSync(join(folder, name), text)
-  expect(await failureOf(folder)).toEqual({ reason: "Foreign", message: `${folder} can't be used as a log: ${why}.` })
+  expect(await failureOf(folder)).toEqual({ reason: "Foreign", message: `${folder} can't be used as a spool: ${why}.` })
 })
 
 test("files of others in the folder stay as they are", async () => {
@@ -674,7 +674,10 @@ test("everything accepted is answered when the log has settled, with the first f
         yield* Effect.yieldNow
         expect(spool.accepted()).toBeGreaterThan(spool.durable())
         const failure = yield* Effect.flip(spool.settled)
-        expect(failure).toMatchObject({ reason: "Unavailable", message: `The log in ${folder} can't be written: EIO.` })
+        expect(failure).toMatchObject({
+          reason: "Unavailable",
+          message: `The spool in ${folder} can't be written: EIO.`
+        })
         expect(spool.accepted()).toBe(spool.durable())
         fails = false
         yield* eventually("the log is ready", () => spool.status().ready)
@@ -729,5 +732,5 @@ test("a folder in folders that are not there is made", async () => {
 test("a file in the folder's place is said to be none", async () => {
   const folder = newFolder()
   writeFileSync(folder, "")
-  expect(await failureOf(folder)).toEqual({ reason: "Io", message: `The log in ${folder} can't be used: EEXIST.` })
+  expect(await failureOf(folder)).toEqual({ reason: "Io", message: `The spool in ${folder} can't be used: EEXIST.` })
 })

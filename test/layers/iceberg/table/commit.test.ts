@@ -7,7 +7,7 @@ import { currentSnapshot } from "../../../../layers/iceberg/metadata/TableMetada
 import { commitSnapshot } from "../../../../layers/iceberg/table/commit.ts"
 import { manifestsOf } from "../../../../layers/iceberg/table/files.ts"
 import { watermarkOf } from "../../../../layers/lake/watermark.ts"
-import { prepareAppend } from "../../../../layers/lake/writer/append.ts"
+import { prepareAppend } from "../../../../layers/lake/writer/snapshotChanges.ts"
 import { countingEvents, type Fate, MemoryCatalog } from "../../../support/lake.ts"
 import { appendEvents, EVENTS_NAME, openEvents, writeEvents } from "../../../support/lakeTables.ts"
 
@@ -121,7 +121,7 @@ describe("a commit", () => {
         const catalog = new MemoryCatalog()
         const writable = yield* openEvents(catalog)
         const files = yield* writeEvents(writable, 20_000, 3)
-        const change = yield* prepareAppend(writable, files, { logId: "log-a", watermark: 0, upTo: 5 })
+        const change = yield* prepareAppend(writable, files, { spoolId: "log-a", watermark: 0, upTo: 5 })
         const { events } = countingEvents()
         catalog.fates = Array.from({ length: 40 }, (): Fate => "lost")
         const first = yield* patient(
@@ -144,12 +144,12 @@ describe("a commit", () => {
         const writable = yield* openEvents(catalog)
         const { events } = countingEvents()
         const early = yield* prepareAppend(writable, yield* writeEvents(writable, 20_000, 3), {
-          logId: "log-a",
+          spoolId: "log-a",
           watermark: 0,
           upTo: 5
         })
         const late = yield* prepareAppend(writable, yield* writeEvents(writable, 20_000, 6), {
-          logId: "log-a",
+          spoolId: "log-a",
           watermark: 0,
           upTo: 9
         })
@@ -165,7 +165,7 @@ describe("a commit", () => {
       Effect.gen(function* () {
         const catalog = new MemoryCatalog()
         const writable = yield* openEvents(catalog)
-        const change = yield* prepareAppend(writable, [], { logId: "log-a", watermark: 0, upTo: 5 })
+        const change = yield* prepareAppend(writable, [], { spoolId: "log-a", watermark: 0, upTo: 5 })
         catalog.tables.clear()
         yield* openEvents(catalog)
         const { events } = countingEvents()

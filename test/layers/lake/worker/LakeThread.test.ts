@@ -3,12 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Fiber } from "effect"
-import type { LakeConfig } from "../../../../layers/lake/LakeConfig.ts"
+import type { LakeConfig } from "../../../../layers/lake/config.ts"
 import { encodeEvent } from "../../../../layers/lake/records.ts"
 import { makeLakeThread } from "../../../../layers/lake/worker/LakeThread.ts"
 import type { CallEvent } from "../../../../layers/lake/worker/protocol.ts"
 import { openSpool } from "../../../../layers/spool/Spool.ts"
-import { segmentName } from "../../../../layers/spool/segments.ts"
+import { segmentName } from "../../../../layers/spool/segmentNames.ts"
 import { run } from "../../../support/controlPlane.ts"
 import { event } from "../../../support/records.ts"
 
@@ -32,13 +32,13 @@ const CONFIG: LakeConfig = {
   databaseUrl: "postgres://nobody@127.0.0.1:1/none"
 }
 
-const openLog = (name: string) =>
+const openSpoolIn = (name: string) =>
   openSpool({ folder: join(folder, name), maxPending: 100, maxBytes: 2 ** 30, timeoutMs: 10_000 })
 
-test("a call that fails has told before of what it met", () =>
+test("a call reports what it meets even if it fails", () =>
   run(
     Effect.gen(function* () {
-      const spool = yield* openLog("damaged")
+      const spool = yield* openSpoolIn("damaged")
       yield* spool.append(encodeEvent(event(), null, Date.now()))
       const from = spool.durable()
       yield* spool.append(encodeEvent(event(), null, Date.now()))
@@ -49,39 +49,39 @@ test("a call that fails has told before of what it met", () =>
       bytes[from + 20]! ^= 1
       writeFileSync(segment, bytes)
       const thread = yield* makeLakeThread(ENTRY, CONFIG)
-      const log = { folder: spool.folder, id: spool.id, oldest: spool.oldest }
-      const told: Array<CallEvent> = []
+      const ref = { folder: spool.folder, id: spool.id, oldest: spool.oldest }
+      const reported: Array<CallEvent> = []
       const { reason } = yield* Effect.flip(
-        thread.call("flush", { log, upTo: spool.durable() }, (event) => told.push(event))
+        thread.call("write", { spool: ref, upTo: spool.durable() }, (event) => reported.push(event))
       )
 
       expect(reason).toBe("Invalid")
-      expect(told).toEqual([{ kind: "damage", damage: { from, to } }])
+      expect(reported).toEqual([{ kind: "damage", damage: { from, to } }])
     })
   ))
 
 test(
-  "a lake's thread that ends fails what it was doing, and the next call has a new one, which goes on from the log",
+  "calls fail when the lake's thread ends, and the next call starts a new thread that continues from the spool",
   () =>
     run(
       Effect.gen(function* () {
-        const spool = yield* openLog("spool")
+        const spool = yield* openSpoolIn("spool")
         const records = Array.from({ length: 5 }, () => event())
         for (const record of records) yield* spool.append(encodeEvent(record, record.session, Date.now()))
         const thread = yield* makeLakeThread(ENTRY, CONFIG)
-        const log = { folder: spool.folder, id: spool.id, oldest: spool.oldest }
+        const ref = { folder: spool.folder, id: spool.id, oldest: spool.oldest }
         const upTo = spool.durable()
-        expect(yield* thread.call("flush", { log, upTo })).toMatchObject({ position: upTo, rows: 10 })
+        expect(yield* thread.call("write", { spool: ref, upTo })).toMatchObject({ position: upTo, rows: 10 })
 
         const lost = yield* Effect.forkChild(
-          Effect.flip(thread.call("flush", { log: { folder: "crash", id: "x", oldest: 0 }, upTo: 1 }))
+          Effect.flip(thread.call("write", { spool: { folder: "crash", id: "x", oldest: 0 }, upTo: 1 }))
         )
         expect((yield* Fiber.join(lost)).reason).toBe("Unavailable")
-        expect(yield* thread.call("flush", { log, upTo })).toMatchObject({ position: upTo, rows: 0 })
+        expect(yield* thread.call("write", { spool: ref, upTo })).toMatchObject({ position: upTo, rows: 0 })
 
-        const defect = yield* Effect.flip(thread.call("flush", { log: null as never, upTo: 5 }))
+        const defect = yield* Effect.flip(thread.call("write", { spool: null as never, upTo: 5 }))
         expect(defect.message).toStartWith("The lake's thread ended: TypeError")
-        expect(yield* thread.call("flush", { log, upTo })).toMatchObject({ rows: 0 })
+        expect(yield* thread.call("write", { spool: ref, upTo })).toMatchObject({ rows: 0 })
       })
     ),
   30_000

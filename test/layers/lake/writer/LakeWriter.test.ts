@@ -7,9 +7,9 @@ import fc from "fast-check"
 import { icebergError } from "../../../../layers/iceberg/IcebergError.ts"
 import { SILENT } from "../../../../layers/iceberg/table/commit.ts"
 import { encodeEvent, encodeIdentity } from "../../../../layers/lake/records.ts"
-import { type Committed, type FlushEvents, makeLakeWriter } from "../../../../layers/lake/writer/LakeWriter.ts"
+import { type Committed, makeLakeWriter, type WriteEvents } from "../../../../layers/lake/writer/LakeWriter.ts"
 import { openSpool, type Spool } from "../../../../layers/spool/Spool.ts"
-import { segmentName } from "../../../../layers/spool/segments.ts"
+import { segmentName } from "../../../../layers/spool/segmentNames.ts"
 import { run } from "../../../support/controlPlane.ts"
 import { countingEvents, type Fate, MemoryCatalog } from "../../../support/lake.ts"
 import { readLakeTable } from "../../../support/lakeStorage.ts"
@@ -19,37 +19,37 @@ import { event, identity, session, text } from "../../../support/records.ts"
 setDefaultTimeout(60_000)
 
 const temporaryFolder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "footfall-log-"))),
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "footfall-spool-"))),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
 
-/** Small segments, so that giving up a log removes files of it. */
-const openLog = (folder: string): Effect.Effect<Spool, unknown, Scope.Scope> =>
+/** Small segments, so that trimming removes files. */
+const openSmallSpool = (folder: string): Effect.Effect<Spool, unknown, Scope.Scope> =>
   openSpool({ folder, maxPending: 1_000, maxBytes: 2 ** 24, timeoutMs: 10_000, segmentBytes: 16_384 })
 
-const logOf = ({ folder, id, oldest }: Spool) => ({ folder, id, oldest })
+const refOf = ({ folder, id, oldest }: Spool) => ({ folder, id, oldest })
 
-/** The files of a log that this process has open to read. */
+/** The segments that this process has open for reading. */
 const openedForReading = ({ folder }: Spool): ReadonlyArray<string> =>
   readdirSync("/proc/self/fd").flatMap((name) => {
     try {
       const file = readlinkSync(`/proc/self/fd/${name}`)
       const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${name}`, "utf8"))?.[1]
-      const isToWrite = (Number.parseInt(flags ?? "0", 8) & 3) !== 0
-      return file.startsWith(folder) && file.endsWith(".log") && !isToWrite ? [file] : []
+      const isForWriting = (Number.parseInt(flags ?? "0", 8) & 3) !== 0
+      return file.startsWith(folder) && file.endsWith(".log") && !isForWriting ? [file] : []
     } catch {
-      // The one that lists them is gone.
+      // The descriptor that listed them is closed.
       return []
     }
   })
 
-const met = (what: string) => () => {
-  throw new Error(`A flush met ${what}.`)
+const unexpected = (what: string) => () => {
+  throw new Error(`The write met ${what}.`)
 }
-const UNEVENTFUL: FlushEvents = {
-  onConflict: met("a conflict"),
-  onUnknown: met("an unknown outcome"),
-  onDamage: met("damage"),
+const UNEVENTFUL: WriteEvents = {
+  onConflict: unexpected("a conflict"),
+  onUnknown: unexpected("an unknown outcome"),
+  onDamage: unexpected("damage"),
   onCommitted: () => {}
 }
 
@@ -69,40 +69,40 @@ const idsIn = (catalog: MemoryCatalog) =>
     rows.map((row) => row["event_id"] as string).sort()
   )
 
-test("a log that was given up behind what one table has is read from there, and nothing of it is missed", () =>
+test("a spool that was trimmed past the watermark of an empty table is read from there without missing records", () =>
   run(
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const catalog = new MemoryCatalog()
       const ids = yield* Effect.scoped(
         Effect.gen(function* () {
-          const spool = yield* openLog(folder)
+          const spool = yield* openSmallSpool(folder)
           const first = yield* append(spool, 200)
           const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
-          const result = yield* writer.flush(logOf(spool), spool.durable(), UNEVENTFUL)
-          // The table of attributes has no rows, and so no watermark.
+          const result = yield* writer.write({ spool: refOf(spool), upTo: spool.durable() }, UNEVENTFUL)
+          // The table of attributes has no rows and therefore no watermark.
           expect(result).toMatchObject({ position: spool.durable(), rows: 200 + 67 })
           yield* spool.trim(result.position)
           return first
         })
       )
-      const spool = yield* openLog(folder)
+      const spool = yield* openSmallSpool(folder)
       const more = yield* append(spool, 3)
       yield* spool.append(encodeIdentity(identity(session(), [text("plan", "Team")]), Date.now()))
       const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
-      yield* writer.flush(logOf(spool), spool.durable(), UNEVENTFUL)
+      yield* writer.write({ spool: refOf(spool), upTo: spool.durable() }, UNEVENTFUL)
       expect(yield* idsIn(catalog)).toEqual([...ids, ...more].sort())
     })
   ))
 
-test("a record of a version to come holds the log up, and the message says what to do", () =>
+test("a record of a newer version stops the write, and the message says what to do", () =>
   run(
     Effect.gen(function* () {
-      const spool = yield* openLog(yield* temporaryFolder)
+      const spool = yield* openSmallSpool(yield* temporaryFolder)
       yield* spool.append('[9,"from the future"]')
       const writer = makeLakeWriter({ catalog: new MemoryCatalog(), namespace: NAMESPACE })
-      const refused = yield* Effect.flip(writer.flush(logOf(spool), spool.durable(), UNEVENTFUL))
-      expect(refused).toMatchObject({
+      const failed = yield* Effect.flip(writer.write({ spool: refOf(spool), upTo: spool.durable() }, UNEVENTFUL))
+      expect(failed).toMatchObject({
         reason: "Invalid",
         message: expect.stringContaining("Start the version that wrote it.")
       })
@@ -110,23 +110,23 @@ test("a record of a version to come holds the log up, and the message says what 
     })
   ))
 
-test("a log that can't be read stays, the message says which and why, and it is brought in when it can", () =>
+test("an unreadable spool is kept, named in the message, and written once it is readable", () =>
   run(
     Effect.gen(function* () {
-      const spool = yield* openLog(yield* temporaryFolder)
+      const spool = yield* openSmallSpool(yield* temporaryFolder)
       const catalog = new MemoryCatalog()
       const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
-      const flush = Effect.suspend(() => writer.flush(logOf(spool), spool.durable(), UNEVENTFUL))
+      const flush = Effect.suspend(() => writer.write({ spool: refOf(spool), upTo: spool.durable() }, UNEVENTFUL))
       const ids = yield* append(spool, 3)
       yield* flush
       ids.push(...(yield* append(spool, 3)))
       const segment = join(spool.folder, segmentName(0))
       renameSync(segment, `${segment}.away`)
-      // What is no file fails when it is read.
+      // Reading a folder fails.
       mkdirSync(segment)
       const failed = yield* Effect.flip(flush)
       expect(failed.reason).toBe("Unavailable")
-      expect(failed.message).toStartWith(`The log in ${spool.folder} can't be read (EISDIR).`)
+      expect(failed.message).toStartWith(`The spool in ${spool.folder} can't be read (EISDIR).`)
       rmdirSync(segment)
       renameSync(`${segment}.away`, segment)
       yield* flush
@@ -134,42 +134,44 @@ test("a log that can't be read stays, the message says which and why, and it is 
     })
   ))
 
-test("a flush that fails has told of the conflicts and the unknown outcomes that it met", () =>
+test("a write reports conflicts and unknown outcomes even if it fails", () =>
   run(
     Effect.gen(function* () {
-      const spool = yield* openLog(yield* temporaryFolder)
+      const spool = yield* openSmallSpool(yield* temporaryFolder)
       yield* spool.append(encodeEvent(event(), null, Date.now()))
       const catalog = new MemoryCatalog()
       catalog.fates = ["refused as a conflict", "lost", "refused as a conflict"]
       catalog.before = () =>
-        catalog.fates.length > 0 ? Effect.void : Effect.fail(icebergError("Unavailable", "The catalog is away."))
+        catalog.fates.length > 0 ? Effect.void : Effect.fail(icebergError("Unavailable", "The catalog is unreachable."))
       const { counts, events } = countingEvents()
       const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
-      const failed = yield* Effect.flip(writer.flush(logOf(spool), spool.durable(), { ...UNEVENTFUL, ...events }))
+      const failed = yield* Effect.flip(
+        writer.write({ spool: refOf(spool), upTo: spool.durable() }, { ...UNEVENTFUL, ...events })
+      )
 
-      expect(failed.message).toBe("The catalog is away.")
+      expect(failed.message).toBe("The catalog is unreachable.")
       expect(counts).toEqual({ conflicts: 2, unknown: 1 })
     })
   ))
 
-test("what a flush wrote is told by whichever commits it, once", () =>
+test("data files are reported once, by the write that commits them", () =>
   run(
     Effect.gen(function* () {
-      const spool = yield* openLog(yield* temporaryFolder)
+      const spool = yield* openSmallSpool(yield* temporaryFolder)
       yield* append(spool, 4)
       const catalog = new MemoryCatalog()
       const committed: Array<Committed> = []
-      const events: FlushEvents = { ...UNEVENTFUL, onCommitted: (commit) => committed.push(commit) }
+      const events: WriteEvents = { ...UNEVENTFUL, onCommitted: (commit) => committed.push(commit) }
       const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
-      // One of the two tables gets its commit.
-      let tries = 0
+      // Only one of the two tables is committed.
+      let attempts = 0
       catalog.before = () =>
-        ++tries === 1 ? Effect.void : Effect.fail(icebergError("Unavailable", "The catalog is away."))
-      yield* Effect.flip(writer.flush(logOf(spool), spool.durable(), events))
+        ++attempts === 1 ? Effect.void : Effect.fail(icebergError("Unavailable", "The catalog is unreachable."))
+      yield* Effect.flip(writer.write({ spool: refOf(spool), upTo: spool.durable() }, events))
       expect(committed.length).toBe(1)
 
       catalog.before = () => Effect.void
-      const { rows } = yield* writer.flush(logOf(spool), spool.durable(), events)
+      const { rows } = yield* writer.write({ spool: refOf(spool), upTo: spool.durable() }, events)
       expect(committed.map((commit) => commit.rows).sort()).toEqual([2, 4])
       expect(rows).toBe(committed[1]!.rows)
       for (const { bytes, files, seconds } of committed) {
@@ -180,7 +182,7 @@ test("what a flush wrote is told by whichever commits it, once", () =>
     })
   ))
 
-const step = fc.oneof(
+const anyStep = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("append" as const), count: fc.integer({ min: 1, max: 12 }) }) },
   { weight: 3, arbitrary: fc.constant({ kind: "flush" as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: "restart" as const }) },
@@ -191,30 +193,33 @@ const fates = fc.array(fc.constantFrom<Fate>("committed", "committed, answer los
   maxLength: 20
 })
 
-test("whatever becomes of commits and whenever the writer is started anew, each record is in the lake once", async () => {
+test("each record is in the lake once, whatever the outcome of commits and whenever the writer restarts", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 20 }), fates, (steps, given) =>
+    fc.asyncProperty(fc.array(anyStep, { maxLength: 20 }), fates, (steps, commitFates) =>
       run(
         Effect.gen(function* () {
-          const spool = yield* openLog(yield* temporaryFolder)
+          const spool = yield* openSmallSpool(yield* temporaryFolder)
           const catalog = new MemoryCatalog()
-          catalog.fates = [...given]
+          catalog.fates = [...commitFates]
           const open = () => makeLakeWriter({ catalog, namespace: NAMESPACE })
           let writer = open()
           let done = 0
           const ids: Array<string> = []
           const flush = Effect.gen(function* () {
             const result = yield* Effect.result(
-              writer.flush({ ...logOf(spool), oldest: done }, spool.durable(), { ...UNEVENTFUL, ...SILENT })
+              writer.write(
+                { spool: { ...refOf(spool), oldest: done }, upTo: spool.durable() },
+                { ...UNEVENTFUL, ...SILENT }
+              )
             )
             if (result._tag === "Success") done = result.success.position
             return result._tag === "Success"
           })
-          for (const one of steps) {
-            if (one.kind === "append") ids.push(...(yield* append(spool, one.count)))
-            else if (one.kind === "flush") yield* flush
-            else if (one.kind === "restart") writer = open()
-            else if (one.kind === "trim") yield* spool.trim(done)
+          for (const step of steps) {
+            if (step.kind === "append") ids.push(...(yield* append(spool, step.count)))
+            else if (step.kind === "flush") yield* flush
+            else if (step.kind === "restart") writer = open()
+            else if (step.kind === "trim") yield* spool.trim(done)
             else {
               const name = { namespace: NAMESPACE, name: "pa_events" }
               const table = yield* Effect.option(catalog.load(name))
@@ -230,7 +235,7 @@ test("whatever becomes of commits and whenever the writer is started anew, each 
           }
           catalog.fates = []
           while (!(yield* flush)) {
-            // What was left open settles with the next one.
+            // The next write resolves what this one left open.
           }
           if (ids.length > 0) expect(yield* idsIn(catalog)).toEqual(ids.toSorted())
         })

@@ -79,7 +79,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a collector with a lak
     await one.kill()
     await Promise.all(clients.map((each) => each.stop()))
     const heir = all.use(await lake.start())
-    expect(await heir.prints(/(Brought in \d+ rows that another collector left in \S+)\./)).toContain("/spool/1")
+    expect(await heir.prints(/(Flushed \d+ rows that another collector left in \S+)\./)).toContain("/spool/1")
     await drain(heir)
 
     await expectExactlyOnce(lake, clients)

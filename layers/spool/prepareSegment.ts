@@ -1,30 +1,29 @@
 import type { SpoolFile, SpoolFiles } from "./SpoolFiles.ts"
-import { PREPARED } from "./segments.ts"
+import { PREPARED } from "./segmentNames.ts"
 
-/** Zeros are written and synced in steps with pauses between, so that the disk takes records all the while. */
+/** Zeros are written and synced in steps with pauses in between, so that the disk keeps accepting records. */
 const STEP = 1 << 20
 const ZEROS = new Uint8Array(STEP)
 
 export const writeAll = async (file: SpoolFile, bytes: Uint8Array, offset: number): Promise<void> => {
   let written = 0
   while (written < bytes.length) {
-    const some = await file.write(written === 0 ? bytes : bytes.subarray(written), offset + written)
-    if (some <= 0) throw Object.assign(new Error("nothing was written"), { code: "EIO" })
-    written += some
+    const count = await file.write(written === 0 ? bytes : bytes.subarray(written), offset + written)
+    if (count <= 0) throw Object.assign(new Error("nothing was written"), { code: "EIO" })
+    written += count
   }
 }
 
 /**
- * A new file of zeros that are on the disk, so that syncing what is written into it later has no blocks to find and no size to note.
- * `pause` is given the part of it that is done, up to 1. It waits under a name of its own. One that can't be filled is removed, so
- * that it takes no room from others.
+ * Creates a file of zeros on the disk under a temporary name, so that syncing records written into it later neither allocates blocks
+ * nor updates the size. `pause` gets the part that is done, up to 1. A file that cannot be filled is removed, to free its space.
  */
 export const prepareSegment = async (
   files: SpoolFiles,
   size: number,
   pause: (done: number) => Promise<void>
 ): Promise<SpoolFile> => {
-  // Not the one that may be there: what failed is not used again.
+  // A file that failed before is not used again.
   await files.remove(PREPARED)
   const file = await files.create(PREPARED)
   try {

@@ -2,26 +2,31 @@ import type { PgClient } from "@effect/sql-pg"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
 
-/** A collector that was not heard of for so long is taken for gone. */
-export const GONE_AFTER_SECONDS = 20
-/** The rows of such as are gone and left nothing are kept for so long. */
-const FORGOTTEN_AFTER = "7 days"
+/*
+ * Collectors that forward a spool report to the app database every few seconds: how much they have not flushed yet, and whether
+ * flushing fails. An operator sees them there and asks them to flush. The table's name is that of the first destination.
+ */
 
-/** A collector that writes to the lake, as it last told of itself. */
+/** A collector that has not reported for this long is considered gone. */
+export const GONE_AFTER_SECONDS = 20
+/** Rows of collectors that are gone and left nothing unflushed are kept for this long. */
+const KEPT_FOR = "7 days"
+
+/** A collector that forwards a spool, as it last reported. */
 export interface Writer {
-  readonly logId: string
+  readonly spoolId: string
   readonly host: string
   readonly folder: string
   readonly seenAt: Date
   readonly isRunning: boolean
-  /** Bytes in its log that are not in the lake. */
+  /** Bytes in its spool that are not at the destination yet. */
   readonly backlogBytes: number
   readonly lastSuccessAt: Date | null
   readonly failure: string | null
 }
 
 export interface Report {
-  readonly logId: string
+  readonly spoolId: string
   readonly host: string
   readonly folder: string
   readonly backlogBytes: number
@@ -30,8 +35,11 @@ export interface Report {
   readonly failure: string | null
 }
 
-/** Tells of a collector; the answer is whether somebody asked for a flush that it has not told of yet. */
-export const report = (sql: PgClient.PgClient, of: Report): Effect.Effect<boolean, SqlError.SqlError> =>
+/** Reports the state of a collector. Returns whether a flush was requested that it has not reported yet. */
+export const report = (
+  sql: PgClient.PgClient,
+  { backlogBytes, failure, folder, host, lastSuccessAt, spoolId }: Report
+): Effect.Effect<boolean, SqlError.SqlError> =>
   Effect.map(
     sql.unsafe<{ readonly asked: boolean }>(
       `INSERT INTO product_analytics_lake_writer AS writer
@@ -40,38 +48,38 @@ export const report = (sql: PgClient.PgClient, of: Report): Effect.Effect<boolea
       ON CONFLICT (log_id) DO UPDATE SET host = EXCLUDED.host, folder = EXCLUDED.folder, seen_at = now(),
         backlog_bytes = EXCLUDED.backlog_bytes, last_success_at = EXCLUDED.last_success_at, failure = EXCLUDED.failure
       RETURNING flush_asked_at IS NOT NULL AND (flushed_at IS NULL OR flushed_at < flush_asked_at) AS asked`,
-      [of.logId, of.host, of.folder, of.backlogBytes, of.lastSuccessAt, of.failure]
+      [spoolId, host, folder, backlogBytes, lastSuccessAt, failure]
     ),
     (rows) => rows[0]?.asked === true
   )
 
-/** Tells that all that a collector had accepted when it was asked is in the lake. */
+/** Reports that everything a collector had accepted when the flush was requested has been flushed. */
 export const reportFlushed = (
   sql: PgClient.PgClient,
-  { backlogBytes, lastSuccessAt, logId }: Report
+  { backlogBytes, lastSuccessAt, spoolId }: Report
 ): Effect.Effect<void, SqlError.SqlError> =>
   Effect.asVoid(
     sql.unsafe(
       `UPDATE product_analytics_lake_writer
       SET flushed_at = flush_asked_at, backlog_bytes = $2, last_success_at = to_timestamp($3::float8 / 1000), failure = NULL
       WHERE log_id = $1`,
-      [logId, backlogBytes, lastSuccessAt]
+      [spoolId, backlogBytes, lastSuccessAt]
     )
   )
 
-/** Tells that a collector has stopped, and what it left in its log; one that left nothing is forgotten. */
-export const reportGone = (
+/** Reports that a collector has stopped and how much it left unflushed. If nothing, its row is deleted. */
+export const reportStopped = (
   sql: PgClient.PgClient,
-  logId: string,
+  spoolId: string,
   backlogBytes: number
 ): Effect.Effect<void, SqlError.SqlError> =>
   Effect.asVoid(
     backlogBytes === 0
-      ? sql.unsafe("DELETE FROM product_analytics_lake_writer WHERE log_id = $1", [logId])
+      ? sql.unsafe("DELETE FROM product_analytics_lake_writer WHERE log_id = $1", [spoolId])
       : sql.unsafe(
           `UPDATE product_analytics_lake_writer SET backlog_bytes = $2, seen_at = seen_at - make_interval(secs => $3)
           WHERE log_id = $1`,
-          [logId, backlogBytes, GONE_AFTER_SECONDS]
+          [spoolId, backlogBytes, GONE_AFTER_SECONDS]
         )
   )
 
@@ -86,20 +94,20 @@ interface Row {
   readonly failure: string | null
 }
 
-/** Every collector that is running or left something, the latest heard of first. */
+/** Every collector that is running or left something unflushed, the most recently seen first. */
 export const list = (sql: PgClient.PgClient): Effect.Effect<ReadonlyArray<Writer>, SqlError.SqlError> =>
   Effect.map(
     sql.unsafe<Row>(
       `SELECT log_id, host, folder, seen_at, seen_at > now() - make_interval(secs => $1) AS running, backlog_bytes,
         last_success_at, failure
       FROM product_analytics_lake_writer
-      WHERE seen_at > now() - interval '${FORGOTTEN_AFTER}' OR backlog_bytes > 0
+      WHERE seen_at > now() - interval '${KEPT_FOR}' OR backlog_bytes > 0
       ORDER BY seen_at DESC`,
       [GONE_AFTER_SECONDS]
     ),
     (rows) =>
       rows.map((row) => ({
-        logId: row.log_id,
+        spoolId: row.log_id,
         host: row.host,
         folder: row.folder,
         seenAt: new Date(row.seen_at),
@@ -110,8 +118,8 @@ export const list = (sql: PgClient.PgClient): Effect.Effect<ReadonlyArray<Writer
       }))
   )
 
-/** Asks all running collectors for a flush; the answer is their logs. */
-export const askForFlush = (sql: PgClient.PgClient): Effect.Effect<ReadonlyArray<string>, SqlError.SqlError> =>
+/** Requests a flush from all running collectors. Returns the ids of their spools. */
+export const requestFlush = (sql: PgClient.PgClient): Effect.Effect<ReadonlyArray<string>, SqlError.SqlError> =>
   Effect.map(
     sql.unsafe<{ readonly log_id: string }>(
       `UPDATE product_analytics_lake_writer SET flush_asked_at = clock_timestamp()
@@ -121,24 +129,24 @@ export const askForFlush = (sql: PgClient.PgClient): Effect.Effect<ReadonlyArray
     (rows) => rows.map((row) => row.log_id)
   )
 
-/** Which of these logs have told of a flush since they were last asked. */
-export const flushed = (
+/** Which of these spools have been flushed since the last request. */
+export const flushedSince = (
   sql: PgClient.PgClient,
-  logIds: ReadonlyArray<string>
+  spoolIds: ReadonlyArray<string>
 ): Effect.Effect<ReadonlyArray<string>, SqlError.SqlError> =>
   Effect.map(
     sql.unsafe<{ readonly log_id: string }>(
       `SELECT log_id FROM product_analytics_lake_writer
       WHERE flushed_at >= flush_asked_at AND log_id = ANY(string_to_array($1, ',')::uuid[])`,
-      [logIds.join(",")]
+      [spoolIds.join(",")]
     ),
     (rows) => rows.map((row) => row.log_id)
   )
 
-/** Forgets collectors that are long gone and left nothing. */
-export const forgetGone = (sql: PgClient.PgClient): Effect.Effect<void, SqlError.SqlError> =>
+/** Deletes the rows of collectors that are long gone and left nothing unflushed. */
+export const deleteGone = (sql: PgClient.PgClient): Effect.Effect<void, SqlError.SqlError> =>
   Effect.asVoid(
     sql.unsafe(
-      `DELETE FROM product_analytics_lake_writer WHERE seen_at < now() - interval '${FORGOTTEN_AFTER}' AND backlog_bytes = 0`
+      `DELETE FROM product_analytics_lake_writer WHERE seen_at < now() - interval '${KEPT_FOR}' AND backlog_bytes = 0`
     )
   )

@@ -1,11 +1,11 @@
-/** Digits of a position, of which 2^53 has 16. */
+/** Digits of the largest position, 2^53. */
 const DIGITS = 16
 const NAME = new RegExp(`^(\\d{${DIGITS}})\\.log$`)
 
-/** The file that holds the records from a position on, as far as the next file does not. */
+/** The file that holds the records from a position up to the start of the next file. */
 export const segmentName = (start: number): string => `${String(start).padStart(DIGITS, "0")}.log`
 
-/** Where the segments among these files start, in order. */
+/** The start positions of the segments among these files, in order. */
 export const segmentStarts = (names: ReadonlyArray<string>): ReadonlyArray<number> =>
   names
     .flatMap((name) => {
@@ -14,10 +14,10 @@ export const segmentStarts = (names: ReadonlyArray<string>): ReadonlyArray<numbe
     })
     .sort((a, b) => a - b)
 
-/** A file on its way to being a segment. */
+/** A file that will be the next segment. */
 export const PREPARED = "next.tmp"
-/** The log's name for ever. */
+/** The spool's permanent id. */
 export const ID_FILE = "spool-id"
-/** The position up to which the log was given up. */
+/** The position up to which the spool was trimmed. */
 export const TRIMMED_FILE = "trimmed"
 export const LOCK_FILE = "lock"

@@ -1,31 +1,31 @@
 import { mkdir, readdir } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
-import { openSpool, type Spool, type SpoolOptions, spoolFailure } from "./Spool.ts"
-import { SpoolError } from "./SpoolError.ts"
+import { openSpool, type Spool, type SpoolOptions } from "./Spool.ts"
+import { SpoolError, toSpoolError } from "./SpoolError.ts"
 
-/** Collectors of one machine. */
-const MOST = 256
+/** Spools of one machine: more than one per core, of any machine. */
+const MAX_SPOOLS = 256
 
 export type ClaimOptions = Omit<SpoolOptions, "folder">
 
-/** The first log under a folder that nobody uses: `0`, `1` and so on, made when missing. */
+/** Opens the first spool under a folder that is not in use: `0`, `1` and so on, created when missing. */
 export const claimSpool = Effect.fnUntraced(function* (
   root: string,
   options: ClaimOptions
 ): Effect.fn.Return<Spool, SpoolError, Scope.Scope> {
-  for (let number = 0; number < MOST; number++) {
+  for (let number = 0; number < MAX_SPOOLS; number++) {
     const opened = yield* Effect.result(openSpool({ ...options, folder: join(root, String(number)) }))
     if (opened._tag === "Success") return opened.success
     if (opened.failure.reason !== "Locked") return yield* opened.failure
   }
   return yield* new SpoolError({
     reason: "Locked",
-    message: `All ${MOST} logs in ${root} are used by other processes.`
+    message: `All ${MAX_SPOOLS} spools in ${root} are used by other processes.`
   })
 })
 
-/** The folders of logs under a folder, used or not. */
+/** The folders of the spools under a folder, whether or not they are in use. */
 export const listSpools = (root: string): Effect.Effect<ReadonlyArray<string>, SpoolError> =>
   Effect.tryPromise({
     try: async () => {
@@ -36,5 +36,5 @@ export const listSpools = (root: string): Effect.Effect<ReadonlyArray<string>, S
         .sort((a, b) => Number(a) - Number(b))
         .map((name) => join(root, name))
     },
-    catch: (error) => spoolFailure(root, error)
+    catch: (error) => toSpoolError(root, error)
   })

@@ -25,8 +25,8 @@ const openLake = (folder: string) =>
     namespace: NAMESPACE
   }))
 
-/** Ten more events in a log, which nobody uses afterwards, brought in by a collector's writer. */
-const bring = (writer: LakeWriter, folder: string) =>
+/** Adds ten events to a spool, closes it, and writes it to the lake with a collector's writer. */
+const addEvents = (writer: LakeWriter, folder: string) =>
   Effect.gen(function* () {
     const spool = yield* openSpool({
       folder,
@@ -36,12 +36,12 @@ const bring = (writer: LakeWriter, folder: string) =>
       segmentBytes: SEGMENT_BYTES
     })
     for (let index = 0; index < 10; index++) yield* spool.append(encodeEvent(event(), null, Date.now()))
-    return { log: { folder, id: spool.id, oldest: spool.oldest }, upTo: spool.durable() }
+    return { spool: { folder, id: spool.id, oldest: spool.oldest }, upTo: spool.durable() }
   }).pipe(
     Effect.scoped,
-    Effect.flatMap(({ log, upTo }) =>
-      // What somebody else did meanwhile is found out once, then the log is read again.
-      Effect.retry(writer.flush(log, upTo, { ...SILENT, onCommitted: () => {}, onDamage: () => {} }), {
+    Effect.flatMap((run) =>
+      // The first write may find that another process has written the spool since; the second reads it again.
+      Effect.retry(writer.write(run, { ...SILENT, onCommitted: () => {}, onDamage: () => {} }), {
         times: 1,
         while: (error) => error.reason === "Invalid"
       })
@@ -54,49 +54,49 @@ const countsOf = (lake: Effect.Success<ReturnType<typeof openLake>>) =>
     new Set(rows.map((row) => row["event_id"])).size
   ])
 
-test("a log that is taken over, used by another collector, and taken over again is in the table once", () =>
+test("a spool that is adopted, used by another collector and adopted again is in the table once", () =>
   run(
     Effect.gen(function* () {
       const folder = temporaryFolder()
       const lake = yield* openLake(folder)
       const [own, left] = [join(folder, "0"), join(folder, "1")]
-      const heir = makeLakeWriter(lake)
-      yield* bring(heir, left)
-      yield* bring(makeLakeWriter(lake), left)
-      // Its next commit meets the other's, so that it knows the table as it is now.
-      yield* bring(heir, own)
-      yield* bring(heir, left)
+      const adopter = makeLakeWriter(lake)
+      yield* addEvents(adopter, left)
+      yield* addEvents(makeLakeWriter(lake), left)
+      // This commit conflicts with the other's, so that the adopter reloads the table.
+      yield* addEvents(adopter, own)
+      yield* addEvents(adopter, left)
 
       expect(yield* countsOf(lake)).toEqual([40, 40])
     })
   ))
 
-test("a collector that had nothing to bring while the snapshot that it knows was expired goes on", () =>
+test("a collector that was idle while its last snapshot expired continues to write", () =>
   run(
     Effect.gen(function* () {
       const folder = temporaryFolder()
       const lake = yield* openLake(folder)
       const [idle, busy] = [makeLakeWriter(lake), makeLakeWriter(lake)]
-      yield* bring(idle, join(folder, "0"))
-      yield* bring(busy, join(folder, "1"))
+      yield* addEvents(idle, join(folder, "0"))
+      yield* addEvents(busy, join(folder, "1"))
       const options = { maxAgeMs: -1_000, minKept: 1 }
       expect((yield* expireSnapshots(lake.catalog, EVENTS_NAME, options, false)).snapshots).toBe(1)
-      // More commits than manifest lists are held.
-      for (let commit = 0; commit < 10; commit++) yield* bring(busy, join(folder, "1"))
-      yield* bring(idle, join(folder, "0"))
+      // More commits than there are cached manifest lists.
+      for (let commit = 0; commit < 10; commit++) yield* addEvents(busy, join(folder, "1"))
+      yield* addEvents(idle, join(folder, "0"))
 
       expect(yield* countsOf(lake)).toEqual([130, 130])
     })
   ))
 
-test("a table whose manifest list is missing is not taken for one that is not there", () =>
+test("a table with a missing manifest list is not mistaken for a missing table", () =>
   run(
     Effect.gen(function* () {
       const folder = temporaryFolder()
       const lake = yield* openLake(folder)
       const writer = makeLakeWriter(lake)
-      // More commits than manifest lists are held.
-      for (let commit = 0; commit < 10; commit++) yield* bring(writer, join(folder, "0"))
+      // More commits than there are cached manifest lists.
+      for (let commit = 0; commit < 10; commit++) yield* addEvents(writer, join(folder, "0"))
       const table = yield* lake.catalog.load(EVENTS_NAME)
       const [first] = table.metadata.snapshots ?? []
       const list = first!["manifest-list"]

@@ -4,10 +4,10 @@ import { drain, expectExactlyOnce, LakeUnderTest, lakeSettings } from "../suppor
 import { Load } from "../support/load.ts"
 import { PostgresServer } from "../support/postgresServer.ts"
 
-/** So long that nothing gets into the lake before somebody asks. */
-const never = lakeSettings({ FLUSH_INTERVAL_SECONDS: "3600", FLUSH_BATCH_SIZE: "10000000" })
+/** Nothing is flushed until a flush is requested. */
+const onRequestOnly = lakeSettings({ FLUSH_INTERVAL_SECONDS: "3600", FLUSH_BATCH_SIZE: "10000000" })
 
-/** So many events and a few attributes, answered 200 all of them. */
+/** Saves this many events and a few attributes; all are answered 200. */
 const send = async ({ port }: LakeUnderTest, events: number): Promise<Load> => {
   await using load = new Load({ port, connections: 3, batchConnections: 1, identityConnections: 1 })
   await load.stores(events)
@@ -16,10 +16,10 @@ const send = async ({ port }: LakeUnderTest, events: number): Promise<Load> => {
   return load
 }
 
-test("an earlier copy of a log that is put back, and grows beyond what the lake has of it, loses no 200 and brings none in twice", async () => {
+test("a restored copy of a spool that grows past the lake's watermark loses no acknowledged event and adds none twice", async () => {
   await using all = new AsyncDisposableStack()
   const server = all.use(await PostgresServer.start())
-  const lake = all.use(await LakeUnderTest.open(server.url, { environment: () => never }))
+  const lake = all.use(await LakeUnderTest.open(server.url, { environment: () => onRequestOnly }))
   const copy = `${lake.folder}/copy`
   const first = all.use(await lake.start())
   const sent = [await send(lake, 100)]
@@ -33,7 +33,7 @@ test("an earlier copy of a log that is put back, and grows beyond what the lake 
 
   const second = all.use(await lake.start())
   sent.push(await send(lake, 50))
-  // Nothing of it is in the lake.
+  // None of it is in the lake.
   await second.kill()
   const third = all.use(await lake.start())
   sent.push(await send(lake, 500))
@@ -43,7 +43,7 @@ test("an earlier copy of a log that is put back, and grows beyond what the lake 
   const fourth = all.use(await lake.start())
   await drain(fourth)
 
-  expect(third.output.match(/The log in \S+ ended at \d+ when it was opened/g)).toHaveLength(1)
-  expect(fourth.output).not.toContain("when it was opened")
+  expect(third.output.match(/The spool in \S+ ends at \d+ but the lake is at/g)).toHaveLength(1)
+  expect(fourth.output).not.toContain("but the lake is at")
   await expectExactlyOnce(lake, sent)
 }, 90_000)

@@ -20,13 +20,13 @@ import {
   type Setting
 } from "../../src/settings/settings.ts"
 
-/** Where a lake is and how it is reached, in plain values that another thread may be given. Holds secrets; never logged. */
+/** Location of a lake and how to access it. Plain data, so that it can be passed to a thread. Holds secrets; never logged. */
 export interface LakeConfig {
   readonly catalogType: typeof LAKE_CATALOG_TYPE.default
   readonly catalogName: string
-  /** Levels, outermost first. */
+  /** Outermost level first. */
   readonly namespace: ReadonlyArray<string>
-  /** A location; of a REST catalog, the name that it knows the warehouse by, or null. */
+  /** A location; for a REST catalog the warehouse's name in it, or null. */
   readonly warehouse: string | null
   readonly catalogUri: string | null
   readonly catalogCredentials: string | null
@@ -36,51 +36,51 @@ export interface LakeConfig {
   readonly s3Endpoint: string | null
   readonly region: string | null
   readonly keys: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
-  /** The app database. */
+  /** Of the app database. */
   readonly databaseUrl: string
 }
 
-const wrong = (setting: Setting<never> | Setting<string | null>, message: string) =>
+const invalid = (setting: Setting<never> | Setting<string | null>, message: string) =>
   Effect.fail(new StartError({ message: `${setting.env} ${message}` }))
 
 const LOCATION = /^(s3a?:\/\/[^/]+|file:\/)/
 
-/** The settings put together; fails with what is missing, and says which setting it is. */
+/** Reads the lake's settings. The error names the setting that is missing or invalid. */
 export const lakeConfig = Effect.fnUntraced(function* (
   { get }: Settings["Service"],
   databaseUrl: string
 ): Effect.fn.Return<LakeConfig, StartError> {
   const catalogType = get(LAKE_CATALOG_TYPE)
   const bucket = get(LAKE_S3_BUCKET)
-  const given = get(LAKE_WAREHOUSE)
-  const warehouse = given ?? (bucket === null ? null : `s3://${bucket}/${get(LAKE_S3_PREFIX)}`.replace(/\/+$/, ""))
+  const configured = get(LAKE_WAREHOUSE)
+  const warehouse = configured ?? (bucket === null ? null : `s3://${bucket}/${get(LAKE_S3_PREFIX)}`.replace(/\/+$/, ""))
   if (catalogType !== "rest") {
     if (warehouse === null) {
-      return yield* wrong(
+      return yield* invalid(
         LAKE_S3_BUCKET,
         `is missing. The lake needs a bucket, or a folder: ${LAKE_WAREHOUSE.env}=file:///var/lib/footfall/lake.`
       )
     }
     if (!LOCATION.test(warehouse)) {
-      return yield* wrong(LAKE_WAREHOUSE, `is "${warehouse}"; it accepts s3://bucket/prefix or file:///folder.`)
+      return yield* invalid(LAKE_WAREHOUSE, `is "${warehouse}"; it accepts s3://bucket/prefix or file:///folder.`)
     }
   }
   const accessKeyId = get(LAKE_AWS_ACCESS_KEY)
   const secretAccessKey = get(LAKE_AWS_SECRET_KEY)
   if (accessKeyId !== null && secretAccessKey === null) {
-    return yield* wrong(LAKE_AWS_SECRET_KEY, `is missing: ${LAKE_AWS_ACCESS_KEY.env} is given.`)
+    return yield* invalid(LAKE_AWS_SECRET_KEY, `is missing but ${LAKE_AWS_ACCESS_KEY.env} is set.`)
   }
   if (accessKeyId === null && secretAccessKey !== null) {
-    return yield* wrong(LAKE_AWS_ACCESS_KEY, `is missing: ${LAKE_AWS_SECRET_KEY.env} is given.`)
+    return yield* invalid(LAKE_AWS_ACCESS_KEY, `is missing but ${LAKE_AWS_SECRET_KEY.env} is set.`)
   }
   const catalogUri = get(LAKE_CATALOG_URI)
   if (catalogType === "rest" && (catalogUri === null || !/^https?:\/\//.test(catalogUri))) {
-    return yield* wrong(LAKE_CATALOG_URI, "is missing: a REST catalog needs its http(s) URL.")
+    return yield* invalid(LAKE_CATALOG_URI, "is missing. A REST catalog needs its http(s) URL.")
   }
   if (catalogType === "jdbc" && catalogUri !== null && !/^postgres(ql)?:\/\//.test(catalogUri)) {
-    return yield* wrong(
+    return yield* invalid(
       LAKE_CATALOG_URI,
-      "is no postgres:// URL; leave it out to have the catalog in the app database."
+      "is not a postgres:// URL. Omit it to keep the catalog in the app database."
     )
   }
   return {

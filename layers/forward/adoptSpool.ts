@@ -1,0 +1,22 @@
+import { Effect } from "effect"
+import { openSpool, type SpoolOptions } from "../spool/Spool.ts"
+import type { FlushableSpool, FlushSpool } from "./makeFlushSpool.ts"
+
+/** Flushes and trims the spool of a collector that is gone. Does nothing when another process uses it. */
+export const adoptSpool = Effect.fnUntraced(function* (
+  folder: string,
+  options: Omit<SpoolOptions, "folder">,
+  flushSpool: (spool: FlushableSpool) => Effect.Effect<FlushSpool>
+) {
+  const opened = yield* Effect.result(openSpool({ ...options, folder, ahead: false }))
+  if (opened._tag === "Failure") {
+    if (opened.failure.reason !== "Locked") yield* Effect.logWarning(opened.failure.message)
+    return
+  }
+  const spool = opened.success
+  const upTo = spool.durable()
+  if (upTo <= spool.oldest) return
+  const { rows } = yield* (yield* flushSpool(spool))(upTo)
+  yield* spool.trim(upTo)
+  if (rows > 0) yield* Effect.logInfo(`Flushed ${rows} rows that another collector left in ${folder}.`)
+}, Effect.scoped)

@@ -1,0 +1,108 @@
+import { Clock, Effect } from "effect"
+import type { SpoolRef } from "../../forward/Destination.ts"
+import type { IcebergError } from "../../iceberg/IcebergError.ts"
+import { bytesIn, type DataFile, rowsIn } from "../../iceberg/manifest/DataFile.ts"
+import type { TableMetadata } from "../../iceberg/metadata/TableMetadata.ts"
+import type { CommitEvents, SnapshotChange } from "../../iceberg/table/commit.ts"
+import type { LakeTableName } from "../schema.ts"
+import { watermarkOf } from "../watermark.ts"
+import type { LakeTables } from "./LakeTables.ts"
+import { prepareAppend } from "./snapshotChanges.ts"
+
+/**
+ * How long data files wait for a commit that keeps failing, in ms. Then they are abandoned, and the spool is read again. Orphan
+ * removal deletes only files that are at least twice as old.
+ */
+const PREPARED_MAX_AGE_MS = 12 * 3_600_000
+
+/** A commit that was applied. */
+export interface Committed {
+  readonly rows: number
+  readonly files: number
+  /** Of the files. */
+  readonly bytes: number
+  /** Duration of the commit, including retries. */
+  readonly seconds: number
+}
+
+export interface LaneEvents extends CommitEvents {
+  readonly onCommitted: (committed: Committed) => void
+}
+
+interface PreparedCommit {
+  readonly change: SnapshotChange
+  readonly files: ReadonlyArray<DataFile>
+  readonly upTo: number
+  /** `performance.now()`. */
+  readonly at: number
+}
+
+/**
+ * One spool's progress in one table.
+ *
+ * ```
+ *   0 ........ done ........ prepared.upTo
+ *   └ in table ─┘└ data files written, commit not known to be applied
+ * ```
+ */
+export class TableLane {
+  readonly #spoolId: string
+  readonly #name: LakeTableName
+  /** Every record up to here is in the table or has no rows for it. */
+  #done: number
+  /** The table's watermark when the lane was created, or what its last commit set. Any other value is another process's commit. */
+  #watermark: number
+  #prepared: PreparedCommit | null = null
+
+  constructor(name: LakeTableName, metadata: TableMetadata, { id, oldest }: SpoolRef) {
+    this.#spoolId = id
+    this.#name = name
+    this.#watermark = watermarkOf(metadata, id)
+    this.#done = Math.max(oldest, this.#watermark)
+  }
+
+  get done(): number {
+    return this.#done
+  }
+
+  get isStale(): boolean {
+    return this.#prepared !== null && performance.now() - this.#prepared.at > PREPARED_MAX_AGE_MS
+  }
+
+  /** Prepares the commit of these data files, which hold all rows up to the position. Does nothing if the table has them. */
+  readonly prepare = Effect.fnUntraced(
+    { self: this },
+    function* (tables: LakeTables, files: ReadonlyArray<DataFile>, upTo: number): Effect.fn.Return<void, IcebergError> {
+      if (this.#done >= upTo) return
+      if (files.length === 0) {
+        this.#done = upTo
+        return
+      }
+      const writable = (yield* tables.open)[this.#name]
+      // Not the table's current watermark: if another collector has used the spool since, its rows are in these files again.
+      const range = { spoolId: this.#spoolId, watermark: this.#watermark, upTo }
+      const change = yield* prepareAppend(writable, files, range)
+      this.#prepared = { change, files, upTo, at: performance.now() }
+    }
+  )
+
+  /** Commits what is prepared. Returns its rows; 0 if nothing is. After a failure, the next call commits it. */
+  readonly commit = Effect.fnUntraced(
+    { self: this },
+    function* (tables: LakeTables, events: LaneEvents): Effect.fn.Return<number, IcebergError> {
+      const prepared = this.#prepared
+      if (prepared === null) return 0
+      yield* tables.open
+      const began = yield* Clock.currentTimeNanos
+      yield* tables.commit(this.#name, prepared.change, events)
+      const seconds = Number((yield* Clock.currentTimeNanos) - began) / 1e9
+      const { files, upTo } = prepared
+      const rows = rowsIn(files)
+      events.onCommitted({ rows, files: files.length, bytes: bytesIn(files), seconds })
+      this.#done = upTo
+      this.#watermark = upTo
+      this.#prepared = null
+      return rows
+    }
+  )
+}
