@@ -1,5 +1,6 @@
 import { Console, Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { Role } from "../domain/Principal.ts"
 import { keyJson } from "../http/shared/json/key.ts"
 import { AdminKeys } from "../ports/AdminKeys.ts"
 import { json, printJson, table } from "./output.ts"
@@ -8,28 +9,28 @@ const create = Command.make(
   "create",
   {
     name: Flag.String("name").pipe(
-      Flag.withDescription("Who or what uses the key; cli unless given"),
+      Flag.withDescription("Who or what uses the key; default: cli"),
       Flag.withDefault("cli")
     ),
-    role: Flag.Literals("role", ["admin", "viewer"]).pipe(
-      Flag.withDescription("`admin`: everything; `viewer`: numbers, status and rejections; admin unless given"),
+    role: Flag.Literals("role", Role.literals).pipe(
+      Flag.withDescription("`admin`: everything; `viewer`: statistics, status and rejections; default: admin"),
       Flag.withDefault("admin")
     ),
     json
   },
-  Effect.fn(function* ({ name, role, json: asJson }) {
-    const { key, record } = yield* (yield* AdminKeys).create(name, role)
-    if (asJson) return yield* printJson({ ...keyJson(record), key })
+  Effect.fn(function* (flags) {
+    const { key, record } = yield* (yield* AdminKeys).create(flags.name, flags.role)
+    if (flags.json) return yield* printJson({ ...keyJson(record), key })
     yield* Console.log(
-      `${key}\n\nThis is the only time that the key is shown. Send it as \`Authorization: Bearer ${key.slice(0, 8)}…\`.`
+      `${key}\n\nThe key is shown only this once. Send it as \`Authorization: Bearer ${key.slice(0, 8)}…\`.`
     )
   })
 ).pipe(
-  Command.withDescription("Make an API key and print it, once"),
+  Command.withDescription("Create an API key and print it, once"),
   Command.withExamples([
     {
       command: "bun run footfall keys create --name grafana --role viewer",
-      description: "A key for a dashboard that only reads"
+      description: "Create a read-only key for a dashboard"
     }
   ])
 )
@@ -37,10 +38,11 @@ const create = Command.make(
 const list = Command.make(
   "list",
   { json },
-  Effect.fn(function* ({ json: asJson }) {
+  Effect.fn(function* (flags) {
     const keys = yield* (yield* AdminKeys).list
-    if (asJson) return yield* printJson(keys.map(keyJson))
-    if (keys.length === 0) return yield* Console.log("There are no keys: `bun run footfall keys create` makes one.")
+    if (flags.json) return yield* printJson(keys.map(keyJson))
+    if (keys.length === 0)
+      return yield* Console.log("There are no keys yet; `bun run footfall keys create` creates one.")
     yield* Console.log(
       table(
         ["ID", "NAME", "ROLE", "KEY", "CREATED"],
@@ -48,30 +50,30 @@ const list = Command.make(
       )
     )
   })
-).pipe(Command.withDescription("List the API keys in force"))
+).pipe(Command.withDescription("List the active API keys"))
 
 const revoke = Command.make(
   "revoke",
   {
     id: Argument.String("id").pipe(
-      Argument.withDescription("The key's id, a UUID, as `bun run footfall keys list` shows it")
+      Argument.withDescription("The key's id, a UUID; `bun run footfall keys list` shows it")
     )
   },
   Effect.fn(function* ({ id }) {
     yield* (yield* AdminKeys).revoke(id)
-    yield* Console.log("Revoked. The key stops working on every process within 5 seconds.")
+    yield* Console.log("Revoked. Every process rejects the key within 5 seconds.")
   })
 ).pipe(
-  Command.withDescription("End an API key"),
+  Command.withDescription("Revoke an API key"),
   Command.withExamples([
     {
       command: "bun run footfall keys revoke 94488cc1-2cd1-499b-83fc-bd7afd4cbcad",
-      description: "By the id that `keys list` shows"
+      description: "Revoke the key with this id"
     }
   ])
 )
 
 export const keys = Command.make("keys").pipe(
-  Command.withDescription("Make, list and revoke keys of the admin API"),
+  Command.withDescription("Create, list and revoke keys of the admin API"),
   Command.withSubcommands([create, list, revoke])
 )

@@ -1,17 +1,17 @@
 import { Console, type Effect } from "effect"
 import { Flag } from "effect/cli"
 
-/** `--json`, the same on every command that has it. */
+/** `--json`, for every command that prints data. */
 export const json = Flag.Boolean("json").pipe(
   Flag.withDefault(false),
-  Flag.withDescription("Print JSON instead of a table")
+  Flag.withDescription("Print JSON instead of text")
 )
 
 export const printJson = (value: unknown): Effect.Effect<void> => Console.log(JSON.stringify(value, null, 2))
 
-const pad = (text: string, width: number) => text + " ".repeat(Math.max(0, width - Bun.stringWidth(text)))
+const pad = (cell: string, width: number) => cell + " ".repeat(Math.max(0, width - Bun.stringWidth(cell)))
 
-/** Columns as wide as their widest cell, two spaces apart. */
+/** Columns as wide as their widest cell, separated by two spaces. */
 export const table = (headers: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = headers.map((header, column) =>
     Math.max(...[headers, ...rows].map((row) => Bun.stringWidth(row[column] ?? "")), header.length)
@@ -26,11 +26,14 @@ export const table = (headers: ReadonlyArray<string>, rows: ReadonlyArray<Readon
     .join("\n")
 }
 
-/** Names and values, one a line. */
+/** One `name  value` pair per line. */
 export const details = (entries: ReadonlyArray<readonly [name: string, value: string]>): string => {
   const width = Math.max(...entries.map(([name]) => name.length))
   return entries.map(([name, value]) => `${pad(name, width)}  ${value}`.trimEnd()).join("\n")
 }
 
-/** What went wrong without what it was about: engines quote the statement on the lines that follow. */
+/** `1 problem`, `2 problems`. */
+export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
+
+/** The summary of an error message: engines quote the SQL statement on the following lines. */
 export const firstLine = (message: string): string => message.split("\n", 1)[0]!.trim()

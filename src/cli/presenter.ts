@@ -2,8 +2,8 @@ import { Console, Effect } from "effect"
 import { CliOutput, TerminalCapabilities } from "effect/cli"
 
 /**
- * Help goes to standard output, as asked. A wrong call gets its errors and where to read on, both on standard error: a page
- * of help would scroll the reason away, and a script that reads `--json` would get it as its data.
+ * Prints requested help on standard output. After an invalid call it prints the errors and a pointer to the help on standard
+ * error: a whole page of help would scroll the errors away, and a script that reads `--json` would receive it as data.
  */
 export const presenter: CliOutput.Presenter = {
   present: Effect.fnUntraced(function* (event) {
@@ -20,7 +20,7 @@ export const presenter: CliOutput.Presenter = {
             ...event.errors.map(formatter.formatCliError),
             "",
             `Usage: ${event.helpDoc.usage}`,
-            `\`bun run ${event.commandPath.join(" ")} --help\` tells more.`
+            `Run \`bun run ${event.commandPath.join(" ")} --help\` for details.`
           ].join("\n")
         )
     }

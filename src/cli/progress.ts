@@ -1,16 +1,16 @@
 import { Effect } from "effect"
 
-/** Not more often than this, in ms: a terminal shows no more, and a log wants less. */
+/** Minimum time between two lines, in ms: smooth on a terminal, sparse in a log file. */
 const TERMINAL_INTERVAL_MS = 100
 const LOG_INTERVAL_MS = 5_000
 
 export interface Progress {
-  /** Shows a line in place of the last one; in a log, one every few seconds. */
+  /** On a terminal, replaces the last line; otherwise prints a new one every few seconds. */
   readonly show: (line: string) => void
   readonly end: Effect.Effect<void>
 }
 
-/** Progress on standard error, so that standard output stays the result. */
+/** Progress on standard error, so that standard output contains only the result. */
 export const makeProgress: Effect.Effect<Progress> = Effect.sync(() => {
   const terminal = process.stderr.isTTY === true
   const interval = terminal ? TERMINAL_INTERVAL_MS : LOG_INTERVAL_MS
@@ -32,7 +32,7 @@ export const makeProgress: Effect.Effect<Progress> = Effect.sync(() => {
 
 const UNITS = ["B", "kB", "MB", "GB", "TB"] as const
 
-/** `1.5 MB`, in thousands. */
+/** `1.5 MB`, with a factor of 1,000 between units. */
 export const bytes = (count: number): string => {
   const power = count < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log10(count) / 3))
   const value = count / 1_000 ** power

@@ -1,103 +1,115 @@
-import { Console, Effect, Option, Predicate, Schema } from "effect"
+import { Console, Effect, Option, Predicate, Result, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { SiteId } from "../domain/ids.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { json, printJson } from "./output.ts"
-import { ask, type ServerAnswer, serverUrl, url } from "./server.ts"
+import { request, type ServerResponse, serverUrl, url } from "./server.ts"
 
-/** A browser's, so that the test event is not taken for a bot's. */
+/** A browser's user agent, so that the test event does not count as a bot's. */
 const BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
 
-/** What became of the event, in words, and what to do about it. */
+/** What happened to the event, and what to do about it, in sentences. */
 export interface Outcome {
   readonly stored: boolean
   readonly outcome: string
   readonly todo: string | null
 }
 
+const notStored = (outcome: string, todo: string | null): Outcome => ({ stored: false, outcome, todo })
+
 const member = (body: unknown, name: string): unknown => (Predicate.hasProperty(body, name) ? body[name] : undefined)
 
-const errorMessage = (body: unknown): string | undefined => {
+const errorMessage = (body: unknown): string | null => {
   const message = member(member(body, "error"), "message")
-  return typeof message === "string" ? message : undefined
+  return typeof message === "string" ? message : null
 }
 
-/** Umami's tree of errors as `payload.website: Invalid UUID`, one after the other. */
-const problemsOf = (tree: unknown, path = ""): ReadonlyArray<string> => {
+/** Umami's tree of errors as a list such as `payload.website: Invalid UUID`. */
+const listErrors = (tree: unknown, path = ""): ReadonlyArray<string> => {
   const own = member(tree, "errors")
   const children = member(tree, "properties")
   return [
-    ...(Array.isArray(own) ? own.map((problem) => (path === "" ? `${problem}` : `${path}: ${problem}`)) : []),
+    ...(Array.isArray(own) ? own.map((error) => (path === "" ? `${error}` : `${path}: ${error}`)) : []),
     ...(Predicate.isObject(children)
-      ? Object.entries(children).flatMap(([name, child]) => problemsOf(child, path === "" ? name : `${path}.${name}`))
+      ? Object.entries(children).flatMap(([name, child]) => listErrors(child, path === "" ? name : `${path}.${name}`))
       : [])
   ]
 }
 
-/** The answer of `/api/send`, explained. */
-export const explainAnswer = ({ status, headers, body }: ServerAnswer): Outcome => {
-  const not = (outcome: string, todo: string | null): Outcome => ({ stored: false, outcome, todo })
-  const later = headers.get("retry-after")
-  const wait = later === null ? "Try again in a moment." : `Try again in ${later} s.`
+const explainSuccess = (body: unknown): Outcome => {
+  const sessionId = member(body, "sessionId")
+  if (typeof sessionId === "string") {
+    return { stored: true, outcome: `Stored, in the session ${sessionId}.`, todo: null }
+  }
+  return member(body, "beep") === "boop"
+    ? notStored(
+        "Recognized as a bot and not stored.",
+        "Send a browser's --user-agent, or set DISABLE_BOT_CHECK=1 to store events of bots."
+      )
+    : notStored("The response is not from Footfall.", "Check --url.")
+}
+
+/** An invalid payload has a tree of errors, an unknown site has none (wire contract 1.4). */
+const explainBadRequest = (body: unknown): Outcome => {
+  const error = member(body, "error")
+  return Predicate.isObject(error) && !Predicate.hasProperty(error, "errors")
+    ? notStored(
+        "No live site has this id.",
+        "`bun run footfall sites list` shows the ids. Every collector accepts a new site within 5 s; an archived site accepts no events."
+      )
+    : notStored(`The payload was rejected: ${listErrors(error).join("; ") || "bad request"}.`, null)
+}
+
+/** Explains a response of `/api/send`. */
+export const explainResponse = ({ status, headers, body }: ServerResponse): Outcome => {
+  const seconds = headers.get("retry-after")
+  const retry = seconds === null ? "Try again in a moment." : `Try again in ${seconds} s.`
   switch (status) {
     case 200:
-      if (typeof member(body, "sessionId") === "string") {
-        return { stored: true, outcome: `Stored, in the session ${member(body, "sessionId")}.`, todo: null }
-      }
-      if (member(body, "beep") === "boop") {
-        return not(
-          "Taken for a bot's and not stored.",
-          "Send a browser's --user-agent, or set DISABLE_BOT_CHECK=1 to store events of bots."
-        )
-      }
-      return not("Answered by something that is not Footfall.", "Check --url.")
-    case 400: {
-      const message = errorMessage(body)
-      return message === "Website not found."
-        ? not(
-            "No live site has this id.",
-            "`bun run footfall sites list` shows the ids. A new site is known to every collector within 5 s; an archived one takes no events."
-          )
-        : not(
-            `The payload was refused: ${problemsOf(member(body, "error")).join("; ") || (message ?? "bad request")}.`,
-            null
-          )
-    }
+      return explainSuccess(body)
+    case 400:
+      return explainBadRequest(body)
     case 402:
-      return not(
+      return notStored(
         "Product analytics is off: there is no valid license.",
-        "`bun run footfall doctor` tells why; LICENSE_TOKEN takes the license."
+        "`bun run footfall doctor` shows why; set LICENSE_TOKEN to a valid license."
       )
     case 403:
-      return not(
+      return notStored(
         "The client's address is blocked.",
-        "It is in IGNORE_IP; `bun run footfall settings get ignore-ip` shows the list."
+        "It matches IGNORE_IP; `bun run footfall settings get ignore-ip` shows the list."
       )
     case 404:
     case 405:
-      return not("There is no collector at this address.", "Check --url; it is the server's address without a path.")
+      return notStored(
+        "There is no collector at this address.",
+        "Check --url; it must be the server's address without a path."
+      )
     case 408:
     case 413:
-      return not(
-        errorMessage(body) ?? "The body was refused.",
+      return notStored(
+        errorMessage(body) ?? "The body was rejected.",
         "`bun run footfall settings list` shows the limits of the body."
       )
     case 429:
-      return not("Over the site's rate limit.", `${wait} \`bun run footfall sites update\` changes the limit.`)
+      return notStored(
+        "The site's rate limit is exceeded.",
+        `${retry} \`bun run footfall sites update\` changes the limit.`
+      )
     case 503:
-      return not(
-        `Not stored now: ${errorMessage(body) ?? "the storage is not available."}`,
-        `${wait} \`bun run footfall doctor\` tells what is wrong.`
+      return notStored(
+        `Not stored: ${errorMessage(body) ?? "the storage is unavailable."}`,
+        `${retry} \`bun run footfall doctor\` shows what is wrong.`
       )
     default:
-      return not(
-        `An unexpected answer with status ${status}.`,
+      return notStored(
+        `Unexpected response with status ${status}.`,
         status >= 500 ? "The server's log has the details." : "Check --url."
       )
   }
 }
 
-const text = (name: string, description: string) =>
+const optionalString = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
 
 export const send = Command.make(
@@ -108,12 +120,12 @@ export const send = Command.make(
       Flag.filter(Schema.is(SiteId), () => "a site's id, a UUID; `bun run footfall sites list` shows them")
     ),
     url,
-    name: text("name", "Name of a custom event; a page view unless given"),
-    path: Flag.String("path").pipe(Flag.withDescription("The page's address"), Flag.withDefault("/footfall-test")),
+    name: optionalString("name", "Name of a custom event; default: a pageview"),
+    path: Flag.String("path").pipe(Flag.withDescription("The page's path"), Flag.withDefault("/footfall-test")),
     hostname: Flag.String("hostname").pipe(Flag.withDescription("The page's host"), Flag.withDefault("localhost")),
-    ip: text("ip", "The visitor's address, in place of this machine's"),
+    ip: optionalString("ip", "The visitor's IP address; default: this machine's"),
     userAgent: Flag.String("user-agent").pipe(
-      Flag.withDescription("The visitor's browser; Chrome on Linux unless given"),
+      Flag.withDescription("The visitor's user agent; default: Chrome on Linux"),
       Flag.withDefault(BROWSER)
     ),
     json
@@ -130,27 +142,24 @@ export const send = Command.make(
       ...Option.match(flags.name, { onNone: () => ({}), onSome: (name) => ({ name }) }),
       ...Option.match(flags.ip, { onNone: () => ({}), onSome: (ip) => ({ ip }) })
     }
-    const answer = yield* Effect.result(
-      ask(address, {
+    const response = yield* Effect.result(
+      request(address, {
         method: "POST",
         headers: { "content-type": "application/json", "user-agent": flags.userAgent },
         body: JSON.stringify({ type: "event", payload })
       })
     )
-    const outcome: Outcome =
-      answer._tag === "Success"
-        ? explainAnswer(answer.success)
-        : {
-            stored: false,
-            outcome: `${address} can't be reached: ${answer.failure}.`,
-            todo: "Is the server running (`bun run full`), and is --url its address?"
-          }
+    const outcome = Result.match(response, {
+      onSuccess: explainResponse,
+      onFailure: ({ message }) =>
+        notStored(`${message}.`, "Is the server running (`bun run full`), and is --url its address?")
+    })
     if (flags.json) {
       yield* printJson({
         ...outcome,
         url: address,
-        status: answer._tag === "Success" ? answer.success.status : null,
-        answer: answer._tag === "Success" ? answer.success.body : null
+        status: Result.isSuccess(response) ? response.success.status : null,
+        answer: Result.isSuccess(response) ? response.success.body : null
       })
     } else {
       yield* Console.log([outcome.outcome, ...(outcome.todo === null ? [] : [outcome.todo])].join("\n"))
@@ -158,15 +167,15 @@ export const send = Command.make(
     if (!outcome.stored) return yield* new CommandFailure({ message: outcome.outcome })
   })
 ).pipe(
-  Command.withDescription("Send a test event to a running server and explain the answer"),
+  Command.withDescription("Send a test event to a running server and explain the response"),
   Command.withExamples([
     {
       command: "bun run footfall send --site 3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f",
-      description: "A page view to this machine's server"
+      description: "Send a pageview to this machine's server"
     },
     {
       command: "bun run footfall send --site 3f1c… --url https://stats.example.com --name signup",
-      description: "A custom event to another server"
+      description: "Send a custom event to another server"
     }
   ])
 )

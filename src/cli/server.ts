@@ -1,68 +1,94 @@
-import { Effect, Option, Predicate } from "effect"
+import { Effect, Option, Predicate, Redacted, Schema } from "effect"
 import { Flag } from "effect/cli"
 import { fromEnvironment } from "../settings/environment.ts"
 import { PORT, PUBLIC_URL } from "../settings/settings.ts"
-import { WrongUsage } from "./WrongUsage.ts"
+import { UsageError } from "./UsageError.ts"
 
-/** How long a server may take for an answer before it counts as not reachable. */
-const ANSWER_TIMEOUT = "10 seconds"
+/** A server that takes longer to respond counts as unreachable. */
+const RESPONSE_TIMEOUT = "10 seconds"
 
-/** `--url`, the running server's address; `PUBLIC_URL` or this machine's `PORT` unless given. */
+/** `--url`, the running server's address. */
 export const url = Flag.String("url").pipe(
-  Flag.withDescription("Address of the running server; PUBLIC_URL, else http://localhost:PORT unless given"),
+  Flag.withDescription("Address of the running server; default: PUBLIC_URL, otherwise http://localhost:PORT"),
   Flag.filter(
-    (text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ""),
+    (given) => /^https?:$/.test(URL.parse(given)?.protocol ?? ""),
     () => "an http(s) address such as https://stats.example.com"
   ),
   Flag.optional
 )
 
-/** The address given, else the one that the environment tells; without a slash at its end. */
+/** `--key`, an API key of the running server. Without one, only public endpoints are available. */
+export const key = Flag.Redacted("key").pipe(
+  Flag.withDescription("API key of the running server (`bun run footfall keys create`); default: FOOTFALL_KEY"),
+  Flag.optional
+)
+
+/** The key of `--key` or `FOOTFALL_KEY`; null without either. */
+export const apiKey = (given: Option.Option<Redacted.Redacted<string>>): string | null =>
+  Option.match(given, { onNone: () => process.env["FOOTFALL_KEY"] || null, onSome: Redacted.value })
+
+/** The server's address from `--url` or the environment, without a trailing slash. */
 export const serverUrl = Effect.fnUntraced(function* (given: Option.Option<string>) {
   if (Option.isSome(given)) return given.value.replace(/\/+$/, "")
   const publicUrl = yield* fromEnvironment(PUBLIC_URL)
   if (publicUrl !== null) return publicUrl.replace(/\/+$/, "")
   const port = yield* fromEnvironment(PORT)
   if (port === 0) {
-    return yield* new WrongUsage({
-      message: "With PORT=0 the server picked a free port and printed its address: give that as --url."
+    return yield* new UsageError({
+      message: "With PORT=0 the server picked a free port and printed its address: pass it as --url."
     })
   }
   return `http://localhost:${port}`
 })
 
-export interface ServerAnswer {
+export interface ServerResponse {
   readonly status: number
   readonly headers: Headers
-  /** Parsed JSON, else the text. */
+  /** Parsed JSON, or the body as a string. */
   readonly body: unknown
 }
 
-/** The server's answer, or why there was none, in words. */
-export const ask = (address: string, init: RequestInit = {}): Effect.Effect<ServerAnswer, string> =>
-  Effect.tryPromise({
-    try: async (signal) => {
-      const response = await fetch(address, { ...init, signal, redirect: "manual" })
-      const text = await response.text()
-      return { status: response.status, headers: response.headers, body: parsed(text) }
-    },
-    catch: whyUnreachable
-  }).pipe(
-    Effect.timeoutOrElse({
-      duration: ANSWER_TIMEOUT,
-      orElse: () => Effect.fail(`it did not answer within ${ANSWER_TIMEOUT}`)
-    })
-  )
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
+/** No response. `why` is the end of the sentence that `message` is. */
+export class ServerUnreachable extends Schema.TaggedError<ServerUnreachable>()("ServerUnreachable", {
+  url: Schema.String,
+  why: Schema.String
+}) {
+  override get message() {
+    return `${this.url} can't be reached: ${this.why}`
   }
 }
 
-const whyUnreachable = (cause: unknown): string => {
+export const request = (address: string, init: RequestInit = {}): Effect.Effect<ServerResponse, ServerUnreachable> => {
+  const unreachable = (why: string) => new ServerUnreachable({ url: address, why })
+  return Effect.tryPromise({
+    try: async (signal) => {
+      const response = await fetch(address, { ...init, signal, redirect: "manual" })
+      return { status: response.status, headers: response.headers, body: parse(await response.text()) }
+    },
+    catch: (cause) => unreachable(explain(cause))
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: RESPONSE_TIMEOUT,
+      orElse: () => Effect.fail(unreachable(`it did not respond within ${RESPONSE_TIMEOUT}`))
+    })
+  )
+}
+
+export const bearer = (token: string): RequestInit => ({ headers: { authorization: `Bearer ${token}` } })
+
+/** The `detail` of a problem response (RFC 9457); null without one. */
+export const detailOf = (body: unknown): string | null =>
+  Predicate.hasProperty(body, "detail") && typeof body.detail === "string" ? body.detail : null
+
+const parse = (body: string): unknown => {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return body
+  }
+}
+
+const explain = (cause: unknown): string => {
   const code = Predicate.hasProperty(cause, "code") ? String(cause.code) : ""
   switch (code) {
     case "ConnectionRefused":

@@ -7,18 +7,14 @@ import { findSetting } from "../settings/settings.ts"
 import { details, json, printJson, table } from "./output.ts"
 
 const name = Argument.String("name").pipe(
-  Argument.withDescription("The setting's name (`cors-max-age`) or its variable (`CORS_MAX_AGE`)")
+  Argument.withDescription("The name of the setting (`cors-max-age`) or of its variable (`CORS_MAX_AGE`)")
 )
 
-/** A default in the registry's words, which say what happens without a value. */
-const valueText = ({ setting, source, value }: SettingState) =>
-  typeof setting.default === "boolean"
-    ? value
-      ? "on"
-      : "off"
-    : source === "default"
-      ? setting.defaultText.replaceAll("`", "")
-      : value || "none"
+/** The value as displayed; a default in words, because these say what happens without a value. */
+const displayValue = ({ setting, source, value }: SettingState): string => {
+  if (typeof setting.default === "boolean") return value ? "on" : "off"
+  return source === "default" ? setting.defaultText.replaceAll("`", "") : value || "none"
+}
 
 const show = Effect.fnUntraced(function* (state: SettingState, asJson: boolean) {
   if (asJson) return yield* printJson(settingJson(state))
@@ -27,7 +23,7 @@ const show = Effect.fnUntraced(function* (state: SettingState, asJson: boolean) 
     details([
       ["name", setting.name],
       ["variable", setting.env],
-      ["value", valueText(state)],
+      ["value", displayValue(state)],
       ["from", source],
       ...(note === null ? [] : [["note", note] as const]),
       ["default", setting.defaultText],
@@ -41,48 +37,51 @@ const show = Effect.fnUntraced(function* (state: SettingState, asJson: boolean) 
 const list = Command.make(
   "list",
   { json },
-  Effect.fn(function* ({ json: asJson }) {
+  Effect.fn(function* (flags) {
     const states = yield* (yield* Settings).list
-    if (asJson) return yield* printJson(states.map(settingJson))
-    const noted = states.some(({ note }) => note !== null)
+    if (flags.json) return yield* printJson(states.map(settingJson))
+    const hasNotes = states.some(({ note }) => note !== null)
     yield* Console.log(
       table(
-        ["NAME", "VALUE", "FROM", ...(noted ? ["NOTE"] : [])],
-        states.map((state) => [state.setting.name, valueText(state), state.source, state.note ?? ""])
+        ["NAME", "VALUE", "FROM", ...(hasNotes ? ["NOTE"] : [])],
+        states.map((state) => [state.setting.name, displayValue(state), state.source, state.note ?? ""])
       )
     )
-    yield* Console.log("\n`bun run footfall settings get NAME` tells what a setting means and accepts.")
+    yield* Console.log("\nRun `bun run footfall settings get NAME` to see what a setting does and accepts.")
   })
-).pipe(Command.withDescription("List every setting, its value and where that comes from"))
+).pipe(Command.withDescription("List every setting with its value and source"))
 
 const get = Command.make(
   "get",
   { name, json },
-  Effect.fn(function* ({ name: text, json: asJson }) {
-    const setting = findSetting(text)
-    const state = (yield* (yield* Settings).list).find((each) => each.setting === setting)
-    if (state === undefined) return yield* unknownSetting(text)
-    yield* show(state, asJson)
+  Effect.fn(function* (flags) {
+    const setting = findSetting(flags.name)
+    const state = (yield* (yield* Settings).list).find((candidate) => candidate.setting === setting)
+    if (state === undefined) return yield* unknownSetting(flags.name)
+    yield* show(state, flags.json)
   })
 ).pipe(
-  Command.withDescription("Show a setting: value, default, what it means and accepts"),
+  Command.withDescription("Show a setting: its value, default, meaning and accepted values"),
   Command.withExamples([
-    { command: "bun run footfall settings get TRUST_PROXY", description: "Whose headers about the client are believed" }
+    {
+      command: "bun run footfall settings get TRUST_PROXY",
+      description: "Show which proxies may set the client's address"
+    }
   ])
 )
 
 const set = Command.make(
   "set",
   { name, value: Argument.String("value").pipe(Argument.withDescription("The new value")), json },
-  Effect.fn(function* ({ name: text, value, json: asJson }) {
-    yield* show(yield* (yield* Settings).set(text, value), asJson)
+  Effect.fn(function* (flags) {
+    yield* show(yield* (yield* Settings).set(flags.name, flags.value), flags.json)
   })
 ).pipe(
-  Command.withDescription("Keep a value in the settings table, for every process of the instance"),
+  Command.withDescription("Store a value in the settings table, for every process of the instance"),
   Command.withExamples([
     {
       command: "bun run footfall settings set rate-limit-events-per-second 100",
-      description: "Limit every site to 100 events a second"
+      description: "Limit every site to 100 events per second"
     }
   ])
 )
@@ -90,22 +89,22 @@ const set = Command.make(
 const unset = Command.make(
   "unset",
   { name, json },
-  Effect.fn(function* ({ name: text, json: asJson }) {
-    yield* show(yield* (yield* Settings).unset(text), asJson)
+  Effect.fn(function* (flags) {
+    yield* show(yield* (yield* Settings).unset(flags.name), flags.json)
   })
 ).pipe(
-  Command.withDescription("Take a value out of the settings table: back to the default"),
+  Command.withDescription("Remove a value from the settings table, which restores the default"),
   Command.withExamples([
     {
       command: "bun run footfall settings unset rate-limit-events-per-second",
-      description: "No limit any more"
+      description: "Remove the limit"
     }
   ])
 )
 
 export const settings = Command.make("settings").pipe(
   Command.withDescription(
-    "Read and change settings; the environment comes before the table, the table before the default"
+    "Read and change settings; the environment takes precedence over the settings table, and the table over the default"
   ),
   Command.withSubcommands([list, get, set, unset])
 )

@@ -1,15 +1,15 @@
 import { Result } from "effect"
 
 /**
- * A domain whose pages may send events and read the answers, in its normal form: lower case, punycode, no scheme, no path.
+ * A domain whose pages may send events and read the responses, normalized: lower case, punycode, no scheme, no path.
  *
  * | domain | origins it allows |
  * |---|---|
- * | `example.com` | `example.com` and `www.example.com`, http or https, on the scheme's own port |
+ * | `example.com` | `example.com` and `www.example.com`, http or https, on the scheme's default port |
  * | `www.example.com` | the same two |
- * | `*.example.com` | every sub-domain at any depth, not `example.com` itself, on the scheme's own port |
+ * | `*.example.com` | every subdomain at any depth, but not `example.com` itself, on the scheme's default port |
  * | `example.com:8443`, `*.example.com:8443` | the same hosts on exactly that port |
- * | `localhost`, `127.0.0.1`, `[::1]` | that host on any port and any scheme (apps in a web view have `capacitor://localhost`) |
+ * | `localhost`, `127.0.0.1`, `[::1]` | that host on any port and with any scheme (apps in a web view have `capacitor://localhost`) |
  * | `*` | every origin |
  */
 export type AllowedDomain = string
@@ -22,44 +22,46 @@ const IPV4 = /^\d{1,3}(?:\.\d{1,3}){3}$/
 const LOOPBACK: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"])
 
 /**
- * What someone typed or pasted, in its normal form, or a sentence that says what is wrong with it. An origin copied from the
- * address bar (`https://Example.com/`) is taken for its host; an address with a path, a query or credentials is not.
+ * Normalizes a domain as entered, or fails with a sentence that says what is wrong with it. An origin copied from the address
+ * bar (`https://Example.com/`) is accepted as its host; an address with a path, a query or credentials is not.
  */
-export const parseAllowedDomain = (text: string): Result.Result<AllowedDomain, string> => {
-  const given = text.trim()
-  const no = (why: string) => Result.fail(`${JSON.stringify(given.slice(0, 300))} ${why}`)
+export const parseAllowedDomain = (entered: string): Result.Result<AllowedDomain, string> => {
+  const given = entered.trim()
+  const reject = (why: string) => Result.fail(`${JSON.stringify(given.slice(0, 300))} ${why}`)
   if (given === "") return Result.fail("A domain is empty; give a host such as `example.com`.")
   if (given === "*") return Result.succeed("*")
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(given)
   if (scheme !== null && !/^https?$/i.test(scheme[1]!)) {
-    return no(`has the scheme \`${scheme[1]}\`; give the host alone, such as \`example.com\`.`)
+    return reject(`has the scheme \`${scheme[1]}\`; give the host alone, such as \`example.com\`.`)
   }
   const rest = given.slice(scheme?.[0].length ?? 0).replace(/\/$/, "")
-  if (/[/?#\\]/.test(rest)) return no("names a page; give the host alone, such as `example.com`.")
+  if (/[/?#\\]/.test(rest)) return reject("has a path or query; give only the host, such as `example.com`.")
   if (/[\s@]/.test(rest))
-    return no("is not a host name; give one such as `example.com`, `*.example.com` or `localhost:8080`.")
+    return reject("is not a host name; give one such as `example.com`, `*.example.com` or `localhost:8080`.")
   const wildcard = rest.startsWith("*.")
   const parts = /^(\[[0-9a-f:.]+\]|[^:[\]]*)(?::(\d{1,5}))?$/i.exec(wildcard ? rest.slice(2) : rest)
-  if (parts === null) return no("is not a host name with an optional port, such as `localhost:8080`.")
-  const [, name = "", portText] = parts
-  if (name.includes("*")) return no("has a `*` inside; only a leading `*.` is possible, as in `*.example.com`.")
+  if (parts === null) return reject("is not a host name with an optional port, such as `localhost:8080`.")
+  const [, name = "", digits] = parts
+  if (name.includes("*"))
+    return reject("has a `*` in the middle; only a leading `*.` is allowed, as in `*.example.com`.")
   const url = URL.parse(`http://${name.replace(/\.$/, "")}/`)
   const host = url?.hostname ?? ""
   if (host === "" || host.length > MAX_HOST_LENGTH || !(HOST.test(host) || host.startsWith("["))) {
-    return no("is not a host name; give one such as `example.com`, `*.example.com` or `localhost:8080`.")
+    return reject("is not a host name; give one such as `example.com`, `*.example.com` or `localhost:8080`.")
   }
-  if (IPV4.test(host) && host !== name.replace(/\.$/, "")) return no(`is not a host name; did you mean \`${host}\`?`)
+  if (IPV4.test(host) && host !== name.replace(/\.$/, ""))
+    return reject(`is not a host name; did you mean \`${host}\`?`)
   if (wildcard && (IPV4.test(host) || host.startsWith("[")))
-    return no("puts `*.` before an address, which has no sub-domains.")
-  const port = portText === undefined ? undefined : Number(portText)
-  if (port !== undefined && (port < 1 || port > 65_535)) return no("has a port that is not within 1 to 65535.")
+    return reject("puts `*.` before an IP address, which has no subdomains.")
+  const port = digits === undefined ? undefined : Number(digits)
+  if (port !== undefined && (port < 1 || port > 65_535)) return reject("has a port outside 1 to 65535.")
   return Result.succeed(`${wildcard ? "*." : ""}${host}${port === undefined ? "" : `:${port}`}`)
 }
 
 const ORIGIN = /^([a-z][a-z0-9+.-]*):\/\/(\[[0-9a-f:.]+\]|[^:/?#[\]]+)(?::(\d{1,5}))?$/
 const schemePort: Readonly<Record<string, string>> = { http: "80", https: "443" }
 
-/** A host with the port it must have: `""` is the scheme's own, `*` any. */
+/** A domain's host and port, where `""` is the scheme's default port and `*` any port. */
 const splitPort = (domain: AllowedDomain): readonly [host: string, port: string] => {
   const colon = domain.lastIndexOf(":")
   const [host, port] =
@@ -67,15 +69,15 @@ const splitPort = (domain: AllowedDomain): readonly [host: string, port: string]
   return [host, port === "" && LOOPBACK.has(host.replace(/^\*\./, "")) ? "*" : port]
 }
 
-/** Answers whether an `Origin` header is one of the domains'; made once for each change, cheap for each request. */
+/** Matches `Origin` headers against a site's domains. It is built once per change, so that matching is cheap. */
 export interface OriginMatcher {
-  /** True when every origin is allowed: no domain was named, or `*` was. */
+  /** True when every origin is allowed: there are no domains, or one is `*`. */
   readonly everything: boolean
-  /** `origin` as a browser sends it; `null` (sandboxed frames, files) is nobody's origin. */
+  /** `origin` as a browser sends it. The origin `null` (sandboxed frames, files) matches no domain. */
   readonly matches: (origin: string) => boolean
 }
 
-/** A matcher for domains in normal form. */
+/** `domains` must be normalized. */
 export const originMatcher = (domains: Iterable<AllowedDomain>): OriginMatcher => {
   const exact = new Set<string>()
   const below = new Set<string>()
@@ -97,11 +99,11 @@ export const originMatcher = (domains: Iterable<AllowedDomain>): OriginMatcher =
     const parts = ORIGIN.exec(origin) ?? ORIGIN.exec(origin.toLowerCase())
     if (parts === null) return false
     const [, scheme, host, given] = parts as unknown as readonly [string, string, string, string | undefined]
-    const own = schemePort[scheme]
+    const defaultPort = schemePort[scheme]
     const ports = ["*"]
-    // A browser leaves the scheme's own port out, so both spellings are the same origin.
-    if (own !== undefined) ports.push(given ?? own)
-    if (own !== undefined && (given === undefined || given === own)) ports.push("")
+    // A browser omits the scheme's default port, so both spellings are the same origin.
+    if (defaultPort !== undefined) ports.push(given ?? defaultPort)
+    if (defaultPort !== undefined && (given === undefined || given === defaultPort)) ports.push("")
     for (const port of ports) {
       if (exact.has(`${host} ${port}`)) return true
       if (below.size === 0) continue

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test"
 import { footfall, onFreshDatabase } from "./support.ts"
 
-const NOBODY = ["--url", "http://localhost:1"]
+/** Nothing listens on this port. */
+const NO_SERVER = ["--url", "http://localhost:1"]
 
 interface Report {
   readonly healthy: boolean
@@ -18,9 +19,9 @@ const report = (out: string) => {
   return { healthy, of: (about: string) => checks.filter((check) => check.about === about) }
 }
 
-test("a sound instance is told from top to bottom, and nothing secret with it", async () => {
+test("doctor reports every part of a healthy instance, without secrets", async () => {
   const run = await onFreshDatabase()
-  const { code, out } = await run(["doctor", "--json", ...NOBODY], { APP_SECRET: "a secret of our own" })
+  const { code, out } = await run(["doctor", "--json", ...NO_SERVER], { APP_SECRET: "a secret of our own" })
   expect(code).toBe(0)
   const { healthy, of } = report(out)
   expect(healthy).toBe(true)
@@ -31,15 +32,15 @@ test("a sound instance is told from top to bottom, and nothing secret with it", 
   expect(of("proxies")[0]?.found).toStartWith("TRUST_PROXY is loopback: headers are believed when")
   expect(of("geo")[0]?.state).toBe("note")
   expect(of("storage")[0]?.state).toBe("ok")
-  expect(of("client")[0]?.found).toContain("from 127.0.0.1")
+  expect(of("client")[0]?.found).toContain("would get the IP 127.0.0.1")
   expect(of("server")[0]?.found).toBe("http://localhost:1 can't be reached: nothing listens there")
   expect(out).not.toContain("a secret of our own")
   expect(out).not.toMatch(/postgres:\/\//)
 }, 20_000)
 
-test("everything that is wrong is told at once, and the exit code is 1", async () => {
+test("doctor reports every problem at once and exits with 1", async () => {
   const run = await onFreshDatabase()
-  const { code, out } = await run(["doctor", "--json", ...NOBODY], {
+  const { code, out } = await run(["doctor", "--json", ...NO_SERVER], {
     SALT_ROTATION: "year",
     APP_SECRET: "change-me-please",
     FEATURE_GATE: "token",
@@ -58,8 +59,8 @@ test("everything that is wrong is told at once, and the exit code is 1", async (
   expect(of("storage")[0]?.state).toBe("ok")
 }, 20_000)
 
-test("a database that is not there is told with its place and without its password", async () => {
-  const { code, out } = await footfall(["doctor", ...NOBODY], {
+test("doctor reports an unreachable database with its address and without its password", async () => {
+  const { code, out } = await footfall(["doctor", ...NO_SERVER], {
     DATABASE_URL: "postgres://me:hunter2@127.0.0.1:1/footfall"
   })
   expect(code).toBe(1)
@@ -67,9 +68,9 @@ test("a database that is not there is told with its place and without its passwo
   expect(out).not.toContain("hunter2")
 }, 20_000)
 
-test("a database that is not there keeps the other commands out with the same message", async () => {
-  const refused = await footfall(["sites", "list"], { DATABASE_URL: "postgres://me:hunter2@127.0.0.1:1/footfall" })
-  expect([refused.code, refused.out]).toEqual([2, ""])
-  expect(refused.err).toContain("127.0.0.1:1")
-  expect(refused.err).not.toContain("hunter2")
+test("other commands fail with the same message while the database is unreachable", async () => {
+  const failed = await footfall(["sites", "list"], { DATABASE_URL: "postgres://me:hunter2@127.0.0.1:1/footfall" })
+  expect([failed.code, failed.out]).toEqual([2, ""])
+  expect(failed.err).toContain("127.0.0.1:1")
+  expect(failed.err).not.toContain("hunter2")
 }, 20_000)

@@ -1,53 +1,69 @@
 import { describe, expect, test } from "bun:test"
-import { explainAnswer } from "../../src/cli/send.ts"
+import { explainResponse } from "../../src/cli/send.ts"
 import { footfall } from "./support.ts"
 
 const ID = "3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f"
 
-const refusal = (message: string, more: object = {}) => ({ error: { message, ...more } })
+const errorBody = (message: string, more: object = {}) => ({ error: { message, ...more } })
 
-describe("every answer is explained, with what to do about it", () => {
+describe("explainResponse", () => {
   test.each<[string, number, unknown, Record<string, string>, boolean, string, string | null]>([
-    ["stored", 200, { cache: "x", sessionId: "s1", visitId: "v1" }, {}, true, "Stored, in the session s1.", null],
-    ["a bot", 200, { beep: "boop" }, {}, false, "Taken for a bot's and not stored.", "DISABLE_BOT_CHECK"],
-    ["another server's 200", 200, "<html>", {}, false, "something that is not Footfall", "--url"],
+    [
+      "a stored event",
+      200,
+      { cache: "x", sessionId: "s1", visitId: "v1" },
+      {},
+      true,
+      "Stored, in the session s1.",
+      null
+    ],
+    ["a bot", 200, { beep: "boop" }, {}, false, "Recognized as a bot and not stored.", "DISABLE_BOT_CHECK"],
+    ["another server's 200", 200, "<html>", {}, false, "The response is not from Footfall.", "--url"],
     [
       "an unknown site",
       400,
-      refusal("Website not found."),
+      errorBody("Website not found."),
       {},
       false,
       "No live site has this id.",
       "footfall sites list"
     ],
     [
-      "a wrong payload",
+      "an invalid payload",
       400,
-      refusal("Bad request", {
+      errorBody("Bad request", {
         errors: [],
         properties: { payload: { errors: [], properties: { website: { errors: ["Invalid UUID"] } } } }
       }),
       {},
       false,
-      "The payload was refused: payload.website: Invalid UUID.",
+      "The payload was rejected: payload.website: Invalid UUID.",
       null
     ],
-    ["no license", 402, { disabled: true }, {}, false, "no valid license", "LICENSE_TOKEN"],
-    ["a blocked address", 403, refusal("Forbidden"), {}, false, "address is blocked", "IGNORE_IP"],
+    ["a missing license", 402, { disabled: true }, {}, false, "no valid license", "LICENSE_TOKEN"],
+    ["a blocked address", 403, errorBody("Forbidden"), {}, false, "address is blocked", "IGNORE_IP"],
     ["another server's 404", 404, "", {}, false, "no collector", "--url"],
-    ["over the limit", 429, refusal("slow down"), { "retry-after": "7" }, false, "rate limit", "Try again in 7 s."],
     [
-      "a storage that is away",
+      "an exceeded rate limit",
+      429,
+      errorBody("slow down"),
+      { "retry-after": "7" },
+      false,
+      "rate limit",
+      "Try again in 7 s."
+    ],
+    [
+      "an unavailable storage",
       503,
-      refusal("The event could not be stored; try again."),
+      errorBody("The event could not be stored; try again."),
       { "retry-after": "5" },
       false,
       "could not be stored",
       "footfall doctor"
     ],
-    ["a defect", 500, refusal("Server error"), {}, false, "unexpected answer with status 500", "log"]
-  ])("%s", (_, status, body, headers, stored, outcome, todo) => {
-    const explained = explainAnswer({ status, body, headers: new Headers(headers) })
+    ["a defect", 500, errorBody("Server error"), {}, false, "Unexpected response with status 500", "log"]
+  ])("%s is explained, with what to do about it", (_, status, body, headers, stored, outcome, todo) => {
+    const explained = explainResponse({ status, body, headers: new Headers(headers) })
     expect(explained.stored).toBe(stored)
     expect(explained.outcome).toContain(outcome)
     if (todo === null) expect(explained.todo).toBeNull()
@@ -55,7 +71,7 @@ describe("every answer is explained, with what to do about it", () => {
   })
 })
 
-test("the test event is what a tracker would send, and its outcome is the exit code", async () => {
+test("send posts an event as a tracker would, and its exit code is the outcome", async () => {
   const received: Array<{ readonly path: string; readonly agent: string | null; readonly body: unknown }> = []
   using server = Bun.serve({
     port: 0,
@@ -92,7 +108,7 @@ test("the test event is what a tracker would send, and its outcome is the exit c
   expect([bot.code, received[1]?.agent, JSON.parse(bot.out).stored]).toEqual([1, "curl/8", false])
 }, 20_000)
 
-test("a server that is not there is told, with the address", async () => {
+test("send reports an unreachable server with its address", async () => {
   const { code, out } = await footfall(["send", "--site", ID, "--url", "http://localhost:1"])
   expect([code, out]).toEqual([
     1,
@@ -100,12 +116,12 @@ test("a server that is not there is told, with the address", async () => {
   ])
 })
 
-test("a wrong address, port or site is told before anything is sent", async () => {
+test("an invalid address, port or site is reported before anything is sent", async () => {
   for (const [args, environment, message] of [
     [["send", "--site", "shop"], {}, "Expected: a site's id, a UUID"],
     [["send", "--site", ID, "--url", "localhost:3000"], {}, "Expected: an http(s) address such as"],
     [["status"], { PORT: "abc" }, 'PORT is "abc"; it accepts 0 to 65535.'],
-    [["status"], { PORT: "0" }, "give that as --url"],
+    [["status"], { PORT: "0" }, "pass it as --url"],
     [
       ["send", "--site", ID],
       { PUBLIC_URL: "stats.example" },

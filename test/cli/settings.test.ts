@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { onFreshDatabase } from "./support.ts"
 
-test("a setting is set, read and unset, and the environment's is said to come first", async () => {
+test("a setting is set, read and unset, and a note says when the environment overrides it", async () => {
   const run = await onFreshDatabase()
   expect(JSON.parse((await run(["settings", "set", "CORS_MAX_AGE", "60", "--json"])).out)).toMatchObject({
     name: "cors-max-age",
@@ -19,7 +19,7 @@ test("a setting is set, read and unset, and the environment's is said to come fi
   })
 }, 30_000)
 
-test("a wrong value in the table does not keep the command out that puts it right", async () => {
+test("the settings commands run despite an invalid value, so that they can correct it", async () => {
   const run = await onFreshDatabase()
   await run(["settings", "set", "max-batch-items", "10"])
   const wrong = await run(["settings", "list"], { SALT_ROTATION: "year" })
@@ -27,18 +27,18 @@ test("a wrong value in the table does not keep the command out that puts it righ
   expect(wrong.out).toContain('SALT_ROTATION is "year"; it accepts `day`, `week` or `month`.')
 }, 30_000)
 
-test("keys are made once in the clear, listed without themselves, and revoked", async () => {
+test("a key is shown once when it is created, listed without itself, and revoked", async () => {
   const run = await onFreshDatabase()
-  const made = JSON.parse((await run(["keys", "create", "--name", "ci", "--role", "viewer", "--json"])).out)
-  expect(made.key).toMatch(/^ff_[\w-]{43}$/)
+  const created = JSON.parse((await run(["keys", "create", "--name", "ci", "--role", "viewer", "--json"])).out)
+  expect(created.key).toMatch(/^ff_[\w-]{43}$/)
   const listed = (await run(["keys", "list"])).out
   expect(listed).toMatch(/ci +viewer +ff_/)
-  expect(listed).not.toContain(made.key)
-  expect((await run(["keys", "revoke", made.id])).code).toBe(0)
-  expect((await run(["keys", "revoke", made.id])).code).toBe(1)
+  expect(listed).not.toContain(created.key)
+  expect((await run(["keys", "revoke", created.id])).code).toBe(0)
+  expect((await run(["keys", "revoke", created.id])).code).toBe(1)
 }, 30_000)
 
-test("what no process could start with is refused, with the setting's name and what it accepts", async () => {
+test("a value that no process could start with is rejected, with the setting's name and what it accepts", async () => {
   const run = await onFreshDatabase()
   for (const [name, value, message] of [
     ["trust-proxy", "10.0.0.0/99", 'TRUST_PROXY is "10.0.0.0/99"; it accepts `none`, `all`, a number of hops'],

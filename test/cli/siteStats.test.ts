@@ -5,7 +5,7 @@ import { fillPostgres } from "../support/pgWarehouse.ts"
 import { freshDatabase, openClient } from "../support/postgres.ts"
 import { footfall } from "./support.ts"
 
-/** `footfall` on a database that holds the days of the fixture and their site. */
+/** `footfall` on a database with the events and the site of the fixture. */
 const onFixture = async () => {
   const url = await freshDatabase()
   await Effect.runPromise(Effect.scoped(Effect.flatMap(openClient(url, 1), fillPostgres)))
@@ -15,14 +15,14 @@ const onFixture = async () => {
   return run
 }
 
-test("a site's numbers are shown for people and for scripts, its end not in the range", async () => {
+test("sites stats shows a site's statistics as text and as JSON, with an exclusive end of the range", async () => {
   const run = await onFixture()
   const shown = await run(["sites", "stats", SITE, "--from", "2026-03-28", "--to", "2026-04-01"])
   expect(shown).toEqual({
     code: 0,
     err: "",
     out: [
-      "Shop, 2026-03-28T00:00:00.000Z to 2026-04-01T00:00:00.000Z, asked postgres",
+      "Shop, 2026-03-28T00:00:00.000Z to 2026-04-01T00:00:00.000Z, from postgres",
       "",
       "visitors    5",
       "visits      10",
@@ -51,7 +51,7 @@ test("a site's numbers are shown for people and for scripts, its end not in the 
   expect(await json("--from", "2001-01-01", "--to", "2001-01-02")).toMatchObject({ visits: 0, bounces: 0 })
 }, 30_000)
 
-test("what is no range, no site or no warehouse is told in one line, with a code that scripts can read", async () => {
+test("an invalid range, an unknown site and an unusable warehouse are reported in one line with an exit code", async () => {
   const run = await onFixture()
   const lake = { STORAGE_BACKEND: "iceberg", PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: "file:///nowhere/lake" }
   for (const [args, environment, code, message] of [
@@ -79,13 +79,13 @@ test("what is no range, no site or no warehouse is told in one line, with a code
   expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining("There is no site with the id 9999")])
 }, 60_000)
 
-test("doctor tells which warehouse is asked and whether it answers", async () => {
+test("doctor reports which warehouse is used and whether it answers queries", async () => {
   const run = await onFixture()
   const warehouse = async (environment: Readonly<Record<string, string>>) => {
     const { out } = await run(["doctor", "--json", "--url", "http://localhost:1"], environment)
     return JSON.parse(out).checks.find(({ about }: { about: string }) => about === "warehouse")
   }
-  expect(await warehouse({})).toEqual({ about: "warehouse", state: "ok", found: "postgres answers questions" })
+  expect(await warehouse({})).toEqual({ about: "warehouse", state: "ok", found: "postgres answers queries" })
   const lake = {
     STORAGE_BACKEND: "iceberg",
     PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: "file:///nowhere/lake",
@@ -94,7 +94,7 @@ test("doctor tells which warehouse is asked and whether it answers", async () =>
   expect(await warehouse(lake)).toMatchObject({ state: "note", found: expect.stringContaining("set it to duckdb") })
   expect(await warehouse({ ...lake, WAREHOUSE: "trino", TRINO_URL: "http://127.0.0.1:1" })).toMatchObject({
     state: "bad",
-    found: expect.stringContaining("trino does not answer questions: Trino can't be reached")
+    found: expect.stringContaining("trino does not answer queries: Trino can't be reached")
   })
   expect(await warehouse({ WAREHOUSE: "trino" })).toMatchObject({
     state: "bad",

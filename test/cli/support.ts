@@ -10,7 +10,7 @@ export interface Finished {
   readonly err: string
 }
 
-/** Runs `footfall` as a person does, with nothing but these variables set. */
+/** Runs `footfall` in a process of its own, with only these variables set. */
 export const footfall = async (
   args: ReadonlyArray<string>,
   environment: Readonly<Record<string, string>> = {}
@@ -25,7 +25,7 @@ export const footfall = async (
   return { code, out, err }
 }
 
-/** `footfall` on a database of its own. */
+/** Runs `footfall` on a new database. */
 export const onFreshDatabase = async () => {
   const DATABASE_URL = Redacted.value(await freshDatabase())
   return (args: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}) =>

@@ -3,7 +3,7 @@ import { Result } from "effect"
 import fc from "fast-check"
 import { originMatcher, parseAllowedDomain } from "../../src/domain/allowedDomain.ts"
 
-describe("a domain is kept in its normal form", () => {
+describe("normalizing a domain", () => {
   test.each([
     ["example.com", "example.com"],
     ["  Example.COM ", "example.com"],
@@ -22,40 +22,40 @@ describe("a domain is kept in its normal form", () => {
     ["[2001:DB8::1]", "[2001:db8::1]"],
     ["[::1]:3000", "[::1]:3000"],
     ["*", "*"]
-  ])("%p as %p", (given, kept) => {
-    expect(parseAllowedDomain(given)).toEqual(Result.succeed(kept))
+  ])("%p becomes %p", (given, normalized) => {
+    expect(parseAllowedDomain(given)).toEqual(Result.succeed(normalized))
   })
 })
 
-describe("what is no domain is refused with the reason", () => {
+describe("rejecting an invalid domain", () => {
   test.each([
     ["", "A domain is empty"],
-    ["https://example.com/blog", "names a page"],
-    ["example.com?x=1", "names a page"],
+    ["https://example.com/blog", "has a path or query"],
+    ["example.com?x=1", "has a path or query"],
     ["ftp://example.com", "has the scheme `ftp`"],
     ["capacitor://localhost", "has the scheme `capacitor`"],
     ["user@example.com", "is not a host name"],
     ["exa mple.com", "is not a host name"],
-    ["a.*.example.com", "has a `*` inside"],
-    ["**.example.com", "has a `*` inside"],
-    ["*.*.example.com", "has a `*` inside"],
-    ["example.com:0", "not within 1 to 65535"],
-    ["example.com:70000", "not within 1 to 65535"],
+    ["a.*.example.com", "has a `*` in the middle"],
+    ["**.example.com", "has a `*` in the middle"],
+    ["*.*.example.com", "has a `*` in the middle"],
+    ["example.com:0", "outside 1 to 65535"],
+    ["example.com:70000", "outside 1 to 65535"],
     ["example.com:http", "is not a host name"],
     ["-example.com", "is not a host name"],
     ["exa$mple.com", "is not a host name"],
     [`${"a".repeat(64)}.com`, "is not a host name"],
-    ["*.127.0.0.1", "no sub-domains"],
+    ["*.127.0.0.1", "no subdomains"],
     ["0x7f.1", "did you mean `127.0.0.1`"],
     ["null", undefined]
-  ])("%p", (given, reason) => {
+  ])("parsing %p reports %p", (given, reason) => {
     const parsed = parseAllowedDomain(given)
     if (reason === undefined) expect(Result.isSuccess(parsed)).toBe(true)
     else expect(Result.getOrThrow(Result.flip(parsed))).toContain(reason)
   })
 })
 
-describe("an origin is allowed by a domain, or not", () => {
+describe("matching origins", () => {
   test.each([
     [
       "example.com",
@@ -105,22 +105,22 @@ describe("an origin is allowed by a domain, or not", () => {
       ["https://bcher.example"]
     ],
     ["*", ["https://anything.example", "null"], []]
-  ])("%p", (domain, allowed, refused) => {
+  ])("the domain %p allows %j and rejects %j", (domain, allowed, rejected) => {
     const { matches } = originMatcher([domain])
-    expect([allowed.filter((origin) => !matches(origin)), refused.filter(matches)]).toEqual([[], []])
+    expect([allowed.filter((origin) => !matches(origin)), rejected.filter(matches)]).toEqual([[], []])
   })
 })
 
-test("no domain at all allows every origin, and says so", () => {
+test("an empty list of domains allows every origin", () => {
   const none = originMatcher([])
   expect([none.everything, none.matches("https://anything.example")]).toEqual([true, true])
   expect(originMatcher(["example.com"]).everything).toBe(false)
 })
 
-test("whatever is accepted is accepted again unchanged, and no text makes the parser or the matcher throw", () => {
+test("an accepted domain is its own normal form, and no string makes the parser or the matcher throw", () => {
   fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.domain(), fc.webUrl(), fc.ipV6()), fc.string(), (text, origin) => {
-      const parsed = parseAllowedDomain(text)
+    fc.property(fc.oneof(fc.string(), fc.domain(), fc.webUrl(), fc.ipV6()), fc.string(), (entered, origin) => {
+      const parsed = parseAllowedDomain(entered)
       if (Result.isFailure(parsed)) return
       expect(parseAllowedDomain(parsed.success)).toEqual(parsed)
       originMatcher([parsed.success]).matches(origin)
@@ -128,7 +128,7 @@ test("whatever is accepted is accepted again unchanged, and no text makes the pa
   )
 })
 
-test("a plain domain allows exactly its own origin among random hosts", () => {
+test("a plain domain allows only its own origin and its www. variant among random hosts", () => {
   fc.assert(
     fc.property(fc.domain(), fc.domain(), (mine, other) => {
       const { matches } = originMatcher([mine])

@@ -3,10 +3,10 @@ import { Result } from "effect"
 import { acceptSiteValues, type SiteValues } from "../../src/domain/siteValues.ts"
 
 const accepted = (values: SiteValues) => Result.getOrThrow(acceptSiteValues(values))
-const refusedFields = (values: SiteValues) =>
+const rejectedFields = (values: SiteValues) =>
   Result.getOrThrow(Result.flip(acceptSiteValues(values))).map(({ field }) => field)
 
-test("values are kept in their normal form", () => {
+test("accepted values are normalized", () => {
   expect(
     accepted({
       id: "3F1C2D4E-5B6A-4C7D-8E9F-0A1B2C3D4E5F",
@@ -28,27 +28,27 @@ test("values are kept in their normal form", () => {
   })
 })
 
-test("what was not given is not made up", () => {
+test("values that were not given stay absent", () => {
   expect(accepted({})).toEqual({})
   expect(accepted({ rateLimit: null })).toEqual({ rateLimit: null })
 })
 
-describe("a value that can't be accepted names its field", () => {
+describe("rejecting an invalid value", () => {
   test.each<[string, SiteValues, ReadonlyArray<string>]>([
-    ["an id that is no UUID", { id: "9999" }, ["id"]],
+    ["an id that is not a UUID", { id: "9999" }, ["id"]],
     ["a blank name", { name: " \t" }, ["name"]],
     ["a name of 101 characters", { name: "x".repeat(101) }, ["name"]],
     ["a name with a NUL", { name: "a\u0000b" }, ["name"]],
-    ["the second domain", { domains: ["ok.example", "https://x.example/page"] }, ["domains/1"]],
+    ["an invalid second domain", { domains: ["ok.example", "https://x.example/page"] }, ["domains/1"]],
     ["201 domains", { domains: Array.from({ length: 201 }, (_, i) => `d${i}.example`) }, ["domains"]],
     ["a rate of 0", { rateLimit: { eventsPerSecond: 0, burst: 1 } }, ["rateLimit"]],
     ["a burst of one and a half", { rateLimit: { eventsPerSecond: 1, burst: 1.5 } }, ["rateLimit"]],
-    ["a zone of no atlas", { timezone: "Mars/Olympus" }, ["timezone"]],
-    ["an offset as a zone", { timezone: "+02:00" }, ["timezone"]],
+    ["an unknown time zone", { timezone: "Mars/Olympus" }, ["timezone"]],
+    ["an offset as a time zone", { timezone: "+02:00" }, ["timezone"]],
     ["a week that starts on Friday", { weekStart: "friday" }, ["weekStart"]],
     ["a currency of four letters", { currency: "EURO" }, ["currency"]],
-    ["all of it at once", { name: "", timezone: "x", currency: "1" }, ["name", "timezone", "currency"]]
-  ])("%s", (_, values, fields) => {
-    expect(refusedFields(values)).toEqual([...fields])
+    ["several invalid values", { name: "", timezone: "x", currency: "1" }, ["name", "timezone", "currency"]]
+  ])("%s is reported with its field", (_, values, fields) => {
+    expect(rejectedFields(values)).toEqual([...fields])
   })
 })

@@ -66,11 +66,11 @@ export const PROBLEM_TYPES = {
     title: "Unprocessable Content",
     when: "The request matches the schema but contains invalid values.",
     example: {
-      detail: '"https://example.com/shop" includes a path; give only the host, such as `example.com`.',
+      detail: '"https://example.com/shop" has a path or query; give only the host, such as `example.com`.',
       errors: [
         {
           pointer: "#/allowed_domains/0",
-          detail: '"https://example.com/shop" includes a path; give only the host, such as `example.com`.'
+          detail: '"https://example.com/shop" has a path or query; give only the host, such as `example.com`.'
         }
       ]
     }

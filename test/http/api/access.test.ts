@@ -1,5 +1,8 @@
 import { describe, expect, test } from "bun:test"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
+import { HttpApi } from "effect/http-api"
+import { AdminApi } from "../../../src/http/api/AdminApi.ts"
+import { RequiredPermission } from "../../../src/http/api/access.ts"
 import { Sites, SitesError } from "../../../src/ports/Sites.ts"
 import { ADMIN, startAdmin, VIEWER } from "./support.ts"
 
@@ -22,31 +25,31 @@ const VIEWABLE = [
   ["GET", "client"]
 ] as const
 
-describe("while the feature is off, every route under the prefix is 402, whoever asks", () => {
+describe("without a valid license", () => {
   test.each([...ROUTES, ...VIEWABLE, ["GET", "nothing/here"] as const, ["GET", ""] as const])(
-    "%s %s",
+    "%s %s responds with 402 to every key",
     async (method, path) => {
       const admin = await startAdmin({ gate: { _tag: "Off", why: "no license token is set" } })
       for (const key of [ADMIN, VIEWER, "ff_wrong", null]) {
-        const answer = await admin.call(method, path, { key })
-        expect([answer.status, answer.headers.get("content-type"), answer.body.title]).toEqual([
+        const response = await admin.call(method, path, { key })
+        expect([response.status, response.headers.get("content-type"), response.body.title]).toEqual([
           402,
           "application/problem+json",
           "Payment Required"
         ])
-        expect(answer.body.detail).toContain("no license token is set")
+        expect(response.body.detail).toContain("no license token is set")
       }
       await admin.close()
     }
   )
 })
 
-describe("without a key that is known, every route is 401 and says how to send one", () => {
-  test.each([...ROUTES, ...VIEWABLE])("%s %s", async (method, path) => {
+describe("without a valid key", () => {
+  test.each([...ROUTES, ...VIEWABLE])("%s %s responds with 401 and how to authenticate", async (method, path) => {
     const admin = await startAdmin()
     for (const key of ["ff_wrong", "", null]) {
-      const answer = await admin.call(method, path, { key })
-      expect([answer.status, answer.body.title, answer.headers.get("www-authenticate")]).toEqual([
+      const response = await admin.call(method, path, { key })
+      expect([response.status, response.body.title, response.headers.get("www-authenticate")]).toEqual([
         401,
         "Unauthorized",
         'Bearer realm="footfall"'
@@ -56,17 +59,17 @@ describe("without a key that is known, every route is 401 and says how to send o
   })
 })
 
-test("a viewer gets 403 where an admin is needed, before its body is looked at, and reads the rest", async () => {
+test("a viewer gets 403 where an admin is required, before its body is decoded, and can read the rest", async () => {
   const admin = await startAdmin()
   for (const [method, path] of ROUTES) {
-    const answer = await admin.call(method, path, { key: VIEWER })
-    expect([method, path, answer.status, answer.body.title]).toEqual([method, path, 403, "Forbidden"])
+    const response = await admin.call(method, path, { key: VIEWER })
+    expect([method, path, response.status, response.body.title]).toEqual([method, path, 403, "Forbidden"])
   }
   for (const [method, path] of VIEWABLE) expect((await admin.call(method, path, { key: VIEWER })).status).toBe(200)
   await admin.close()
 })
 
-test("the scheme may be written in any case", async () => {
+test("the authorization scheme is case-insensitive", async () => {
   const admin = await startAdmin()
   expect((await admin.call("GET", "sites", { key: null, headers: { authorization: `bearer ${ADMIN}` } })).status).toBe(
     200
@@ -74,7 +77,7 @@ test("the scheme may be written in any case", async () => {
   await admin.close()
 })
 
-test("a key is listed without itself, and a revoked one is refused", async () => {
+test("a key is listed without itself, and rejected once it is revoked", async () => {
   const admin = await startAdmin()
   const created = await admin.call("POST", "keys", { body: { name: "ci", role: "admin" } })
   expect(created.body).toMatchObject({ name: "ci", role: "admin" })
@@ -87,7 +90,7 @@ test("a key is listed without itself, and a revoked one is refused", async () =>
   await admin.close()
 })
 
-test("while the database is away, sites are 503 with a time to come back", async () => {
+test("while the database is unreachable, listing sites responds with 503 and Retry-After", async () => {
   const unavailable = Effect.fail(
     new SitesError({ reason: "Unavailable", message: "The app database can't be reached." })
   )
@@ -102,11 +105,40 @@ test("while the database is away, sites are 503 with a time to come back", async
       archive: () => unavailable
     })
   })
-  const answer = await admin.call("GET", "sites")
-  expect([answer.status, answer.headers.get("retry-after"), answer.body.detail]).toEqual([
+  const response = await admin.call("GET", "sites")
+  expect([response.status, response.headers.get("retry-after"), response.body.detail]).toEqual([
     503,
     "2",
     "The app database can't be reached."
   ])
   await admin.close()
+})
+
+test("every endpoint declares the permission that it requires", () => {
+  const permissions: Record<string, unknown> = {}
+  HttpApi.reflect(AdminApi, {
+    onGroup: () => {},
+    onEndpoint: ({ group, endpoint }) => {
+      permissions[`${group.identifier}.${endpoint.identifier}`] = Context.get(endpoint.annotations, RequiredPermission)
+    }
+  })
+  expect(permissions).toEqual({
+    "sites.list": { action: "read", resource: "sites" },
+    "sites.create": { action: "create", resource: "sites" },
+    "sites.get": { action: "read", resource: "sites" },
+    "sites.update": { action: "update", resource: "sites" },
+    "sites.archive": { action: "delete", resource: "sites" },
+    "stats.overview": { action: "read", resource: "stats" },
+    "rejections.ofSite": { action: "read", resource: "rejections" },
+    "rejections.withoutSite": { action: "read", resource: "rejections" },
+    "settings.list": { action: "read", resource: "settings" },
+    "settings.get": { action: "read", resource: "settings" },
+    "settings.set": { action: "update", resource: "settings" },
+    "settings.unset": { action: "delete", resource: "settings" },
+    "keys.list": { action: "read", resource: "keys" },
+    "keys.create": { action: "create", resource: "keys" },
+    "keys.revoke": { action: "delete", resource: "keys" },
+    "status.status": { action: "read", resource: "status" },
+    "status.client": { action: "read", resource: "client" }
+  })
 })

@@ -4,7 +4,7 @@ import { VERSION } from "../../../src/lib/version.ts"
 import { Sites } from "../../../src/ports/Sites.ts"
 import { type Json, startAdmin } from "./support.ts"
 
-test("every problem carries the request's path and id, and the id comes back in a header", async () => {
+test("every problem contains the request's path and id, and the id is also in a response header", async () => {
   const admin = await startAdmin()
   const given = await admin.call("GET", "sites/9999?x=1", { headers: { "x-request-id": "abc-123" } })
   expect(given.body).toEqual({
@@ -16,13 +16,13 @@ test("every problem carries the request's path and id, and the id comes back in 
     request_id: "abc-123"
   })
   expect(given.headers.get("x-request-id")).toBe("abc-123")
-  const made = await admin.call("GET", "sites/9999", { headers: { "x-request-id": "no good<script>" } })
-  expect(made.body.request_id).toMatch(/^[0-9a-f-]{36}$/)
-  expect(made.headers.get("x-request-id")).toBe(made.body.request_id)
+  const generated = await admin.call("GET", "sites/9999", { headers: { "x-request-id": "no good<script>" } })
+  expect(generated.body.request_id).toMatch(/^[0-9a-f-]{36}$/)
+  expect(generated.headers.get("x-request-id")).toBe(generated.body.request_id)
   await admin.close()
 })
 
-test("answers may not be cached, framed or sniffed", async () => {
+test("responses forbid caching, framing and sniffing", async () => {
   const admin = await startAdmin()
   for (const path of ["sites", "nothing", "/openapi.json"]) {
     const { headers } = await admin.call("GET", path)
@@ -37,7 +37,7 @@ test("answers may not be cached, framed or sniffed", async () => {
   await admin.close()
 })
 
-describe("what is not there", () => {
+describe("a path or method that does not exist", () => {
   test.each([
     ["GET", "/", 404],
     ["GET", "/favicon.ico", 404],
@@ -47,24 +47,24 @@ describe("what is not there", () => {
     ["GET", "sites/", 200],
     ["PATCH", "sites", 405],
     ["POST", "sites/9999", 405]
-  ])("%s %s is %d", async (method, path, status) => {
+  ])("%s %s responds with %d", async (method, path, status) => {
     const admin = await startAdmin()
-    const answer = await admin.call(method, path)
-    expect(answer.status).toBe(status)
-    if (status === 405) expect(answer.headers.get("allow")).toBe(path === "sites" ? "GET, POST" : "GET, PUT, DELETE")
-    if (status >= 400) expect(answer.headers.get("content-type")).toBe("application/problem+json")
+    const response = await admin.call(method, path)
+    expect(response.status).toBe(status)
+    if (status === 405) expect(response.headers.get("allow")).toBe(path === "sites" ? "GET, POST" : "GET, PUT, DELETE")
+    if (status >= 400) expect(response.headers.get("content-type")).toBe("application/problem+json")
     await admin.close()
   })
 })
 
-test("HEAD answers like GET without a body", async () => {
+test("HEAD responds like GET", async () => {
   const admin = await startAdmin()
-  const answer = await admin.call("HEAD", "status")
-  expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "application/json"])
+  const response = await admin.call("HEAD", "status")
+  expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/json"])
   await admin.close()
 })
 
-test("a body over the limit is 413, announced or not, and one of another type 415", async () => {
+test("a body over the limit is rejected with 413, announced or streamed, and one of another type with 415", async () => {
   const admin = await startAdmin()
   const large = JSON.stringify({ name: "x".repeat(300_000) })
   const announced = await admin.call("POST", "sites", {
@@ -88,7 +88,7 @@ test("a body over the limit is 413, announced or not, and one of another type 41
   await admin.close()
 })
 
-test("an unexpected failure is 500 without inside information", async () => {
+test("an unexpected failure responds with 500 and reveals nothing about it", async () => {
   const broken = Effect.die(new Error("password=hunter2 at /srv/app.ts"))
   const admin = await startAdmin({
     sites: Layer.succeed(Sites, {
@@ -101,13 +101,13 @@ test("an unexpected failure is 500 without inside information", async () => {
       archive: () => broken
     })
   })
-  const answer = await admin.call("GET", "sites")
-  expect([answer.status, answer.body.title]).toEqual([500, "Internal Server Error"])
-  expect(JSON.stringify(answer.body)).not.toMatch(/hunter2|srv/)
+  const response = await admin.call("GET", "sites")
+  expect([response.status, response.body.title]).toEqual([500, "Internal Server Error"])
+  expect(JSON.stringify(response.body)).not.toMatch(/hunter2|srv/)
   await admin.close()
 })
 
-test("the API describes itself, with every route, its problems and the key", async () => {
+test("the OpenAPI document describes every route, its problems and the security scheme", async () => {
   const admin = await startAdmin()
   const { body } = await admin.call("GET", "/openapi.json", { key: null })
   expect(Object.keys(body.paths).sort()).toEqual(
@@ -135,7 +135,7 @@ test("the API describes itself, with every route, its problems and the key", asy
   await admin.close()
 })
 
-test("the description reads well: summaries, descriptions, problems by name with an example, nothing of the inside", async () => {
+test("the OpenAPI document has summaries, and problems with plain names, descriptions and examples", async () => {
   const admin = await startAdmin()
   const { body } = await admin.call("GET", "/openapi.json", { key: null })
   expect(body.info).toMatchObject({
@@ -160,7 +160,7 @@ test("the description reads well: summaries, descriptions, problems by name with
   await admin.close()
 })
 
-test("the documentation needs nothing from anywhere else", async () => {
+test("the documentation page loads nothing from other servers", async () => {
   const admin = await startAdmin()
   const { body, headers } = await admin.call("GET", "/docs", { key: null })
   expect(body).toContain("createApiReference")

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { startAdmin } from "./support.ts"
 
-test("settings are listed with everything a form needs, set, read and unset", async () => {
+test("settings are listed with everything that a form needs, and can be set, read and unset", async () => {
   const admin = await startAdmin()
   const { body: all } = await admin.call("GET", "settings")
   expect(all.find(({ name }: { name: string }) => name === "rate-limit-burst")).toEqual({
@@ -30,11 +30,11 @@ test("settings are listed with everything a form needs, set, read and unset", as
   await admin.close()
 })
 
-test("what can't be set is told by status and reason", async () => {
+test("a rejected setting responds with a status and a reason", async () => {
   const admin = await startAdmin({ environment: { CORS_MAX_AGE: "10" } })
   const set = async (name: string, body: unknown) => {
-    const answer = await admin.call("PUT", `settings/${name}`, { body })
-    return [answer.status, answer.body.detail]
+    const response = await admin.call("PUT", `settings/${name}`, { body })
+    return [response.status, response.body.detail]
   }
   expect(await set("nonsense", { value: "1" })).toEqual([404, expect.stringContaining("There is no setting")])
   expect(await set("max-body-bytes", { value: "x" })).toEqual([
@@ -52,10 +52,12 @@ test("what can't be set is told by status and reason", async () => {
   await admin.close()
 })
 
-test("a secret is set and never read back", async () => {
+test("a secret can be set but never read", async () => {
   const admin = await startAdmin()
-  const answer = await admin.call("PUT", "settings/license-token", { body: { value: "eyJhbGciOiJFZERTQSJ9.e30.c2ln" } })
-  expect(answer.body.value).toBe("•••")
+  const response = await admin.call("PUT", "settings/license-token", {
+    body: { value: "eyJhbGciOiJFZERTQSJ9.e30.c2ln" }
+  })
+  expect(response.body.value).toBe("•••")
   expect(JSON.stringify((await admin.call("GET", "settings")).body)).not.toContain("eyJ")
   await admin.close()
 })

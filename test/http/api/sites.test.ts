@@ -9,7 +9,7 @@ beforeEach(async () => {
   return admin.close
 })
 
-test("a site is created with a uuid, what was given, and a snippet to paste", async () => {
+test("creating a site returns its id, the given values, defaults and a snippet", async () => {
   const { status, body } = await admin.call("POST", "sites", {
     body: { id: ID.toUpperCase(), name: "Shop", allowed_domains: ["shop.example"] }
   })
@@ -30,20 +30,20 @@ test("a site is created with a uuid, what was given, and a snippet to paste", as
   })
 })
 
-test("without an id a random one is made", async () => {
+test("a site created without an id gets a random UUID", async () => {
   const { body } = await admin.call("POST", "sites", { body: { name: "Shop" } })
   expect(body.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
   expect(body.tracking_snippet).toContain(`data-website-id="${body.id}"`)
 })
 
-test("domains may come as one text, as a form field has them", async () => {
+test("domains can be given as one string, as from a form field", async () => {
   const { body } = await admin.call("POST", "sites", {
     body: { name: "Shop", allowed_domains: "a.example, b.example\nc.example" }
   })
   expect(body.allowed_domains).toEqual(["a.example", "b.example", "c.example"])
 })
 
-test("the list is ordered by name and leaves archived sites out unless they are asked for", async () => {
+test("the list is ordered by name and includes archived sites only on request", async () => {
   for (const name of ["beta", "Alpha", "gone"]) {
     const { body } = await admin.call("POST", "sites", { body: { name } })
     if (name === "gone") expect((await admin.call("DELETE", `sites/${body.id}`)).body.archived).toBe(true)
@@ -54,7 +54,7 @@ test("the list is ordered by name and leaves archived sites out unless they are 
   expect(await names("sites?archived=true")).toEqual(["Alpha", "beta", "gone"])
 })
 
-test("a site is read, changed by what was given alone, and archived", async () => {
+test("a site is read, updated with only the given values, archived and restored", async () => {
   await admin.call("POST", "sites", { body: { id: ID, name: "Shop", rate_limit: { events_per_second: 5 } } })
   expect((await admin.call("GET", `sites/${ID}`)).body.rate_limit).toEqual({ events_per_second: 5, burst: 10 })
   const changed = await admin.call("PUT", `sites/${ID.toUpperCase()}`, { body: { name: "Store" } })
@@ -73,13 +73,13 @@ test("a site is read, changed by what was given alone, and archived", async () =
   expect((await admin.call("PUT", `sites/${ID}`, { body: { archived: false } })).body.archived).toBe(false)
 })
 
-test("an answer can be changed and sent back whole", async () => {
+test("a response can be edited and sent back as an update", async () => {
   const { body } = await admin.call("POST", "sites", { body: { name: "Shop" } })
   const { status, body: changed } = await admin.call("PUT", `sites/${body.id}`, { body: { ...body, name: "Store" } })
   expect([status, changed.name, changed.id]).toEqual([200, "Store", body.id])
 })
 
-test("a taken id is a conflict, an archived site's too", async () => {
+test("creating a site with an existing id is a conflict, even if that site is archived", async () => {
   await admin.call("POST", "sites", { body: { id: ID, name: "Shop" } })
   await admin.call("DELETE", `sites/${ID}`)
   const { status, body } = await admin.call("POST", "sites", { body: { id: ID, name: "again" } })
@@ -90,46 +90,46 @@ test("a taken id is a conflict, an archived site's too", async () => {
   ])
 })
 
-describe("a body of the wrong shape is 400 and points to what is wrong", () => {
+describe("a body that does not match the schema", () => {
   test.each<[string, unknown, ReadonlyArray<string>]>([
-    ["nothing", undefined, ["#"]],
-    ["no JSON", "{", ["#"]],
-    ["a list", [], ["#"]],
-    ["no name", {}, ["#/name"]],
+    ["a missing body", undefined, ["#"]],
+    ["a body that is not JSON", "{", ["#"]],
+    ["a list as the body", [], ["#"]],
+    ["a missing name", {}, ["#/name"]],
     ["a blank name", { name: "  " }, ["#/name"]],
     ["a number as name", { name: 5 }, ["#/name"]],
-    ["a rate limit of text", { name: "x", rate_limit: "fast" }, ["#/rate_limit"]],
-    ["a misspelt key", { name: "x", allowed_domain: [] }, ["#/allowed_domain"]],
-    ["two mistakes", { name: "", timezone: 5 }, ["#/name", "#/timezone"]]
-  ])("%s", async (_, body, pointers) => {
-    const answer = await admin.call("POST", "sites", { body })
-    expect(answer.status).toBe(400)
-    expect(answer.headers.get("content-type")).toBe("application/problem+json")
-    expect(answer.body).toMatchObject({ type: "about:blank", title: "Bad Request", status: 400 })
-    expect(answer.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual([...pointers])
+    ["a string as the rate limit", { name: "x", rate_limit: "fast" }, ["#/rate_limit"]],
+    ["a misspelled key", { name: "x", allowed_domain: [] }, ["#/allowed_domain"]],
+    ["a body with two issues", { name: "", timezone: 5 }, ["#/name", "#/timezone"]]
+  ])("%s is rejected with 400 and a pointer to each issue", async (_, body, pointers) => {
+    const response = await admin.call("POST", "sites", { body })
+    expect(response.status).toBe(400)
+    expect(response.headers.get("content-type")).toBe("application/problem+json")
+    expect(response.body).toMatchObject({ type: "about:blank", title: "Bad Request", status: 400 })
+    expect(response.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual([...pointers])
   })
 })
 
-describe("a well-formed body with values that can't be accepted is 422", () => {
+describe("a body with invalid values", () => {
   test.each<[string, object, ReadonlyArray<string>]>([
-    ["an id that is no UUID", { name: "x", id: "1" }, ["#/id"]],
+    ["an id that is not a UUID", { name: "x", id: "1" }, ["#/id"]],
     ["a domain with a path", { name: "x", allowed_domains: ["ok.example", "a.example/b"] }, ["#/allowed_domains/1"]],
     ["a rate of 0", { name: "x", rate_limit: { events_per_second: 0, burst: 1 } }, ["#/rate_limit"]],
-    ["an unknown zone", { name: "x", timezone: "Mars/Olympus" }, ["#/timezone"]],
+    ["an unknown time zone", { name: "x", timezone: "Mars/Olympus" }, ["#/timezone"]],
     [
-      "all at once",
+      "several invalid values",
       { name: "x".repeat(101), week_start: "friday", currency: "1" },
       ["#/name", "#/week_start", "#/currency"]
     ]
-  ])("%s", async (_, body, pointers) => {
-    const answer = await admin.call("POST", "sites", { body })
-    expect(answer.status).toBe(422)
-    expect(answer.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual([...pointers])
+  ])("%s is rejected with 422 and a pointer to each value, and no site is created", async (_, body, pointers) => {
+    const response = await admin.call("POST", "sites", { body })
+    expect(response.status).toBe(422)
+    expect(response.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual([...pointers])
     expect((await admin.call("GET", "sites")).body).toEqual([])
   })
 })
 
-describe("an id of no site is 404, a malformed one too", () => {
+describe("an unknown or malformed site id", () => {
   test.each([
     ["GET", "sites/9999", undefined],
     ["PUT", "sites/9999", { name: "x" }],
@@ -139,13 +139,13 @@ describe("an id of no site is 404, a malformed one too", () => {
     ["DELETE", `sites/${ID}`, undefined],
     ["GET", "sites/9999/rejections", undefined],
     ["GET", `sites/${ID}/rejections`, undefined]
-  ])("%s %s", async (method, path, body) => {
-    const answer = await admin.call(method, path, { body })
-    expect([answer.status, answer.body.title]).toEqual([404, "Not Found"])
+  ])("%s %s responds with 404", async (method, path, body) => {
+    const response = await admin.call(method, path, { body })
+    expect([response.status, response.body.title]).toEqual([404, "Not Found"])
   })
 })
 
-test("without PUBLIC_URL the snippet names this machine's port, or with a free port the address that was asked", async () => {
+test("without PUBLIC_URL the snippet has this machine's port, or with PORT=0 the address of the request", async () => {
   const snippet = async (environment: Record<string, string>) => {
     const other = await startAdmin({ environment })
     const { body } = await other.call("POST", "sites", { body: { name: "Shop" } })

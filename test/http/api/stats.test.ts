@@ -11,18 +11,18 @@ const START = Date.UTC(2026, 2, 28)
 const END = Date.UTC(2026, 3, 1) - 1
 const stats = (startAt: unknown, endAt: unknown, site = SITE) => `sites/${site}/stats?startAt=${startAt}&endAt=${endAt}`
 
-/** A warehouse that does this with every question. */
+/** A warehouse that runs every query with this function. */
 const engine = (run: QueryEngine["Service"]["run"]) =>
   Layer.succeed(QueryEngine, QueryEngine.of({ dialect: "trino", run }))
 
-/** The routes with the fixture's site registered. */
+/** The API with the fixture's site registered. */
 const start = async (options: Parameters<typeof startAdmin>[0] = {}) => {
   const admin = await startAdmin(options)
   await admin.call("POST", "sites", { body: { id: SITE, name: "Shop" } })
   return admin
 }
 
-test("the overview is Umami's numbers of the range, its last ms included, for a viewer as well", async () => {
+test("a viewer gets Umami's overview of the range, including its last ms", async () => {
   const url = await freshDatabase()
   await Effect.runPromise(Effect.scoped(Effect.flatMap(openClient(url, 1), fillPostgres)))
   const admin = await start({ warehouse: pgWarehouse(url) })
@@ -32,7 +32,7 @@ test("the overview is Umami's numbers of the range, its last ms included, for a 
     return body
   }
   expect(await numbers(START, END)).toEqual({ pageviews: 14, visitors: 5, visits: 10, bounces: 6, totaltime: 840 })
-  // Without the last view, which is in the last ms: one visit less, which was a bounce.
+  // Without the last ms and its view, which was a visit of its own: one visit and one bounce less.
   expect(await numbers(START, END - 1)).toEqual({ pageviews: 13, visitors: 5, visits: 9, bounces: 5, totaltime: 840 })
   // 28 and 29 March: A's and C's visits last 120, 70 and 630 s; B's and D's are bounces.
   expect(await numbers(START, Date.UTC(2026, 2, 30) - 1)).toEqual({
@@ -54,7 +54,7 @@ test("the overview is Umami's numbers of the range, its last ms included, for a 
   await admin.close()
 }, 30_000)
 
-test("a site that there is not is 404, and a range that is none 422 with a pointer to what is wrong", async () => {
+test("an unknown site responds with 404, and an invalid range with 422 and a pointer", async () => {
   const admin = await start()
   expect((await admin.call("GET", stats(START, END, "9999"))).status).toBe(404)
   expect((await admin.call("GET", stats(START, END, SITE.replace("1", "9")))).status).toBe(404)
@@ -70,7 +70,7 @@ test("a site that there is not is 404, and a range that is none 422 with a point
   await admin.close()
 })
 
-describe("a query that is not as documented is 400", () => {
+describe("a query that does not match the schema", () => {
   test.each([
     "",
     "?startAt=1",
@@ -79,7 +79,7 @@ describe("a query that is not as documented is 400", () => {
     "?startAt=1.5&endAt=2",
     "?startAt=&endAt=2",
     "?startAt=NaN&endAt=2"
-  ])("%s", async (query) => {
+  ])("the query %p is rejected with 400", async (query) => {
     const admin = await start()
     const { body, status } = await admin.call("GET", `sites/${SITE}/stats${query}`)
     expect([status, body.title]).toEqual([400, "Bad Request"])
@@ -87,36 +87,39 @@ describe("a query that is not as documented is 400", () => {
   })
 })
 
-describe("why there is no answer is told without the engine's own words, which are logged with the request's id", () => {
+describe("a failing warehouse", () => {
   test.each([
     ["Unavailable", 503, "Service Unavailable"],
     ["Timeout", 504, "Gateway Timeout"],
     ["TooLarge", 503, "Service Unavailable"],
     ["Invalid", 503, "Service Unavailable"]
-  ] as const)("%s is %d", async (reason, status, title) => {
-    const log: Array<string> = []
-    const message = "Trino can't be reached at http://trino.internal:8080: SELECT secret FROM pa_events"
-    const admin = await start({ warehouse: engine(() => Effect.fail(new QueryError({ reason, message }))), log })
-    const answer = await admin.call("GET", stats(START, END), { headers: { "x-request-id": "abc-123" } })
-    expect([answer.status, answer.body.title, answer.headers.get("content-type")]).toEqual([
-      status,
-      title,
-      "application/problem+json"
-    ])
-    expect(answer.headers.get("retry-after")).toBe(status === 503 ? "2" : null)
-    expect(JSON.stringify(answer.body)).not.toMatch(/internal|SELECT|pa_events/)
-    const logged = log.filter((line) => line.includes("trino.internal"))
-    expect(logged).toHaveLength(1)
-    expect(logged[0]).toContain("abc-123")
+  ] as const)(
+    "the reason %s responds with %d, and the engine's message is only logged",
+    async (reason, status, title) => {
+      const log: Array<string> = []
+      const message = "Trino can't be reached at http://trino.internal:8080: SELECT secret FROM pa_events"
+      const admin = await start({ warehouse: engine(() => Effect.fail(new QueryError({ reason, message }))), log })
+      const response = await admin.call("GET", stats(START, END), { headers: { "x-request-id": "abc-123" } })
+      expect([response.status, response.body.title, response.headers.get("content-type")]).toEqual([
+        status,
+        title,
+        "application/problem+json"
+      ])
+      expect(response.headers.get("retry-after")).toBe(status === 503 ? "2" : null)
+      expect(JSON.stringify(response.body)).not.toMatch(/internal|SELECT|pa_events/)
+      const logged = log.filter((line) => line.includes("trino.internal"))
+      expect(logged).toHaveLength(1)
+      expect(logged[0]).toContain("abc-123")
 
-    const told = await admin.call("GET", "status")
-    expect(told.body.warehouse).toEqual({ engine: "trino", ready: false, why: expect.any(String) })
-    expect(JSON.stringify(told.body)).not.toMatch(/internal|SELECT|pa_events/)
-    await admin.close()
-  })
+      const health = await admin.call("GET", "status")
+      expect(health.body.warehouse).toEqual({ engine: "trino", ready: false, why: expect.any(String) })
+      expect(JSON.stringify(health.body)).not.toMatch(/internal|SELECT|pa_events/)
+      await admin.close()
+    }
+  )
 })
 
-test("where there is nothing to ask, the answer says what to do", async () => {
+test("without a usable warehouse the response says what to do", async () => {
   const message = "Set WAREHOUSE to duckdb or trino."
   const admin = await start({ warehouse: engine(() => Effect.fail(new QueryError({ reason: "Missing", message }))) })
   const { body, status } = await admin.call("GET", stats(START, END))
@@ -124,7 +127,7 @@ test("where there is nothing to ask, the answer says what to do", async () => {
   await admin.close()
 })
 
-test("a question may take longer than a connection may be silent, which holds again after the answer", async () => {
+test("a query lifts the connection's idle timeout, which applies again after the response", async () => {
   const seconds: Array<number> = []
   const server = { requestIP: () => null, timeout: (_: Request, value: number) => void seconds.push(value) }
   const admin = await start({
@@ -138,11 +141,11 @@ test("a question may take longer than a connection may be silent, which holds ag
   await admin.close()
 })
 
-test("a client that hangs up ends its question", async () => {
+test("a client that disconnects interrupts its query", async () => {
   let ended = false
-  let asked = false
+  let started = false
   const waiting = Effect.sync(() => {
-    asked = true
+    started = true
   }).pipe(
     Effect.andThen(Effect.never),
     Effect.onInterrupt(() =>
@@ -154,13 +157,13 @@ test("a client that hangs up ends its question", async () => {
   const admin = await start({ warehouse: engine(() => waiting) })
   await using server = Bun.serve({ port: 0, fetch: (request, listening) => admin.handler(request, listening) })
   const hangUp = new AbortController()
-  const answer = fetch(`http://127.0.0.1:${server.port}/api/ee/product-analytics/${stats(START, END)}`, {
+  const response = fetch(`http://127.0.0.1:${server.port}/api/ee/product-analytics/${stats(START, END)}`, {
     headers: { authorization: "Bearer ff_admin" },
     signal: hangUp.signal
   })
-  await until("the question", () => asked)
+  await until("the query to start", () => started)
   hangUp.abort()
-  await expect(answer).rejects.toThrow()
-  await until("its end", () => ended)
+  await expect(response).rejects.toThrow()
+  await until("the query to end", () => ended)
   await admin.close()
 })

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { startAdmin } from "./support.ts"
 
-test("the status tells version, gate, storage, warehouse, geo and where the secret is from, and no secret", async () => {
+test("the status contains version, gate, storage, warehouse, geo and the source of the secret, but no secret", async () => {
   const admin = await startAdmin({ gate: { _tag: "Licensed", expiresAt: Date.UTC(2027, 0, 1) } })
   const { body } = await admin.call("GET", "status")
   expect(body).toEqual({
@@ -24,7 +24,7 @@ test("the status tells version, gate, storage, warehouse, geo and where the secr
   await admin.close()
 })
 
-test("rejections are told newest first, those of no site apart, as many as asked for", async () => {
+test("rejections are listed newest first, per site and without a site, up to the limit", async () => {
   const admin = await startAdmin()
   const { body: site } = await admin.call("POST", "sites", { body: { name: "Shop" } })
   const rejection = { detail: "", hostname: "shop.example", urlPath: "/a", userAgent: "curl/8" }
@@ -58,7 +58,7 @@ test("rejections are told newest first, those of no site apart, as many as asked
   await admin.close()
 })
 
-test("the client explanation tells whom an event would be from, and why", async () => {
+test("the client endpoint explains which IP and location an event would get", async () => {
   const admin = await startAdmin()
   const from = (address: string) => ({ requestIP: () => ({ address }) })
   const forwarded = { "x-forwarded-for": "81.2.69.142" }

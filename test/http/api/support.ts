@@ -39,8 +39,8 @@ const idle = Layer.succeed(
   })
 )
 
-/** Answers that it is there, and nothing else. */
-const nothing = Layer.succeed(
+/** A warehouse without data. */
+const emptyWarehouse = Layer.succeed(
   QueryEngine,
   QueryEngine.of({ dialect: "postgres", run: () => Effect.succeed({ columns: [], rows: [] }) })
 )
@@ -59,12 +59,12 @@ const london = Layer.succeed(
   })
 )
 
-/** A parsed answer that a test looks into; what is not there is undefined. */
-// biome-ignore lint/suspicious/noExplicitAny: answers are checked by the tests' own expectations
+/** A parsed response; a missing member is undefined. */
+// biome-ignore lint/suspicious/noExplicitAny: the tests' own expectations check responses
 export type Json = any
 
 export interface Admin {
-  /** A request with the admin's key unless told otherwise; `key: null` sends none. */
+  /** Sends a request with the admin's key by default; `key: null` sends none. */
   readonly call: (
     method: string,
     path: string,
@@ -80,14 +80,14 @@ export interface Admin {
   readonly close: () => Promise<void>
 }
 
-/** The admin routes on services in memory. */
+/** Starts the admin API on in-memory services. */
 export const startAdmin = async (
   options: {
     readonly environment?: Environment
     readonly gate?: GateState
     readonly sites?: Layer.Layer<Sites>
     readonly warehouse?: Layer.Layer<QueryEngine, StartError>
-    /** Log lines, as JSON; without it there are none. */
+    /** Receives log lines as JSON; without it nothing is logged. */
     readonly log?: Array<string>
   } = {}
 ): Promise<Admin> => {
@@ -102,7 +102,7 @@ export const startAdmin = async (
         Layer.succeed(AppSecret, { value: Redacted.make("a secret of our own"), source: "database" }),
         Layer.succeed(FeatureGate, { isOn: () => gate._tag !== "Off", state: () => gate }),
         RejectionRing,
-        options.warehouse ?? nothing,
+        options.warehouse ?? emptyWarehouse,
         idle,
         london
       )
@@ -136,9 +136,9 @@ export const startAdmin = async (
         }),
         server
       )
-      const text = await response.text()
-      const json = text !== "" && response.headers.get("content-type")?.includes("json")
-      return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text }
+      const content = await response.text()
+      const isJson = content !== "" && response.headers.get("content-type")?.includes("json")
+      return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(content) : content }
     }
   }
 }

@@ -216,7 +216,7 @@ describe.skipIf(!up)("a site's overview", () => {
       expect(checks).toContainEqual({
         about: "warehouse",
         state: "ok",
-        found: `${warehouse["WAREHOUSE"]} answers questions`
+        found: `${warehouse["WAREHOUSE"]} answers queries`
       })
     }
   })

@@ -1,0 +1,130 @@
+import * as NodeChildProcessSpawner from "@effect/platform-node-shared/NodeChildProcessSpawner"
+import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
+import * as NodePath from "@effect/platform-node-shared/NodePath"
+import * as NodeStdio from "@effect/platform-node-shared/NodeStdio"
+import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
+import { Cause, Console, Effect, Exit, Fiber, Layer, References } from "effect"
+import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
+import * as LakeAdmin from "../../layers/lake/LakeAdmin.ts"
+import { layerAppDatabase, layerDatabaseUrl } from "../../layers/postgres/client/connect.ts"
+import { MIGRATIONS } from "../../layers/postgres/client/migrate.ts"
+import * as Changes from "../../layers/postgres/control/Changes.ts"
+import * as PgAdminKeys from "../../layers/postgres/control/PgAdminKeys.ts"
+import * as PgSettings from "../../layers/postgres/control/PgSettings.ts"
+import * as PgSites from "../../layers/postgres/control/PgSites.ts"
+import { doctor } from "../cli/doctor/doctor.ts"
+import { keys } from "../cli/keys.ts"
+import { lake } from "../cli/lake/lake.ts"
+import { migrate } from "../cli/migrate.ts"
+import { presenter } from "../cli/presenter.ts"
+import { send } from "../cli/send.ts"
+import { settings } from "../cli/settings.ts"
+import { create } from "../cli/sites/create.ts"
+import { archive } from "../cli/sites/delete.ts"
+import { list } from "../cli/sites/list.ts"
+import { show } from "../cli/sites/show.ts"
+import { sites } from "../cli/sites/sites.ts"
+import { stats } from "../cli/sites/stats.ts"
+import { update } from "../cli/sites/update.ts"
+import { status } from "../cli/status.ts"
+import { VERSION } from "../lib/version.ts"
+import { Migrations } from "../ports/Migrations.ts"
+import { logging, REFUSED_TO_START } from "../process/run.ts"
+import * as Diagnostics from "./diagnostics.ts"
+import { warehouse } from "./warehouses.ts"
+
+/** The app database, joined or started, and migrated. Invalid settings are ignored, so that a command can correct them. */
+const instance = Layer.merge(PgSites.layer, PgAdminKeys.layer).pipe(
+  Layer.provideMerge(PgSettings.layerWith({ environment: process.env, refuseWrong: false })),
+  Layer.provideMerge(Changes.layer),
+  Layer.provideMerge(layerAppDatabase),
+  Layer.provideMerge(layerDatabaseUrl)
+)
+
+/** Opening the app database applies its pending migrations. */
+const migrations = Layer.succeed(Migrations, {
+  apply: Layer.build(layerAppDatabase.pipe(Layer.provide(layerDatabaseUrl))).pipe(
+    Effect.scoped,
+    Effect.as(MIGRATIONS.at(-1)?.name ?? "none")
+  )
+})
+
+/** Without the warnings that a starting server would log: a command reports its own errors. */
+const quietWarehouse = warehouse.pipe(Layer.provide(Layer.succeed(References.MinimumLogLevel, "Error")))
+
+const footfall = Command.make("footfall").pipe(
+  Command.withDescription(
+    "Footfall, a first-party collector for Umami's tracker. The app database is DATABASE_URL, otherwise the embedded Postgres in DATA_DIR, which a command starts if needed and stops when it ends."
+  ),
+  Command.withExamples([
+    {
+      command: 'bun run footfall sites create --name "My shop" --domain example.com',
+      description: "Register a site and get the snippet for its pages"
+    },
+    {
+      command: "bun run footfall send --site 3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f",
+      description: "Check whether the running server stores the site's events"
+    },
+    { command: "bun run footfall doctor", description: "Check configuration, connections and set-up" }
+  ]),
+  Command.withSubcommands([
+    sites.pipe(
+      Command.withSubcommands([create, list, show, stats.pipe(Command.provide(quietWarehouse)), update, archive]),
+      Command.provide(instance)
+    ),
+    settings.pipe(Command.provide(instance)),
+    keys.pipe(Command.provide(instance)),
+    lake.pipe(Command.provide(LakeAdmin.layer.pipe(Layer.provide(instance)))),
+    migrate.pipe(Command.provide(migrations)),
+    status,
+    send,
+    doctor.pipe(Command.provide(Diagnostics.layer))
+  ])
+)
+
+const platform = Layer.mergeAll(
+  NodeChildProcessSpawner.layer.pipe(Layer.provideMerge(Layer.merge(NodeFileSystem.layer, NodePath.layer))),
+  NodeStdio.layer,
+  NodeTerminal.layer,
+  CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] }),
+  CliOutput.layerPresenter(presenter)
+)
+
+const exitWithError = (code: number) => (error: { readonly message: string }) =>
+  Effect.as(Console.error(error.message), code)
+
+/** Runs a command and returns its exit code: 1 for a failure, 2 for an invalid call or configuration. */
+const run = (args: ReadonlyArray<string>): Effect.Effect<number> =>
+  Command.runWith(footfall, { version: VERSION })(args).pipe(
+    Effect.as(0),
+    Effect.catchTags({
+      // The command's output already reports it.
+      CommandFailure: () => Effect.succeed(1),
+      UsageError: exitWithError(REFUSED_TO_START),
+      StartError: exitWithError(REFUSED_TO_START)
+    }),
+    Effect.catch((error) => {
+      if (!CliError.isCliError(error)) return exitWithError(1)(error)
+      // Requested help is not an error; the presenter has printed every other one.
+      return Effect.succeed(error._tag === "ShowHelp" && error.errors.length === 0 ? 0 : REFUSED_TO_START)
+    }),
+    Effect.catchCause((cause) =>
+      Cause.hasInterruptsOnly(cause)
+        ? Effect.failCause(cause)
+        : exitWithError(1)({ message: `This is a bug in Footfall: ${Cause.pretty(cause)}` })
+    ),
+    Effect.provide(platform),
+    Effect.provide(logging({ format: "pretty", level: "warn" }))
+  )
+
+/** The shell's exit code for a process that SIGINT ended. */
+const INTERRUPTED = 130
+
+/** Runs a command, and ends the process with its exit code. */
+export const runCli = (args: ReadonlyArray<string>): void => {
+  const fiber = Effect.runFork(run(args))
+  const interrupt = () => void Effect.runFork(Fiber.interrupt(fiber))
+  process.on("SIGINT", interrupt)
+  process.on("SIGTERM", interrupt)
+  fiber.addObserver((exit) => process.exit(Exit.isSuccess(exit) ? exit.value : INTERRUPTED))
+}

@@ -1,0 +1,143 @@
+import type { Finding } from "../../ports/Diagnostics.ts"
+import type { GateState } from "../../ports/FeatureGate.ts"
+import type { GeoState } from "../../ports/Geo.ts"
+import { firstLine, plural } from "../output.ts"
+import { bad, type Check, note, ok } from "./Check.ts"
+
+const describeLicense = (state: GateState): Check => {
+  switch (state._tag) {
+    case "Open":
+      return ok("license", "FEATURE_GATE is open: no license is required")
+    case "Licensed":
+      return ok("license", `valid until ${new Date(state.expiresAt).toISOString()}`)
+    case "Off":
+      return bad(
+        "license",
+        `product analytics is off: ${state.why}`,
+        "`bun run footfall settings set license-token …` installs a new license without a restart."
+      )
+  }
+}
+
+const describeGeo = (state: GeoState): Check => {
+  if (state._tag !== "On") {
+    return note(
+      "geo",
+      `no locations from IP addresses: ${state.why}`,
+      "Set GEOLITE_DB_PATH to a MaxMind file such as GeoLite2-City.mmdb, or rely on a CDN's location headers."
+    )
+  }
+  return state.reloadError === null
+    ? ok("geo", `${state.databaseType} of ${state.builtAt.toISOString().slice(0, 10)}, ${state.path}`)
+    : note("geo", state.reloadError, "The database loaded before stays in use.")
+}
+
+const describeProxies = (finding: Finding & { readonly _tag: "ProxyTrust" }): Check => {
+  const header = finding.clientIpHeader === null ? "" : `; ${finding.clientIpHeader} takes precedence`
+  const found = `TRUST_PROXY is ${finding.value}: ${finding.meaning}${header}`
+  return finding.trustsEveryone
+    ? note("proxies", found, "Set it to your proxies' addresses, otherwise clients can spoof their IP address.")
+    : ok("proxies", found)
+}
+
+/** A finding in words, with what to do about it. */
+export const describe = (finding: Finding): Check => {
+  switch (finding._tag) {
+    case "Environment":
+      return ok(
+        "environment",
+        finding.variables.length === 0
+          ? "sets nothing; every setting has its default"
+          : `sets ${finding.variables.join(", ")}`
+      )
+    case "InvalidVariable":
+      return bad("environment", finding.problem, "Correct the variable; the server does not start with it.")
+    case "CannotStart":
+      return bad(finding.subject, finding.message, "The server does not start with this.")
+    case "DatabaseReachable":
+      return ok(
+        "database",
+        finding.embedded
+          ? `the embedded Postgres in ${finding.location} is reachable`
+          : `the Postgres at ${finding.location} is reachable`
+      )
+    case "DatabaseUnreachable":
+      return bad(
+        "database",
+        finding.message,
+        finding.embedded
+          ? "Its log is postgres.log in DATA_DIR."
+          : "Check that it is running and accepts connections from this machine."
+      )
+    case "Migrated":
+      return ok("migrations", `up to date: ${plural(finding.count, "migration")}, the latest is ${finding.latest}`)
+    case "MigrationsPending":
+      return note(
+        "migrations",
+        `not applied yet: ${finding.names.join(", ")}`,
+        "The next start applies them; `bun run footfall migrate` applies them now."
+      )
+    case "MigratedByNewerVersion":
+      return note(
+        "migrations",
+        `the database was migrated by a newer Footfall (${finding.names.join(", ")})`,
+        "Upgrade this installation."
+      )
+    case "SettingsTable":
+      return ok(
+        "settings",
+        finding.names.length === 0
+          ? "the settings table is empty"
+          : `the settings table sets ${finding.names.join(", ")}`
+      )
+    case "InvalidSetting":
+      return bad("settings", `${finding.name}: ${finding.problem}`)
+    case "SettingsUnavailable":
+      return bad("settings", finding.message)
+    case "Secret":
+      return ok(
+        "secret",
+        finding.source === "database"
+          ? "generated, stored in the database and shared by every process"
+          : `from ${finding.source}`
+      )
+    case "License":
+      return describeLicense(finding.state)
+    case "ProxyTrust":
+      return describeProxies(finding)
+    case "Geo":
+      return describeGeo(finding.state)
+    case "StorageWritable":
+      return ok("storage", `${finding.backend} can be written to`)
+    case "StorageUnavailable":
+      return bad("storage", `${finding.backend} can't be written to: ${finding.message}`)
+    case "WarehouseReady":
+      return ok("warehouse", `${finding.engine} answers queries`)
+    case "WarehouseUnavailable":
+      return bad("warehouse", `${finding.engine} does not answer queries: ${firstLine(finding.message)}`)
+    case "WarehouseMissing":
+      return note("warehouse", finding.message)
+    case "SiteCount":
+      return finding.count === 0
+        ? note(
+            "sites",
+            "none yet",
+            'Create one: `bun run footfall sites create --name "My site" --domain example.com`.'
+          )
+        : ok("sites", plural(finding.count, "live site"))
+    case "SitesUnavailable":
+      return bad("sites", finding.message)
+    case "KeyCount":
+      return finding.count === 0
+        ? note(
+            "keys",
+            "none yet",
+            "The first start of `bun run full` creates one and prints it; so does `bun run footfall keys create`."
+          )
+        : ok("keys", plural(finding.count, "API key"))
+    case "KeysUnavailable":
+      return bad("keys", finding.message)
+    case "LocalClient":
+      return ok("client", `an event sent directly from this machine would get the IP ${finding.ip}. ${finding.why}`)
+  }
+}

@@ -1,0 +1,61 @@
+import { Effect, Option } from "effect"
+import { Flag } from "effect/cli"
+import { defaultBurst, WeekStart } from "../../domain/Site.ts"
+import type { SiteValues } from "../../domain/siteValues.ts"
+import { UsageError } from "../UsageError.ts"
+
+export const optionalString = (name: string, description: string) =>
+  Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
+
+/** A site's values as flags of `create` and `update`. */
+export const valueFlags = {
+  domain: Flag.String("domain").pipe(
+    Flag.withDescription(
+      "A domain whose pages may send events: `example.com` (includes `www.`), `*.example.com`, `localhost:8080`; repeat it for more domains, omit it to allow every origin"
+    ),
+    Flag.atLeast(0)
+  ),
+  timezone: optionalString("timezone", "IANA time zone of reports, such as Europe/Berlin"),
+  weekStart: Flag.Literals("week-start", WeekStart.literals).pipe(
+    Flag.withDescription("First day of the week in reports"),
+    Flag.optional
+  ),
+  currency: optionalString("currency", "ISO 4217 code of revenue in reports, such as EUR"),
+  rate: Flag.Finite("rate").pipe(
+    Flag.withDescription("Events per second that each collector process accepts from the site"),
+    Flag.optional
+  ),
+  burst: Flag.Finite("burst").pipe(
+    Flag.withDescription("Events accepted at once before the rate applies; default: twice the rate"),
+    Flag.optional
+  )
+}
+
+export interface ValueFlags {
+  readonly domain: ReadonlyArray<string>
+  readonly timezone: Option.Option<string>
+  readonly weekStart: Option.Option<string>
+  readonly currency: Option.Option<string>
+  readonly rate: Option.Option<number>
+  readonly burst: Option.Option<number>
+}
+
+/** The values that were given, except for domains: without `--domain`, a new site and an updated one differ. */
+export const givenValues = (flags: ValueFlags): Effect.Effect<Omit<SiteValues, "domains">, UsageError> => {
+  const rate = Option.getOrNull(flags.rate)
+  const burst = Option.getOrNull(flags.burst)
+  if (rate === null && burst !== null) return Effect.fail(new UsageError({ message: "--burst requires --rate." }))
+  return Effect.succeed({
+    ...given("timezone", flags.timezone),
+    ...given("weekStart", flags.weekStart),
+    ...given("currency", flags.currency),
+    ...(rate !== null && { rateLimit: { eventsPerSecond: rate, burst: burst ?? defaultBurst(rate) } })
+  })
+}
+
+/** An object with the value of a flag, or an empty one without a value. */
+export const given = <Name extends string>(
+  name: Name,
+  value: Option.Option<string>
+): { readonly [Key in Name]?: string } =>
+  Option.match(value, { onNone: () => ({}), onSome: (some) => ({ [name]: some }) as { [Key in Name]: string } })

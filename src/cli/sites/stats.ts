@@ -1,0 +1,110 @@
+import { Clock, Console, Effect, Option } from "effect"
+import { Command } from "effect/cli"
+import { QueryEngine } from "../../ports/QueryEngine.ts"
+import { Sites } from "../../ports/Sites.ts"
+import { askOverview, type Overview } from "../../query/overview.ts"
+import { instantOf, rangeIssues } from "../../query/range.ts"
+import { CommandFailure } from "../CommandFailure.ts"
+import { details, firstLine, json, printJson } from "../output.ts"
+import { number } from "../progress.ts"
+import { UsageError } from "../UsageError.ts"
+import { optionalString } from "./flags.ts"
+import { id, siteId } from "./siteId.ts"
+
+/** The length of the range without `--from`. */
+const DEFAULT_DAYS = 30
+const DAY_MS = 86_400_000
+
+/** A day or an instant, in UTC unless it has a zone. */
+const ISO = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)?)?$/
+
+const parseInstant = (given: string): number | null => {
+  const match = ISO.exec(given)
+  if (match === null) return null
+  const ms = Date.parse(given.includes("T") && match[1] === undefined ? `${given}Z` : given)
+  // Date.parse reads 30 February as 2 March.
+  const day = Date.parse(`${given.slice(0, 10)}T00:00:00Z`)
+  return Number.isNaN(ms) || new Date(day).toISOString().slice(0, 10) !== given.slice(0, 10) ? null : ms
+}
+
+const readInstant = (
+  flag: string,
+  given: Option.Option<string>,
+  fallback: number
+): Effect.Effect<number, UsageError> => {
+  if (Option.isNone(given)) return Effect.succeed(fallback)
+  const ms = parseInstant(given.value)
+  return ms === null
+    ? Effect.fail(
+        new UsageError({
+          message: `--${flag} is ${JSON.stringify(given.value)}; it accepts a day such as 2026-03-28 or an instant such as 2026-03-28T22:50:00Z.`
+        })
+      )
+    : Effect.succeed(ms)
+}
+
+const formatDuration = (seconds: number): string => {
+  const [h, min, s] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60]
+  return h > 0 ? `${number(h)} h ${min} min` : min > 0 ? `${min} min ${s} s` : `${s} s`
+}
+
+const formatOverview = ({ bounces, pageviews, totaltime, visitors, visits }: Overview): string =>
+  details([
+    ["visitors", number(visitors)],
+    ["visits", number(visits)],
+    ["pageviews", number(pageviews)],
+    [
+      "bounces",
+      visits === 0 ? "0" : `${number(bounces)} (${Math.round((Math.min(visits, bounces) / visits) * 100)} %)`
+    ],
+    ["visit time", visits === 0 ? "0 s" : `${formatDuration(Math.round(totaltime / visits))} on average`],
+    ["total time", formatDuration(totaltime)]
+  ])
+
+export const stats = Command.make(
+  "stats",
+  {
+    id,
+    from: optionalString(
+      "from",
+      "Start of the range, ISO 8601, in UTC unless it has a zone; default: 30 days before its end"
+    ),
+    to: optionalString("to", "End of the range, exclusive, ISO 8601; default: now"),
+    json
+  },
+  Effect.fn(
+    function* (flags) {
+      const until = yield* readInstant("to", flags.to, yield* Clock.currentTimeMillis)
+      const from = yield* readInstant("from", flags.from, until - DEFAULT_DAYS * DAY_MS)
+      const [issue] = rangeIssues(from, until)
+      if (issue !== undefined) return yield* new UsageError({ message: issue.message })
+      const site = yield* (yield* Sites).get(yield* siteId(flags.id))
+      const engine = yield* QueryEngine
+      const range = { from: instantOf(from), until: instantOf(until) }
+      const overview = yield* askOverview(engine, { site: site.id, ...range })
+      if (flags.json) {
+        return yield* printJson({
+          site: site.id,
+          from: range.from,
+          to: range.until,
+          warehouse: engine.dialect,
+          ...overview
+        })
+      }
+      yield* Console.log(`${site.name}, ${range.from} to ${range.until}, from ${engine.dialect}\n`)
+      yield* Console.log(formatOverview(overview))
+    },
+    Effect.catchTag("QueryError", ({ message }) =>
+      Effect.andThen(Console.error(firstLine(message)), Effect.fail(new CommandFailure({ message })))
+    )
+  )
+).pipe(
+  Command.withDescription("Show a site's visitors, visits, pageviews, bounces and visit time"),
+  Command.withExamples([
+    { command: "bun run footfall sites stats 3f1c…", description: "Show the last 30 days" },
+    {
+      command: "bun run footfall sites stats 3f1c… --from 2026-03-01 --to 2026-04-01 --json",
+      description: "Print March in UTC as JSON, for a script"
+    }
+  ])
+)

@@ -1,0 +1,72 @@
+import { Context, type Effect } from "effect"
+import type { GateState } from "./FeatureGate.ts"
+import type { GeoState } from "./Geo.ts"
+
+/** What a finding is about, in the order of the checks. */
+export type Subject =
+  | "environment"
+  | "database"
+  | "migrations"
+  | "settings"
+  | "secret"
+  | "license"
+  | "proxies"
+  | "geo"
+  | "storage"
+  | "warehouse"
+  | "sites"
+  | "keys"
+  | "client"
+
+/** The result of one check. `message` and `problem` are sentences for operators, without secrets. */
+export type Finding =
+  /** Settings that the environment sets, by their variables' names. */
+  | { readonly _tag: "Environment"; readonly variables: ReadonlyArray<string> }
+  | { readonly _tag: "InvalidVariable"; readonly problem: string }
+  /** A service that the server needs cannot be built, so the server would not start. */
+  | { readonly _tag: "CannotStart"; readonly subject: Subject; readonly message: string }
+  /** `location`: a data directory if embedded, otherwise host and port. */
+  | { readonly _tag: "DatabaseReachable"; readonly embedded: boolean; readonly location: string }
+  | { readonly _tag: "DatabaseUnreachable"; readonly embedded: boolean; readonly message: string }
+  | { readonly _tag: "Migrated"; readonly latest: string; readonly count: number }
+  | { readonly _tag: "MigrationsPending"; readonly names: ReadonlyArray<string> }
+  /** The database has migrations that this version does not know. */
+  | { readonly _tag: "MigratedByNewerVersion"; readonly names: ReadonlyArray<string> }
+  /** Settings that the settings table sets, by name. */
+  | { readonly _tag: "SettingsTable"; readonly names: ReadonlyArray<string> }
+  | { readonly _tag: "InvalidSetting"; readonly name: string; readonly problem: string }
+  | { readonly _tag: "SettingsUnavailable"; readonly message: string }
+  /** `source`: a variable's name, or `database` for a generated secret. */
+  | { readonly _tag: "Secret"; readonly source: string }
+  | { readonly _tag: "License"; readonly state: GateState }
+  /** `meaning` explains the value of TRUST_PROXY in words. */
+  | {
+      readonly _tag: "ProxyTrust"
+      readonly value: string
+      readonly meaning: string
+      readonly trustsEveryone: boolean
+      readonly clientIpHeader: string | null
+    }
+  | { readonly _tag: "Geo"; readonly state: GeoState }
+  | { readonly _tag: "StorageWritable"; readonly backend: string }
+  | { readonly _tag: "StorageUnavailable"; readonly backend: string; readonly message: string }
+  | { readonly _tag: "WarehouseReady"; readonly engine: string }
+  | { readonly _tag: "WarehouseUnavailable"; readonly engine: string; readonly message: string }
+  /** No engine can answer queries with these settings, or there are no tables yet. */
+  | { readonly _tag: "WarehouseMissing"; readonly message: string }
+  /** Live sites. */
+  | { readonly _tag: "SiteCount"; readonly count: number }
+  | { readonly _tag: "SitesUnavailable"; readonly message: string }
+  | { readonly _tag: "KeyCount"; readonly count: number }
+  | { readonly _tag: "KeysUnavailable"; readonly message: string }
+  /** What an event sent directly from this machine would get. */
+  | { readonly _tag: "LocalClient"; readonly ip: string; readonly why: string }
+
+/** Checks this machine's instance: its configuration and the services that it depends on. */
+export class Diagnostics extends Context.Service<
+  Diagnostics,
+  {
+    /** Runs every check that is possible. A failed check is a finding, not an error. */
+    readonly run: Effect.Effect<ReadonlyArray<Finding>>
+  }
+>()("footfall/ports/Diagnostics") {}
