@@ -1,6 +1,6 @@
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import type { Catalog, Table, TableName } from "../iceberg/catalog/Catalog.ts"
-import { type IcebergError, icebergError } from "../iceberg/IcebergError.ts"
+import { IcebergError } from "../iceberg/IcebergError.ts"
 import { lastColumnId } from "../iceberg/metadata/newTableMetadata.ts"
 import {
   currentSchema,
@@ -11,10 +11,10 @@ import {
 } from "../iceberg/metadata/TableMetadata.ts"
 import { type LakeTable, newLakeTable } from "./schema.ts"
 
-/** Two processes that start at once may both add a column. */
-const MOST_TRIES = 5
+/** Processes that start at the same time may each add a column. */
+const MAX_ATTEMPTS = 5
 
-/** A table as it is, with the columns to write under the ids that it gives them. */
+/** A table as it was loaded, with the columns to write under the ids that the table gives them. */
 export interface WritableTable {
   readonly table: Table
   readonly lake: LakeTable
@@ -23,8 +23,8 @@ export interface WritableTable {
 
 const DECIMAL = /^decimal\((\d+), ?(\d+)\)$/
 
-/** Whether a file of one type may stand in a column of another (Iceberg spec, "Schema Evolution"). */
-const isPromoted = (from: IcebergType, to: IcebergType): boolean => {
+/** Whether files may have one type where the table's column has the other (Iceberg spec, "Schema Evolution"). */
+const isPromotion = (from: IcebergType, to: IcebergType): boolean => {
   if (typeof from !== "string" || typeof to !== "string") {
     return typeof from !== "string" && typeof to !== "string" && from.type === "map" && to.type === "map"
   }
@@ -38,88 +38,98 @@ const missingFields = (schema: TableSchema, lake: LakeTable): ReadonlyArray<Stru
   return lake.fields.filter(({ name }) => !names.has(name))
 }
 
-/** Ids are handed out anew from the last one that the table ever used. Rows that are there have no value in a new column. */
+/** Adds optional fields, with ids after the last one that the table ever used. Existing rows have null in them. */
 const withFields = (schema: TableSchema, added: ReadonlyArray<StructField>, lastId: number): TableSchema => {
   let id = lastId
   const fields = added.map((field): StructField => {
-    const own = ++id
+    const ownId = ++id
     const type = field.type
-    if (typeof type === "string") return { ...field, id: own, required: false }
+    if (typeof type === "string") return { ...field, id: ownId, required: false }
     if (type.type !== "map") throw new Error(`Column ${field.name} has a type that can't be added.`)
-    return { ...field, id: own, required: false, type: { ...type, "key-id": ++id, "value-id": ++id } }
+    return { ...field, id: ownId, required: false, type: { ...type, "key-id": ++id, "value-id": ++id } }
   })
   return { ...schema, fields: [...schema.fields, ...fields] }
 }
 
-/** The lake's columns under the table's ids; an error says what another engine changed that can't be written to. */
-const resolve = (table: Table, lake: LakeTable): WritableTable | IcebergError => {
-  const schema = currentSchema(table.metadata)
-  const wrong = (what: string) =>
-    icebergError(
-      "Invalid",
-      `Table ${table.name.name} can't be written to: ${what}. Undo that, or set another namespace.`
-    )
+const nameOf = (id: number, fields: ReadonlyArray<StructField>) => fields.find((field) => field.id === id)?.name
+
+/** A map's keys and values have ids of their own. */
+const typeWithIdsOf = (type: IcebergType, existing: IcebergType): IcebergType =>
+  typeof type === "object" && type.type === "map" && typeof existing === "object" && existing.type === "map"
+    ? { ...type, "key-id": existing["key-id"], "value-id": existing["value-id"] }
+    : type
+
+/** The lake's fields under the table's ids, or what is wrong with the table's. */
+const resolveFields = (schema: TableSchema, lake: LakeTable): Result.Result<ReadonlyArray<StructField>, string> => {
   const fields: Array<StructField> = []
   for (const field of lake.fields) {
-    const there = schema.fields.find(({ name }) => name === field.name)
-    if (there === undefined) return wrong(`it has no column ${field.name}`)
-    if (!isPromoted(field.type, there.type))
-      return wrong(`column ${field.name} has the type ${JSON.stringify(there.type)}`)
-    fields.push({
-      ...field,
-      id: there.id,
-      type:
-        typeof field.type === "object" &&
-        field.type.type === "map" &&
-        typeof there.type === "object" &&
-        there.type.type === "map"
-          ? { ...field.type, "key-id": there.type["key-id"], "value-id": there.type["value-id"] }
-          : field.type
-    })
+    const existing = schema.fields.find(({ name }) => name === field.name)
+    if (existing === undefined) return Result.fail(`it has no column ${field.name}`)
+    if (!isPromotion(field.type, existing.type)) {
+      return Result.fail(`column ${field.name} has the type ${JSON.stringify(existing.type)}`)
+    }
+    fields.push({ ...field, id: existing.id, type: typeWithIdsOf(field.type, existing.type) })
   }
   const foreign = schema.fields.find(
     ({ name, required }) => required && !lake.fields.some((field) => field.name === name)
   )
-  if (foreign !== undefined) return wrong(`its column ${foreign.name} is required and not ours`)
-  const nameOf = (id: number, of: ReadonlyArray<StructField>) => of.find((field) => field.id === id)?.name
-  const partition = lake.partitionSpec.fields.map((field) =>
-    [nameOf(field["source-id"], lake.fields), field.transform].join()
-  )
-  const sort = lake.sortOrder.fields.map((field) => nameOf(field["source-id"], lake.fields)).join()
-  const { metadata } = table
+  if (foreign !== undefined) return Result.fail(`its column ${foreign.name} is required but not one of Footfall's`)
+  return Result.succeed(fields)
+}
+
+/** `event_time,day` and `site_id,identity`: a spec's fields by name, whatever their ids. */
+const partitionNames = (spec: PartitionSpec, fields: ReadonlyArray<StructField>): ReadonlyArray<string> =>
+  spec.fields.map((field) => [nameOf(field["source-id"], fields), field.transform].join())
+
+/** The table's spec that partitions like the lake's. The default one comes first: another engine may have added an equal spec. */
+const resolveSpec = ({ metadata }: Table, lake: LakeTable): Result.Result<PartitionSpec, string> => {
+  const schema = currentSchema(metadata)
+  const isDefault = (spec: PartitionSpec) => Number(spec["spec-id"] === metadata["default-spec-id"])
+  const partition = partitionNames(lake.partitionSpec, lake.fields)
   const spec = [...metadata["partition-specs"]]
-    // The default one first: another engine may have gone on to a spec that divides like ours.
-    .sort(
-      (a, b) =>
-        Number(b["spec-id"] === metadata["default-spec-id"]) - Number(a["spec-id"] === metadata["default-spec-id"])
+    .sort((a, b) => isDefault(b) - isDefault(a))
+    .find((candidate) => partitionNames(candidate, schema.fields).join() === partition.join())
+  return spec === undefined ? Result.fail(`it is not partitioned by ${partition.join(" and ")}`) : Result.succeed(spec)
+}
+
+const sortedNames = (order: LakeTable["sortOrder"], fields: ReadonlyArray<StructField>): ReadonlyArray<string> =>
+  order.fields.map((field) => nameOf(field["source-id"], fields) ?? "")
+
+/** The lake's columns under the table's ids. The error says what another engine changed that prevents writing. */
+const resolve = (table: Table, lake: LakeTable): Result.Result<WritableTable, IcebergError> =>
+  Result.gen(function* () {
+    const { metadata } = table
+    const schema = currentSchema(metadata)
+    const fields = yield* resolveFields(schema, lake)
+    const spec = yield* resolveSpec(table, lake)
+    const sortedBy = sortedNames(lake.sortOrder, lake.fields)
+    const order = metadata["sort-orders"].find(
+      (candidate) => sortedNames(candidate, schema.fields).join() === sortedBy.join()
     )
-    .find(
-      ({ fields: of }) =>
-        of.map((field) => [nameOf(field["source-id"], schema.fields), field.transform].join()).join() ===
-        partition.join()
-    )
-  if (spec === undefined) return wrong(`it is not partitioned by ${partition.join(" and ")}`)
-  const order = metadata["sort-orders"].find(
-    ({ fields: of }) => of.map((field) => nameOf(field["source-id"], schema.fields)).join() === sort
-  )
-  return {
-    table,
-    spec,
-    lake: {
-      ...lake,
-      fields,
-      partitionSpec: spec,
-      // Order 0 is none, which claims nothing; the rows are sorted all the same.
-      sortOrder: {
-        "order-id": order?.["order-id"] ?? 0,
-        fields: lake.sortOrder.fields.map((field, index) => ({
-          ...field,
-          "source-id": fields.find(({ name }) => name === sort.split(",")[index])!.id
-        }))
+    return {
+      table,
+      spec,
+      lake: {
+        ...lake,
+        fields,
+        partitionSpec: spec,
+        sortOrder: {
+          // Order 0 means unsorted, which promises nothing. The rows are sorted nevertheless.
+          "order-id": order?.["order-id"] ?? 0,
+          fields: lake.sortOrder.fields.map((field, index) => ({
+            ...field,
+            "source-id": fields.find(({ name }) => name === sortedBy[index])!.id
+          }))
+        }
       }
     }
-  }
-}
+  }).pipe(
+    Result.mapError((problem) =>
+      IcebergError.invalid(
+        `Table ${table.name.name} can't be written to: ${problem}. Undo that, or configure another namespace.`
+      )
+    )
+  )
 
 const evolve = (catalog: Catalog, table: Table, missing: ReadonlyArray<StructField>) => {
   const { metadata } = table
@@ -137,13 +147,9 @@ const evolve = (catalog: Catalog, table: Table, missing: ReadonlyArray<StructFie
   })
 }
 
-/** The table, made when it is missing, with every column of this release. Safe beside others that do the same. */
-export const ensureTable = Effect.fnUntraced(function* (
-  catalog: Catalog,
-  name: TableName,
-  lake: LakeTable
-): Effect.fn.Return<WritableTable, IcebergError> {
-  let table: Table = yield* catalog.load(name).pipe(
+/** Loads the table, or creates it when missing. */
+const loadOrCreate = (catalog: Catalog, name: TableName, lake: LakeTable): Effect.Effect<Table, IcebergError> =>
+  catalog.load(name).pipe(
     Effect.catchIf(
       (error) => error.reason === "NotFound",
       () => catalog.create(name, newLakeTable(lake))
@@ -153,15 +159,21 @@ export const ensureTable = Effect.fnUntraced(function* (
       () => catalog.load(name)
     )
   )
-  for (let attempt = 1; ; attempt++) {
-    const missing = missingFields(currentSchema(table.metadata), lake)
-    if (missing.length === 0) break
-    const evolved = yield* Effect.result(evolve(catalog, table, missing))
-    if (evolved._tag === "Success") table = evolved.success
-    else if (attempt === MOST_TRIES || !["Conflict", "Unknown"].includes(evolved.failure.reason))
-      return yield* evolved.failure
-    else table = yield* catalog.load(name)
-  }
-  const resolved = resolve(table, lake)
-  return "reason" in resolved ? yield* resolved : resolved
-})
+
+/** The table with every column of this release, created or extended if necessary. Safe when several processes do this at once. */
+export const ensureTable = (
+  catalog: Catalog,
+  name: TableName,
+  lake: LakeTable
+): Effect.Effect<WritableTable, IcebergError> =>
+  loadOrCreate(catalog, name, lake).pipe(
+    Effect.flatMap((table) => {
+      const missing = missingFields(currentSchema(table.metadata), lake)
+      return missing.length === 0 ? Effect.succeed(table) : evolve(catalog, table, missing)
+    }),
+    Effect.retry({
+      times: MAX_ATTEMPTS - 1,
+      while: ({ reason }) => reason === "Conflict" || reason === "Unknown"
+    }),
+    Effect.flatMap((table) => Effect.fromResult(resolve(table, lake)))
+  )

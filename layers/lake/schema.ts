@@ -1,9 +1,10 @@
+import type { LakeTableName } from "../../src/ports/LakeAdmin.ts"
 import type { IcebergType, PartitionSpec, SortOrder, StructField } from "../iceberg/metadata/TableMetadata.ts"
 import type { NewTable } from "../iceberg/metadata/TableUpdate.ts"
 
 /*
- * The tables of the lake. Field ids are for ever: a column keeps its id, a new column takes the next one. Names are those of
- * the views where a column is the same.
+ * The tables of the lake. Field ids are permanent: a column keeps its id, and a new column gets the next one. Columns that the
+ * Postgres views also have go by the same names.
  */
 
 const field = (id: number, name: string, isRequired: boolean, type: IcebergType, doc?: string): StructField => ({
@@ -16,19 +17,19 @@ const field = (id: number, name: string, isRequired: boolean, type: IcebergType,
 const required = (id: number, name: string, type: IcebergType, doc?: string) => field(id, name, true, type, doc)
 const optional = (id: number, name: string, type: IcebergType, doc?: string) => field(id, name, false, type, doc)
 
-/** Four places after the point, 15 before it: as wide as a number property may be. */
+/** 15 digits before the point and 4 after it: the range of a number property. */
 export const DECIMAL = { precision: 19, scale: 4 } as const
 const DECIMAL_TYPE = `decimal(${DECIMAL.precision}, ${DECIMAL.scale})`
 
 const EVENT_FIELDS: ReadonlyArray<StructField> = [
   required(1, "event_id", "string", "UUIDv7"),
   required(2, "site_id", "string", "UUID"),
-  required(3, "session_id", "string", "UUID; a visitor in a salt period"),
+  required(3, "session_id", "string", "UUID; a visitor within a salt period"),
   required(4, "visit_id", "string", "UUID"),
   required(5, "event_time", "timestamptz", "When it happened"),
-  required(6, "received_at", "timestamptz", "When it was accepted; different for each record of a collector"),
+  required(6, "received_at", "timestamptz", "When it was accepted; unique per collector"),
   required(7, "event_type", "int", "1 pageview, 2 custom event, 3 link, 4 pixel, 5 performance"),
-  optional(8, "event_name", "string", "Null but for custom events"),
+  optional(8, "event_name", "string", "Null except for custom events"),
   required(9, "url_path", "string"),
   optional(10, "url_query", "string", "Without the question mark"),
   optional(11, "hostname", "string"),
@@ -48,7 +49,7 @@ const EVENT_FIELDS: ReadonlyArray<StructField> = [
   optional(25, "ttclid", "string", "TikTok"),
   optional(26, "li_fat_id", "string", "LinkedIn"),
   optional(27, "twclid", "string", "X"),
-  optional(28, "revenue", DECIMAL_TYPE, "Of the property `revenue`, when positive"),
+  optional(28, "revenue", DECIMAL_TYPE, "From the property `revenue`, if positive"),
   optional(29, "currency", "string", "ISO 4217"),
   optional(30, "lcp", DECIMAL_TYPE, "Largest contentful paint, ms"),
   optional(31, "inp", DECIMAL_TYPE, "Interaction to next paint, ms"),
@@ -59,16 +60,16 @@ const EVENT_FIELDS: ReadonlyArray<StructField> = [
     35,
     "properties",
     { type: "map", "key-id": 36, key: "string", "value-id": 37, value: "string", "value-required": false },
-    "Flattened properties as texts"
+    "Flattened properties; values as strings"
   )
 ]
 
 const SESSION_FIELDS: ReadonlyArray<StructField> = [
   required(1, "session_id", "string", "UUID"),
   required(2, "site_id", "string", "UUID"),
-  required(3, "created_at", "timestamptz", "The session's first event, as far as the row's writer knew"),
-  required(4, "updated_at", "timestamptz", "When the row was accepted; different for each record of a collector"),
-  optional(5, "distinct_id", "string", "The operator's id of the visitor"),
+  required(3, "created_at", "timestamptz", "Time of the session's first event known to the row's writer"),
+  required(4, "updated_at", "timestamptz", "When the row was accepted; unique per collector"),
+  optional(5, "distinct_id", "string", "The site operator's id for the visitor"),
   optional(6, "browser", "string"),
   optional(7, "os", "string"),
   optional(8, "device", "string"),
@@ -89,38 +90,36 @@ const SESSION_DATA_FIELDS: ReadonlyArray<StructField> = [
   required(2, "site_id", "string", "UUID"),
   required(3, "data_key", "string"),
   required(4, "data_type", "int", "1 string, 2 number, 3 boolean, 4 date, 5 array"),
-  optional(5, "string_value", "string", "The value as text, whatever its type"),
+  optional(5, "string_value", "string", "The value as a string, whatever its type"),
   optional(6, "number_value", DECIMAL_TYPE),
   optional(7, "date_value", "timestamptz"),
-  required(8, "created_at", "timestamptz", "When it was said"),
-  required(9, "updated_at", "timestamptz", "When the row was accepted; different for each record of a collector")
+  required(8, "created_at", "timestamptz", "When it was set"),
+  required(9, "updated_at", "timestamptz", "When the row was accepted; unique per collector")
 ]
-
-export type LakeTableName = "pa_events" | "pa_sessions" | "pa_session_data"
 
 export interface LakeTable {
   readonly name: LakeTableName
   readonly fields: ReadonlyArray<StructField>
   readonly partitionSpec: PartitionSpec
   readonly sortOrder: SortOrder
-  /** Names of the columns with counts and bounds in the manifests, where engines look for files to skip. */
+  /** Columns with counts and bounds in the manifests, which engines use to skip files. */
   readonly measured: ReadonlyArray<string>
 }
 
 const idOf = (fields: ReadonlyArray<StructField>, name: string): number => {
-  const found = fields.find((one) => one.name === name)
+  const found = fields.find((candidate) => candidate.name === name)
   if (found === undefined) throw new Error(`No column ${name}.`)
   return found.id
 }
 
-/** As Iceberg numbers the fields of a first partition spec. */
+/** The id of the first field of a table's first partition spec (Iceberg spec, "Partition Specs"). */
 const FIRST_PARTITION_ID = 1000
 
 const lakeTable = (
   name: LakeTableName,
   fields: ReadonlyArray<StructField>,
   time: string,
-  /** Columns that divide the files of a day further. */
+  /** Columns that partition a day further. */
   identity: ReadonlyArray<string>,
   sortedBy: ReadonlyArray<string>,
   measured: ReadonlyArray<string>
@@ -178,10 +177,10 @@ export const PA_SESSION_DATA = lakeTable(
 
 export const LAKE_TABLES: ReadonlyArray<LakeTable> = [PA_EVENTS, PA_SESSIONS, PA_SESSION_DATA]
 
-/** Kept so that a day of commits leaves small metadata; old files are removed with the commits that push them out. */
+/** Few enough to keep metadata small; commits delete the files that exceed it. */
 const PREVIOUS_METADATA_FILES = 20
 
-/** What the table is told to other engines as well, so that their files are like ours. */
+/** Table properties that make other engines write files like ours. */
 const propertiesOf = (table: LakeTable): Readonly<Record<string, string>> => ({
   "write.format.default": "parquet",
   "write.parquet.compression-codec": "zstd",

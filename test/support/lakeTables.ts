@@ -7,16 +7,11 @@ import { ensureTable, type WritableTable } from "../../layers/lake/ensureTable.t
 import { encodeParquet } from "../../layers/lake/parquet/encode.ts"
 import { PartitionedRows } from "../../layers/lake/parquet/rows.ts"
 import { decodeRecord, encodeEvent } from "../../layers/lake/records.ts"
-import {
-  type LakeTable,
-  type LakeTableName,
-  PA_EVENTS,
-  PA_SESSION_DATA,
-  PA_SESSIONS
-} from "../../layers/lake/schema.ts"
+import { type LakeTable, PA_EVENTS, PA_SESSION_DATA, PA_SESSIONS } from "../../layers/lake/schema.ts"
 import { watermarkOf } from "../../layers/lake/watermark.ts"
 import { prepareAppend } from "../../layers/lake/writer/snapshotChanges.ts"
 import { DataType } from "../../src/domain/Event.ts"
+import type { LakeTableName } from "../../src/ports/LakeAdmin.ts"
 import { event, text } from "./records.ts"
 
 export const NAMESPACE = ["product_analytics"]

@@ -4,15 +4,15 @@ import { encodeValue } from "../../iceberg/manifest/singleValue.ts"
 import type { IcebergType, StructField } from "../../iceberg/metadata/TableMetadata.ts"
 import { DECIMAL } from "../schema.ts"
 
-/** Room of a new column, which doubles when it is full. Small: there may be a thousand partitions of a row each. */
+/** Capacity of a new column, which doubles when it is full. Small, because there may be a thousand partitions with one row each. */
 const FIRST_ROWS = 16
-const FIRST_TEXT_BYTES = 128
-/** UTF-16 units take at most this many bytes in UTF-8. */
-const MOST_BYTES_PER_UNIT = 3
-/** Texts' bounds are cut to so many code points, as `write.metadata.metrics` tells other engines. */
+const FIRST_STRING_BYTES = 128
+/** A UTF-16 unit is at most this many bytes in UTF-8. */
+const MAX_BYTES_PER_UNIT = 3
+/** Bounds of strings are truncated to this many code points, as `write.metadata.metrics` asks of other engines. */
 const BOUND_CODE_POINTS = 16
 
-/** Which values are there, a bit each. */
+/** One bit per row: whether it has a value. */
 class Validity {
   nulls = 0
   #bits = new Uint8Array(FIRST_ROWS >> 3)
@@ -34,46 +34,46 @@ class Validity {
     return (this.#bits[row >> 3]! & (1 << (row & 7))) !== 0
   }
 
-  /** Arrow takes it for granted that all are there when there is no bitmap. */
+  /** Without a bitmap, Arrow assumes that every row has a value. */
   bitmap(rows: number): Uint8Array | undefined {
     return this.nulls === 0 ? undefined : this.#bits.subarray(0, (rows + 7) >> 3)
   }
 }
 
-const grown = <A extends Uint8Array | Int32Array | Uint32Array>(array: A, least: number): A => {
-  const larger = new (array.constructor as new (length: number) => A)(Math.max(array.length * 2, least))
+const grown = <A extends Uint8Array | Int32Array | Uint32Array>(array: A, minLength: number): A => {
+  const larger = new (array.constructor as new (length: number) => A)(Math.max(array.length * 2, minLength))
   larger.set(array)
   return larger
 }
 
-/** One column of rows to be: values go straight into Arrow's buffers. */
+/** A column under construction: values go straight into Arrow's buffers. */
 export interface Column<A> {
   readonly push: (value: A | null) => void
-  /** Bytes held. */
+  /** Size of the buffers. */
   readonly bytes: () => number
   readonly nulls: () => number
-  /** The values in Arrow's form, in the order of `rows` when given. Valid until the next `push`. */
+  /** The values in Arrow's format, in this order of rows if given. Valid until the next `push`. */
   readonly data: (order: Uint32Array | null) => Data
-  /** The least and the greatest value in Iceberg's binary form; undefined when there is none, or no greatest one of its length. */
+  /** The smallest and the largest value in Iceberg's binary format; undefined if there is none, or no upper bound of that length. */
   readonly lower: () => Bound | undefined
   readonly upper: () => Bound | undefined
 }
 
-/** UTF-8 texts behind one another, and where each begins. */
-class Texts {
+/** UTF-8 strings, concatenated, and the offset of each. */
+class Strings {
   rows = 0
   size = 0
   #offsets = new Int32Array(FIRST_ROWS + 1)
-  #text = Buffer.allocUnsafeSlow(FIRST_TEXT_BYTES)
+  #bytes = Buffer.allocUnsafeSlow(FIRST_STRING_BYTES)
 
-  push(text: string): void {
-    const most = this.size + text.length * MOST_BYTES_PER_UNIT
-    if (most > this.#text.length) this.#grow(most)
-    this.size += this.#text.write(text, this.size)
+  push(string: string): void {
+    const maxSize = this.size + string.length * MAX_BYTES_PER_UNIT
+    if (maxSize > this.#bytes.length) this.#grow(maxSize)
+    this.size += this.#bytes.write(string, this.size)
     this.#end()
   }
 
-  pushNothing(): void {
+  pushNull(): void {
     this.#end()
   }
 
@@ -83,39 +83,39 @@ class Texts {
     this.#offsets[this.rows] = this.size
   }
 
-  #grow(least: number): void {
-    const larger = Buffer.allocUnsafeSlow(Math.max(this.#text.length * 2, least))
-    this.#text.copy(larger, 0, 0, this.size)
-    this.#text = larger
+  #grow(minLength: number): void {
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#bytes.length * 2, minLength))
+    this.#bytes.copy(larger, 0, 0, this.size)
+    this.#bytes = larger
   }
 
   at(row: number): Buffer {
-    return this.#text.subarray(this.#offsets[row]!, this.#offsets[row + 1]!)
+    return this.#bytes.subarray(this.#offsets[row]!, this.#offsets[row + 1]!)
   }
 
   /** -1, 0 or 1, by code points. */
   compare(row: number, other: number): number {
     const offsets = this.#offsets
-    return this.#text.compare(this.#text, offsets[other]!, offsets[other + 1]!, offsets[row]!, offsets[row + 1]!)
+    return this.#bytes.compare(this.#bytes, offsets[other]!, offsets[other + 1]!, offsets[row]!, offsets[row + 1]!)
   }
 
   buffers(order: Uint32Array | null): { readonly valueOffsets: Int32Array; readonly data: Uint8Array } {
     if (order === null) {
-      return { valueOffsets: this.#offsets.subarray(0, this.rows + 1), data: this.#text.subarray(0, this.size) }
+      return { valueOffsets: this.#offsets.subarray(0, this.rows + 1), data: this.#bytes.subarray(0, this.size) }
     }
     const valueOffsets = new Int32Array(this.rows + 1)
     const data = Buffer.allocUnsafeSlow(this.size)
     let end = 0
     for (let row = 0; row < order.length; row++) {
       const from = order[row]!
-      end += this.#text.copy(data, end, this.#offsets[from]!, this.#offsets[from + 1]!)
+      end += this.#bytes.copy(data, end, this.#offsets[from]!, this.#offsets[from + 1]!)
       valueOffsets[row + 1] = end
     }
     return { valueOffsets, data }
   }
 
   bytes(): number {
-    return this.#text.length + this.#offsets.byteLength
+    return this.#bytes.length + this.#offsets.byteLength
   }
 }
 
@@ -126,13 +126,16 @@ const orderedBits = (validity: Validity, rows: number, order: Uint32Array | null
   return bits
 }
 
-/** The first code points of a text, and whether that is all of it. */
-const cut = (text: Buffer): { readonly points: ReadonlyArray<number>; readonly whole: boolean } => {
-  const points = Array.from(text.subarray(0, (BOUND_CODE_POINTS + 1) * 4).toString(), (point) => point.codePointAt(0)!)
+/** The first code points of a string, and whether that is all of it. */
+const truncated = (string: Buffer): { readonly points: ReadonlyArray<number>; readonly whole: boolean } => {
+  const points = Array.from(
+    string.subarray(0, (BOUND_CODE_POINTS + 1) * 4).toString(),
+    (point) => point.codePointAt(0)!
+  )
   return { points: points.slice(0, BOUND_CODE_POINTS), whole: points.length <= BOUND_CODE_POINTS }
 }
 
-/** The next code point that stands in UTF-8; undefined after the last one. */
+/** The next code point that UTF-8 can encode; undefined after the last one. */
 const nextPoint = (point: number): number | undefined => {
   if (point === 0x10_ffff) return undefined
   return point === 0xd7ff ? 0xe000 : point + 1
@@ -140,9 +143,9 @@ const nextPoint = (point: number): number | undefined => {
 
 const bytesOf = (points: ReadonlyArray<number>): Buffer => Buffer.from(String.fromCodePoint(...points))
 
-/** Not less than any text that begins as this one does, and as short as a bound may be; undefined when there is no such text. */
-const upperBound = (text: Buffer): Buffer | undefined => {
-  const { points, whole } = cut(text)
+/** A bound that is not less than any string with the same first code points; undefined if there is none. */
+const upperBound = (string: Buffer): Buffer | undefined => {
+  const { points, whole } = truncated(string)
   if (whole) return bytesOf(points)
   for (let last = points.length - 1; last >= 0; last--) {
     const next = nextPoint(points[last]!)
@@ -152,56 +155,56 @@ const upperBound = (text: Buffer): Buffer | undefined => {
 }
 
 class StringColumn implements Column<string> {
-  readonly #texts = new Texts()
+  readonly #strings = new Strings()
   readonly #validity = new Validity()
   readonly #type = new Utf8()
 
   push(value: string | null): void {
-    const row = this.#texts.rows
+    const row = this.#strings.rows
     if (value === null) {
       this.#validity.clear(row)
-      this.#texts.pushNothing()
+      this.#strings.pushNull()
     } else {
       this.#validity.set(row)
-      this.#texts.push(value)
+      this.#strings.push(value)
     }
   }
 
-  bytes = () => this.#texts.bytes()
+  bytes = () => this.#strings.bytes()
   nulls = () => this.#validity.nulls
 
   data(order: Uint32Array | null): Data {
     return makeData({
       type: this.#type,
-      length: this.#texts.rows,
+      length: this.#strings.rows,
       nullCount: this.#validity.nulls,
-      nullBitmap: orderedBits(this.#validity, this.#texts.rows, order),
-      ...this.#texts.buffers(order)
+      nullBitmap: orderedBits(this.#validity, this.#strings.rows, order),
+      ...this.#strings.buffers(order)
     })
   }
 
-  /** The row that comes first (-1) or last (1) of all; undefined when there is none. */
+  /** The smallest (-1) or largest (1) string; undefined if there is none. */
   #extreme(sign: -1 | 1): Buffer | undefined {
     let best: number | undefined
-    for (let row = 0; row < this.#texts.rows; row++) {
+    for (let row = 0; row < this.#strings.rows; row++) {
       if (!this.#validity.has(row)) continue
-      if (best === undefined || this.#texts.compare(row, best) * sign > 0) best = row
+      if (best === undefined || this.#strings.compare(row, best) * sign > 0) best = row
     }
-    return best === undefined ? undefined : this.#texts.at(best)
+    return best === undefined ? undefined : this.#strings.at(best)
   }
 
   lower(): Bound | undefined {
-    const least = this.#extreme(-1)
-    return least === undefined ? undefined : bytesOf(cut(least).points)
+    const smallest = this.#extreme(-1)
+    return smallest === undefined ? undefined : bytesOf(truncated(smallest).points)
   }
 
   upper(): Bound | undefined {
-    const greatest = this.#extreme(1)
-    return greatest === undefined ? undefined : upperBound(greatest)
+    const largest = this.#extreme(1)
+    return largest === undefined ? undefined : upperBound(largest)
   }
 }
 
-/** Numbers of a fixed width, in 32-bit words, lowest first. */
+/** Numbers of a fixed width, as 32-bit words, least significant first. */
 abstract class WordColumn<A> {
   protected rows = 0
   protected words: Int32Array
@@ -286,7 +289,7 @@ class IntColumn extends WordColumn<number> implements Column<number> {
 
 const WORD = 0x1_0000_0000
 
-/** Ms since the epoch, with microseconds after the point; microseconds in the buffers. */
+/** Ms since the epoch, with microseconds after the point; stored as microseconds. */
 class TimestampColumn extends WordColumn<number> implements Column<number> {
   readonly #type = new TimestampMicrosecond("UTC")
   constructor() {
@@ -320,7 +323,7 @@ class TimestampColumn extends WordColumn<number> implements Column<number> {
       data: new BigInt64Array(words.buffer, words.byteOffset, words.length / 2)
     })
   }
-  /** The order of rows by time; null when they are in order. */
+  /** The order of rows by time; null if they already are in order. */
   order(): Uint32Array | null {
     let sorted = true
     for (let row = 1; row < this.rows && sorted; row++) sorted = this.micros(row - 1) <= this.micros(row)
@@ -332,11 +335,11 @@ class TimestampColumn extends WordColumn<number> implements Column<number> {
 
 const FACTOR = 10 ** DECIMAL.scale
 
-/** A number times 10^scale as an integer, the last place rounded half away from zero. */
+/** A number times 10^scale as an integer; the last digit is rounded half away from zero. */
 const unscaled = (value: number): bigint => {
   const scaled = value * FACTOR
   if (Math.abs(scaled) <= Number.MAX_SAFE_INTEGER) return BigInt(Math.sign(scaled) * Math.round(Math.abs(scaled)))
-  // So large that its shortest text has no more places than the scale, and no exponent below what the precision holds.
+  // So large that its shortest decimal form has no more digits than the scale, and no exponent within the precision.
   const [whole = "0", fraction = ""] = value.toString().split(".")
   return BigInt(whole + fraction.slice(0, DECIMAL.scale).padEnd(DECIMAL.scale, "0"))
 }
@@ -365,12 +368,12 @@ class DecimalColumn extends WordColumn<number> implements Column<number> {
 
 const idMetadata = (id: number): Map<string, string> => new Map([["PARQUET:field_id", String(id)]])
 
-/** Keys and values in turn: `["plan", "Team", "seats", "5"]`. A row without any is null. */
+/** Alternating keys and values: `["plan", "Team", "seats", "5"]`. A row without any is null. */
 class MapColumn implements Column<ReadonlyArray<string>> {
   #rows = 0
   #offsets = new Int32Array(FIRST_ROWS + 1)
-  readonly #keys = new Texts()
-  readonly #values = new Texts()
+  readonly #keys = new Strings()
+  readonly #values = new Strings()
   readonly #validity = new Validity()
   readonly #type: Map_<Utf8, Utf8>
 
@@ -401,8 +404,8 @@ class MapColumn implements Column<ReadonlyArray<string>> {
   lower = () => undefined
   upper = () => undefined
 
-  /** The order of pairs that goes with an order of rows. */
-  #pairs(order: Uint32Array): { readonly offsets: Int32Array; readonly pairs: Uint32Array } {
+  /** The order of pairs that an order of rows implies. */
+  #orderedPairs(order: Uint32Array): { readonly offsets: Int32Array; readonly pairs: Uint32Array } {
     const offsets = new Int32Array(this.#rows + 1)
     const pairs = new Uint32Array(this.#keys.rows)
     let end = 0
@@ -415,10 +418,10 @@ class MapColumn implements Column<ReadonlyArray<string>> {
   }
 
   data(order: Uint32Array | null): Data {
-    const ordered = order === null ? null : this.#pairs(order)
+    const ordered = order === null ? null : this.#orderedPairs(order)
     const length = this.#keys.rows
-    const texts = (of: Texts) =>
-      makeData({ type: new Utf8(), length, nullCount: 0, ...of.buffers(ordered?.pairs ?? null) })
+    const stringData = (strings: Strings) =>
+      makeData({ type: new Utf8(), length, nullCount: 0, ...strings.buffers(ordered?.pairs ?? null) })
     const entryType = this.#type.children[0]!.type
     return makeData({
       type: this.#type,
@@ -426,19 +429,24 @@ class MapColumn implements Column<ReadonlyArray<string>> {
       nullCount: this.#validity.nulls,
       nullBitmap: orderedBits(this.#validity, this.#rows, order),
       valueOffsets: ordered?.offsets ?? this.#offsets.subarray(0, this.#rows + 1),
-      child: makeData({ type: entryType, length, nullCount: 0, children: [texts(this.#keys), texts(this.#values)] })
+      child: makeData({
+        type: entryType,
+        length,
+        nullCount: 0,
+        children: [stringData(this.#keys), stringData(this.#values)]
+      })
     })
   }
 }
 
 export type LakeColumn = StringColumn | IntColumn | TimestampColumn | DecimalColumn | MapColumn
 
-/** An empty column for a field of the lake's tables. */
+/** An empty column for a field of one of the lake's tables. */
 export const makeColumn = ({ name, type }: StructField): LakeColumn => {
   if (type === "string") return new StringColumn()
   if (type === "int") return new IntColumn()
   if (type === "timestamptz") return new TimestampColumn()
   if (typeof type === "object" && type.type === "map") return new MapColumn(type["key-id"], type["value-id"])
   if (typeof type === "string" && type.startsWith("decimal(")) return new DecimalColumn()
-  throw new Error(`Column ${name} has a type that is not written here: ${JSON.stringify(type)}.`)
+  throw new Error(`Column ${name} has a type that cannot be written: ${JSON.stringify(type)}.`)
 }

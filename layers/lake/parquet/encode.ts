@@ -7,7 +7,7 @@ import { CREATED_BY } from "../createdBy.ts"
 import type { Column } from "./columns.ts"
 import type { Rows } from "./rows.ts"
 
-/** A Parquet file begins with `PAR1`; its first row group follows. */
+/** Offset of the first row group, after `PAR1`. */
 const FIRST_ROW_GROUP = 4
 
 export interface EncodedFile {
@@ -15,7 +15,7 @@ export interface EncodedFile {
   readonly file: Omit<DataFile, "location">
 }
 
-const isMeasured = (rows: Rows) => {
+const measuredColumns = (rows: Rows) => {
   const names = new Set(rows.table.measured)
   return rows.table.fields.flatMap((field, index) =>
     names.has(field.name) ? [{ id: field.id, column: rows.columns[index]! }] : []
@@ -24,11 +24,11 @@ const isMeasured = (rows: Rows) => {
 
 const bounds = (
   measured: ReadonlyArray<{ readonly id: number; readonly column: Column<unknown> }>,
-  of: (column: Column<unknown>) => Uint8Array | undefined
+  boundOf: (column: Column<unknown>) => Uint8Array | undefined
 ): ReadonlyMap<number, Uint8Array> => {
   const found = new Map<number, Uint8Array>()
   for (const { column, id } of measured) {
-    const bound = of(column)
+    const bound = boundOf(column)
     if (bound !== undefined) found.set(id, bound)
   }
   return found
@@ -39,15 +39,15 @@ interface Ordered {
 }
 const isOrdered = (column: object): column is Ordered => "order" in column
 
-/** The order of the table's sort order, which is by one time column; null when the rows are in it. */
+/** The order of rows that the table's sort order, one time column, asks for; null if they already are in order. */
 const sortedOrder = (rows: Rows): Uint32Array | null => {
   const by = rows.table.sortOrder.fields[0]?.["source-id"]
   const column = rows.columns[rows.table.fields.findIndex(({ id }) => id === by)]
-  if (column === undefined || !isOrdered(column)) throw new Error(`${rows.table.name} is not sorted by a time.`)
+  if (column === undefined || !isOrdered(column)) throw new Error(`${rows.table.name} is not sorted by a time column.`)
   return column.order()
 }
 
-/** A Parquet file of the rows, sorted, and what a manifest says of it. Blocks its thread for some 15 us a row. */
+/** A Parquet file of the rows, sorted, and its entry in a manifest. Blocks the thread for about 15 us per row. */
 export const encodeParquet = (rows: Rows): EncodedFile => {
   initParquet()
   const order = sortedOrder(rows)
@@ -64,7 +64,7 @@ export const encodeParquet = (rows: Rows): EncodedFile => {
   )
   const stream = RecordBatchStreamWriter.writeAll([batch]).toUint8Array(true)
   const bytes = writeParquet(Table.fromIPCStream(stream), writerProperties(CREATED_BY))
-  const measured = isMeasured(rows)
+  const measured = measuredColumns(rows)
   return {
     bytes,
     file: {

@@ -1,3 +1,4 @@
+import type { LakeTableName } from "../../../src/ports/LakeAdmin.ts"
 import type { PartitionValue } from "../../iceberg/manifest/DataFile.ts"
 import { dayOf } from "../../iceberg/metadata/dayTransform.ts"
 import {
@@ -9,7 +10,7 @@ import {
   type Row,
   SESSION_CREATED_AT
 } from "../records.ts"
-import type { LakeTable, LakeTableName } from "../schema.ts"
+import type { LakeTable } from "../schema.ts"
 import { type Column, makeColumn } from "./columns.ts"
 
 export const DAY_MS = 86_400_000

@@ -1,9 +1,10 @@
 import { Effect } from "effect"
+import type { LakeTableName } from "../../../src/ports/LakeAdmin.ts"
 import type { Catalog, Table } from "../../iceberg/catalog/Catalog.ts"
 import type { IcebergError } from "../../iceberg/IcebergError.ts"
 import { type CommitEvents, commitSnapshot, type SnapshotChange } from "../../iceberg/table/commit.ts"
 import { ensureTable, type WritableTable } from "../ensureTable.ts"
-import { LAKE_TABLES, type LakeTable, type LakeTableName } from "../schema.ts"
+import { LAKE_TABLES, type LakeTable } from "../schema.ts"
 
 export type ByTable<A> = Readonly<Record<LakeTableName, A>>
 

@@ -28,7 +28,7 @@ const makeLake = Effect.gen(function* () {
 
 const INTERVAL = "PRODUCT_ANALYTICS_ICEBERG_FLUSH_INTERVAL_SECONDS"
 
-test("events and identities get into the lake by themselves, within the interval", () =>
+test("events and identities reach the lake within the flush interval", () =>
   run(
     Effect.gen(function* () {
       const { lake, open } = yield* makeLake
@@ -40,7 +40,7 @@ test("events and identities get into the lake by themselves, within the interval
     })
   ))
 
-test("what was accepted is in the lake when the process has stopped, and once when it is started again", () =>
+test("accepted events are in the lake once after the process stops, and after it starts again", () =>
   run(
     Effect.gen(function* () {
       const { lake, open } = yield* makeLake
@@ -52,7 +52,7 @@ test("what was accepted is in the lake when the process has stopped, and once wh
     })
   ))
 
-test("a session has one row, however many of its events come at once, and its events none", () =>
+test("a session has one row, however many of its events arrive at once", () =>
   run(
     Effect.gen(function* () {
       const { lake, open } = yield* makeLake
@@ -68,7 +68,7 @@ test("a session has one row, however many of its events come at once, and its ev
     })
   ))
 
-test("the times at which records were accepted differ, in the order in which they came", () =>
+test("received_at is unique and in the order of acceptance", () =>
   run(
     Effect.gen(function* () {
       const { lake, open } = yield* makeLake

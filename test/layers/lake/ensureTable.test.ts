@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test"
+import { expect, test } from "bun:test"
 import { Effect } from "effect"
 import type { TableMetadata, TableSchema } from "../../../layers/iceberg/metadata/TableMetadata.ts"
 import { currentSchema } from "../../../layers/iceberg/metadata/TableMetadata.ts"
@@ -10,10 +10,10 @@ import { NAMESPACE } from "../../support/lakeTables.ts"
 const NAME = { namespace: NAMESPACE, name: "pa_sessions" }
 const run = <A>(effect: Effect.Effect<A, unknown>): Promise<A> => Effect.runPromise(effect)
 
-/** The table as a release that knew fewer columns made it. */
+/** The table of an earlier release, with fewer columns. */
 const older = (table: LakeTable, columns: number): LakeTable => ({ ...table, fields: table.fields.slice(0, columns) })
 
-/** What another engine did to the table. */
+/** Changes the table like another engine. */
 const changed = (catalog: MemoryCatalog, change: (metadata: TableMetadata) => TableMetadata) =>
   Effect.map(catalog.load(NAME), (table) => {
     catalog.tables.set("product_analytics.pa_sessions", { ...table, metadata: change(table.metadata) })
@@ -24,155 +24,153 @@ const withSchema = (metadata: TableMetadata, change: (schema: TableSchema) => Ta
   schemas: metadata.schemas.map(change)
 })
 
-describe("a table of the lake", () => {
-  test("is made with its schema, partitions, sort order and what other engines are to follow", () =>
-    run(
-      Effect.gen(function* () {
-        const { lake, table } = yield* ensureTable(
-          new MemoryCatalog(),
-          { namespace: NAMESPACE, name: "pa_events" },
-          PA_EVENTS
-        )
-        expect(lake).toEqual(PA_EVENTS)
-        expect(table.metadata["partition-specs"]).toEqual([
-          {
-            "spec-id": 0,
-            fields: [
-              { name: "event_time_day", transform: "day", "source-id": 5, "field-id": 1000 },
-              { name: "site_id", transform: "identity", "source-id": 2, "field-id": 1001 }
-            ]
-          }
-        ])
-        expect(table.metadata["sort-orders"]).toEqual([
-          {
-            "order-id": 1,
-            fields: [{ transform: "identity", "source-id": 5, direction: "asc", "null-order": "nulls-first" }]
-          }
-        ])
-        expect(table.metadata.properties).toMatchObject({
-          "write.parquet.compression-codec": "zstd",
-          "write.metadata.delete-after-commit.enabled": "true",
-          "write.metadata.metrics.default": "none",
-          "write.metadata.metrics.column.event_time": "truncate(16)"
-        })
-        expect(table.metadata["last-column-id"]).toBe(37)
-      })
-    ))
-
-  test("is made once by many that start together", () =>
-    run(
-      Effect.gen(function* () {
-        const catalog = new MemoryCatalog()
-        const opened = yield* Effect.all(
-          Array.from({ length: 8 }, () => ensureTable(catalog, NAME, PA_SESSIONS)),
-          { concurrency: "unbounded" }
-        )
-        expect(new Set(opened.map(({ table }) => table.metadata["table-uuid"])).size).toBe(1)
-      })
-    ))
-
-  test("of an earlier release gets the new columns under new ids, a map's included, once", () =>
-    run(
-      Effect.gen(function* () {
-        const catalog = new MemoryCatalog()
-        const name = { namespace: NAMESPACE, name: "pa_events" }
-        yield* ensureTable(catalog, name, older(PA_EVENTS, 33))
-        const opened = yield* Effect.all(
-          Array.from({ length: 4 }, () => ensureTable(catalog, name, PA_EVENTS)),
-          { concurrency: "unbounded" }
-        )
-        for (const { lake, table } of opened) {
-          expect(table.metadata.schemas.length).toBe(2)
-          expect(lake.fields.slice(33)).toMatchObject([
-            { id: 34, name: "cls" },
-            { id: 35, name: "properties", type: { "key-id": 36, "value-id": 37 } }
-          ])
+test("a missing table is created with its schema, partitions, sort order and properties for other engines", () =>
+  run(
+    Effect.gen(function* () {
+      const { lake, table } = yield* ensureTable(
+        new MemoryCatalog(),
+        { namespace: NAMESPACE, name: "pa_events" },
+        PA_EVENTS
+      )
+      expect(lake).toEqual(PA_EVENTS)
+      expect(table.metadata["partition-specs"]).toEqual([
+        {
+          "spec-id": 0,
+          fields: [
+            { name: "event_time_day", transform: "day", "source-id": 5, "field-id": 1000 },
+            { name: "site_id", transform: "identity", "source-id": 2, "field-id": 1001 }
+          ]
         }
+      ])
+      expect(table.metadata["sort-orders"]).toEqual([
+        {
+          "order-id": 1,
+          fields: [{ transform: "identity", "source-id": 5, direction: "asc", "null-order": "nulls-first" }]
+        }
+      ])
+      expect(table.metadata.properties).toMatchObject({
+        "write.parquet.compression-codec": "zstd",
+        "write.metadata.delete-after-commit.enabled": "true",
+        "write.metadata.metrics.default": "none",
+        "write.metadata.metrics.column.event_time": "truncate(16)"
       })
-    ))
+      expect(table.metadata["last-column-id"]).toBe(37)
+    })
+  ))
 
-  test("is written to under the ids that it has, though another engine chose them", () =>
-    run(
-      Effect.gen(function* () {
-        const catalog = new MemoryCatalog()
-        yield* ensureTable(catalog, NAME, PA_SESSIONS)
-        yield* changed(catalog, (metadata) => ({
-          ...withSchema(metadata, (schema) => ({
-            ...schema,
-            fields: schema.fields.map((field) => ({ ...field, id: field.id + 100 })).toReversed()
-          })),
-          "partition-specs": [
-            {
-              "spec-id": 4,
-              fields: [{ name: "day", transform: "day", "source-id": 103, "field-id": 1000 }]
-            }
-          ],
-          "default-spec-id": 4,
-          "sort-orders": [{ "order-id": 0, fields: [] }]
+test("processes that start together create a table once", () =>
+  run(
+    Effect.gen(function* () {
+      const catalog = new MemoryCatalog()
+      const opened = yield* Effect.all(
+        Array.from({ length: 8 }, () => ensureTable(catalog, NAME, PA_SESSIONS)),
+        { concurrency: "unbounded" }
+      )
+      expect(new Set(opened.map(({ table }) => table.metadata["table-uuid"])).size).toBe(1)
+    })
+  ))
+
+test("a table of an earlier release gets new columns under new ids, including a map's, once", () =>
+  run(
+    Effect.gen(function* () {
+      const catalog = new MemoryCatalog()
+      const name = { namespace: NAMESPACE, name: "pa_events" }
+      yield* ensureTable(catalog, name, older(PA_EVENTS, 33))
+      const opened = yield* Effect.all(
+        Array.from({ length: 4 }, () => ensureTable(catalog, name, PA_EVENTS)),
+        { concurrency: "unbounded" }
+      )
+      for (const { lake, table } of opened) {
+        expect(table.metadata.schemas.length).toBe(2)
+        expect(lake.fields.slice(33)).toMatchObject([
+          { id: 34, name: "cls" },
+          { id: 35, name: "properties", type: { "key-id": 36, "value-id": 37 } }
+        ])
+      }
+    })
+  ))
+
+test("a table whose ids another engine chose is written under those ids", () =>
+  run(
+    Effect.gen(function* () {
+      const catalog = new MemoryCatalog()
+      yield* ensureTable(catalog, NAME, PA_SESSIONS)
+      yield* changed(catalog, (metadata) => ({
+        ...withSchema(metadata, (schema) => ({
+          ...schema,
+          fields: schema.fields.map((field) => ({ ...field, id: field.id + 100 })).toReversed()
+        })),
+        "partition-specs": [
+          {
+            "spec-id": 4,
+            fields: [{ name: "day", transform: "day", "source-id": 103, "field-id": 1000 }]
+          }
+        ],
+        "default-spec-id": 4,
+        "sort-orders": [{ "order-id": 0, fields: [] }]
+      }))
+      const { lake, spec } = yield* ensureTable(catalog, NAME, PA_SESSIONS)
+      expect(lake.fields.map(({ id }) => id)).toEqual(PA_SESSIONS.fields.map(({ id }) => id + 100))
+      expect(spec["spec-id"]).toBe(4)
+      expect(lake.sortOrder).toMatchObject({ "order-id": 0, fields: [{ "source-id": 103 }] })
+    })
+  ))
+
+test("a table whose column was widened by another engine is written as it is", () =>
+  run(
+    Effect.gen(function* () {
+      const catalog = new MemoryCatalog()
+      const name = { namespace: NAMESPACE, name: "pa_events" }
+      const { table } = yield* ensureTable(catalog, name, PA_EVENTS)
+      catalog.tables.set("product_analytics.pa_events", {
+        ...table,
+        metadata: withSchema(table.metadata, (schema) => ({
+          ...schema,
+          fields: schema.fields.map((field) =>
+            field.name === "event_type"
+              ? { ...field, type: "long" }
+              : field.name === "revenue"
+                ? { ...field, type: "decimal(30, 4)" }
+                : field
+          )
         }))
-        const { lake, spec } = yield* ensureTable(catalog, NAME, PA_SESSIONS)
-        expect(lake.fields.map(({ id }) => id)).toEqual(PA_SESSIONS.fields.map(({ id }) => id + 100))
-        expect(spec["spec-id"]).toBe(4)
-        expect(lake.sortOrder).toMatchObject({ "order-id": 0, fields: [{ "source-id": 103 }] })
       })
-    ))
+      expect(currentSchema((yield* ensureTable(catalog, name, PA_EVENTS)).table.metadata).fields.length).toBe(35)
+    })
+  ))
 
-  test("whose column was widened by another engine is written to as it is", () =>
-    run(
-      Effect.gen(function* () {
-        const catalog = new MemoryCatalog()
-        const name = { namespace: NAMESPACE, name: "pa_events" }
-        const { table } = yield* ensureTable(catalog, name, PA_EVENTS)
-        catalog.tables.set("product_analytics.pa_events", {
-          ...table,
-          metadata: withSchema(table.metadata, (schema) => ({
-            ...schema,
-            fields: schema.fields.map((field) =>
-              field.name === "event_type"
-                ? { ...field, type: "long" }
-                : field.name === "revenue"
-                  ? { ...field, type: "decimal(30, 4)" }
-                  : field
-            )
-          }))
-        })
-        expect(currentSchema((yield* ensureTable(catalog, name, PA_EVENTS)).table.metadata).fields.length).toBe(35)
-      })
-    ))
-
-  test.each<[string, (metadata: TableMetadata) => TableMetadata, string]>([
-    [
-      "a column of another type",
-      (metadata) =>
-        withSchema(metadata, (schema) => ({
-          ...schema,
-          fields: schema.fields.map((field) => (field.name === "browser" ? { ...field, type: "int" } : field))
-        })),
-      'column browser has the type "int"'
-    ],
-    [
-      "a required column of its own",
-      (metadata) =>
-        withSchema(metadata, (schema) => ({
-          ...schema,
-          fields: [...schema.fields, { id: 99, name: "tenant", required: true, type: "string" }]
-        })),
-      "its column tenant is required and not ours"
-    ],
-    [
-      "other partitions",
-      (metadata) => ({ ...metadata, "partition-specs": [{ "spec-id": 0, fields: [] }] }),
-      "it is not partitioned by created_at,day"
-    ]
-  ])("with %s can't be written to, and the message says why", (_, change, why) =>
-    run(
-      Effect.gen(function* () {
-        const catalog = new MemoryCatalog()
-        yield* catalog.create(NAME, newLakeTable(PA_SESSIONS))
-        yield* changed(catalog, change)
-        const refused = yield* Effect.flip(ensureTable(catalog, NAME, PA_SESSIONS))
-        expect(refused).toMatchObject({ reason: "Invalid", message: expect.stringContaining(why) })
-      })
-    )
+test.each<[string, (metadata: TableMetadata) => TableMetadata, string]>([
+  [
+    "a column of another type",
+    (metadata) =>
+      withSchema(metadata, (schema) => ({
+        ...schema,
+        fields: schema.fields.map((field) => (field.name === "browser" ? { ...field, type: "int" } : field))
+      })),
+    'column browser has the type "int"'
+  ],
+  [
+    "a required column of its own",
+    (metadata) =>
+      withSchema(metadata, (schema) => ({
+        ...schema,
+        fields: [...schema.fields, { id: 99, name: "tenant", required: true, type: "string" }]
+      })),
+    "its column tenant is required but not one of Footfall's"
+  ],
+  [
+    "other partitions",
+    (metadata) => ({ ...metadata, "partition-specs": [{ "spec-id": 0, fields: [] }] }),
+    "it is not partitioned by created_at,day"
+  ]
+])("a table with %s is refused with a message that says why", (_, change, problem) =>
+  run(
+    Effect.gen(function* () {
+      const catalog = new MemoryCatalog()
+      yield* catalog.create(NAME, newLakeTable(PA_SESSIONS))
+      yield* changed(catalog, change)
+      const refused = yield* Effect.flip(ensureTable(catalog, NAME, PA_SESSIONS))
+      expect(refused).toMatchObject({ reason: "Invalid", message: expect.stringContaining(problem) })
+    })
   )
-})
+)

@@ -8,7 +8,7 @@ import { Rows } from "../../../../layers/lake/parquet/rows.ts"
 import type { Row } from "../../../../layers/lake/records.ts"
 import { type LakeTable, PA_EVENTS, PA_SESSION_DATA, PA_SESSIONS } from "../../../../layers/lake/schema.ts"
 
-/** Nullable columns of each kind, and a map; the row's place in time, so that sorting shows. */
+/** A time to sort by, a nullable column of each kind, and a map. */
 const TABLE: LakeTable = {
   ...PA_EVENTS,
   fields: [
@@ -46,7 +46,7 @@ const decimalOf = (words: Uint32Array | null): bigint | null =>
         words.reduceRight((sum, word) => (sum << 32n) | BigInt(word), 0n)
       )
 
-/** What arrow-rs reads, each row in the order of the table's columns; times in microseconds, decimals unscaled. */
+/** The rows that arrow-rs reads, in the order of the table's columns; times in microseconds, decimals unscaled. */
 const read = (bytes: Uint8Array): ReadonlyArray<ReadonlyArray<unknown>> => {
   const table = arrowOf(bytes)
   return Array.from({ length: table.numRows }, (_, row) =>
@@ -63,8 +63,8 @@ const read = (bytes: Uint8Array): ReadonlyArray<ReadonlyArray<unknown>> => {
 
 const MAX_MS = 8_640_000_000_000_000
 const unicode = fc.string({ unit: "binary", maxLength: 40 })
-const nullable = <A>(of: fc.Arbitrary<A>) => fc.option(of, { nil: null })
-/** Decimals as the pipeline has them: four places. */
+const nullable = <A>(values: fc.Arbitrary<A>) => fc.option(values, { nil: null })
+/** Decimals like the pipeline's, with four places. */
 const decimal = fc
   .bigInt({ min: -9_999_999_999_999n, max: 9_999_999_999_999n })
   .map((unscaled) => Number(unscaled) / 10_000)
@@ -76,10 +76,10 @@ const row = fc.record({
   at: nullable(fc.integer({ min: -MAX_MS, max: MAX_MS })),
   properties: fc.array(fc.tuple(unicode, unicode), { maxLength: 4 })
 })
-type Given = typeof row extends fc.Arbitrary<infer A> ? A : never
+type RandomRow = typeof row extends fc.Arbitrary<infer A> ? A : never
 
-const valuesOf = (r: Given): Row => [r.time, r.text, r.number, r.decimal, r.at, r.properties.flat()]
-const expectedOf = (r: Given): ReadonlyArray<unknown> => [
+const valuesOf = (r: RandomRow): Row => [r.time, r.text, r.number, r.decimal, r.at, r.properties.flat()]
+const expectedOf = (r: RandomRow): ReadonlyArray<unknown> => [
   BigInt(r.time) * 1_000n,
   r.text,
   r.number,
@@ -89,8 +89,8 @@ const expectedOf = (r: Given): ReadonlyArray<unknown> => [
   null
 ]
 
-describe("a Parquet file", () => {
-  test("holds any rows as they were given, in the order of time", () => {
+describe("encoding", () => {
+  test("a Parquet file holds any rows unchanged, in the order of time", () => {
     fc.assert(
       fc.property(fc.array(row, { minLength: 1, maxLength: 60 }), (rows) => {
         const { bytes } = encode(TABLE, rows.map(valuesOf))
@@ -100,7 +100,7 @@ describe("a Parquet file", () => {
     )
   })
 
-  test("has bounds that all of its values lie within, by code points, and counts of them", () => {
+  test("a Parquet file's bounds enclose all values by code points, and its counts are right", () => {
     fc.assert(
       fc.property(fc.array(row, { minLength: 1, maxLength: 30 }), (rows) => {
         const { file } = encode(TABLE, rows.map(valuesOf))
@@ -126,23 +126,23 @@ describe("a Parquet file", () => {
   })
 
   test.each<[string, string, string, string | undefined]>([
-    ["short texts stand whole", "abc", "abc", "abc"],
-    ["long texts are cut, the upper one rounded up", "a".repeat(20), "a".repeat(16), `${"a".repeat(15)}b`],
+    ["short strings are not truncated", "abc", "abc", "abc"],
+    ["long strings are truncated, the upper bound rounded up", "a".repeat(20), "a".repeat(16), `${"a".repeat(15)}b`],
     [
-      "a cut never divides a character",
+      "truncation never splits a character",
       "\u{1f600}".repeat(20),
       "\u{1f600}".repeat(16),
       `${"\u{1f600}".repeat(15)}\u{1f601}`
     ],
     [
-      "a last code point that has none after it goes",
+      "a last code point without a successor is dropped",
       `${"a".repeat(15)}\u{10ffff}x`,
       `${"a".repeat(15)}\u{10ffff}`,
       `${"a".repeat(14)}b`
     ],
-    ["surrogates are no code points", `${"a".repeat(15)}\ud7ffx`, `${"a".repeat(15)}\ud7ff`, `${"a".repeat(15)}\ue000`],
-    ["there may be no upper bound", "\u{10ffff}".repeat(20), "\u{10ffff}".repeat(16), undefined]
-  ])("bounds: %s", (_, text, lower, upper) => {
+    ["surrogates are skipped", `${"a".repeat(15)}\ud7ffx`, `${"a".repeat(15)}\ud7ff`, `${"a".repeat(15)}\ue000`],
+    ["an upper bound may not exist", "\u{10ffff}".repeat(20), "\u{10ffff}".repeat(16), undefined]
+  ])("bounds of string columns: %s", (_, text, lower, upper) => {
     const { file } = encode(TABLE, [[0, text]])
     expect(file.lowerBounds?.get(2)).toEqual(Buffer.from(lower))
     expect(file.upperBounds?.get(2)).toEqual(upper === undefined ? undefined : Buffer.from(upper))
@@ -157,12 +157,12 @@ describe("a Parquet file", () => {
     [999_999_999_999_999, 9_999_999_999_999_990_000n],
     [-999_999_999_999_999, -9_999_999_999_999_990_000n],
     [0.00005, 1n]
-  ])("a decimal of %p is %p ten-thousandths", (value, unscaled) => {
+  ])("a decimal of %p is stored as %p ten-thousandths", (value, unscaled) => {
     const [only] = read(encode(TABLE, [[0, null, null, value]]).bytes)
     expect(only?.[3]).toBe(unscaled)
   })
 
-  test("keeps microseconds, and times of the first and the last year", () => {
+  test("timestamps keep microseconds and may be in year 0 or 9999", () => {
     const received = 1_790_000_000_000.123
     const first = Date.parse("0000-01-01T00:00:00.000Z")
     const last = Date.parse("9999-12-31T23:59:59.999Z")
@@ -172,11 +172,11 @@ describe("a Parquet file", () => {
         [received, first, last].map((at): Row => [0, null, null, null, at])
       ).bytes
     )
-    expect(rows.map((one) => one[4])).toEqual([1_790_000_000_000_123n, BigInt(first) * 1_000n, BigInt(last) * 1_000n])
+    expect(rows.map((row) => row[4])).toEqual([1_790_000_000_000_123n, BigInt(first) * 1_000n, BigInt(last) * 1_000n])
   })
 
   test.each([PA_EVENTS, PA_SESSIONS, PA_SESSION_DATA])(
-    "of $name has the table's field ids, names and nullability",
+    "a Parquet file of $name has the table's field ids, names and nullability",
     (table) => {
       const rows = new Rows(table, [])
       rows.push(table.fields.map(({ required, type }) => (required ? (type === "string" ? "" : 0) : null)))
@@ -200,17 +200,17 @@ describe("a Parquet file", () => {
 })
 
 describe("merging", () => {
-  const many = async function* (files: ReadonlyArray<Uint8Array>) {
+  const iterate = async function* (files: ReadonlyArray<Uint8Array>) {
     yield* files
   }
 
-  test("puts the rows of files behind one another and changes none", async () => {
+  test("merging concatenates the rows of files without changing any", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.array(row, { minLength: 1, maxLength: 20 }), { minLength: 1, maxLength: 5 }),
         async (all) => {
           const files = all.map((rows) => encode(TABLE, rows.map(valuesOf)).bytes)
-          const merged = Buffer.concat(await Array.fromAsync(mergeParquet(many(files), all.flat().length, "test")))
+          const merged = Buffer.concat(await Array.fromAsync(mergeParquet(iterate(files), all.flat().length, "test")))
           expect(read(merged)).toEqual(files.flatMap(read))
           expect(schemaKey(merged)).toBe(schemaKey(files[0]!))
         }
@@ -219,7 +219,7 @@ describe("merging", () => {
     )
   })
 
-  test("needs no more of a file than its end to know its columns", () => {
+  test("a file's columns are read from its footer only", () => {
     const { bytes } = encode(
       TABLE,
       Array.from({ length: 5_000 }, (_, index): Row => [index, `text ${index}`])
@@ -229,7 +229,7 @@ describe("merging", () => {
     expect(schemaKey(fewer.bytes)).not.toBe(schemaKey(bytes))
   })
 
-  test("fails for a file that is damaged or lacks rows, and hands out no whole file then", async () => {
+  test("merging fails for a file that is damaged or lacks rows, without yielding a complete file", async () => {
     const { bytes } = encode(TABLE, [[0, "a"]])
     const damaged = bytes.slice()
     damaged.fill(0xff, bytes.length - 200)
@@ -239,14 +239,14 @@ describe("merging", () => {
     ] as const) {
       const chunks: Array<Uint8Array> = []
       const merging = async () => {
-        for await (const chunk of mergeParquet(many(files), rows, "test")) chunks.push(chunk)
+        for await (const chunk of mergeParquet(iterate(files), rows, "test")) chunks.push(chunk)
       }
       await expect(merging()).rejects.toBeDefined()
       expect(chunks).toEqual([])
     }
   })
 
-  test("a file's rows are known from its end", async () => {
+  test("a file's number of rows is read from its footer only", async () => {
     const { bytes } = encode(
       TABLE,
       Array.from({ length: 50_000 }, (_, index): Row => [index, `text ${index}`])

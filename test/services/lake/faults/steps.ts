@@ -1,4 +1,4 @@
-import type { LakeTableName } from "../../../../layers/lake/schema.ts"
+import type { LakeTableName } from "../../../../src/ports/LakeAdmin.ts"
 
 export const TABLES: ReadonlyArray<LakeTableName> = ["pa_events", "pa_sessions", "pa_session_data"]
 
