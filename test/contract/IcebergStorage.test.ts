@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { makeCatalog } from "../../layers/iceberg/catalog/makeCatalog.ts"
-import { folderLake, HeldFiles, keptInLake, openLakeStorage, readLake } from "../support/lakeStorage.ts"
+import { folderLake, HeldFiles, keptInLake, openLakeStorage, readLake } from "../support/lake/lakeStorage.ts"
 import { emptiedDatabase } from "../support/pgStorage.ts"
 import { storageContract } from "./storage.ts"
 

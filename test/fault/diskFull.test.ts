@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test"
 import { connect, prepareInstance } from "../support/database.ts"
+import { SmallDisk } from "../support/disk/SmallDisk.ts"
 import { Footfall } from "../support/footfallProcess.ts"
 import { expectHonest, Load } from "../support/load.ts"
 import { type PostgresOptions, PostgresServer } from "../support/postgresServer.ts"
-import { SmallDisk } from "../support/smallDisk.ts"
 
 /** A new cluster takes some 25 MiB, its log of changes a few more. */
 const DISK_MIB = 96

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test"
-import { openFolderLake, swapOf } from "../support/folderLake.ts"
-import { drain, expectExactlyOnce } from "../support/LakeUnderTest.ts"
-import { metricOf } from "../support/lakeMetrics.ts"
+import { openFolderLake, swapOf } from "../support/lake/folderLake.ts"
+import { drain, expectExactlyOnce } from "../support/lake/LakeUnderTest.ts"
+import { metricOf } from "../support/lake/lakeMetrics.ts"
 import { Load } from "../support/load.ts"
-import type { StepFault } from "../support/StepProxy.ts"
+import type { StepFault } from "../support/proxy/StepProxy.ts"
 
 test("a catalog's database that is killed between the data and the commit, during it and after it costs no client anything", async () => {
   await using all = new AsyncDisposableStack()

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { openFolderLake } from "../support/folderLake.ts"
-import { drain, expectExactlyOnce } from "../support/LakeUnderTest.ts"
+import { openFolderLake } from "../support/lake/folderLake.ts"
+import { drain, expectExactlyOnce } from "../support/lake/LakeUnderTest.ts"
 import { Load } from "../support/load.ts"
 
 const DAY_MS = 86_400_000

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test"
 import { existsSync, mkdirSync, rmdirSync } from "node:fs"
 import { join } from "node:path"
-import { openFolderLake, swapOf } from "../support/folderLake.ts"
 import { atLog, atRandom, atRequest, type KillPoint, killAtEach } from "../support/killing.ts"
-import { drain, expectExactlyOnce } from "../support/LakeUnderTest.ts"
+import { openFolderLake, swapOf } from "../support/lake/folderLake.ts"
+import { drain, expectExactlyOnce } from "../support/lake/LakeUnderTest.ts"
 import { Load } from "../support/load.ts"
 
 /** A process listens after one second and has flushed what it found after two. */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { cpSync, rmSync } from "node:fs"
-import { drain, expectExactlyOnce, LakeUnderTest, lakeSettings } from "../support/LakeUnderTest.ts"
+import { drain, expectExactlyOnce, LakeUnderTest, lakeSettings } from "../support/lake/LakeUnderTest.ts"
 import { Load } from "../support/load.ts"
 import { PostgresServer } from "../support/postgresServer.ts"
 

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test"
 import { join } from "node:path"
-import { openFolderLake } from "../support/folderLake.ts"
-import { drain, expectExactlyOnce } from "../support/LakeUnderTest.ts"
+import { SmallDisk } from "../support/disk/SmallDisk.ts"
+import { openFolderLake } from "../support/lake/folderLake.ts"
+import { drain, expectExactlyOnce } from "../support/lake/LakeUnderTest.ts"
 import { Load } from "../support/load.ts"
-import { SmallDisk } from "../support/smallDisk.ts"
 
 /** Room for two segments of the log, and not for a third. */
 const DISK_MIB = 160

@@ -1,9 +1,9 @@
 import { expect } from "bun:test"
 import { existsSync, mkdirSync, watch } from "node:fs"
 import { join } from "node:path"
-import type { LakeUnderTest } from "./LakeUnderTest.ts"
+import type { LakeUnderTest } from "./lake/LakeUnderTest.ts"
 import type { Program } from "./Program.ts"
-import type { StepProxy } from "./StepProxy.ts"
+import type { StepProxy } from "./proxy/StepProxy.ts"
 
 /** A process that did not come to the step within this time never will. */
 const STEP_MS = 20_000

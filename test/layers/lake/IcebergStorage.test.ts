@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import { makeCatalog } from "../../../layers/iceberg/catalog/makeCatalog.ts"
 import { run } from "../../support/controlPlane.ts"
 import { eventually } from "../../support/eventually.ts"
-import { folderLake, openLakeStorage, readLake, readLakeTable } from "../../support/lakeStorage.ts"
+import { folderLake, openLakeStorage, readLake, readLakeTable } from "../../support/lake/lakeStorage.ts"
 import { emptiedDatabase } from "../../support/pgStorage.ts"
 import { event, events, identity, saveAll, session, text } from "../../support/records.ts"
 

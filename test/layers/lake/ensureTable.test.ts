@@ -4,8 +4,8 @@ import type { TableMetadata, TableSchema } from "../../../layers/iceberg/metadat
 import { currentSchema } from "../../../layers/iceberg/metadata/TableMetadata.ts"
 import { ensureTable } from "../../../layers/lake/ensureTable.ts"
 import { type LakeTable, newLakeTable, PA_EVENTS, PA_SESSIONS } from "../../../layers/lake/schema.ts"
-import { MemoryCatalog } from "../../support/lake.ts"
-import { NAMESPACE } from "../../support/lakeTables.ts"
+import { NAMESPACE } from "../../support/lake/lakeTables.ts"
+import { MemoryCatalog } from "../../support/lake/MemoryCatalog.ts"
 
 const NAME = { namespace: NAMESPACE, name: "pa_sessions" }
 const run = <A>(effect: Effect.Effect<A, unknown>): Promise<A> => Effect.runPromise(effect)

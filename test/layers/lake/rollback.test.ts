@@ -16,9 +16,9 @@ import { folderFiles, type SpoolFiles } from "../../../layers/spool/SpoolFiles.t
 import type { LakeTableName } from "../../../src/ports/LakeAdmin.ts"
 import { run } from "../../support/controlPlane.ts"
 import { eventually } from "../../support/eventually.ts"
-import { type Fate, MemoryCatalog } from "../../support/lake.ts"
-import { readLakeTable } from "../../support/lakeStorage.ts"
-import { NAMESPACE } from "../../support/lakeTables.ts"
+import { readLakeTable } from "../../support/lake/lakeStorage.ts"
+import { NAMESPACE } from "../../support/lake/lakeTables.ts"
+import { type Fate, MemoryCatalog } from "../../support/lake/MemoryCatalog.ts"
 import { loggedLines } from "../../support/loggedLines.ts"
 import { event } from "../../support/records.ts"
 

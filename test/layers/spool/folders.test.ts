@@ -18,12 +18,12 @@ import { readRecords } from "../../../layers/spool/readRecords.ts"
 import { openSpool, type Spool, type SpoolOptions } from "../../../layers/spool/Spool.ts"
 import type { Damage } from "../../../layers/spool/scan.ts"
 import { segmentStarts } from "../../../layers/spool/segmentNames.ts"
+import { filesWith } from "../../support/disk/filesWith.ts"
+import { SmallDisk } from "../../support/disk/SmallDisk.ts"
 import { eventually, until } from "../../support/eventually.ts"
-import { filesWith } from "../../support/filesWith.ts"
 import { guardFolder } from "../../support/guard.ts"
 import { Program } from "../../support/Program.ts"
-import type { ReadAnswer, ReadRequest } from "../../support/readingWorker.ts"
-import { SmallDisk } from "../../support/smallDisk.ts"
+import type { ReadAnswer, ReadRequest } from "../../support/process/readingWorker.ts"
 
 let root: string
 let folders = 0
@@ -117,7 +117,7 @@ test(
     for (let round = 0; round < 10; round++) {
       await using program = new Program([
         process.execPath,
-        join(import.meta.dir, "../../support/appendingProcess.ts"),
+        join(import.meta.dir, "../../support/process/appendingProcess.ts"),
         folder,
         String(first)
       ])
@@ -242,7 +242,7 @@ test("logs are claimed by number, and one that is left is claimed again with wha
 
 test("another thread reads while records are appended and given up", async () => {
   const folder = newFolder()
-  const worker = new Worker(new URL("../../support/readingWorker.ts", import.meta.url))
+  const worker = new Worker(new URL("../../support/process/readingWorker.ts", import.meta.url))
   const ask = (request: ReadRequest): Promise<ReadAnswer> =>
     new Promise((resolve, reject) => {
       worker.onmessage = ({ data }: MessageEvent<ReadAnswer>) => resolve(data)

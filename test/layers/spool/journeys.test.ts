@@ -5,8 +5,8 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
+import { type Command, type Generation, SpoolJourney } from "../../support/disk/SpoolJourney.ts"
 import { guardFolder } from "../../support/guard.ts"
-import { type Command, type Generation, SpoolJourney } from "../../support/SpoolJourney.ts"
 
 /** Journeys that chance makes; FOOTFALL_SPOOL_RUNS asks for more, FOOTFALL_SPOOL_SEED for the same again. */
 const RUNS = Number(process.env["FOOTFALL_SPOOL_RUNS"] ?? 300)

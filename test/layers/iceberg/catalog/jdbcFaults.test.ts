@@ -9,7 +9,7 @@ import { jdbcClient } from "../../../../layers/lake/jdbcClient.ts"
 import { connect } from "../../../support/database.ts"
 import { openClient, temporaryFolder } from "../../../support/postgres.ts"
 import { PostgresServer } from "../../../support/postgresServer.ts"
-import { type Fault, FaultProxy } from "../io/FaultProxy.ts"
+import { type Fault, FaultProxy } from "../../../support/proxy/FaultProxy.ts"
 import { append, freshName, NEW_TABLE, setProperties, snapshotIds, snapshotOn } from "./tables.ts"
 
 /** The statement that swaps the pointer, by its parameter: no other of the catalog's names a metadata file. */

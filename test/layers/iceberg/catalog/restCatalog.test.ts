@@ -5,7 +5,7 @@ import type { Catalog, Table, TableName } from "../../../../layers/iceberg/catal
 import { type CatalogConfig, makeCatalog } from "../../../../layers/iceberg/catalog/makeCatalog.ts"
 import type { IcebergError } from "../../../../layers/iceberg/IcebergError.ts"
 import { eventually } from "../../../support/eventually.ts"
-import { FaultProxy } from "../io/FaultProxy.ts"
+import { FaultProxy } from "../../../support/proxy/FaultProxy.ts"
 import { catalogContract } from "./catalogContract.ts"
 import { FakeRestCatalog, type FakeRestOptions } from "./FakeRestCatalog.ts"
 import { append, freshName, NEW_TABLE, setProperties, snapshotIds } from "./tables.ts"

@@ -4,8 +4,8 @@ import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { Effect, Fiber, Latch } from "effect"
 import { makeLocalObjectStore } from "../../../../layers/iceberg/io/LocalObjectStore.ts"
+import { SmallDisk } from "../../../support/disk/SmallDisk.ts"
 import { temporaryFolder } from "../../../support/postgres.ts"
-import { SmallDisk } from "../../../support/smallDisk.ts"
 import { bytes, objectStoreContract, reasonOf, text } from "./objectStoreContract.ts"
 
 const folder = temporaryFolder()

@@ -9,8 +9,8 @@ import { dayOf } from "../../../../layers/iceberg/metadata/dayTransform.ts"
 import { currentSnapshot, type TableMetadata } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
 import { manifestsOf } from "../../../../layers/iceberg/table/files.ts"
 import { staleWatermarks } from "../../../../layers/lake/watermark.ts"
-import { countingEvents, MemoryCatalog } from "../../../support/lake.ts"
-import { appendEvents, DAY_MS, EVENTS_NAME } from "../../../support/lakeTables.ts"
+import { appendEvents, DAY_MS, EVENTS_NAME } from "../../../support/lake/lakeTables.ts"
+import { countingEvents, MemoryCatalog } from "../../../support/lake/MemoryCatalog.ts"
 
 setDefaultTimeout(20_000)
 

@@ -8,8 +8,8 @@ import { commitSnapshot } from "../../../../layers/iceberg/table/commit.ts"
 import { manifestsOf } from "../../../../layers/iceberg/table/files.ts"
 import { watermarkOf } from "../../../../layers/lake/watermark.ts"
 import { prepareAppend } from "../../../../layers/lake/writer/snapshotChanges.ts"
-import { countingEvents, type Fate, MemoryCatalog } from "../../../support/lake.ts"
-import { appendEvents, EVENTS_NAME, openEvents, writeEvents } from "../../../support/lakeTables.ts"
+import { appendEvents, EVENTS_NAME, openEvents, writeEvents } from "../../../support/lake/lakeTables.ts"
+import { countingEvents, type Fate, MemoryCatalog } from "../../../support/lake/MemoryCatalog.ts"
 
 const run = <A>(effect: Effect.Effect<A, unknown>): Promise<A> => Effect.runPromise(effect)
 

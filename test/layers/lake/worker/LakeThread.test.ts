@@ -12,7 +12,7 @@ import { segmentName } from "../../../../layers/spool/segmentNames.ts"
 import { run } from "../../../support/controlPlane.ts"
 import { event } from "../../../support/records.ts"
 
-const ENTRY = new URL("../../../support/lakeThreadEntry.ts", import.meta.url)
+const ENTRY = new URL("../../../support/lake/lakeThreadEntry.ts", import.meta.url)
 const folder = mkdtempSync(join(tmpdir(), "footfall-thread-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 

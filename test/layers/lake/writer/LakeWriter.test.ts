@@ -11,9 +11,9 @@ import { type Committed, makeLakeWriter, type WriteEvents } from "../../../../la
 import { openSpool, type Spool } from "../../../../layers/spool/Spool.ts"
 import { segmentName } from "../../../../layers/spool/segmentNames.ts"
 import { run } from "../../../support/controlPlane.ts"
-import { countingEvents, type Fate, MemoryCatalog } from "../../../support/lake.ts"
-import { readLakeTable } from "../../../support/lakeStorage.ts"
-import { NAMESPACE } from "../../../support/lakeTables.ts"
+import { readLakeTable } from "../../../support/lake/lakeStorage.ts"
+import { NAMESPACE } from "../../../support/lake/lakeTables.ts"
+import { countingEvents, type Fate, MemoryCatalog } from "../../../support/lake/MemoryCatalog.ts"
 import { event, identity, session, text } from "../../../support/records.ts"
 
 setDefaultTimeout(60_000)

@@ -8,8 +8,8 @@ import { makeS3ObjectStore } from "../../../../layers/iceberg/io/S3ObjectStore.t
 import { BUCKET, CREDENTIALS, REGION } from "../../../../scripts/services/credentials.ts"
 import { endpoint, port } from "../../../../scripts/services/place.ts"
 import { append, freshName, NEW_TABLE, snapshotIds } from "../../../layers/iceberg/catalog/tables.ts"
-import { type Fault, FaultProxy } from "../../../layers/iceberg/io/FaultProxy.ts"
 import { bytes, reasonOf, text } from "../../../layers/iceberg/io/objectStoreContract.ts"
+import { type Fault, FaultProxy } from "../../../support/proxy/FaultProxy.ts"
 import { areUp } from "../../areUp.ts"
 import { freshWarehouse, lakeS3 } from "./lake.ts"
 

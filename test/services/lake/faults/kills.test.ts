@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { atLog, atRandom, atRequest, type KillPoint, killAtEach } from "../../../support/killing.ts"
-import { drain, expectExactlyOnce } from "../../../support/LakeUnderTest.ts"
+import { drain, expectExactlyOnce } from "../../../support/lake/LakeUnderTest.ts"
 import { Load } from "../../../support/load.ts"
 import { areUp } from "../../areUp.ts"
 import { countWithDuckdb, openProxiedLake } from "./ProxiedLake.ts"

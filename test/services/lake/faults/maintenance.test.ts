@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { removeOrphans } from "../../../../layers/iceberg/maintenance/orphans.ts"
 import { until } from "../../../support/eventually.ts"
 import { atRequest, type KillPoint, killAtEach } from "../../../support/killing.ts"
-import { drain, expectExactlyOnce, type LakeUnderTest, lakeSettings } from "../../../support/LakeUnderTest.ts"
+import { drain, expectExactlyOnce, type LakeUnderTest, lakeSettings } from "../../../support/lake/LakeUnderTest.ts"
 import { Load } from "../../../support/load.ts"
 import { areUp } from "../../areUp.ts"
 import { countWithDuckdb, openProxiedLake, type ProxiedLake } from "./ProxiedLake.ts"
@@ -145,7 +145,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a lake that is looked 
     // Nobody sends events to these: what they store is the job's.
     await killAtEach(pointsOf(proxied).compact.slice(1, 2), () => lake.spawn({ PORT: "0" }, "full"))
     const full = all.use(await lake.start({ PORT: "0" }, "full"))
-    expect(await full.prints(/The lake's (pa_events): .*compacted \d+ files into \d+/, TURN_MS)).toBe("pa_events")
+    expect(await full.prints(/Lake maintenance: (pa_events): .*compacted \d+ files into \d+/, TURN_MS)).toBe("pa_events")
     await stop()
     await drain(full)
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { drain, expectExactlyOnce, type LakeUnderTest, lakeSettings } from "../../../support/LakeUnderTest.ts"
+import { drain, expectExactlyOnce, type LakeUnderTest, lakeSettings } from "../../../support/lake/LakeUnderTest.ts"
 import { Load } from "../../../support/load.ts"
 import { areUp } from "../../areUp.ts"
 import { openProxiedLake } from "./ProxiedLake.ts"

@@ -1,4 +1,4 @@
-import { folderFiles, type SpoolFile, type SpoolFiles } from "../../layers/spool/SpoolFiles.ts"
+import { folderFiles, type SpoolFile, type SpoolFiles } from "../../../layers/spool/SpoolFiles.ts"
 
 /** Folders of which each file that is made does some things otherwise. */
 export const filesWith =

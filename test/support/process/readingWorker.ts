@@ -1,5 +1,5 @@
-import { readRecords } from "../../layers/spool/readRecords.ts"
-import type { Damage } from "../../layers/spool/scan.ts"
+import { readRecords } from "../../../layers/spool/readRecords.ts"
+import type { Damage } from "../../../layers/spool/scan.ts"
 
 declare const self: Worker
 

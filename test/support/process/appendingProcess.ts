@@ -1,6 +1,6 @@
 import { writeSync } from "node:fs"
 import { Effect } from "effect"
-import { openSpool } from "../../layers/spool/Spool.ts"
+import { openSpool } from "../../../layers/spool/Spool.ts"
 
 /*
  * Appends to the log in a folder until it is killed, many records at once, and prints the number of each that was acknowledged, a

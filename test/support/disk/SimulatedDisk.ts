@@ -1,5 +1,5 @@
-import type { ReadableFolder } from "../../layers/spool/readRecords.ts"
-import type { SpoolFile, SpoolFiles } from "../../layers/spool/SpoolFiles.ts"
+import type { ReadableFolder } from "../../../layers/spool/readRecords.ts"
+import type { SpoolFile, SpoolFiles } from "../../../layers/spool/SpoolFiles.ts"
 
 /** A number from 0 to 1, without 1. */
 export type Chance = () => number

@@ -1,6 +1,6 @@
+import { PostgresServer } from "../postgresServer.ts"
+import { StepProxy } from "../proxy/StepProxy.ts"
 import { LakeUnderTest, lakeSettings } from "./LakeUnderTest.ts"
-import { PostgresServer } from "./postgresServer.ts"
-import { StepProxy } from "./StepProxy.ts"
 
 /** The statement that swaps a table's metadata, or makes it: no other of the catalog's names such a file. */
 export const swapOf = (table: string): RegExp => new RegExp(`/${table}/metadata/\\d+-[^/]*\\.metadata\\.json`)

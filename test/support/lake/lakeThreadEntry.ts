@@ -1,4 +1,4 @@
-import { serveLake } from "../../layers/lake/worker/serveLake.ts"
+import { serveLake } from "../../../layers/lake/worker/serveLake.ts"
 
 /** A lake's thread that exits during a call for a spool in a folder named `crash`, as a WebAssembly trap or running out of memory would. */
 declare const self: Worker

@@ -1,12 +1,12 @@
 import { Effect, Stream } from "effect"
-import type { Catalog, Table, TableName } from "../../layers/iceberg/catalog/Catalog.ts"
-import { type IcebergError, icebergError } from "../../layers/iceberg/IcebergError.ts"
-import type { ObjectStore } from "../../layers/iceberg/io/ObjectStore.ts"
-import { applyUpdates } from "../../layers/iceberg/metadata/applyUpdates.ts"
-import { newTableMetadata } from "../../layers/iceberg/metadata/newTableMetadata.ts"
-import { failedRequirement } from "../../layers/iceberg/metadata/requirements.ts"
-import type { TableChange } from "../../layers/iceberg/metadata/TableUpdate.ts"
-import type { CommitEvents } from "../../layers/iceberg/table/commit.ts"
+import type { Catalog, Table, TableName } from "../../../layers/iceberg/catalog/Catalog.ts"
+import { type IcebergError, icebergError } from "../../../layers/iceberg/IcebergError.ts"
+import type { ObjectStore } from "../../../layers/iceberg/io/ObjectStore.ts"
+import { applyUpdates } from "../../../layers/iceberg/metadata/applyUpdates.ts"
+import { newTableMetadata } from "../../../layers/iceberg/metadata/newTableMetadata.ts"
+import { failedRequirement } from "../../../layers/iceberg/metadata/requirements.ts"
+import type { TableChange } from "../../../layers/iceberg/metadata/TableUpdate.ts"
+import type { CommitEvents } from "../../../layers/iceberg/table/commit.ts"
 
 /** Files in memory. */
 export class MemoryStore implements ObjectStore {
