@@ -1,14 +1,14 @@
-import { Effect, Option, Semaphore } from "effect"
+import { Cache, Effect, Exit } from "effect"
 
-/** Runs once for everyone, as soon as somebody needs it; a failure is told to whoever asked, and the next one tries again. */
+/**
+ * Runs the effect on first use and keeps its value. Concurrent callers share one run. A failure is not kept: the next caller
+ * runs the effect again (`Effect.cached` would keep it).
+ */
 export const onceSuccessful = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Effect.Effect<A, E>> =>
-  Effect.map(Semaphore.make(1), (lock) => {
-    let done: Option.Option<A> = Option.none()
-    const first = Effect.tap(effect, (value) =>
-      Effect.sync(() => {
-        done = Option.some(value)
-      })
-    )
-    const settled = Effect.suspend(() => (Option.isSome(done) ? Effect.succeed(done.value) : first))
-    return Effect.suspend(() => (Option.isSome(done) ? Effect.succeed(done.value) : lock.withPermits(1)(settled)))
-  })
+  Effect.map(
+    Cache.makeWith(() => effect, {
+      capacity: 1,
+      timeToLive: (exit) => (Exit.isSuccess(exit) ? Number.POSITIVE_INFINITY : 0)
+    }),
+    (cache) => Cache.get(cache, "value")
+  )

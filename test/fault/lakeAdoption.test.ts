@@ -101,7 +101,7 @@ test("a table with a missing manifest list is not mistaken for a missing table",
       const [first] = table.metadata.snapshots ?? []
       const list = first!["manifest-list"]
       yield* table.store.remove([list])
-      const { message, reason } = yield* Effect.flip(manifestsOf(table, first))
+      const { message, reason } = yield* Effect.flip(manifestsOf(table, first!))
 
       expect([reason, message]).toEqual(["Invalid", `Manifest list ${list} is missing.`])
     })

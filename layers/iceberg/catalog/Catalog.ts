@@ -14,23 +14,23 @@ export interface TableName {
 export interface Table {
   readonly name: TableName
   readonly metadata: TableMetadata
-  /** The file that held the metadata. */
+  /** The file that contained the metadata. */
   readonly metadataLocation: string
-  /** Where its files are read and written, with the credentials that the catalog vended, if it did. */
+  /** Reads and writes the table's files, with the catalog's vended credentials if it vends any. */
   readonly store: ObjectStore
 }
 
-/** Which tables there are and what their current metadata is; the one place where commits are decided. */
+/** Knows which tables exist and what their current metadata is. All commits are decided here. */
 export interface Catalog {
   /** Fails with `NotFound`. */
   readonly load: (name: TableName) => Effect.Effect<Table, IcebergError>
-  /** Makes the table, and its namespace when missing. Fails with `AlreadyExists`. */
+  /** Creates the table, and its namespace if that is missing. Fails with `AlreadyExists`. */
   readonly create: (name: TableName, table: NewTable) => Effect.Effect<Table, IcebergError>
   /**
-   * Applies a change to the table as it was loaded, all or nothing; the answer is the table after it. Fails with `Conflict`
-   * when the table is no longer what it was or a requirement does not hold, and with `Unknown` when the outcome can't be
-   * read back after several tries. A lost answer that can be read back is no failure. Old metadata files that fall out of the
-   * metadata log are removed after a success when `write.metadata.delete-after-commit.enabled` says so.
+   * Applies a change to the table as it was loaded, all or nothing, and returns the resulting table. Fails with `Conflict` if
+   * the table has changed or a requirement does not hold, and with `Unknown` if the outcome cannot be read back after several
+   * attempts. A lost response whose outcome can be read back is not a failure. After a success, metadata files that dropped
+   * out of the metadata log are removed if `write.metadata.delete-after-commit.enabled` is set.
    */
   readonly commit: (table: Table, change: TableChange) => Effect.Effect<Table, IcebergError>
 }

@@ -1,5 +1,5 @@
 import { Clock, Effect } from "effect"
-import { type IcebergError, icebergError } from "../IcebergError.ts"
+import { IcebergError } from "../IcebergError.ts"
 import { applyUpdates } from "../metadata/applyUpdates.ts"
 import { failedRequirement } from "../metadata/requirements.ts"
 import type { TableMetadata } from "../metadata/TableMetadata.ts"
@@ -7,25 +7,26 @@ import type { TableChange } from "../metadata/TableUpdate.ts"
 import type { Table } from "./Catalog.ts"
 import { showName } from "./tableName.ts"
 
-/** The metadata after a change of a table as it was loaded. Fails with `Conflict` when a requirement does not hold. */
+/** Fails with `Conflict` if a requirement does not hold for the table as it was loaded. */
+export const checkRequirements = (table: Table, { requirements }: TableChange): Effect.Effect<void, IcebergError> => {
+  const failed = failedRequirement(table.metadata, requirements)
+  return failed === null
+    ? Effect.void
+    : Effect.fail(IcebergError.conflict(`${showName(table.name)} does not meet the requirement ${failed}.`))
+}
+
+/** The metadata after a change to a table as it was loaded. Fails with `Conflict` if a requirement does not hold. */
 export const changedMetadata = Effect.fnUntraced(function* (
   table: Table,
-  { requirements, updates }: TableChange
+  change: TableChange
 ): Effect.fn.Return<TableMetadata, IcebergError> {
-  const failed = failedRequirement(table.metadata, requirements)
-  if (failed !== undefined) {
-    return yield* icebergError(
-      "Conflict",
-      `${showName(table.name)} is not as the change needs it: ${failed} does not hold.`
-    )
-  }
+  yield* checkRequirements(table, change)
   const now = yield* Clock.currentTimeMillis
   return yield* Effect.try({
-    try: () => applyUpdates(table.metadata, updates, { now, metadataLocation: table.metadataLocation }),
+    try: () => applyUpdates(table.metadata, change.updates, { now, metadataLocation: table.metadataLocation }),
     catch: (cause) =>
-      icebergError(
-        "Invalid",
-        `The change does not fit ${showName(table.name)}: ${cause instanceof Error ? cause.message : cause}`
+      IcebergError.invalid(
+        `Cannot apply the change to ${showName(table.name)}: ${cause instanceof Error ? cause.message : cause}`
       )
   })
 })
@@ -34,5 +35,10 @@ export const changedMetadata = Effect.fnUntraced(function* (
 export const addedSnapshots = (change: TableChange): ReadonlyArray<bigint> =>
   change.updates.flatMap((update) => (update.action === "add-snapshot" ? [update.snapshot["snapshot-id"]] : []))
 
+/** Whether the metadata contains all of these snapshots; false for none. */
 export const hasSnapshots = (metadata: TableMetadata, ids: ReadonlyArray<bigint>): boolean =>
   ids.length > 0 && ids.every((id) => metadata.snapshots?.some((snapshot) => snapshot["snapshot-id"] === id))
+
+/** The failure of a commit that came second. */
+export const conflictFor = (table: Table): IcebergError =>
+  IcebergError.conflict(`Another writer changed ${showName(table.name)} first.`)

@@ -1,108 +1,115 @@
-import { Clock, Effect } from "effect"
-import { type IcebergError, icebergError } from "../IcebergError.ts"
+import { Clock, Data, Effect } from "effect"
+import { IcebergError, nullIfNotFound } from "../IcebergError.ts"
 import { withoutSlash } from "../io/location.ts"
 import type { ObjectStore } from "../io/ObjectStore.ts"
 import { newTableMetadata } from "../metadata/newTableMetadata.ts"
 import type { NewTable, TableChange } from "../metadata/TableUpdate.ts"
 import type { Catalog, Table, TableName } from "./Catalog.ts"
-import { addedSnapshots, changedMetadata } from "./changedMetadata.ts"
-import { makeMetadataFiles, nextMetadataLocation } from "./metadataFiles.ts"
-import { forgottenFiles, removeBestEffort } from "./removeBestEffort.ts"
+import { addedSnapshots, changedMetadata, conflictFor } from "./changedMetadata.ts"
+import { type MetadataFiles, makeMetadataFiles, nextMetadataLocation } from "./metadataFiles.ts"
+import { droppedMetadataFiles, removeBestEffort } from "./removeBestEffort.ts"
 import { type Pointer, swapPointer } from "./swapPointer.ts"
-import { checkName, showName } from "./tableName.ts"
+import { alreadyExists, checkName, showName } from "./tableName.ts"
 
-/** How often a load follows a pointer whose file was replaced and removed before it could be read. */
-const LOADS = 3
+/** How many times a load reads the pointer if its file is replaced and removed before it could be read. */
+const LOAD_ATTEMPTS = 3
 
-/** A catalog that keeps a pointer to each table's current metadata file, and nothing more. */
+/** A catalog that stores only a pointer to each table's current metadata file. */
 export interface PointerCatalog {
   readonly store: ObjectStore
-  /** What the catalog itself demands of names. */
+  /** The catalog's own restrictions on names. */
   readonly check: (name: TableName) => Effect.Effect<void, IcebergError>
   readonly pointer: (name: TableName, next?: Table["metadata"]) => Pointer
-  /** Makes the namespace when it is missing; the answer is where a new table's files go. */
+  /** Creates the namespace if it is missing and returns the location for a new table's files. */
   readonly prepare: (name: TableName) => Effect.Effect<string, IcebergError>
-  /** Longest metadata location that the catalog can hold, in characters. */
+  /** Longest metadata location that the catalog can store, in characters. */
   readonly maxLocation: number
 }
 
+class MetadataFileGone extends Data.TaggedError("MetadataFileGone")<{ readonly location: string }> {}
+
+const readTable = Effect.fnUntraced(function* (
+  { pointer, store }: PointerCatalog,
+  files: MetadataFiles,
+  name: TableName
+): Effect.fn.Return<Table, IcebergError | MetadataFileGone> {
+  const metadataLocation = yield* pointer(name).read
+  const metadata = yield* nullIfNotFound(files.read(metadataLocation))
+  if (metadata === null) return yield* new MetadataFileGone({ location: metadataLocation })
+  return { name, metadata, metadataLocation, store }
+})
+
+/** New metadata for a table, which replaces that of `base`. */
+interface Write {
+  readonly name: TableName
+  /** Null for a new table. */
+  readonly base: Table | null
+  readonly metadata: Table["metadata"]
+  /** Snapshots that the metadata adds. */
+  readonly snapshots: ReadonlyArray<bigint>
+  /** The failure if another writer was first. */
+  readonly superseded: IcebergError
+}
+
+/** Writes the metadata file, then swaps the pointer to it. The file is removed if the commit certainly failed. */
+const writeTable = Effect.fnUntraced(function* (
+  { maxLocation, pointer, store }: PointerCatalog,
+  files: MetadataFiles,
+  { base, metadata, name, snapshots, superseded }: Write
+): Effect.fn.Return<Table, IcebergError> {
+  const baseLocation = base?.metadataLocation ?? null
+  const ours = nextMetadataLocation(baseLocation, metadata)
+  if (ours.length > maxLocation) {
+    return yield* IcebergError.invalid(
+      `${ours} is longer than the ${maxLocation} characters that the catalog can store.`
+    )
+  }
+  const removeOurs = removeBestEffort(store, [ours])
+  yield* files.write(ours, metadata).pipe(Effect.tapError(() => removeOurs))
+  const outcome = yield* swapPointer({
+    pointer: pointer(name, metadata),
+    files,
+    base: baseLocation,
+    ours,
+    snapshots
+  }).pipe(
+    Effect.tapError((error) => (error.reason === "Unknown" || error.reason === "NotFound" ? Effect.void : removeOurs))
+  )
+  if (outcome._tag === "Superseded") {
+    if (outcome.isCertain) yield* removeOurs
+    return yield* superseded
+  }
+  return { name, metadata, metadataLocation: ours, store }
+})
+
 /**
- * What jdbc and Glue have in common: metadata is written to a file of its own, then the pointer is swapped (Iceberg's
- * `BaseMetastoreTableOperations`). A file whose commit is certain to have failed is removed; in doubt, everything stays.
+ * What the JDBC and Glue catalogs have in common: each version of the metadata is a file of its own, and a commit swaps the
+ * pointer (Iceberg's `BaseMetastoreTableOperations`).
  */
-export const makeFileCatalog = ({ check, maxLocation, pointer, prepare, store }: PointerCatalog): Catalog => {
+export const makeFileCatalog = (catalog: PointerCatalog): Catalog => {
+  const { check, pointer, prepare, store } = catalog
   const files = makeMetadataFiles(store)
 
   const load = Effect.fnUntraced(function* (name: TableName): Effect.fn.Return<Table, IcebergError> {
     yield* checkName(name)
     yield* check(name)
-    let gone: string | undefined
-    for (let load = 0; load < LOADS; load++) {
-      const metadataLocation = yield* pointer(name).read
-      if (metadataLocation === gone) break
-      const metadata = yield* files.read(metadataLocation).pipe(
-        Effect.catchIf(
-          (error) => error.reason === "NotFound",
-          () => Effect.succeed(undefined)
-        )
+    return yield* readTable(catalog, files, name).pipe(
+      Effect.retry({ times: LOAD_ATTEMPTS - 1, while: ({ _tag }) => _tag === "MetadataFileGone" }),
+      Effect.catchTag("MetadataFileGone", ({ location }) =>
+        Effect.fail(IcebergError.invalid(`The metadata file of ${showName(name)} is missing: ${location}.`))
       )
-      if (metadata !== undefined) return { name, metadata, metadataLocation, store }
-      gone = metadataLocation
-    }
-    return yield* icebergError(
-      "Invalid",
-      `The catalog says that ${showName(name)} is described by ${gone}, which is not there.`
     )
-  })
-
-  /** Writes the metadata and swaps the pointer to it. `lost` is the failure when somebody else was first. */
-  const put = Effect.fnUntraced(function* (
-    name: TableName,
-    base: Table | null,
-    metadata: Table["metadata"],
-    snapshots: ReadonlyArray<bigint>,
-    lost: IcebergError
-  ): Effect.fn.Return<Table, IcebergError> {
-    const ours = nextMetadataLocation(base?.metadataLocation ?? null, metadata)
-    if (ours.length > maxLocation) {
-      return yield* icebergError(
-        "Invalid",
-        `${ours} is longer than the ${maxLocation} characters that the catalog holds.`
-      )
-    }
-    const removeOurs = removeBestEffort(store, [ours])
-    yield* files.write(ours, metadata).pipe(Effect.tapError(() => removeOurs))
-    const outcome = yield* swapPointer({
-      pointer: pointer(name, metadata),
-      files,
-      base: base?.metadataLocation ?? null,
-      ours,
-      snapshots
-    }).pipe(
-      Effect.tapError((error) => (error.reason === "Unknown" || error.reason === "NotFound" ? Effect.void : removeOurs))
-    )
-    if (outcome._tag === "Lost") {
-      if (outcome.certain) yield* removeOurs
-      return yield* lost
-    }
-    return { name, metadata, metadataLocation: ours, store }
   })
 
   const create = Effect.fnUntraced(function* (name: TableName, table: NewTable): Effect.fn.Return<Table, IcebergError> {
     yield* checkName(name)
     yield* check(name)
-    const exists = icebergError("AlreadyExists", `There is a table ${showName(name)} already.`)
-    const found = yield* pointer(name).read.pipe(
-      Effect.as(true),
-      Effect.catchIf(
-        (error) => error.reason === "NotFound",
-        () => Effect.succeed(false)
-      )
-    )
-    if (found) return yield* exists
+    const superseded = alreadyExists(name)
+    if ((yield* nullIfNotFound(pointer(name).read)) !== null) return yield* superseded
     const location = withoutSlash(yield* prepare(name))
     const now = yield* Clock.currentTimeMillis
-    return yield* put(name, null, newTableMetadata(table, { location, uuid: crypto.randomUUID(), now }), [], exists)
+    const metadata = newTableMetadata(table, { location, uuid: crypto.randomUUID(), now })
+    return yield* writeTable(catalog, files, { name, base: null, metadata, snapshots: [], superseded })
   })
 
   const commit = Effect.fnUntraced(function* (
@@ -110,9 +117,14 @@ export const makeFileCatalog = ({ check, maxLocation, pointer, prepare, store }:
     change: TableChange
   ): Effect.fn.Return<Table, IcebergError> {
     const metadata = yield* changedMetadata(table, change)
-    const conflict = icebergError("Conflict", `Somebody else changed ${showName(table.name)} first.`)
-    const committed = yield* put(table.name, table, metadata, addedSnapshots(change), conflict)
-    yield* removeBestEffort(store, forgottenFiles(table.metadata, metadata))
+    const committed = yield* writeTable(catalog, files, {
+      name: table.name,
+      base: table,
+      metadata,
+      snapshots: addedSnapshots(change),
+      superseded: conflictFor(table)
+    })
+    yield* removeBestEffort(store, droppedMetadataFiles(table.metadata, metadata))
     return committed
   })
 

@@ -1,20 +1,21 @@
 import { gunzipSync } from "node:zlib"
 import { Effect, Schema } from "effect"
-import { type IcebergError, icebergError } from "../IcebergError.ts"
+import { IcebergError } from "../IcebergError.ts"
 import { fileNameOf, withoutSlash } from "../io/location.ts"
 import type { ObjectStore } from "../io/ObjectStore.ts"
 import { parseJson, stringifyJson } from "../json.ts"
+import { LruCache } from "../LruCache.ts"
 import type { TableMetadata } from "../metadata/TableMetadata.ts"
 
-/** Files held parsed, the latest ones: one for each table that a process writes, and some to spare. */
-const HELD = 16
-/** Digits of the version in a file's name (Iceberg's `%05d-<uuid>.metadata.json`). */
+/** Parsed files kept in memory: one per table that a process writes, with some to spare. */
+const CACHED_FILES = 16
+/** Digits of the version in a file name (Iceberg's `%05d-<uuid>.metadata.json`). */
 const VERSION_DIGITS = 5
 
 const Id = Schema.BigInt
-/** Some servers write null for what is not there. */
-const absent = <S extends Schema.Top>(schema: S) => Schema.optional(Schema.NullOr(schema))
-/** What is read of metadata; everything else is carried over unread. */
+/** Some servers write null for an absent value. */
+const nullish = <S extends Schema.Top>(schema: S) => Schema.optional(Schema.NullOr(schema))
+/** The fields that this library reads; all others are carried over unread. */
 const Shape = Schema.Struct({
   "table-uuid": Schema.String,
   location: Schema.String,
@@ -29,57 +30,57 @@ const Shape = Schema.Struct({
   "default-sort-order-id": Schema.Number,
   "sort-orders": Schema.Array(Schema.Struct({ "order-id": Schema.Number })),
   properties: Schema.Record(Schema.String, Schema.String),
-  "current-snapshot-id": absent(Id),
-  snapshots: absent(
+  "current-snapshot-id": nullish(Id),
+  snapshots: nullish(
     Schema.Array(Schema.Struct({ "snapshot-id": Id, "timestamp-ms": Schema.Number, "manifest-list": Schema.String }))
   ),
-  "metadata-log": absent(Schema.Array(Schema.Struct({ "metadata-file": Schema.String }))),
-  refs: absent(Schema.Record(Schema.String, Schema.Struct({ "snapshot-id": Id })))
+  "metadata-log": nullish(Schema.Array(Schema.Struct({ "metadata-file": Schema.String }))),
+  refs: nullish(Schema.Record(Schema.String, Schema.Struct({ "snapshot-id": Id })))
 })
 const hasShape = Schema.is(Shape)
 
-/** The format version that is read and written here. */
+/** The only format version that this library reads and writes. */
 const FORMAT_VERSION = 2
 
-/** Parsed JSON as table metadata, when it is of format version 2. `from` names its file or catalog. */
+/** Parsed JSON as table metadata of format version 2. `from` names its file or catalog. */
 export const asTableMetadata = (parsed: unknown, from: string): Effect.Effect<TableMetadata, IcebergError> => {
   if (typeof parsed !== "object" || parsed === null || !("format-version" in parsed)) {
-    return Effect.fail(icebergError("Invalid", `${from} holds no table metadata.`))
+    return Effect.fail(IcebergError.invalid(`${from} does not contain table metadata.`))
   }
   const version = parsed["format-version"]
   if (version !== FORMAT_VERSION) {
     return Effect.fail(
-      icebergError(
-        "Invalid",
-        `${from} is of format version ${String(version)}; version ${FORMAT_VERSION} is needed. A table of version 1 can be upgraded by setting its property format-version to ${FORMAT_VERSION}.`
+      IcebergError.invalid(
+        `${from} has format version ${String(version)}; only version ${FORMAT_VERSION} is supported. To upgrade a table from version 1, set its property format-version to ${FORMAT_VERSION}.`
       )
     )
   }
   const metadata = { properties: {}, ...parsed }
   return hasShape(metadata)
     ? Effect.succeed(metadata as unknown as TableMetadata)
-    : Effect.fail(icebergError("Invalid", `${from} lacks something that table metadata must have.`))
+    : Effect.fail(IcebergError.invalid(`${from} lacks a required field of table metadata.`))
 }
 
-const unzipped = (bytes: Uint8Array): Uint8Array => (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes)
+const decompressed = (bytes: Uint8Array): Uint8Array =>
+  bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes
 
 const parse = (bytes: Uint8Array, location: string): Effect.Effect<TableMetadata, IcebergError> =>
   Effect.flatMap(
     Effect.try({
-      try: () => parseJson(new TextDecoder().decode(unzipped(bytes))),
-      catch: () => icebergError("Invalid", `${location} can't be read as JSON.`)
+      try: () => parseJson(new TextDecoder().decode(decompressed(bytes))),
+      catch: () => IcebergError.invalid(`${location} is not valid JSON.`)
     }),
     (parsed) => asTableMetadata(parsed, location)
   )
 
 export const encodeMetadata = (metadata: TableMetadata): Uint8Array => new TextEncoder().encode(stringifyJson(metadata))
 
-const zips = (metadata: TableMetadata): boolean =>
+const isCompressed = (metadata: TableMetadata): boolean =>
   metadata.properties["write.metadata.compression-codec"]?.toLowerCase() === "gzip"
 
 /**
- * Where the metadata that follows goes: the next version after the file it replaces (null: the first, 0), under the table's
- * metadata folder or `write.metadata.path`.
+ * The location of the next metadata file: one version after the file that it replaces (null: version 0), in the table's
+ * metadata folder or in `write.metadata.path`.
  */
 export const nextMetadataLocation = (previous: string | null, metadata: TableMetadata): string => {
   const version = previous === null ? 0 : Number(/^(\d+)-/.exec(fileNameOf(previous))?.[1] ?? -1) + 1
@@ -87,39 +88,30 @@ export const nextMetadataLocation = (previous: string | null, metadata: TableMet
     metadata.properties["write.metadata.path"] ?? `${withoutSlash(metadata.location)}/metadata`
   )
   const number = String(version).padStart(VERSION_DIGITS, "0")
-  return `${folder}/${number}-${crypto.randomUUID()}${zips(metadata) ? ".gz" : ""}.metadata.json`
+  return `${folder}/${number}-${crypto.randomUUID()}${isCompressed(metadata) ? ".gz" : ""}.metadata.json`
 }
 
-/** Metadata files of a store. A file never changes, so the latest ones that were read or written are kept. */
+/** The metadata files of a store. A file never changes, so recently used ones are cached. */
 export interface MetadataFiles {
-  /** Fails with `NotFound`. `version` tells files apart that were given the same location one after the other. */
+  /** Fails with `NotFound`. `version` distinguishes files that were written to the same location one after the other. */
   readonly read: (location: string, version?: string) => Effect.Effect<TableMetadata, IcebergError>
-  /** Where nothing else is; zipped when the location says so. */
+  /** Writes a new file, compressed if its name ends in `.gz.metadata.json`. */
   readonly write: (location: string, metadata: TableMetadata) => Effect.Effect<void, IcebergError>
 }
 
+const cacheKey = (location: string, version = ""): string => `${location}\n${version}`
+
 export const makeMetadataFiles = (store: ObjectStore): MetadataFiles => {
-  const held = new Map<string, TableMetadata>()
-  const hold = (key: string, metadata: TableMetadata): void => {
-    held.delete(key)
-    held.set(key, metadata)
-    for (const oldest of held.keys()) {
-      if (held.size <= HELD) break
-      held.delete(oldest)
-    }
-  }
+  const cache = new LruCache<TableMetadata>(CACHED_FILES)
   return {
-    read: (location, version = "") =>
+    read: (location, version) =>
       Effect.suspend(() => {
-        const key = `${location}\n${version}`
-        const known = held.get(key)
-        if (known !== undefined) {
-          hold(key, known)
-          return Effect.succeed(known)
-        }
+        const key = cacheKey(location, version)
+        const cached = cache.get(key)
+        if (cached !== null) return Effect.succeed(cached)
         return store.read(location).pipe(
           Effect.flatMap((bytes) => parse(bytes, location)),
-          Effect.tap((metadata) => Effect.sync(() => hold(key, metadata)))
+          Effect.tap((metadata) => Effect.sync(() => cache.set(key, metadata)))
         )
       }),
     write: (location, metadata) =>
@@ -129,6 +121,6 @@ export const makeMetadataFiles = (store: ObjectStore): MetadataFiles => {
           location,
           location.endsWith(".gz.metadata.json") ? Bun.gzipSync(bytes as Uint8Array<ArrayBuffer>) : bytes
         )
-      }).pipe(Effect.tap(Effect.sync(() => hold(`${location}\n`, metadata))))
+      }).pipe(Effect.tap(Effect.sync(() => cache.set(cacheKey(location), metadata))))
   }
 }

@@ -2,10 +2,10 @@ import { type Duration, Effect } from "effect"
 import type { ObjectStore } from "../io/ObjectStore.ts"
 import type { TableMetadata } from "../metadata/TableMetadata.ts"
 
-/** Tidying may not hold up a commit for longer; what is left is an orphan that maintenance finds. */
+/** Cleaning up must not delay a commit for longer. What is left is an orphan, which maintenance removes. */
 const DEADLINE: Duration.Input = "10 seconds"
 
-/** Removes files that nobody refers to. What can't be removed now stays, with a line in the log. */
+/** Removes unreferenced files. Logs a warning for those that it cannot remove now. */
 export const removeBestEffort = (store: ObjectStore, locations: ReadonlyArray<string>): Effect.Effect<void> =>
   locations.length === 0
     ? Effect.void
@@ -13,16 +13,16 @@ export const removeBestEffort = (store: ObjectStore, locations: ReadonlyArray<st
         Effect.timeout(DEADLINE),
         Effect.catch((error) =>
           Effect.logWarning(
-            `${locations.length} unused files, ${locations[0]} the first, were not removed: ${error.message}`
+            `Could not remove ${locations.length} unreferenced files, starting with ${locations[0]}: ${error.message}`
           )
         )
       )
 
 /**
- * The metadata files that fell out of the metadata log with a commit, when the table's property
- * `write.metadata.delete-after-commit.enabled` says that they may go.
+ * The metadata files that dropped out of the metadata log with a commit, if the table property
+ * `write.metadata.delete-after-commit.enabled` allows removing them.
  */
-export const forgottenFiles = (base: TableMetadata, next: TableMetadata): ReadonlyArray<string> => {
+export const droppedMetadataFiles = (base: TableMetadata, next: TableMetadata): ReadonlyArray<string> => {
   if (next.properties["write.metadata.delete-after-commit.enabled"]?.toLowerCase() !== "true") return []
   const kept = new Set(next["metadata-log"]?.map((entry) => entry["metadata-file"]))
   return (base["metadata-log"] ?? []).map((entry) => entry["metadata-file"]).filter((file) => !kept.has(file))

@@ -8,9 +8,9 @@ export interface AwsKeys {
 }
 
 /**
- * - `Chain`: what the AWS SDK finds by itself: environment, profile, web identity, container, instance.
- * - `Keys`: given.
- * - `Vended`: lent by a catalog; asked for with each request, so `current` keeps what is still good.
+ * - `Chain`: found by the AWS SDK: environment, profile, web identity, container, instance.
+ * - `Keys`: configured.
+ * - `Vended`: temporary, from a catalog. The SDK requests them for each request, so `current` should reuse unexpired ones.
  */
 export type AwsCredentials =
   | { readonly _tag: "Chain"; readonly profile?: string | undefined }
@@ -18,11 +18,11 @@ export type AwsCredentials =
   | {
       readonly _tag: "Vended"
       readonly current: Effect.Effect<AwsKeys, IcebergError>
-      /** The service says that these have expired. */
+      /** Runs when the service reports that the credentials have expired. */
       readonly expired: Effect.Effect<void>
     }
 
-/** Signatures need a region; most stores that are not AWS ignore which. */
+/** Signatures contain a region; most stores other than AWS ignore it. */
 export const ANY_REGION = "us-east-1"
 
 export const CHAIN: AwsCredentials = { _tag: "Chain" }
@@ -40,8 +40,8 @@ const identityOf = ({ accessKeyId, secretAccessKey, sessionToken }: AwsKeys): Id
   ...(sessionToken === undefined ? {} : { sessionToken: Redacted.value(sessionToken) })
 })
 
-/** In the past, so that the SDK asks again for every request instead of keeping what it was told. */
-const ASK_EACH_TIME = new Date(0)
+/** In the past, so that the SDK requests the credentials for each request instead of caching them. */
+const ALREADY_EXPIRED = new Date(0)
 
 /** The credentials as an option of an AWS SDK client. */
 export const sdkCredentials = (
@@ -54,7 +54,7 @@ export const sdkCredentials = (
     case "Keys":
       return { credentials: identityOf(credentials) }
     case "Vended": {
-      const current = Effect.map(credentials.current, (keys) => ({ ...identityOf(keys), expiration: ASK_EACH_TIME }))
+      const current = Effect.map(credentials.current, (keys) => ({ ...identityOf(keys), expiration: ALREADY_EXPIRED }))
       return { credentials: () => Effect.runPromiseWith(context)(current) }
     }
   }

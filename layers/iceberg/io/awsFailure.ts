@@ -1,34 +1,34 @@
 import { Predicate } from "effect"
-import { IcebergError, icebergError } from "../IcebergError.ts"
+import { IcebergError } from "../IcebergError.ts"
 
-/** Whose fault it was, and what can be said of the request that failed. */
+/** A failed request to an AWS service. */
 export interface AwsFailure {
   readonly error: IcebergError
-  /** The service's name for it (`NoSuchKey`), the system's (`ECONNREFUSED`), or "". */
+  /** The service's error code (`NoSuchKey`), the system's (`ECONNREFUSED`), or "". */
   readonly code: string
-  /** HTTP's; undefined without an answer. */
-  readonly status: number | undefined
-  /** Whether it is certain that the request did nothing and will do nothing. */
-  readonly certain: boolean
+  /** Of HTTP; null without a response. */
+  readonly status: number | null
+  /** Whether the request certainly had no effect and will not have one. */
+  readonly isCertain: boolean
 }
 
-/** For messages. */
+/** What a request does, for messages. */
 export interface AwsRequest {
   /** `S3 at localhost:8333`, `AWS Glue in eu-west-1`. */
   readonly service: string
   /** `read`, `write` … */
   readonly verb: string
-  /** A location, or a table's name. */
+  /** A location or a table name. */
   readonly what: string
   readonly bucket?: string
-  /** The actions that the policy must grant. */
+  /** The actions that the policy must allow. */
   readonly permissions: string
 }
 
 /** No connection was made, so nothing was sent. */
 const NEVER_SENT =
   /^(?:ECONNREFUSED|ConnectionRefused|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|FailedToOpenSocket)$/
-const NO_TRUST = /EPROTO|SSL|CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/
+const TLS_FAILED = /EPROTO|SSL|CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/
 const WRONG_KEYS = new Set([
   "InvalidAccessKeyId",
   "InvalidToken",
@@ -61,106 +61,100 @@ const NAMELESS = new Set([
   "AbortError"
 ])
 
-/** Servers' texts go into messages up to here: enough for a sentence. */
-const TEXT_LENGTH = 200
+/** Longest part of a service's message to include in ours: enough for a sentence. */
+const EXCERPT_LENGTH = 200
 
-const textAt = (held: object, key: string): string => {
-  const value = (held as Readonly<Record<string, unknown>>)[key]
-  return typeof value === "string" ? value : ""
+const stringAt = (value: object, key: string): string => {
+  const found = (value as Readonly<Record<string, unknown>>)[key]
+  return typeof found === "string" ? found : ""
 }
 
-const statusOf = (cause: object): number | undefined => {
+const statusOf = (cause: object): number | null => {
   const metadata = (cause as { readonly $metadata?: unknown }).$metadata
   return Predicate.isObject(metadata) && "httpStatusCode" in metadata && typeof metadata["httpStatusCode"] === "number"
     ? metadata["httpStatusCode"]
-    : undefined
+    : null
 }
 
-/** Whether the request was refused because its temporary credentials are too old. */
+/** Whether the request failed because its temporary credentials have expired. */
 export const isExpired = (failure: AwsFailure): boolean => EXPIRED.has(failure.code)
 
-const reasonOf = (
+const errorOf = (
   { bucket, permissions, service, verb, what }: AwsRequest,
   code: string,
-  status: number | undefined,
-  text: string
+  status: number | null,
+  message: string
 ): IcebergError => {
-  const said = text === "" || text === "UnknownError" ? "" : `: ${text.slice(0, TEXT_LENGTH)}`
-  const named = NAMELESS.has(code) ? `HTTP ${status}` : status === undefined ? code : `${code}, HTTP ${status}`
+  const details = message === "" || message === "UnknownError" ? "" : `: ${message.slice(0, EXCERPT_LENGTH)}`
+  const label = NAMELESS.has(code) ? `HTTP ${status}` : status === null ? code : `${code}, HTTP ${status}`
   if (code === "CredentialsProviderError") {
-    return icebergError(
-      "Denied",
-      `There are no AWS credentials for ${service}: give an access key id and a secret access key, or run with a profile, an environment or an instance role that has some.`
+    return IcebergError.denied(
+      `Found no AWS credentials for ${service}: set an access key id and a secret access key, or use a profile, environment variables or an instance role.`
     )
   }
-  if (text === "Region is missing") {
-    return icebergError("Invalid", `${service} needs a region: set it, or AWS_REGION.`)
+  // The SDK reports this by its message only.
+  if (message === "Region is missing") {
+    return IcebergError.invalid(`${service} requires a region: set one, or AWS_REGION.`)
   }
-  if (status === undefined) {
-    if (NO_TRUST.test(code)) {
-      return icebergError(
-        "Invalid",
-        `No TLS with ${service} (${code}): check http or https in its endpoint, and its certificate.`
+  if (status === null) {
+    if (TLS_FAILED.test(code)) {
+      return IcebergError.invalid(
+        `The TLS handshake with ${service} failed (${code}): check http or https in its endpoint, and its certificate.`
       )
     }
-    const refused = NEVER_SENT.test(code) ? "can't be reached" : "did not answer"
-    return icebergError(
-      "Unavailable",
-      `${service} ${refused}, to ${verb} ${what} (${NAMELESS.has(code) ? text || code : code}).`
+    const problem = NEVER_SENT.test(code) ? "is unreachable" : "did not answer"
+    return IcebergError.unavailable(
+      `${service} ${problem}; could not ${verb} ${what} (${NAMELESS.has(code) ? message || code : code}).`
     )
   }
   if (code === "NoSuchBucket") {
-    return icebergError("Invalid", `${service} has no bucket ${bucket}: create it, or correct the bucket's name.`)
+    return IcebergError.invalid(`${service} has no bucket ${bucket}: create it, or correct the name.`)
   }
   if (code === "SignatureDoesNotMatch" || code === "InvalidSignatureException") {
-    return icebergError(
-      "Denied",
-      `${service} refuses the signature: the secret access key does not belong to the access key id, or something on the way changes requests.`
+    return IcebergError.denied(
+      `${service} rejected the signature: the secret access key does not match the access key id, or a proxy changes requests.`
     )
   }
   if (WRONG_KEYS.has(code)) {
-    return icebergError(
-      "Denied",
-      `${service} does not know the access key id or the session token (${code}): correct the credentials.`
+    return IcebergError.denied(
+      `${service} rejected the access key id or the session token (${code}): correct the credentials.`
     )
   }
   if (EXPIRED.has(code))
-    return icebergError("Unavailable", `The temporary credentials for ${service} have expired (${code}).`)
+    return IcebergError.unavailable(`The temporary credentials for ${service} have expired (${code}).`)
   if (code === "RequestTimeTooSkewed") {
-    return icebergError("Denied", `${service} refuses requests of this machine, whose clock is wrong: set it.`)
+    return IcebergError.denied(`${service} rejected the request because this machine's clock is wrong: correct it.`)
   }
   if (WRONG_REGION.has(code) || status === 301) {
-    return icebergError(
-      "Invalid",
-      `${bucket ?? what} is in another region or at another endpoint of ${service} (${named})${said}`
+    return IcebergError.invalid(
+      `${bucket ?? what} is in another region or at another endpoint of ${service} (${label})${details}`
     )
   }
-  if (status === 404) return icebergError("NotFound", `There is no ${what} (${service}).`)
+  if (status === 404) return IcebergError.notFound(`${what} does not exist (${service}).`)
   if (status === 401 || status === 403 || code === "AccessDeniedException") {
-    return icebergError("Denied", `${service} does not allow to ${verb} ${what} (${named}): grant ${permissions}.`)
+    return IcebergError.denied(`${service} denied permission to ${verb} ${what} (${label}): grant ${permissions}.`)
   }
   if (status >= 500 && status !== 501 && status !== 505) {
-    return icebergError("Unavailable", `${service} failed to ${verb} ${what} (${named})${said}`)
+    return IcebergError.unavailable(`${service} failed to ${verb} ${what} (${label})${details}`)
   }
   if (status === 429 || status === 408 || BUSY.has(code)) {
-    return icebergError("Unavailable", `${service} is too busy to ${verb} ${what} (${named}).`)
+    return IcebergError.unavailable(`${service} is too busy to ${verb} ${what} (${label}).`)
   }
-  return icebergError("Invalid", `${service} refuses to ${verb} ${what} (${named})${said}`)
+  return IcebergError.invalid(`${service} refused to ${verb} ${what} (${label})${details}`)
 }
 
-/** What a failed request of an AWS SDK means. Holds nothing that was signed. */
+/** What a failed request of an AWS SDK means. Messages contain no secrets. */
 export const awsFailure = (cause: unknown, request: AwsRequest): AwsFailure => {
-  if (cause instanceof IcebergError) return { error: cause, code: "", status: undefined, certain: true }
+  if (cause instanceof IcebergError) return { error: cause, code: "", status: null, isCertain: true }
   if (!Predicate.isObject(cause)) {
-    const error = icebergError("Unavailable", `${request.service} did not ${request.verb} ${request.what}.`)
-    return { error, code: "", status: undefined, certain: false }
+    const error = IcebergError.unavailable(`${request.service} failed to ${request.verb} ${request.what}.`)
+    return { error, code: "", status: null, isCertain: false }
   }
   const status = statusOf(cause)
-  const code = status === undefined ? textAt(cause, "code") || textAt(cause, "name") : textAt(cause, "name")
-  const text = textAt(cause, "message")
-  const error = reasonOf(request, code, status, text)
-  const beforeSending =
-    status === undefined && (NEVER_SENT.test(code) || NO_TRUST.test(code) || error.reason !== "Unavailable")
-  const refused = status !== undefined && status >= 400 && status < 500 && status !== 408
-  return { error, code, status, certain: beforeSending || refused }
+  const code = status === null ? stringAt(cause, "code") || stringAt(cause, "name") : stringAt(cause, "name")
+  const error = errorOf(request, code, status, stringAt(cause, "message"))
+  const failedBeforeSending =
+    status === null && (NEVER_SENT.test(code) || TLS_FAILED.test(code) || error.reason !== "Unavailable")
+  const wasRefused = status !== null && status >= 400 && status < 500 && status !== 408
+  return { error, code, status, isCertain: failedBeforeSending || wasRefused }
 }

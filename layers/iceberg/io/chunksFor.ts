@@ -1,12 +1,12 @@
-import { IcebergError, icebergError } from "../IcebergError.ts"
+import { IcebergError } from "../IcebergError.ts"
 
-/** The chunks, whose own failure is told as what it is: not the store's. */
+/** The chunks; their source's own failure becomes an `IcebergError`, so that it is not attributed to the store. */
 export async function* chunksFor(location: string, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* chunks
   } catch (cause) {
     throw cause instanceof IcebergError
       ? cause
-      : icebergError("Invalid", `What should be written to ${location} can't be made: ${String(cause)}`)
+      : IcebergError.invalid(`Cannot produce the content of ${location}: ${String(cause)}`)
   }
 }

@@ -1,5 +1,5 @@
 import { Effect, Scope, Stream } from "effect"
-import { type IcebergError, icebergError } from "../IcebergError.ts"
+import { IcebergError } from "../IcebergError.ts"
 import { onceSuccessful } from "../onceSuccessful.ts"
 import { makeLocalObjectStore } from "./LocalObjectStore.ts"
 import { schemeOf } from "./location.ts"
@@ -7,18 +7,18 @@ import type { ObjectStore } from "./ObjectStore.ts"
 import { makeS3ObjectStore, type S3Options } from "./S3ObjectStore.ts"
 
 export interface ObjectStoreOptions {
-  /** The folder that local files may be in, as a location; without one, there are no local files. */
+  /** Location of the folder that may contain local files; without one, local files are refused. */
   readonly root?: string | undefined
   readonly s3?: S3Options | undefined
 }
 
-/** A store for every location that a table may name, each reached by its scheme. S3's is made, and its SDK loaded, on first use. */
+/** Accesses each location by its scheme. The S3 store is created, and its SDK loaded, on first use. */
 export const makeObjectStore = Effect.fnUntraced(function* ({
   root,
   s3
 }: ObjectStoreOptions): Effect.fn.Return<ObjectStore, IcebergError, Scope.Scope> {
   const scope = yield* Effect.scope
-  const local = root === undefined ? undefined : yield* makeLocalObjectStore(root)
+  const local = root === undefined ? null : yield* makeLocalObjectStore(root)
   const remote = yield* onceSuccessful(Scope.provide(makeS3ObjectStore(s3), scope))
 
   const storeOf = (location: string): Effect.Effect<ObjectStore, IcebergError> => {
@@ -26,14 +26,12 @@ export const makeObjectStore = Effect.fnUntraced(function* ({
       case "s3":
         return remote
       case "file":
-        if (local !== undefined) return Effect.succeed(local)
+        if (local !== null) return Effect.succeed(local)
         return Effect.fail(
-          icebergError("Invalid", `${location} is a local file, and this catalog's warehouse is not local.`)
+          IcebergError.invalid(`${location} is a local file, but the warehouse of this catalog is not local.`)
         )
       case "other":
-        return Effect.fail(
-          icebergError("Invalid", `${location} is in no store that can be used: s3://, s3a:// and file: are.`)
-        )
+        return Effect.fail(IcebergError.invalid(`Unsupported location ${location}: use s3://, s3a:// or file:.`))
     }
   }
   const at = <A>(location: string, use: (store: ObjectStore) => Effect.Effect<A, IcebergError>) =>

@@ -10,7 +10,7 @@ const joined = (chunks: ReadonlyArray<Uint8Array>, length: number): Uint8Array =
   return bytes
 }
 
-/** The same bytes in parts of `size` bytes each; the last may be shorter. Nothing comes of nothing. */
+/** The same bytes in parts of `size` bytes; the last may be shorter. Empty input yields no parts. */
 export async function* partsOf(chunks: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
   let held: Array<Uint8Array> = []
   let length = 0

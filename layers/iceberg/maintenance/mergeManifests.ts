@@ -1,120 +1,152 @@
 import { Effect } from "effect"
-import type { Catalog, TableName } from "../catalog/Catalog.ts"
-import { type IcebergError, icebergError } from "../IcebergError.ts"
+import type { Catalog, Table, TableName } from "../catalog/Catalog.ts"
+import { IcebergError } from "../IcebergError.ts"
 import { manifestSchema } from "../manifest/avroSchemas.ts"
 import type { ManifestEntry } from "../manifest/DataFile.ts"
 import { hasLiveFiles, type ManifestFile } from "../manifest/ManifestFile.ts"
-import { currentSchema, currentSnapshot } from "../metadata/TableMetadata.ts"
-import { type CommitEvents, commitSnapshot, hasSnapshot, newSnapshotId } from "../table/commit.ts"
+import { currentSchema, currentSnapshot, type PartitionSpec } from "../metadata/TableMetadata.ts"
+import { type CommitEvents, commitSnapshot, hasSnapshot, newSnapshotId, type SnapshotChange } from "../table/commit.ts"
 import { addManifest, entriesOf, manifestsOf } from "../table/files.ts"
 import { pack } from "./pack.ts"
 import { isLive } from "./reachable.ts"
 
-/** Iceberg's `commit.manifest.target-size-bytes`: a larger manifest is left as it is. */
+/** Iceberg's `commit.manifest.target-size-bytes`: larger manifests are kept. */
 const TARGET_BYTES = 8 << 20
-/** Entries of one manifest: some 10,000 take a second to write, and as long for every reader. */
-const MOST_ENTRIES = 20_000
-/** Small manifests of a spec that are worth merging: a quarter of an hour of commits. */
-const LEAST_MANIFESTS = 30
+/** Entries of one manifest: 10,000 take a second to write, and as long for every reader. */
+const MAX_ENTRIES = 20_000
+/** Small manifests of a partition spec that are worth merging: those of a quarter of an hour of commits. */
+const MIN_MANIFESTS = 30
 const READS = 8
 
 export interface Merged {
-  /** Manifests that went into others. */
+  /** Manifests that were merged into others. */
   readonly replaced: number
   readonly created: number
 }
 
-/** Manifests that together fill one. */
+interface MergedManifest {
+  readonly manifest: ManifestFile
+  readonly replaced: ReadonlyArray<ManifestFile>
+}
+
+const isSmall = (manifest: ManifestFile, spec: PartitionSpec): boolean =>
+  manifest.content === 0 &&
+  manifest.specId === spec["spec-id"] &&
+  manifest.length < TARGET_BYTES / 2 &&
+  hasLiveFiles(manifest)
+
+/** Groups of manifests that together fill one. */
 const groupsOf = (manifests: ReadonlyArray<ManifestFile>) =>
   pack(manifests, [
-    { most: TARGET_BYTES, of: ({ length }) => length },
-    { most: MOST_ENTRIES, of: ({ addedFiles, existingFiles }) => addedFiles + existingFiles }
+    { max: TARGET_BYTES, measure: ({ length }) => length },
+    { max: MAX_ENTRIES, measure: ({ addedFiles, existingFiles }) => addedFiles + existingFiles }
   ]).filter((group) => group.length > 1)
 
+/** Writes the live entries of several manifests as one; null if fewer than two can be rewritten without loss. */
+const mergeGroup = Effect.fnUntraced(function* (
+  table: Table,
+  spec: PartitionSpec,
+  group: ReadonlyArray<ManifestFile>,
+  snapshotId: bigint
+): Effect.fn.Return<MergedManifest | null, IcebergError> {
+  const contents = yield* Effect.forEach(
+    group,
+    (manifest) => Effect.map(entriesOf(table, manifest), (content) => ({ ...content, manifest })),
+    { concurrency: READS }
+  )
+  const complete = contents.filter(({ isComplete }) => isComplete)
+  if (complete.length < 2) return null
+  const entries = complete
+    .flatMap((content) => content.entries)
+    .filter(isLive)
+    .map((entry): ManifestEntry => ({ ...entry, status: "existing" }))
+  return {
+    manifest: yield* addManifest(table, spec, entries, snapshotId),
+    replaced: complete.map(({ manifest }) => manifest)
+  }
+})
+
+const mergeAll = Effect.fnUntraced(function* (
+  table: Table,
+  manifests: ReadonlyArray<ManifestFile>,
+  minManifests: number,
+  snapshotId: bigint
+): Effect.fn.Return<ReadonlyArray<MergedManifest>, IcebergError> {
+  const schema = currentSchema(table.metadata)
+  const merged: Array<MergedManifest> = []
+  for (const spec of table.metadata["partition-specs"]) {
+    if (manifestSchema(schema, spec) === null) continue
+    const small = manifests.filter((manifest) => isSmall(manifest, spec))
+    if (small.length < minManifests) continue
+    for (const group of groupsOf(small)) {
+      const result = yield* mergeGroup(table, spec, group, snapshotId)
+      if (result !== null) merged.push(result)
+    }
+  }
+  return merged
+})
+
+/** The snapshot in which the merged manifests replace the small ones. */
+const replaceManifests = (
+  name: TableName,
+  manifests: ReadonlyArray<ManifestFile>,
+  merged: ReadonlyArray<MergedManifest>,
+  snapshotId: bigint
+): SnapshotChange => {
+  const created = merged.map(({ manifest }) => manifest)
+  const replaced = new Set(merged.flatMap((result) => result.replaced.map(({ location }) => location)))
+  return {
+    operation: "replace",
+    snapshotId,
+    isApplied: hasSnapshot(snapshotId),
+    parts: (_, current) => {
+      const locations = new Set(current.map(({ location }) => location))
+      if (![...replaced].every((location) => locations.has(location))) {
+        return Effect.fail(IcebergError.invalid(`Other maintenance has changed the manifests of table ${name.name}.`))
+      }
+      return Effect.succeed({
+        manifests: [...current.filter(({ location }) => !replaced.has(location)), ...created],
+        counts: {
+          addedFiles: 0,
+          deletedFiles: 0,
+          addedRecords: 0,
+          deletedRecords: 0,
+          addedBytes: 0,
+          deletedBytes: 0,
+          changedPartitions: 0
+        }
+      })
+    },
+    summary: {
+      "manifests-created": String(created.length),
+      "manifests-replaced": String(replaced.size),
+      "manifests-kept": String(manifests.length - replaced.size),
+      "entries-processed": String(created.reduce((sum, { existingFiles }) => sum + existingFiles, 0))
+    },
+    updates: []
+  }
+}
+
 /**
- * Writes many small manifests of data files as few large ones, so that readers open few and a commit's list stays short. What
- * the files are does not change. Manifests that hold what we have no place for are left as they are. Done off the commit
- * path: a writer's commit that comes in between stays on top.
+ * Rewrites many small manifests of data files as a few large ones, so that readers open fewer and manifest lists stay short.
+ * The table's files do not change. Manifests with values that this library cannot write are kept. Runs apart from the commit
+ * path: commits of writers that come in between stay in the table.
  */
 export const mergeManifests = Effect.fnUntraced(function* (
   catalog: Catalog,
   name: TableName,
   events: CommitEvents,
-  leastManifests: number = LEAST_MANIFESTS
+  minManifests: number = MIN_MANIFESTS
 ): Effect.fn.Return<Merged, IcebergError> {
   const table = yield* catalog.load(name)
-  const { metadata } = table
-  const manifests = yield* manifestsOf(table, currentSnapshot(metadata))
-  const schema = currentSchema(metadata)
-  const merged = new Map<string, ManifestFile>()
-  const created: Array<ManifestFile> = []
+  const manifests = yield* manifestsOf(table, currentSnapshot(table.metadata))
   const snapshotId = yield* newSnapshotId
-  for (const spec of metadata["partition-specs"]) {
-    if (manifestSchema(schema, spec) === undefined) continue
-    const small = manifests.filter(
-      (one) => one.content === 0 && one.specId === spec["spec-id"] && one.length < TARGET_BYTES / 2 && hasLiveFiles(one)
-    )
-    if (small.length < leastManifests) continue
-    for (const group of groupsOf(small)) {
-      const read = yield* Effect.forEach(
-        group,
-        (manifest) => Effect.map(entriesOf(table, manifest), (held) => ({ ...held, manifest })),
-        { concurrency: READS }
-      )
-      const whole = read.filter((one) => one.whole)
-      if (whole.length < 2) continue
-      const entries = whole
-        .flatMap((one) => one.entries)
-        .filter(isLive)
-        .map((entry): ManifestEntry => ({ ...entry, status: "existing" }))
-      created.push(yield* addManifest(table, spec, entries, snapshotId))
-      for (const { manifest } of whole) merged.set(manifest.location, manifest)
-    }
-  }
-  if (created.length === 0) return { replaced: 0, created: 0 }
-  const done = yield* Effect.result(
-    commitSnapshot(
-      catalog,
-      name,
-      {
-        operation: "replace",
-        snapshotId,
-        isApplied: hasSnapshot(snapshotId),
-        parts: (_, current) => {
-          const there = new Set(current.map(({ location }) => location))
-          if (![...merged.keys()].every((location) => there.has(location))) {
-            return Effect.fail(icebergError("Invalid", `Table ${name.name} was changed by another maintenance.`))
-          }
-          return Effect.succeed({
-            manifests: [...current.filter(({ location }) => !merged.has(location)), ...created],
-            counts: {
-              addedFiles: 0,
-              deletedFiles: 0,
-              addedRecords: 0,
-              deletedRecords: 0,
-              addedBytes: 0,
-              deletedBytes: 0,
-              changedPartitions: 0
-            }
-          })
-        },
-        summary: {
-          "manifests-created": String(created.length),
-          "manifests-replaced": String(merged.size),
-          "manifests-kept": String(manifests.length - merged.size),
-          "entries-processed": String(created.reduce((sum, { existingFiles }) => sum + existingFiles, 0))
-        },
-        updates: []
-      },
-      events,
-      table
-    )
+  const merged = yield* mergeAll(table, manifests, minManifests, snapshotId)
+  if (merged.length === 0) return { replaced: 0, created: 0 }
+  const created = merged.map(({ manifest }) => manifest.location)
+  yield* commitSnapshot(catalog, name, replaceManifests(name, manifests, merged, snapshotId), events, table).pipe(
+    // `Invalid` means that the snapshot was certainly not committed.
+    Effect.tapError(({ reason }) => (reason === "Invalid" ? Effect.ignore(table.store.remove(created)) : Effect.void))
   )
-  if (done._tag === "Failure") {
-    // Surely not in: what was written for it is of no use to anybody.
-    if (done.failure.reason === "Invalid")
-      yield* Effect.ignore(table.store.remove(created.map(({ location }) => location)))
-    return yield* done.failure
-  }
-  return { replaced: merged.size, created: created.length }
+  return { replaced: merged.reduce((sum, { replaced }) => sum + replaced.length, 0), created: merged.length }
 })

@@ -6,50 +6,56 @@ import type { StoredObject } from "../io/ObjectStore.ts"
 import type { TableMetadata } from "../metadata/TableMetadata.ts"
 import { forEachEntry, manifestsIn } from "./reachable.ts"
 
-/** Locations that are removed at a time. */
-const REMOVED_AT_ONCE = 1_000
-/** A catalog of files keeps the newest version's number here. */
-const NOT_ORPHANS = /\/metadata\/version-hint\.text$/
+/** Files removed with one call to the store. */
+const REMOVAL_BATCH = 1_000
+/** Where the Hadoop catalog keeps the number of the newest version. No table refers to it. */
+const VERSION_HINT = /\/metadata\/version-hint\.text$/
 
 export interface Orphans {
   readonly files: ReadonlyArray<StoredObject>
-  /** Files under the table's folder that were looked at. */
+  /** How many files there are under the table's folders. */
   readonly seen: number
 }
 
-const statisticsPath = (one: unknown): ReadonlyArray<string> =>
-  typeof one === "object" && one !== null && "statistics-path" in one && typeof one["statistics-path"] === "string"
-    ? [one["statistics-path"]]
+const statisticsPath = (statistics: unknown): ReadonlyArray<string> =>
+  typeof statistics === "object" &&
+  statistics !== null &&
+  "statistics-path" in statistics &&
+  typeof statistics["statistics-path"] === "string"
+    ? [statistics["statistics-path"]]
     : []
 
-/** Every file that the table names: of all snapshots, whatever their age, deleted entries included, and its own metadata. */
-const namedBy = Effect.fnUntraced(function* (table: Table) {
+/** Every file that the table refers to: from all snapshots of any age, deleted entries included, and its own metadata. */
+const referencedFiles = Effect.fnUntraced(function* (
+  table: Table
+): Effect.fn.Return<ReadonlySet<string>, IcebergError> {
   const { metadata } = table
-  const named = new Set<string>()
-  const add = (location: string) => named.add(canonicalLocation(location))
+  const referenced = new Set<string>()
+  const add = (location: string) => referenced.add(canonicalLocation(location))
   add(table.metadataLocation)
   for (const { "metadata-file": file } of metadata["metadata-log"] ?? []) add(file)
   for (const snapshot of metadata.snapshots ?? []) add(snapshot["manifest-list"])
-  for (const one of [...(metadata.statistics ?? []), ...(metadata["partition-statistics"] ?? [])]) {
-    for (const path of statisticsPath(one)) add(path)
+  for (const statistics of [...(metadata.statistics ?? []), ...(metadata["partition-statistics"] ?? [])]) {
+    for (const path of statisticsPath(statistics)) add(path)
   }
   const manifests = yield* manifestsIn(table, metadata.snapshots ?? [])
   for (const { location } of manifests.values()) add(location)
   yield* forEachEntry(table, manifests.values(), ({ file }) => add(file.location))
-  return named
+  return referenced
 })
 
-/** Where a table's files may be: its folder, and where a property sends them. */
+/** The folders that may contain files of a table: its own, and those that its properties name. */
 const foldersOf = ({ location, properties }: TableMetadata): ReadonlyArray<string> => {
-  const all = [location, properties["write.data.path"], properties["write.metadata.path"]]
-  const folders = all.flatMap((one) => (one === undefined ? [] : [`${one.replace(/\/+$/, "")}/`]))
+  const locations = [location, properties["write.data.path"], properties["write.metadata.path"]]
+  const folders = locations.flatMap((path) => (path === undefined ? [] : [`${path.replace(/\/+$/, "")}/`]))
   return folders.filter((folder) => !folders.some((other) => other !== folder && folder.startsWith(other)))
 }
 
 /**
- * Files under a table's folder that it does not name and that are older than an age, by the store's clock: what crashes, lost
- * answers and other engines left over. The age must exceed how long a commit may be on its way; the files are listed before the
- * table is loaded, so that a file which comes into use meanwhile is seen to be. With `dryRun` they are told and left.
+ * Removes files under a table's folders that the table does not refer to and that are older than `ageMs`, by the store's
+ * clock: what crashes, lost responses and other engines left behind. The age must exceed the duration of any commit. Files
+ * are listed before the table is loaded, so that a file that comes into use meanwhile is recognized. A dry run only reports
+ * them.
  */
 export const removeOrphans = Effect.fnUntraced(function* (
   catalog: Catalog,
@@ -57,24 +63,23 @@ export const removeOrphans = Effect.fnUntraced(function* (
   ageMs: number,
   dryRun: boolean
 ): Effect.fn.Return<Orphans, IcebergError> {
-  const before = yield* catalog.load(name)
-  const oldest = (yield* Clock.currentTimeMillis) - ageMs
+  const { metadata, store } = yield* catalog.load(name)
+  const newestOrphan = (yield* Clock.currentTimeMillis) - ageMs
   let seen = 0
-  const old: Array<StoredObject> = []
-  for (const folder of foldersOf(before.metadata)) {
-    yield* Stream.runForEach(before.store.list(folder), (object) =>
+  const candidates: Array<StoredObject> = []
+  for (const folder of foldersOf(metadata)) {
+    yield* Stream.runForEach(store.list(folder), (object) =>
       Effect.sync(() => {
         seen++
-        if (object.modifiedAt < oldest && !NOT_ORPHANS.test(object.location)) old.push(object)
+        if (object.modifiedAt < newestOrphan && !VERSION_HINT.test(object.location)) candidates.push(object)
       })
     )
   }
-  const named = yield* namedBy(yield* catalog.load(name))
-  const files = old.filter(({ location }) => !named.has(canonicalLocation(location)))
+  const referenced = yield* referencedFiles(yield* catalog.load(name))
+  const files = candidates.filter(({ location }) => !referenced.has(canonicalLocation(location)))
   if (!dryRun) {
-    for (let index = 0; index < files.length; index += REMOVED_AT_ONCE) {
-      const some = files.slice(index, index + REMOVED_AT_ONCE)
-      yield* before.store.remove(some.map(({ location }) => location))
+    for (let start = 0; start < files.length; start += REMOVAL_BATCH) {
+      yield* store.remove(files.slice(start, start + REMOVAL_BATCH).map(({ location }) => location))
     }
   }
   return { files, seen }

@@ -1,23 +1,23 @@
-/** The most that things of one run may sum up to. */
+/** Limits the sum of a measure over the items of a group. */
 export interface Limit<A> {
-  readonly most: number
-  readonly of: (item: A) => number
+  readonly max: number
+  readonly measure: (item: A) => number
 }
 
-/** Divides things into runs within the limits, in their order. One that is over a limit by itself is a run of its own. */
+/** Divides items into groups within the limits, in order. An item that exceeds a limit by itself becomes its own group. */
 export const pack = <A>(items: ReadonlyArray<A>, limits: ReadonlyArray<Limit<A>>): ReadonlyArray<ReadonlyArray<A>> => {
-  const runs: Array<Array<A>> = []
+  const groups: Array<Array<A>> = []
   let sums: ReadonlyArray<number> = []
   for (const item of items) {
-    const sizes = limits.map(({ of }) => of(item))
+    const sizes = limits.map(({ measure }) => measure(item))
     const grown = sizes.map((size, index) => size + (sums[index] ?? 0))
-    if (runs.length === 0 || limits.some(({ most }, index) => grown[index]! > most)) {
-      runs.push([item])
+    if (groups.length === 0 || limits.some(({ max }, index) => grown[index]! > max)) {
+      groups.push([item])
       sums = sizes
     } else {
-      runs.at(-1)!.push(item)
+      groups.at(-1)!.push(item)
       sums = grown
     }
   }
-  return runs
+  return groups
 }

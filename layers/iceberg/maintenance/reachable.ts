@@ -9,7 +9,7 @@ import { entriesOf, manifestsOf } from "../table/files.ts"
 /** Manifests read at the same time. */
 const READS = 8
 
-/** The manifests of some snapshots, each once, by location. */
+/** The manifests of several snapshots by location, without duplicates. */
 export const manifestsIn = (
   table: Table,
   snapshots: ReadonlyArray<Snapshot>
@@ -19,20 +19,20 @@ export const manifestsIn = (
     (lists) => new Map(lists.flat().map((manifest) => [manifest.location, manifest]))
   )
 
-/** Calls back with each manifest's entries, so that no more than a few are held at a time. */
+/** Passes every entry of the manifests to a callback. Only a few manifests are in memory at a time. */
 export const forEachEntry = (
   table: Table,
   manifests: Iterable<ManifestFile>,
-  each: (entry: ManifestEntry, manifest: ManifestFile) => void
+  visit: (entry: ManifestEntry, manifest: ManifestFile) => void
 ): Effect.Effect<void, IcebergError> =>
   Effect.forEach(
     manifests,
     (manifest) =>
       Effect.map(entriesOf(table, manifest), ({ entries }) => {
-        for (const entry of entries) each(entry, manifest)
+        for (const entry of entries) visit(entry, manifest)
       }),
     { concurrency: READS, discard: true }
   )
 
-/** A file that a reader of some snapshot with the manifest needs. */
+/** Whether readers of a snapshot with the manifest need the file. */
 export const isLive = ({ status }: ManifestEntry): boolean => status !== "deleted"

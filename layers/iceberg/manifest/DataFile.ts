@@ -1,10 +1,10 @@
-/** A value of a partition field: days and integers as numbers, strings, null. */
+/** A value of a partition field. Days are numbers. */
 export type PartitionValue = number | bigint | string | boolean | Uint8Array | null
 
-/** Iceberg's single-value serialization, as bounds are stored. */
+/** A bound in Iceberg's single-value serialization. */
 export type Bound = Uint8Array
 
-/** A file of rows and what is known about them, as a manifest entry's `data_file` tells it. Maps are by field id. */
+/** A file and its metrics (a manifest entry's `data_file`). Maps are keyed by field id. */
 export interface DataFile {
   /** 0 data, 1 position deletes, 2 equality deletes. */
   readonly content: number
@@ -28,7 +28,7 @@ export interface DataFile {
   readonly sortOrderId: number | null
 }
 
-/** A file as a manifest lists it. Null: inherited from the manifest's own entry in the list. */
+/** A file as a manifest lists it. Null values are inherited from the manifest's own entry in the manifest list. */
 export interface ManifestEntry {
   readonly status: "existing" | "added" | "deleted"
   readonly snapshotId: bigint | null

@@ -1,6 +1,6 @@
 import type { Bound } from "./DataFile.ts"
 
-/** What the values of one partition field in a manifest lie between. */
+/** The range of one partition field's values in a manifest. */
 export interface PartitionSummary {
   readonly containsNull: boolean
   readonly containsNan: boolean | null
@@ -8,7 +8,7 @@ export interface PartitionSummary {
   readonly upper: Bound | null
 }
 
-/** A manifest as a manifest list names it. */
+/** A manifest as a manifest list describes it. */
 export interface ManifestFile {
   readonly location: string
   /** Bytes. */
@@ -30,5 +30,5 @@ export interface ManifestFile {
   readonly keyMetadata: Uint8Array | null
 }
 
-/** Whether a reader of the newest snapshot finds anything in it. */
+/** Whether the manifest lists any file that belongs to its snapshot. */
 export const hasLiveFiles = (manifest: ManifestFile): boolean => manifest.addedFiles > 0 || manifest.existingFiles > 0

@@ -13,7 +13,7 @@ const optional = (id: number, name: string, type: unknown) => ({
   default: null,
   "field-id": id
 })
-/** Avro's maps have string keys; others are arrays of pairs. */
+/** Avro's maps have string keys, so maps with other keys are arrays of pairs. */
 const mapOf = (keyId: number, valueId: number, value: unknown) => ({
   type: "array",
   items: {
@@ -25,7 +25,7 @@ const mapOf = (keyId: number, valueId: number, value: unknown) => ({
 })
 const listOf = (elementId: number, type: unknown) => ({ type: "array", items: type, "element-id": elementId })
 
-/** Result types of transforms that have one whatever their source. Days are dates, as Java writes them. */
+/** Result types of transforms whose type does not depend on the source. Days are dates, as in Java. */
 const TRANSFORM_TYPES: Readonly<Record<string, unknown>> = {
   day: { type: "int", logicalType: "date" },
   year: "int",
@@ -47,23 +47,23 @@ const PRIMITIVES: Readonly<Record<string, unknown>> = {
   binary: "bytes"
 }
 
-const sourceType = (schema: TableSchema, field: PartitionField): IcebergType | undefined =>
-  schema.fields.find(({ id }) => id === field["source-id"])?.type
+const sourceType = (schema: TableSchema, field: PartitionField): IcebergType | null =>
+  schema.fields.find(({ id }) => id === field["source-id"])?.type ?? null
 
-/** The Avro type of a partition field's values; undefined when we know none. */
+/** The Avro type of a partition field's values; null if the transform or type is not supported. */
 const partitionType = (schema: TableSchema, field: PartitionField): unknown => {
   if (field.transform.startsWith("bucket[")) return "int"
   const fixed = TRANSFORM_TYPES[field.transform]
   if (fixed !== undefined) return fixed
   const source = sourceType(schema, field)
-  if (field.transform !== "identity" && !field.transform.startsWith("truncate[")) return undefined
-  return typeof source === "string" ? PRIMITIVES[source] : undefined
+  if (field.transform !== "identity" && !field.transform.startsWith("truncate[")) return null
+  return typeof source === "string" ? (PRIMITIVES[source] ?? null) : null
 }
 
-/** The schema of a manifest's entries; undefined when a partition field has a type that we don't write. */
-export const manifestSchema = (schema: TableSchema, spec: PartitionSpec): AvroSchema | undefined => {
+/** The schema of a manifest's entries; null if the type of a partition field is not supported. */
+export const manifestSchema = (schema: TableSchema, spec: PartitionSpec): AvroSchema | null => {
   const partition = spec.fields.map((field) => ({ field, type: partitionType(schema, field) }))
-  if (partition.some(({ type }) => type === undefined)) return undefined
+  if (partition.some(({ type }) => type === null)) return null
   return avroSchema({
     type: "record",
     name: "manifest_entry",

@@ -1,7 +1,8 @@
-/** Names of a record's fields in a file, by the ids that its schema gives them; by their usual names where it gives none. */
+/** The names of a record's fields in a file. */
 export interface FieldNames {
-  readonly name: (id: number, usual: string) => string
-  /** Names in the order of the file's schema. */
+  /** The field with this id; `standardName` if the schema has no field ids. */
+  readonly name: (id: number, standardName: string) => string
+  /** All names, in the order of the file's schema. */
   readonly all: ReadonlyArray<string>
   readonly ids: ReadonlySet<number>
 }
@@ -15,9 +16,9 @@ interface AvroField {
 const isRecord = (type: unknown): type is { readonly type: "record"; readonly fields: ReadonlyArray<AvroField> } =>
   typeof type === "object" && type !== null && "fields" in type && Array.isArray(type.fields)
 
-/** The record within a type: itself, or what an optional one holds. */
-const recordOf = (type: unknown): ReadonlyArray<AvroField> => {
-  if (Array.isArray(type)) return type.flatMap((option: unknown) => recordOf(option))
+/** The fields of a record, or of the record within an optional type. */
+const fieldsOf = (type: unknown): ReadonlyArray<AvroField> => {
+  if (Array.isArray(type)) return type.flatMap((option: unknown) => fieldsOf(option))
   return isRecord(type) ? type.fields : []
 }
 
@@ -26,22 +27,22 @@ const namesOf = (fields: ReadonlyArray<AvroField>): FieldNames => {
     fields.flatMap((field) => (field["field-id"] === undefined ? [] : [[field["field-id"], field.name]]))
   )
   return {
-    name: (id, usual) => byId.get(id) ?? usual,
+    name: (id, standardName) => byId.get(id) ?? standardName,
     all: fields.map(({ name }) => name),
     ids: new Set(byId.keys())
   }
 }
 
-/** The names in a schema's record, and in the record of one of its fields, and so on down the path of ids. */
+/** The field names of a schema's record, or of the nested record at `path`. */
 export const fieldNames = (
   schema: unknown,
-  path: ReadonlyArray<{ readonly id: number; readonly usual: string }> = []
+  path: ReadonlyArray<{ readonly id: number; readonly standardName: string }> = []
 ): FieldNames => {
-  let fields = recordOf(schema)
-  for (const { id, usual } of path) {
+  let fields = fieldsOf(schema)
+  for (const { id, standardName } of path) {
     const names = namesOf(fields)
-    const name = names.name(id, usual)
-    fields = recordOf(fields.find((field) => field.name === name)?.type)
+    const name = names.name(id, standardName)
+    fields = fieldsOf(fields.find((field) => field.name === name)?.type)
   }
   return namesOf(fields)
 }

@@ -1,5 +1,6 @@
+import { Result } from "effect"
 import { avroBytes, readAvro, writeAvro } from "../avro/container.ts"
-import { type IcebergError, icebergError } from "../IcebergError.ts"
+import { IcebergError } from "../IcebergError.ts"
 import type { Snapshot } from "../metadata/TableMetadata.ts"
 import { MANIFEST_LIST_SCHEMA } from "./avroSchemas.ts"
 import { fieldNames } from "./fieldIds.ts"
@@ -56,34 +57,37 @@ const summary = (value: unknown): PartitionSummary => {
   }
 }
 
-/** Fails with `Invalid` when it is damaged. */
-export const readManifestList = (bytes: Uint8Array, location: string): ReadonlyArray<ManifestFile> | IcebergError => {
-  try {
-    const { header, records } = readAvro(bytes)
-    const names = fieldNames(JSON.parse(header.get("avro.schema") ?? "null"))
-    return records.map((record): ManifestFile => {
-      const fields = record as Fields
-      const get = <A>(id: number, usual: string) => (fields[names.name(id, usual)] ?? null) as A
-      const count = (id: number, usual: string) => Number(get<number | null>(id, usual) ?? 0)
-      return {
-        location: get(500, "manifest_path"),
-        length: count(501, "manifest_length"),
-        specId: get(502, "partition_spec_id"),
-        content: count(517, "content"),
-        sequenceNumber: count(515, "sequence_number"),
-        minSequenceNumber: count(516, "min_sequence_number"),
-        addedSnapshotId: BigInt(get<number | bigint>(503, "added_snapshot_id")),
-        addedFiles: count(504, "added_files_count"),
-        existingFiles: count(505, "existing_files_count"),
-        deletedFiles: count(506, "deleted_files_count"),
-        addedRows: count(512, "added_rows_count"),
-        existingRows: count(513, "existing_rows_count"),
-        deletedRows: count(514, "deleted_rows_count"),
-        partitions: get<ReadonlyArray<unknown> | null>(507, "partitions")?.map(summary) ?? null,
-        keyMetadata: get(519, "key_metadata")
-      }
-    })
-  } catch (error) {
-    return icebergError("Invalid", `Manifest list ${location} can't be read: ${(error as Error).message}.`)
-  }
-}
+/** Reads a manifest list. Fails with `Invalid` if it is damaged. */
+export const readManifestList = (
+  bytes: Uint8Array,
+  location: string
+): Result.Result<ReadonlyArray<ManifestFile>, IcebergError> =>
+  Result.try({
+    try: () => {
+      const { header, records } = readAvro(bytes)
+      const names = fieldNames(JSON.parse(header.get("avro.schema") ?? "null"))
+      return records.map((record): ManifestFile => {
+        const fields = record as Fields
+        const get = <A>(id: number, standardName: string) => (fields[names.name(id, standardName)] ?? null) as A
+        const count = (id: number, standardName: string) => Number(get<number | null>(id, standardName) ?? 0)
+        return {
+          location: get(500, "manifest_path"),
+          length: count(501, "manifest_length"),
+          specId: get(502, "partition_spec_id"),
+          content: count(517, "content"),
+          sequenceNumber: count(515, "sequence_number"),
+          minSequenceNumber: count(516, "min_sequence_number"),
+          addedSnapshotId: BigInt(get<number | bigint>(503, "added_snapshot_id")),
+          addedFiles: count(504, "added_files_count"),
+          existingFiles: count(505, "existing_files_count"),
+          deletedFiles: count(506, "deleted_files_count"),
+          addedRows: count(512, "added_rows_count"),
+          existingRows: count(513, "existing_rows_count"),
+          deletedRows: count(514, "deleted_rows_count"),
+          partitions: get<ReadonlyArray<unknown> | null>(507, "partitions")?.map(summary) ?? null,
+          keyMetadata: get(519, "key_metadata")
+        }
+      })
+    },
+    catch: (cause) => IcebergError.invalid(`Cannot read manifest list ${location}: ${(cause as Error).message}.`)
+  })

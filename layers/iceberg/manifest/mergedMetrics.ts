@@ -4,13 +4,13 @@ import type { Bound, DataFile } from "./DataFile.ts"
 type Counts = ReadonlyMap<number, number> | null
 type Bounds = ReadonlyMap<number, Bound> | null
 
-/** Sums of what all of them tell. */
+/** Sums per column, for columns that all files have counts for. */
 const sum = (counts: ReadonlyArray<Counts>): Counts => {
   const [first, ...rest] = counts
   if (first === undefined || first === null || rest.includes(null)) return null
   const summed = new Map<number, number>()
   for (const [id, count] of first) {
-    const others = rest.map((one) => one!.get(id))
+    const others = rest.map((other) => other!.get(id))
     if (others.every((other) => other !== undefined))
       summed.set(
         id,
@@ -20,8 +20,8 @@ const sum = (counts: ReadonlyArray<Counts>): Counts => {
   return summed
 }
 
-/** Bounds in their binary form, by the order of their type; undefined for a type whose order is not known here. */
-const comparison = (schema: TableSchema, id: number): ((a: Bound, b: Bound) => number) | undefined => {
+/** Compares serialized bounds of a column; null if the order of its type is not supported. */
+const comparison = (schema: TableSchema, id: number): ((a: Bound, b: Bound) => number) | null => {
   const type = schema.fields.find((field) => field.id === id)?.type
   switch (type) {
     case "string":
@@ -37,11 +37,11 @@ const comparison = (schema: TableSchema, id: number): ((a: Bound, b: Bound) => n
         return x < y ? -1 : x > y ? 1 : 0
       }
     default:
-      return undefined
+      return null
   }
 }
 
-/** A column without a value in a file has no bound there, and needs none. */
+/** Whether a column has only nulls in a file, and therefore no bounds. */
 const isEmpty = (file: DataFile, id: number): boolean => {
   const nulls = file.nullCounts?.get(id)
   return nulls !== undefined && nulls === file.valueCounts?.get(id)
@@ -50,25 +50,25 @@ const isEmpty = (file: DataFile, id: number): boolean => {
 const extreme = (
   schema: TableSchema,
   files: ReadonlyArray<DataFile>,
-  of: (file: DataFile) => Bounds,
+  boundsOf: (file: DataFile) => Bounds,
   sign: -1 | 1
 ): Bounds => {
   const merged = new Map<number, Bound>()
   for (const { id } of schema.fields) {
     const compare = comparison(schema, id)
-    if (compare === undefined) continue
+    if (compare === null) continue
     const filled = files.filter((file) => !isEmpty(file, id))
-    const bounds = filled.map((file) => of(file)?.get(id))
-    let best: Bound | undefined
-    // One that does not tell may hold anything.
+    const bounds = filled.map((file) => boundsOf(file)?.get(id))
+    // A file without a bound may contain any value.
     if (bounds.includes(undefined)) continue
+    let best: Bound | undefined
     for (const bound of bounds) if (best === undefined || compare(bound!, best) * sign > 0) best = bound
     if (best !== undefined) merged.set(id, best)
   }
   return merged
 }
 
-/** What is known of a file that holds the rows of all these, from what is known of them. */
+/** The metrics of a file with the rows of all these files, derived from theirs. */
 export const mergedMetrics = (
   schema: TableSchema,
   files: ReadonlyArray<DataFile>

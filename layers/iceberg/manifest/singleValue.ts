@@ -1,9 +1,9 @@
 import type { IcebergType, PartitionField, TableSchema } from "../metadata/TableMetadata.ts"
 import type { Bound, PartitionValue } from "./DataFile.ts"
 
-/** Iceberg spec, "Binary single-value serialization"; undefined for a value whose type we don't write. */
-export const encodeValue = (type: IcebergType, value: Exclude<PartitionValue, null>): Bound | undefined => {
-  if (typeof type !== "string") return undefined
+/** Iceberg spec, "Binary single-value serialization"; null if the type is not supported. */
+export const encodeValue = (type: IcebergType, value: Exclude<PartitionValue, null>): Bound | null => {
+  if (typeof type !== "string") return null
   switch (type) {
     case "boolean":
       return Uint8Array.of(value === true ? 1 : 0)
@@ -36,11 +36,11 @@ export const encodeValue = (type: IcebergType, value: Exclude<PartitionValue, nu
     case "binary":
       return value as Uint8Array
     default:
-      return type.startsWith("decimal(") && typeof value === "bigint" ? unscaledBytes(value) : undefined
+      return type.startsWith("decimal(") && typeof value === "bigint" ? unscaledBytes(value) : null
   }
 }
 
-/** Two's complement, big-endian, in as few bytes as it takes. */
+/** Two's complement, big-endian, in as few bytes as possible. */
 const unscaledBytes = (unscaled: bigint): Bound => {
   let length = 1
   while (BigInt.asIntN(length * 8, unscaled) !== unscaled) length++
@@ -50,15 +50,15 @@ const unscaledBytes = (unscaled: bigint): Bound => {
   return Buffer.from(hex, "hex")
 }
 
-/** The type of a partition field's values (Iceberg spec, "Partition Transforms"); undefined for transforms unknown here. */
-export const transformType = (schema: TableSchema, field: PartitionField): IcebergType | undefined => {
+/** The type of a partition field's values (Iceberg spec, "Partition Transforms"); null if its source column is missing. */
+export const transformType = (schema: TableSchema, field: PartitionField): IcebergType | null => {
   if (field.transform === "identity" || field.transform.startsWith("truncate[")) {
-    return schema.fields.find(({ id }) => id === field["source-id"])?.type
+    return schema.fields.find(({ id }) => id === field["source-id"])?.type ?? null
   }
   return field.transform === "day" ? "date" : "int"
 }
 
-/** The order of values within a type: numbers by size, strings by code points, false before true. */
+/** Orders values of one type: numbers by size, strings by code point, false before true. */
 export const compareValues = (a: Exclude<PartitionValue, null>, b: Exclude<PartitionValue, null>): number => {
   if (typeof a === "string" && typeof b === "string") return Buffer.compare(Buffer.from(a), Buffer.from(b))
   if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b)

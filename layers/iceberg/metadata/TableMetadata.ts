@@ -1,6 +1,6 @@
 /*
- * Table metadata of format version 2 as it stands in `metadata.json` (Iceberg spec, "Table Metadata"), key for key. What we do
- * not know is carried over: every object here may hold further keys. Snapshot ids are bigint, times in ms since the epoch.
+ * Table metadata of format version 2, with the keys of `metadata.json` (Iceberg spec, "Table Metadata"). Unknown keys are
+ * carried over: every object may contain more than its type lists. Snapshot ids are bigint, times are in ms since the epoch.
  */
 
 /** `long`, `timestamptz`, `decimal(19, 4)`. */
@@ -69,7 +69,7 @@ export interface SortOrder {
 
 export type SnapshotOperation = "append" | "replace" | "overwrite" | "delete"
 
-/** `operation`, and counts as decimal texts. */
+/** `operation`, and counts as decimal strings. */
 export type SnapshotSummary = Readonly<Record<string, string>> & { readonly operation: string }
 
 export interface Snapshot {
@@ -103,7 +103,7 @@ export interface TableMetadata {
   readonly "default-spec-id": number
   readonly "last-partition-id": number
   readonly properties: Readonly<Record<string, string>>
-  /** Absent, null or -1n when there is none. */
+  /** Absent, null or -1n if there is none. */
   readonly "current-snapshot-id"?: bigint | null
   readonly snapshots?: ReadonlyArray<Snapshot>
   readonly "snapshot-log"?: ReadonlyArray<{ readonly "timestamp-ms": number; readonly "snapshot-id": bigint }>
@@ -115,19 +115,19 @@ export interface TableMetadata {
   readonly "partition-statistics"?: ReadonlyArray<unknown>
 }
 
-/** The branch that everybody reads and writes. */
+/** The branch that readers and writers use by default. */
 export const MAIN = "main"
 
-/** The snapshot that readers see; undefined in a table without one. */
-export const currentSnapshot = (metadata: TableMetadata): Snapshot | undefined => {
+/** The snapshot that readers see; null if the table has none. */
+export const currentSnapshot = (metadata: TableMetadata): Snapshot | null => {
   const id = metadata["current-snapshot-id"]
   return id === undefined || id === null || id === -1n
-    ? undefined
-    : metadata.snapshots?.find((snapshot) => snapshot["snapshot-id"] === id)
+    ? null
+    : (metadata.snapshots?.find((snapshot) => snapshot["snapshot-id"] === id) ?? null)
 }
 
 export const currentSchema = (metadata: TableMetadata): TableSchema => {
-  const schema = metadata.schemas.find((one) => one["schema-id"] === metadata["current-schema-id"])
+  const schema = metadata.schemas.find((candidate) => candidate["schema-id"] === metadata["current-schema-id"])
   if (schema === undefined) throw new Error(`The metadata of ${metadata.location} lacks its current schema.`)
   return schema
 }

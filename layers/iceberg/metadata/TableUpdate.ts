@@ -1,12 +1,12 @@
 import type { PartitionSpec, Snapshot, SnapshotRef, SortOrder, TableSchema } from "./TableMetadata.ts"
 
 /**
- * A change of a table, as the REST catalog's OpenAPI names them (`TableUpdate`). Every catalog is given these: the REST
- * catalog sends them, the others apply them to the metadata they loaded.
+ * One change to a table, as in the REST catalog's OpenAPI (`TableUpdate`). The REST catalog sends updates to its server; the
+ * other catalogs apply them to the metadata that they loaded.
  */
 export type TableUpdate =
   | { readonly action: "add-schema"; readonly schema: TableSchema; readonly "last-column-id": number }
-  /** -1: the schema added last. */
+  /** -1 for the schema that was added last. */
   | { readonly action: "set-current-schema"; readonly "schema-id": number }
   | { readonly action: "add-snapshot"; readonly snapshot: Snapshot }
   | ({ readonly action: "set-snapshot-ref"; readonly "ref-name": string } & SnapshotRef)
@@ -15,7 +15,7 @@ export type TableUpdate =
   | { readonly action: "set-properties"; readonly updates: Readonly<Record<string, string>> }
   | { readonly action: "remove-properties"; readonly removals: ReadonlyArray<string> }
 
-/** What must hold of the table when the change is applied, else it is a conflict (`TableRequirement`). */
+/** A condition that must hold when a change is applied; otherwise the change is a conflict (`TableRequirement`). */
 export type TableRequirement =
   | { readonly type: "assert-table-uuid"; readonly uuid: string }
   | { readonly type: "assert-ref-snapshot-id"; readonly ref: string; readonly "snapshot-id": bigint | null }
@@ -27,7 +27,7 @@ export interface TableChange {
   readonly updates: ReadonlyArray<TableUpdate>
 }
 
-/** What a new table begins with. Ids are ours to choose; a REST catalog may choose others, its answer counts. */
+/** The initial definition of a table. A REST catalog may assign other ids; the ones in its response count. */
 export interface NewTable {
   readonly schema: TableSchema
   readonly partitionSpec: PartitionSpec

@@ -1,13 +1,13 @@
 import { MAIN, type Snapshot, type SnapshotRef, type TableMetadata, type TableSchema } from "./TableMetadata.ts"
 import type { TableUpdate } from "./TableUpdate.ts"
 
-/** Iceberg's own default of `write.metadata.previous-versions-max`. */
+/** Iceberg's default for `write.metadata.previous-versions-max`. */
 const DEFAULT_PREVIOUS_VERSIONS = 100
 
 type Log<Entry> = ReadonlyArray<Entry>
 type SnapshotLog = Log<{ readonly "timestamp-ms": number; readonly "snapshot-id": bigint }>
 
-/** A log names what readers may go back to, so it can't reach back beyond a snapshot that is gone. */
+/** The snapshot log lists what readers may go back to, so it must not contain entries before a removed snapshot. */
 const withoutHistoryOf = (log: SnapshotLog, removed: ReadonlySet<bigint>): SnapshotLog => {
   const last = log.findLastIndex((entry) => removed.has(entry["snapshot-id"]))
   return last === -1 ? log : log.slice(last + 1)
@@ -27,14 +27,14 @@ const addSchema = (metadata: TableMetadata, schema: TableSchema, lastColumnId: n
   }
 }
 
-/** -1 names the schema of the last `add-schema`, which may be one that the table had already. */
-const setCurrentSchema = (metadata: TableMetadata, id: number, added: TableSchema | undefined): TableMetadata => {
-  const wanted =
+/** -1 means the schema of the last `add-schema`, which may be one that the table already had. */
+const setCurrentSchema = (metadata: TableMetadata, id: number, added: TableSchema | null): TableMetadata => {
+  const schema =
     id === -1
-      ? metadata.schemas.find((known) => added !== undefined && sameFields(known, added))
+      ? metadata.schemas.find((known) => added !== null && sameFields(known, added))
       : metadata.schemas.find((known) => known["schema-id"] === id)
-  if (wanted === undefined) throw new Error(`No schema ${id} in the metadata of ${metadata.location}.`)
-  return { ...metadata, "current-schema-id": wanted["schema-id"] }
+  if (schema === undefined) throw new Error(`the metadata of ${metadata.location} has no schema ${id}`)
+  return { ...metadata, "current-schema-id": schema["schema-id"] }
 }
 
 const addSnapshot = (metadata: TableMetadata, snapshot: Snapshot): TableMetadata => ({
@@ -48,8 +48,8 @@ const setRef = (metadata: TableMetadata, name: string, ref: SnapshotRef): TableM
   const refs = { ...metadata.refs, [name]: ref }
   if (name !== MAIN) return { ...metadata, refs }
   const id = ref["snapshot-id"]
-  const snapshot = metadata.snapshots?.find((one) => one["snapshot-id"] === id)
-  if (snapshot === undefined) throw new Error(`No snapshot ${id} in the metadata of ${metadata.location}.`)
+  const snapshot = metadata.snapshots?.find((candidate) => candidate["snapshot-id"] === id)
+  if (snapshot === undefined) throw new Error(`the metadata of ${metadata.location} has no snapshot ${id}`)
   return {
     ...metadata,
     refs,
@@ -61,40 +61,40 @@ const setRef = (metadata: TableMetadata, name: string, ref: SnapshotRef): TableM
   }
 }
 
-const ofSnapshot = (one: unknown): unknown =>
-  typeof one === "object" && one !== null && "snapshot-id" in one ? one["snapshot-id"] : undefined
+const snapshotIdOf = (entry: unknown): unknown =>
+  typeof entry === "object" && entry !== null && "snapshot-id" in entry ? entry["snapshot-id"] : null
 
 const removeSnapshots = (metadata: TableMetadata, ids: ReadonlyArray<bigint>): TableMetadata => {
   const removed = new Set(ids)
-  const kept = (one: unknown): boolean => {
-    const id = ofSnapshot(one)
+  const isKept = (entry: unknown): boolean => {
+    const id = snapshotIdOf(entry)
     return typeof id !== "bigint" || !removed.has(id)
   }
   return {
     ...metadata,
-    snapshots: (metadata.snapshots ?? []).filter(kept),
+    snapshots: (metadata.snapshots ?? []).filter(isKept),
     "snapshot-log": withoutHistoryOf(metadata["snapshot-log"] ?? [], removed),
-    refs: Object.fromEntries(Object.entries(metadata.refs ?? {}).filter(([, ref]) => kept(ref))),
-    ...(metadata.statistics === undefined ? {} : { statistics: metadata.statistics.filter(kept) }),
+    refs: Object.fromEntries(Object.entries(metadata.refs ?? {}).filter(([, ref]) => isKept(ref))),
+    ...(metadata.statistics === undefined ? {} : { statistics: metadata.statistics.filter(isKept) }),
     ...(metadata["partition-statistics"] === undefined
       ? {}
-      : { "partition-statistics": metadata["partition-statistics"].filter(kept) })
+      : { "partition-statistics": metadata["partition-statistics"].filter(isKept) })
   }
 }
 
-const without = <A>(held: Readonly<Record<string, A>>, keys: ReadonlyArray<string>): Record<string, A> =>
-  Object.fromEntries(Object.entries(held).filter(([key]) => !keys.includes(key)))
+const without = <A>(record: Readonly<Record<string, A>>, keys: ReadonlyArray<string>): Record<string, A> =>
+  Object.fromEntries(Object.entries(record).filter(([key]) => !keys.includes(key)))
 
 export interface UpdatedAt {
   /** Ms since the epoch. */
   readonly now: number
-  /** The file of the metadata that is updated; goes into the log of metadata files. Null when it was in none. */
+  /** The file of the base metadata, which is added to the metadata log; null if it was not read from a file. */
   readonly metadataLocation: string | null
 }
 
 /**
- * The metadata after the updates (Iceberg's `TableMetadata.Builder`). Time never goes back, whatever the clock says. Throws
- * when an update names what is not there.
+ * The metadata after the updates (Iceberg's `TableMetadata.Builder`). `last-updated-ms` never decreases, whatever the clock
+ * says. Throws if an update refers to a missing schema or snapshot.
  */
 export const applyUpdates = (
   base: TableMetadata,
@@ -102,7 +102,7 @@ export const applyUpdates = (
   { metadataLocation, now }: UpdatedAt
 ): TableMetadata => {
   let metadata = base
-  let added: TableSchema | undefined
+  let added: TableSchema | null = null
   for (const update of updates) {
     switch (update.action) {
       case "add-schema":

@@ -1,7 +1,7 @@
 import type { IcebergType, TableMetadata } from "./TableMetadata.ts"
 import type { NewTable } from "./TableUpdate.ts"
 
-/** Partition fields are numbered from here when a table has none (Iceberg spec, "Partition Evolution"). */
+/** `last-partition-id` of a table without partition fields; their ids start after it (Iceberg spec, "Partition Evolution"). */
 const BEFORE_FIRST_PARTITION_ID = 999
 
 const idsOf = (type: IcebergType): ReadonlyArray<number> => {
@@ -16,11 +16,11 @@ const idsOf = (type: IcebergType): ReadonlyArray<number> => {
   }
 }
 
-/** The greatest field id that a type uses, nested ones included. */
+/** The greatest field id in a type, including nested types. */
 export const lastColumnId = (type: IcebergType): number => Math.max(0, ...idsOf(type))
 
 export interface NewTableOptions {
-  /** Where the table's files will be, without a slash at the end. */
+  /** Location for the table's files, without a trailing slash. */
   readonly location: string
   readonly uuid: string
   /** Ms since the epoch. */

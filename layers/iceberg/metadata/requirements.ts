@@ -20,8 +20,8 @@ const holds = (metadata: TableMetadata, requirement: TableRequirement): boolean 
   }
 }
 
-/** The first requirement that does not hold, by its name; undefined when all do. */
+/** The type of the first requirement that does not hold; null if all hold. */
 export const failedRequirement = (
   metadata: TableMetadata,
   requirements: ReadonlyArray<TableRequirement>
-): string | undefined => requirements.find((requirement) => !holds(metadata, requirement))?.type
+): string | null => requirements.find((requirement) => !holds(metadata, requirement))?.type ?? null

@@ -8,19 +8,54 @@ import {
 import { initParquet } from "./wasm.ts"
 import { writerProperties } from "./writerProperties.ts"
 
-/** Rows handed on at a time. */
+/** Rows of one batch that is passed to the writer. */
 const BATCH_ROWS = 8_192
 
-/** A file's columns, types and field ids as a text, read from its end: files that have the same may be merged. Throws. */
+/** A string for a file's columns, types and field ids, read from its end. Files with equal keys may be merged. Throws. */
 export const schemaKey = (file: Uint8Array): string => {
   initParquet()
   return Bun.hash(readSchema(file).intoIPCStream()).toString(36)
 }
 
+const batchesOf = async function* (
+  files: AsyncIterable<Uint8Array>,
+  countRows: (rows: number) => void
+): AsyncGenerator<RecordBatch> {
+  for await (const file of files) {
+    const table = readParquet(file, { batchSize: BATCH_ROWS })
+    const batches = table.recordBatches()
+    table.free()
+    for (const batch of batches) {
+      countRows(batch.numRows)
+      yield batch
+    }
+  }
+}
+
+/** A stream that ends, instead of failing, when its source fails: parquet-wasm treats both alike. */
+const streamOf = (
+  source: AsyncGenerator<RecordBatch>,
+  onFailure: (cause: unknown) => void
+): ReadableStream<RecordBatch> =>
+  new ReadableStream<RecordBatch>({
+    pull: async (controller) => {
+      try {
+        const next = await source.next()
+        if (next.done === true) controller.close()
+        else controller.enqueue(next.value)
+      } catch (cause) {
+        onFailure(cause)
+        controller.close()
+      }
+    },
+    cancel: async () => {
+      await source.return(undefined)
+    }
+  })
+
 /**
- * Rows of several files of the same schema as one file, in the order of the files, as chunks of it. Holds one input file and one
- * row group of the output. Throws what an input throws, for an input that can't be read, and when the inputs don't have the
- * number of rows that is expected of them.
+ * The rows of files with the same schema as one file, in chunks. Holds one input file and one row group of the output in
+ * memory. Throws if an input fails or cannot be read, or if the inputs do not have the expected number of rows.
  */
 export const mergeParquet = async function* (
   files: AsyncIterable<Uint8Array>,
@@ -29,49 +64,25 @@ export const mergeParquet = async function* (
 ): AsyncGenerator<Uint8Array> {
   initParquet()
   let rows = 0
-  const batches = async function* (): AsyncGenerator<RecordBatch> {
-    for await (const file of files) {
-      const table = readParquet(file, { batchSize: BATCH_ROWS })
-      const held = table.recordBatches()
-      table.free()
-      for (const batch of held) {
-        rows += batch.numRows
-        yield batch
-      }
-    }
-  }
-  const source = batches()
-  // parquet-wasm takes a stream that fails for one that ends.
-  let failure: { readonly cause: unknown } | undefined
-  const stream = new ReadableStream<RecordBatch>({
-    pull: async (controller) => {
-      try {
-        const next = await source.next()
-        if (next.done === true) controller.close()
-        else controller.enqueue(next.value)
-      } catch (cause) {
-        failure = { cause }
-        controller.close()
-      }
-    },
-    cancel: async () => {
-      await source.return(undefined)
-    }
+  const failures: Array<unknown> = []
+  const batches = batchesOf(files, (count) => {
+    rows += count
   })
+  const stream = streamOf(batches, (cause) => failures.push(cause))
   const merged: ReadableStream<Uint8Array> = await transformParquetStream(stream, writerProperties(createdBy))
-  // The last chunk makes the file whole; it must not be handed out for inputs that are not.
-  let held: Uint8Array | undefined
+  // Only the last chunk completes the file, so it is held back until all inputs have been read.
+  let last: Uint8Array | undefined
   for await (const chunk of merged) {
-    if (held !== undefined) yield held
-    held = chunk
+    if (last !== undefined) yield last
+    last = chunk
   }
-  if (failure !== undefined) throw failure.cause
-  if (rows !== expectedRows) throw new Error(`the files have ${rows} rows, not ${expectedRows}`)
-  if (held !== undefined) yield held
+  if (failures.length > 0) throw failures[0]
+  if (rows !== expectedRows) throw new Error(`the files have ${rows} rows instead of ${expectedRows}`)
+  if (last !== undefined) yield last
 }
 
-/** The end of a file, at the places that it has in the whole. */
-class Tail extends Blob {
+/** The end of a file as a Blob with the offsets of the whole file. */
+class FileEnd extends Blob {
   readonly #offset: number
 
   constructor(end: Uint8Array, fileSize: number) {
@@ -88,9 +99,9 @@ class Tail extends Blob {
   }
 }
 
-/** Rows of a file, from its end, which must hold its page index too. Throws for one that can't be read. */
+/** The row count of a file, read from its end, which must include the page index. Throws if it cannot be read. */
 export const rowsOf = async (end: Uint8Array, fileSize: number): Promise<number> => {
   initParquet()
-  const parquet = await ParquetFile.fromFile(new Tail(end, fileSize))
+  const parquet = await ParquetFile.fromFile(new FileEnd(end, fileSize))
   return parquet.metadata().fileMetadata().numRows()
 }

@@ -5,10 +5,10 @@ import wasmPath from "parquet-wasm/esm/parquet_wasm_bg.wasm" with { type: "file"
 
 let initialized = false
 
-/** Loads parquet-wasm, once for each thread; some 40 ms, so never before the first use. */
+/** Loads parquet-wasm, once per thread. Takes about 40 ms, so it runs on first use. */
 export const initParquet = (): void => {
   if (initialized) return
-  // In a bundle, its name beside the file that names it.
+  // In a bundle, the path is relative to the bundled file.
   initSync({ module: readFileSync(isAbsolute(wasmPath) ? wasmPath : join(import.meta.dir, wasmPath)) })
   initialized = true
 }

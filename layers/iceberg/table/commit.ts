@@ -1,6 +1,7 @@
-import { Clock, Effect, Random } from "effect"
+import { Clock, Effect, Random, Schedule } from "effect"
+import { backoff } from "../backoff.ts"
 import type { Catalog, Table, TableName } from "../catalog/Catalog.ts"
-import { type IcebergError, icebergError } from "../IcebergError.ts"
+import { IcebergError } from "../IcebergError.ts"
 import type { ManifestFile } from "../manifest/ManifestFile.ts"
 import { writeManifestList } from "../manifest/manifestList.ts"
 import {
@@ -11,24 +12,25 @@ import {
   type TableMetadata
 } from "../metadata/TableMetadata.ts"
 import type { TableUpdate } from "../metadata/TableUpdate.ts"
-import { manifestsOf, metadataPath, rememberManifests } from "./files.ts"
+import { cacheManifests, manifestsOf, metadataPath } from "./files.ts"
 
-/** Waits between tries double from the first to the last figure and are cut at random, so that two writers part. */
-const FIRST_WAIT_MS = 20
-const LAST_WAIT_MS = 2_000
-/** Tries of one commit before it is left for later, with all that was written for it. */
-const MOST_TRIES = 12
-/** Snapshot ids that a double holds: some readers take them for one. */
+/** Delays between the attempts of a commit. */
+const FIRST_DELAY_MS = 20
+const LAST_DELAY_MS = 2_000
+/** Attempts of one commit. After them, everything written for it is kept for a later try. */
+const MAX_ATTEMPTS = 12
+const RETRIES = backoff(FIRST_DELAY_MS, LAST_DELAY_MS).pipe(Schedule.upTo({ times: MAX_ATTEMPTS - 1 }))
+/** Snapshot ids that fit into a double: some readers treat them as such. */
 const ID_BITS = 52
 
-/** What a snapshot is made of, once for each base that it is tried on. */
+/** The content of a snapshot, which is computed for each base that a commit is attempted on. */
 export interface SnapshotParts {
-  /** All manifests of the snapshot; those that are new have the sequence number 0 and get the commit's. */
+  /** All manifests of the snapshot. New ones have the sequence number 0 and are assigned that of the commit. */
   readonly manifests: ReadonlyArray<ManifestFile>
-  /** Counts of what changed, `added-records` and the like; the totals are worked out from them. */
   readonly counts: SummaryCounts
 }
 
+/** What a snapshot changed. The totals in its summary are derived from these. */
 export interface SummaryCounts {
   readonly addedFiles: number
   readonly deletedFiles: number
@@ -39,21 +41,21 @@ export interface SummaryCounts {
   readonly changedPartitions: number
 }
 
-/** A change of a table that makes a snapshot. */
+/** A change to a table that creates a snapshot. */
 export interface SnapshotChange {
   readonly operation: SnapshotOperation
-  /** The same for every try, so that a snapshot of an unknown fate is known when it turns up. */
+  /** The same for every attempt, which identifies a snapshot whose outcome was unknown. */
   readonly snapshotId: bigint
-  /** Whether the table holds the change already. Looked at before every try: a lost answer does no harm. */
+  /** Whether the table already contains the change. Checked before every attempt, so that a lost response does no harm. */
   readonly isApplied: (metadata: TableMetadata) => boolean
-  /** Fails with `Conflict` when the change makes no sense any more on this base. */
+  /** Fails if the change is no longer possible on this base. */
   readonly parts: (base: Table, manifests: ReadonlyArray<ManifestFile>) => Effect.Effect<SnapshotParts, IcebergError>
-  /** Further entries of the snapshot's summary. */
+  /** Additional entries of the snapshot's summary. */
   readonly summary: Readonly<Record<string, string>>
   readonly updates: ReadonlyArray<TableUpdate>
 }
 
-/** Told of what happens to commits. */
+/** Called while a commit is in progress. */
 export interface CommitEvents {
   readonly onConflict: () => void
   readonly onUnknown: () => void
@@ -65,26 +67,22 @@ export const newSnapshotId: Effect.Effect<bigint> = Effect.map(Random.nextIntBet
   BigInt(number)
 )
 
-/** Whether a table holds a snapshot: `isApplied` of a change that leaves no other trace. */
+/** Whether a table contains a snapshot: `isApplied` of a change that leaves no other trace. */
 export const hasSnapshot =
   (snapshotId: bigint) =>
   ({ snapshots }: TableMetadata): boolean =>
-    snapshots?.some((one) => one["snapshot-id"] === snapshotId) ?? false
+    snapshots?.some((snapshot) => snapshot["snapshot-id"] === snapshotId) ?? false
 
-const total = (parent: Snapshot | undefined, key: string, added: number, deleted: number) => {
-  const before = parent === undefined ? 0 : Number(parent.summary[`total-${key}`] ?? Number.NaN)
+const total = (parent: Snapshot | null, key: string, added: number, deleted: number) => {
+  const before = parent === null ? 0 : Number(parent.summary[`total-${key}`] ?? Number.NaN)
   const after = before + added - deleted
-  // A parent that does not tell makes a total that nobody knows.
+  // If the parent does not state its total, the new one is unknown, too.
   return Number.isFinite(after) ? { [`total-${key}`]: String(after) } : {}
 }
 
 const changed = (key: string, count: number) => (count === 0 ? {} : { [key]: String(count) })
 
-const summaryOf = (
-  change: SnapshotChange,
-  parent: Snapshot | undefined,
-  counts: SummaryCounts
-): Snapshot["summary"] => ({
+const summaryOf = (change: SnapshotChange, parent: Snapshot | null, counts: SummaryCounts): Snapshot["summary"] => ({
   operation: change.operation,
   ...changed("added-data-files", counts.addedFiles),
   ...changed("deleted-data-files", counts.deletedFiles),
@@ -102,28 +100,30 @@ const summaryOf = (
   ...change.summary
 })
 
-/** One try on a base. A manifest list that a definite conflict leaves over is removed; on any doubt all stays. */
-const tryCommit = Effect.fnUntraced(function* (catalog: Catalog, base: Table, change: SnapshotChange, attempt: number) {
+const withSequenceNumber = (manifest: ManifestFile, sequenceNumber: number): ManifestFile =>
+  manifest.sequenceNumber === 0
+    ? { ...manifest, sequenceNumber, minSequenceNumber: Math.min(manifest.minSequenceNumber, sequenceNumber) }
+    : manifest
+
+/** One attempt on a base. The manifest list of a definite conflict is removed; if in doubt, everything is kept. */
+const commitOn = Effect.fnUntraced(function* (
+  catalog: Catalog,
+  base: Table,
+  change: SnapshotChange,
+  attempt: number
+): Effect.fn.Return<Table, IcebergError> {
   const parent = currentSnapshot(base.metadata)
   const { counts, manifests } = yield* change.parts(base, yield* manifestsOf(base, parent))
   const sequenceNumber = base.metadata["last-sequence-number"] + 1
   const now = yield* Clock.currentTimeMillis
-  const listed = manifests.map((manifest) =>
-    manifest.sequenceNumber === 0
-      ? {
-          ...manifest,
-          sequenceNumber,
-          minSequenceNumber: Math.min(manifest.minSequenceNumber, sequenceNumber)
-        }
-      : manifest
-  )
+  const numbered = manifests.map((manifest) => withSequenceNumber(manifest, sequenceNumber))
   const ids = {
     "snapshot-id": change.snapshotId,
-    ...(parent === undefined ? {} : { "parent-snapshot-id": parent["snapshot-id"] }),
+    ...(parent === null ? {} : { "parent-snapshot-id": parent["snapshot-id"] }),
     "sequence-number": sequenceNumber
   }
   const list = metadataPath(base, `snap-${change.snapshotId}-${attempt}-${crypto.randomUUID()}.avro`)
-  yield* base.store.write(list, writeManifestList(ids, listed))
+  yield* base.store.write(list, writeManifestList(ids, numbered))
   const snapshot: Snapshot = {
     ...ids,
     "timestamp-ms": Math.max(now, base.metadata["last-updated-ms"]),
@@ -144,17 +144,16 @@ const tryCommit = Effect.fnUntraced(function* (catalog: Catalog, base: Table, ch
       ]
     })
     .pipe(
-      Effect.tap(() => Effect.sync(() => rememberManifests(list, listed))),
+      Effect.tap(() => Effect.sync(() => cacheManifests(list, numbered))),
       Effect.tapError((error) => (error.reason === "Conflict" ? Effect.ignore(base.store.remove([list])) : Effect.void))
     )
 })
 
 /**
- * Commits a change, on the base given first, if one is, then on fresh ones until it is in or gives up. `Conflict` and
- * `Unknown` are tried again on a table loaded anew, after a look whether it holds the change already; since a catalog lets one
- * change through on a base, a try that still hangs somewhere and a later one can't both get in. Whatever comes out, what was
- * written for the change stays, and the same change may be committed again later. `Unknown` after the last try means that it
- * may be in.
+ * Commits a change, first on `base` if given, otherwise and after that on the latest state of the table. `Conflict` and
+ * `Unknown` are retried after checking whether the table already contains the change. A catalog accepts one change per base,
+ * so an attempt that is still in flight and a later one cannot both be applied. Whatever the outcome, everything written for
+ * the change is kept, and the same change may be committed again later. Fails with `Unknown` if it may have been applied.
  */
 export const commitSnapshot = Effect.fnUntraced(function* (
   catalog: Catalog,
@@ -163,24 +162,33 @@ export const commitSnapshot = Effect.fnUntraced(function* (
   events: CommitEvents,
   base?: Table
 ): Effect.fn.Return<Table, IcebergError> {
-  let known = base
-  let last = icebergError(
-    "Conflict",
-    `Table ${name.name} changes too fast: ${MOST_TRIES} tries to commit met another commit.`
-  )
-  for (let attempt = 1; attempt <= MOST_TRIES; attempt++) {
-    const table: Table = known ?? (yield* catalog.load(name))
+  let attempts = 0
+  let lastUnknown: IcebergError | null = null
+
+  const attempt = Effect.gen(function* () {
+    attempts++
+    const table = attempts === 1 && base !== undefined ? base : yield* catalog.load(name)
     if (change.isApplied(table.metadata)) return table
-    const outcome = yield* Effect.result(tryCommit(catalog, table, change, attempt))
-    if (outcome._tag === "Success") return outcome.success
-    const error = outcome.failure
-    if (error.reason === "Unknown") events.onUnknown()
-    else if (error.reason === "Conflict") events.onConflict()
-    else return yield* error
-    if (error.reason === "Unknown") last = error
-    known = undefined
-    const wait = Math.min(LAST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1))
-    yield* Effect.sleep(wait / 2 + (yield* Random.next) * (wait / 2))
-  }
-  return yield* last
+    return yield* commitOn(catalog, table, change, attempts).pipe(
+      Effect.tapError((error) =>
+        Effect.sync(() => {
+          if (error.reason === "Conflict") events.onConflict()
+          if (error.reason !== "Unknown") return
+          events.onUnknown()
+          lastUnknown = error
+        })
+      )
+    )
+  })
+  return yield* attempt.pipe(
+    Effect.retry({ while: ({ reason }) => reason === "Conflict" || reason === "Unknown", schedule: RETRIES }),
+    Effect.mapError((error) =>
+      error.reason === "Conflict"
+        ? (lastUnknown ??
+          IcebergError.conflict(
+            `Table ${name.name} changes too quickly: ${MAX_ATTEMPTS} attempts to commit conflicted with other commits.`
+          ))
+        : error
+    )
+  )
 })

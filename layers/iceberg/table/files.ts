@@ -1,68 +1,61 @@
 import { Effect } from "effect"
 import type { Table } from "../catalog/Catalog.ts"
-import { type IcebergError, icebergError } from "../IcebergError.ts"
+import { IcebergError } from "../IcebergError.ts"
+import { LruCache } from "../LruCache.ts"
 import type { DataFile, ManifestEntry } from "../manifest/DataFile.ts"
 import type { ManifestFile } from "../manifest/ManifestFile.ts"
-import { type ReadManifest, readManifest, writeManifest } from "../manifest/manifest.ts"
 import { readManifestList } from "../manifest/manifestList.ts"
+import { type ReadManifest, readManifest } from "../manifest/readManifest.ts"
+import { writeManifest } from "../manifest/writeManifest.ts"
 import { currentSchema, type PartitionSpec, type Snapshot } from "../metadata/TableMetadata.ts"
 
-/** A list is read for each commit on top of it, and ours is nearly always the one that we wrote before. */
-const KEPT_LISTS = 8
-const lists = new Map<string, ReadonlyArray<ManifestFile>>()
+/** Each commit reads the list of the snapshot before, which is nearly always the list that this process wrote last. */
+const CACHED_LISTS = 8
+/** Manifest lists by location. No location is ever written twice, so entries never go stale. */
+const lists = new LruCache<ReadonlyArray<ManifestFile>>(CACHED_LISTS)
 
-/** Keeps a manifest list that was just written or read; its location is never written twice. */
-export const rememberManifests = (location: string, manifests: ReadonlyArray<ManifestFile>): void => {
+/** Caches a manifest list that was just written. */
+export const cacheManifests = (location: string, manifests: ReadonlyArray<ManifestFile>): void =>
   lists.set(location, manifests)
-  for (const oldest of lists.keys()) {
-    if (lists.size <= KEPT_LISTS) break
-    lists.delete(oldest)
-  }
-}
 
-/** The manifests of a snapshot; none for no snapshot. A list that is not there is `Invalid`: not the table is what is missing. */
-export const manifestsOf = (
-  { store }: Table,
-  snapshot: Snapshot | undefined
-): Effect.Effect<ReadonlyArray<ManifestFile>, IcebergError> => {
-  if (snapshot === undefined) return Effect.succeed([])
+/** Reads a file that the table refers to. If it is missing, the table is broken (`Invalid`), not absent (`NotFound`). */
+const readReferenced = ({ store }: Table, what: string, location: string): Effect.Effect<Uint8Array, IcebergError> =>
+  Effect.mapError(store.read(location), (error) =>
+    error.reason === "NotFound" ? IcebergError.invalid(`${what} ${location} is missing.`) : error
+  )
+
+/** The manifests of a snapshot; empty for null. */
+export const manifestsOf = Effect.fnUntraced(function* (
+  table: Table,
+  snapshot: Snapshot | null
+): Effect.fn.Return<ReadonlyArray<ManifestFile>, IcebergError> {
+  if (snapshot === null) return []
   const location = snapshot["manifest-list"]
-  const known = lists.get(location)
-  if (known !== undefined) return Effect.succeed(known)
-  const read = Effect.catchIf(
-    store.read(location),
-    (error) => error.reason === "NotFound",
-    () => Effect.fail(icebergError("Invalid", `Manifest list ${location} is missing.`))
-  )
-  return Effect.flatMap(read, (bytes) => {
-    const manifests = readManifestList(bytes, location)
-    if ("reason" in manifests) return Effect.fail(manifests)
-    rememberManifests(location, manifests)
-    return Effect.succeed(manifests)
-  })
-}
+  const cached = lists.get(location)
+  if (cached !== null) return cached
+  const bytes = yield* readReferenced(table, "Manifest list", location)
+  const manifests = yield* Effect.fromResult(readManifestList(bytes, location))
+  lists.set(location, manifests)
+  return manifests
+})
 
-/** What a manifest lists. A manifest that is not there makes the table unreadable, so that is `Invalid`. */
-export const entriesOf = (table: Table, manifest: ManifestFile): Effect.Effect<ReadManifest, IcebergError> =>
-  table.store.read(manifest.location).pipe(
-    Effect.catchIf(
-      (error) => error.reason === "NotFound",
-      () => Effect.fail(icebergError("Invalid", `Manifest ${manifest.location} is missing.`))
-    ),
-    Effect.flatMap((bytes) => {
-      const read = readManifest(bytes, manifest, table.metadata["partition-specs"])
-      return "reason" in read ? Effect.fail(read) : Effect.succeed(read)
-    })
-  )
+/** The entries of a manifest. */
+export const entriesOf = Effect.fnUntraced(function* (
+  table: Table,
+  manifest: ManifestFile
+): Effect.fn.Return<ReadManifest, IcebergError> {
+  const bytes = yield* readReferenced(table, "Manifest", manifest.location)
+  return yield* Effect.fromResult(readManifest(bytes, manifest, table.metadata["partition-specs"]))
+})
 
-/** A new file's place beside the table's metadata. */
+/** The location of a new file in the table's metadata folder. */
 export const metadataPath = (table: Table, file: string): string => `${table.metadata.location}/metadata/${file}`
 
-/** Files as entries of the manifest that brings them in; they inherit the sequence number of its commit. */
+/** Entries that add files. They inherit the sequence number of their commit. */
 export const addedEntries = (files: ReadonlyArray<DataFile>, snapshotId: bigint): ReadonlyArray<ManifestEntry> =>
   files.map((file) => ({ status: "added", snapshotId, sequenceNumber: null, fileSequenceNumber: null, file }))
 
-/** Writes a manifest for a snapshot to be. Its sequence number is 0 until `commitSnapshot` gives it that of the commit. */
+/** Writes a manifest for a future snapshot. Its sequence number is 0 until `commitSnapshot` assigns that of the commit. */
 export const addManifest = (
   table: Table,
   spec: PartitionSpec,

@@ -263,7 +263,7 @@ abstract class WordColumn<A> {
       const value = this.read(row * this.#width)
       if (best === undefined || (sign < 0 ? value < best : value > best)) best = value
     }
-    return best === undefined ? undefined : encodeValue(this.#icebergType, best)
+    return best === undefined ? undefined : (encodeValue(this.#icebergType, best) ?? undefined)
   }
 
   lower = () => this.#extreme(-1)

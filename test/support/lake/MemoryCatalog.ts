@@ -116,7 +116,7 @@ export class MemoryCatalog implements Catalog {
         current === undefined || current.metadataLocation !== table.metadataLocation
           ? "it changed"
           : failedRequirement(current.metadata, change.requirements)
-      if (fate === "refused as a conflict" || failed !== undefined) {
+      if (fate === "refused as a conflict" || failed !== null) {
         return yield* icebergError("Conflict", `Table ${key} is not what it was: ${failed}.`)
       }
       const next: Table = {

@@ -2,10 +2,10 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 
 /**
  * What happens to a request:
- * - `loseAnswer`: the server does it and answers, and the connection ends before the answer arrives.
- * - `cut`: the connection ends, the server hears nothing.
- * - `hang`: nobody hears anything any more.
- * - a status: the server hears nothing, this is the answer; `after`: instead of the answer to what the server did.
+ * - `loseAnswer`: the server processes it, and the connection ends before the response arrives.
+ * - `cut`: the connection ends before the server receives anything.
+ * - `hang`: nothing is forwarded any longer.
+ * - a status: the proxy sends this response itself; with `after`, in place of the server's response.
  */
 export type Fault =
   | "loseAnswer"
@@ -16,11 +16,11 @@ export type Fault =
 const answerOf = (status: number, body: string): string =>
   `HTTP/1.1 ${status} Fault\r\ncontent-type: application/xml\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
 
-/** Stands before a server of this machine, forwards bytes, and does harm where it is told to. */
+/** Forwards bytes to a local server and injects faults. */
 export class FaultProxy implements Disposable {
-  /** Asked of every piece of data that a client sends, as text; an HTTP request begins with its method. */
+  /** The fault for a piece of data from a client, as a string; an HTTP request begins with its method. */
   decide: (piece: string) => Fault | undefined = () => undefined
-  /** Whether connections end as soon as they are made, and those there are end now. */
+  /** Whether new connections are closed at once. */
   #down = false
   readonly #server: Server
   readonly #open = new Set<Socket>()
@@ -56,7 +56,7 @@ export class FaultProxy implements Disposable {
     })
   }
 
-  /** Before a port of this machine. */
+  /** Starts a proxy for a local port. */
   static async before(to: number): Promise<FaultProxy> {
     const proxy = new FaultProxy(to)
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -73,13 +73,13 @@ export class FaultProxy implements Disposable {
     return `http://127.0.0.1:${this.port}`
   }
 
-  /** The server is gone for everybody, or back. */
+  /** Makes the server unreachable, closing all connections, or reachable again. */
   setDown(down: boolean): void {
     this.#down = down
     if (down) for (const client of [...this.#open]) client.destroy()
   }
 
-  /** The fault for the first requests that match, then none. */
+  /** Injects the fault into the first `count` requests that match. */
   first(matches: RegExp, fault: Fault, count = 1): void {
     let left = count
     this.decide = (piece) => (left > 0 && matches.test(piece) && left-- > 0 ? fault : undefined)

@@ -2,14 +2,14 @@ import type { Column, Table as GlueTable, StorageDescriptor, TableInput } from "
 import type { IcebergType, StructField, TableMetadata } from "../../metadata/TableMetadata.ts"
 
 /*
- * What Glue is told of a table, as Iceberg's IcebergToGlueConverter tells it. Columns are for people and for Athena's console;
- * engines read the metadata file.
+ * Glue's description of a table, as written by Iceberg's IcebergToGlueConverter. Columns are for people and for Athena's
+ * console; engines read the metadata file.
  */
 
 export const TABLE_TYPE = "table_type"
 export const METADATA_LOCATION = "metadata_location"
 const PREVIOUS_METADATA_LOCATION = "previous_metadata_location"
-/** Longest comment that Glue takes, in characters. */
+/** Longest comment that Glue accepts, in characters. */
 const COMMENT_LENGTH = 255
 
 const PRIMITIVES: Readonly<Record<string, string>> = {
@@ -27,7 +27,7 @@ const PRIMITIVES: Readonly<Record<string, string>> = {
   binary: "binary"
 }
 
-/** A type in Hive's notation. */
+/** A type in Hive's syntax. */
 export const glueType = (type: IcebergType): string => {
   if (typeof type === "string") {
     if (type.startsWith("fixed")) return "binary"
@@ -57,7 +57,7 @@ const columnOf = (field: StructField, current: boolean, comments: ReadonlyMap<st
   }
 }
 
-/** Columns of the current schema, then those that only older ones have. A comment made in Glue stays where there is no doc. */
+/** The columns of the current schema, then those of older schemas only. A comment made in Glue stays on a column without a doc. */
 export const columnsOf = (metadata: TableMetadata, existing: ReadonlyArray<Column> = []): Array<Column> => {
   const comments = new Map(
     existing.flatMap(({ Comment, Name }) => (Name === undefined || Comment === undefined ? [] : [[Name, Comment]]))
@@ -80,7 +80,7 @@ const storageOf = (metadata: TableMetadata, existing: StorageDescriptor | undefi
   Columns: columnsOf(metadata, existing?.Columns)
 })
 
-/** Glue's table after a commit; what others keep in it stays. */
+/** Glue's table after a commit. Values that others set in it are kept. */
 export const tableInput = (
   name: string,
   metadata: TableMetadata,

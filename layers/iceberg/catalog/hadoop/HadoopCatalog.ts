@@ -1,37 +1,97 @@
-import { Clock, Effect, Option, Result } from "effect"
-import { type IcebergError, icebergError } from "../../IcebergError.ts"
+import { Clock, Effect } from "effect"
+import { IcebergError } from "../../IcebergError.ts"
 import { schemeOf, withoutSlash } from "../../io/location.ts"
-import type { ObjectStore, StoredObject } from "../../io/ObjectStore.ts"
+import type { ObjectStore } from "../../io/ObjectStore.ts"
 import { newTableMetadata } from "../../metadata/newTableMetadata.ts"
+import type { TableMetadata } from "../../metadata/TableMetadata.ts"
 import type { NewTable, TableChange } from "../../metadata/TableUpdate.ts"
 import { onceSuccessful } from "../../onceSuccessful.ts"
 import type { Catalog, Table, TableName } from "../Catalog.ts"
-import { changedMetadata } from "../changedMetadata.ts"
+import { changedMetadata, conflictFor } from "../changedMetadata.ts"
 import { encodeMetadata, makeMetadataFiles } from "../metadataFiles.ts"
-import { forgottenFiles, removeBestEffort } from "../removeBestEffort.ts"
-import { CHECKS_MS, withinSettling } from "../settling.ts"
-import { checkName, showName } from "../tableName.ts"
-import { keepsWhatIsThere } from "./keepsWhatIsThere.ts"
+import { droppedMetadataFiles, removeBestEffort } from "../removeBestEffort.ts"
+import { type Attempt, resolveOutcome } from "../resolveOutcome.ts"
+import { alreadyExists, checkName, showName } from "../tableName.ts"
+import { probeConditionalWrite } from "./probeConditionalWrite.ts"
 import { findVersion, hintFile, newestVersion, readHint, versionFile, versionOf } from "./versions.ts"
 
-/** How long the hint may take, which nobody depends on. */
+/** Longest time for writing the hint, which is optional. */
 const HINT_DEADLINE = "10 seconds"
 /**
- * Versions that stay whatever the table's properties say. Were version N+1 removed before a slow writer that stands at N has
- * written its own, that one would pass for new.
+ * Versions that are kept whatever the table's properties say. If version N+1 were removed before a slow writer at version N
+ * writes its own N+1, that stale write would be accepted.
  */
 const KEPT_VERSIONS = 20
 
 export interface HadoopCatalogOptions {
   readonly store: ObjectStore
-  /** The folder, by its location, under which tables are found. */
+  /** Location of the folder that contains the tables. */
   readonly warehouse: string
 }
 
+/** Writes a version that must not exist yet. False if another writer's file already has its name. */
+const writeVersion = (
+  store: ObjectStore,
+  location: string,
+  metadata: TableMetadata
+): Effect.Effect<boolean, IcebergError> =>
+  Effect.suspend(() => {
+    const bytes = encodeMetadata(metadata)
+    const send = store.writeNew(location, bytes).pipe(
+      Effect.map(
+        (written): Attempt<void> =>
+          written ? { _tag: "Applied", value: undefined } : { _tag: "Superseded", isCertain: true }
+      ),
+      Effect.catchIf(
+        (error) => error.reason === "Unknown",
+        ({ message }) => Effect.succeed<Attempt<void>>({ _tag: "Lost", message })
+      )
+    )
+    // `writeNew` compares the file with ours, so sending again is also how to observe.
+    const observe = () => Effect.succeed({ _tag: "Pending" } as const)
+    return Effect.map(resolveOutcome({ what: location, send, observe }), ({ _tag }) => _tag === "Applied")
+  })
+
+/** Java keeps a checksum next to its hint; with the old checksum it would consider a new hint corrupt. */
+const staleChecksum = (folder: string): ReadonlyArray<string> =>
+  schemeOf(folder) === "file" ? [`${folder}.version-hint.text.crc`] : []
+
+const writeHint = (store: ObjectStore, folder: string, version: number): Effect.Effect<void> =>
+  store.remove(staleChecksum(folder)).pipe(
+    Effect.andThen(store.write(hintFile(folder), new TextEncoder().encode(String(version)))),
+    Effect.timeout(HINT_DEADLINE),
+    Effect.catch((error) => Effect.logWarning(`Could not write ${hintFile(folder)}: ${error.message}`))
+  )
+
+/** Whether a version after `version` exists, or existed and was removed. */
+const isSuperseded = Effect.fnUntraced(function* (
+  store: ObjectStore,
+  folder: string,
+  version: number
+): Effect.fn.Return<boolean, IcebergError> {
+  const [hinted, next] = yield* Effect.all([readHint(store, folder), findVersion(store, folder, version + 1)], {
+    concurrency: 2
+  })
+  if (next !== null) return true
+  if (hinted === null || hinted <= version) return false
+  const newest = yield* newestVersion(store, folder)
+  return newest !== null && (versionOf(newest.location) ?? 0) > version
+})
+
+/** The dropped metadata files that may be removed after a commit. */
+const removableFiles = (folder: string, base: TableMetadata, next: TableMetadata): ReadonlyArray<string> =>
+  droppedMetadataFiles(base, next).flatMap((file) => {
+    const version = versionOf(file)
+    const extra = KEPT_VERSIONS - (next["metadata-log"]?.length ?? 0)
+    if (version === null || extra <= 0) return [file]
+    return version > extra ? [versionFile(folder, version - extra)] : []
+  })
+
 /**
- * Tables known by their place alone, `<warehouse>/<namespace>/<table>`, as Iceberg's HadoopCatalog keeps them: the current
- * metadata is the `v<N>.metadata.json` with the greatest N. A commit writes version N+1 where nothing is yet. That is safe
- * among writers that do so; Java's HadoopCatalog looks and then writes on S3, so let no such engine write beside us there.
+ * Tables identified by their location, `<warehouse>/<namespace>/<table>`, as in Iceberg's HadoopCatalog. The current metadata
+ * is the `v<N>.metadata.json` with the greatest N; a commit writes version N+1, which must not exist yet. That is safe among
+ * writers that use conditional writes. Java's HadoopCatalog on S3 checks first and then writes, so no such engine may write
+ * to the same tables.
  */
 export const makeHadoopCatalog = Effect.fnUntraced(function* (
   options: HadoopCatalogOptions
@@ -39,78 +99,32 @@ export const makeHadoopCatalog = Effect.fnUntraced(function* (
   const { store } = options
   const warehouse = withoutSlash(options.warehouse)
   const files = makeMetadataFiles(store)
-  const trusted = yield* onceSuccessful(keepsWhatIsThere(store, warehouse))
+  const probe = yield* onceSuccessful(probeConditionalWrite(store, warehouse))
   const locationOf = ({ name, namespace }: TableName): string => [warehouse, ...namespace, name].join("/")
   const folderOf = (name: TableName): string => `${locationOf(name)}/metadata/`
-
-  const tableAt = (name: TableName, { location, modifiedAt, size }: StoredObject): Effect.Effect<Table, IcebergError> =>
-    Effect.map(files.read(location, `${size} ${modifiedAt}`), (metadata) => ({
-      name,
-      metadata,
-      metadataLocation: location,
-      store
-    }))
 
   const load = Effect.fnUntraced(function* (name: TableName): Effect.fn.Return<Table, IcebergError> {
     yield* checkName(name)
     const newest = yield* newestVersion(store, folderOf(name))
-    if (Option.isNone(newest)) {
-      return yield* icebergError("NotFound", `There is no table ${showName(name)} in ${warehouse}.`)
+    if (newest === null) {
+      return yield* IcebergError.notFound(`There is no table ${showName(name)} in ${warehouse}.`)
     }
-    return yield* tableAt(name, newest.value)
+    const { location: metadataLocation, modifiedAt, size } = newest
+    const metadata = yield* files.read(metadataLocation, `${size} ${modifiedAt}`)
+    return { name, metadata, metadataLocation, store }
   })
-
-  /** Java leaves a checksum beside its hint, by which it would take ours for broken. */
-  const staleChecksum = (folder: string): ReadonlyArray<string> =>
-    schemeOf(folder) === "file" ? [`${folder}.version-hint.text.crc`] : []
-
-  const hint = (folder: string, version: number): Effect.Effect<void> =>
-    store.remove(staleChecksum(folder)).pipe(
-      Effect.andThen(store.write(hintFile(folder), new TextEncoder().encode(String(version)))),
-      Effect.timeout(HINT_DEADLINE),
-      Effect.catch((error) => Effect.logWarning(`${hintFile(folder)} was not written: ${error.message}`))
-    )
-
-  /** Sends the same write again, which can happen only once, until the store tells what came of it. */
-  const settle = Effect.fnUntraced(function* (
-    location: string,
-    bytes: Uint8Array,
-    lost: IcebergError
-  ): Effect.fn.Return<boolean, IcebergError> {
-    let why = lost.message
-    for (const wait of CHECKS_MS) {
-      if (wait > 0) yield* Effect.sleep(wait)
-      const written = yield* Effect.result(store.writeNew(location, bytes))
-      if (Result.isSuccess(written)) return written.success
-      why = written.failure.message
-    }
-    return yield* icebergError("Unknown", `Whether ${location} was committed is not known: ${why}`)
-  })
-
-  /** Writes a version where none is yet; false when somebody else's is there. */
-  const writeVersion = (location: string, metadata: Table["metadata"]): Effect.Effect<boolean, IcebergError> =>
-    Effect.suspend(() => {
-      const bytes = encodeMetadata(metadata)
-      return store.writeNew(location, bytes).pipe(
-        Effect.catchIf(
-          (error) => error.reason === "Unknown",
-          (error) => settle(location, bytes, error).pipe(withinSettling(location))
-        )
-      )
-    })
 
   const create = Effect.fnUntraced(function* (name: TableName, table: NewTable): Effect.fn.Return<Table, IcebergError> {
     yield* checkName(name)
     const folder = folderOf(name)
-    const location = versionFile(folder, 1)
-    const exists = icebergError("AlreadyExists", `There is a table ${showName(name)} already.`)
-    if (Option.isSome(yield* newestVersion(store, folder))) return yield* exists
-    yield* trusted
+    if ((yield* newestVersion(store, folder)) !== null) return yield* alreadyExists(name)
+    yield* probe
     const now = yield* Clock.currentTimeMillis
     const metadata = newTableMetadata(table, { location: locationOf(name), uuid: crypto.randomUUID(), now })
-    if (!(yield* writeVersion(location, metadata))) return yield* exists
-    yield* hint(folder, 1)
-    return { name, metadata, metadataLocation: location, store }
+    const metadataLocation = versionFile(folder, 1)
+    if (!(yield* writeVersion(store, metadataLocation, metadata))) return yield* alreadyExists(name)
+    yield* writeHint(store, folder, 1)
+    return { name, metadata, metadataLocation, store }
   })
 
   const commit = Effect.fnUntraced(function* (
@@ -118,41 +132,26 @@ export const makeHadoopCatalog = Effect.fnUntraced(function* (
     change: TableChange
   ): Effect.fn.Return<Table, IcebergError> {
     const version = versionOf(table.metadataLocation)
-    if (version === undefined) {
-      return yield* icebergError("Invalid", `${table.metadataLocation} is no version of a table of this catalog.`)
+    if (version === null) {
+      return yield* IcebergError.invalid(`${table.metadataLocation} is not a table version of this catalog.`)
     }
     if (
       change.updates.some((update) => update.action === "set-properties" && "write.metadata.path" in update.updates)
     ) {
-      return yield* icebergError(
-        "Invalid",
-        "write.metadata.path can't be set: this catalog finds metadata by the table's own folder."
+      return yield* IcebergError.invalid(
+        "Cannot set write.metadata.path: this catalog finds metadata in the table's own folder."
       )
     }
-    yield* trusted
+    yield* probe
     const metadata = yield* changedMetadata(table, change)
     const folder = folderOf(table.name)
-    const conflict = icebergError("Conflict", `Somebody else changed ${showName(table.name)} first.`)
-    // The write below sees a version by its plain name alone, and only if it was not removed since.
-    const [hinted, next] = yield* Effect.all([readHint(store, folder), findVersion(store, folder, version + 1)], {
-      concurrency: 2
-    })
-    if (next !== undefined) return yield* conflict
-    if (hinted !== undefined && hinted > version) {
-      const newest = Option.getOrUndefined(yield* newestVersion(store, folder))
-      if (newest !== undefined && (versionOf(newest.location) ?? 0) > version) return yield* conflict
-    }
-    const location = versionFile(folder, version + 1)
-    if (!(yield* writeVersion(location, metadata))) return yield* conflict
-    yield* hint(folder, version + 1)
-    const forgotten = forgottenFiles(table.metadata, metadata).flatMap((file) => {
-      const version = versionOf(file)
-      const older = KEPT_VERSIONS - (metadata["metadata-log"]?.length ?? 0)
-      if (version === undefined || older <= 0) return [file]
-      return version > older ? [versionFile(folder, version - older)] : []
-    })
-    yield* removeBestEffort(store, forgotten)
-    return { name: table.name, metadata, metadataLocation: location, store }
+    // The write below detects another writer's version only under its plain name, and only if it has not been removed.
+    if (yield* isSuperseded(store, folder, version)) return yield* conflictFor(table)
+    const metadataLocation = versionFile(folder, version + 1)
+    if (!(yield* writeVersion(store, metadataLocation, metadata))) return yield* conflictFor(table)
+    yield* writeHint(store, folder, version + 1)
+    yield* removeBestEffort(store, removableFiles(folder, table.metadata, metadata))
+    return { name: table.name, metadata, metadataLocation, store }
   })
 
   return { load, create, commit }

@@ -1,9 +1,9 @@
 /*
- * The statements of Iceberg's JdbcCatalog (its JdbcUtil), in Postgres' notation, so that Java, pyiceberg, Spark and Trino work
- * on the same rows. V0 tables lack `iceberg_type`; those of V1 may hold null in it, in rows that a V0 client wrote.
+ * The statements of Iceberg's JdbcCatalog (its JdbcUtil) in Postgres syntax, so that Java, pyiceberg, Spark and Trino use the
+ * same rows. V0 tables lack `iceberg_type`; in V1 tables it may be null, in rows that a V0 client wrote.
  */
 
-/** Longest `metadata_location`, in characters. */
+/** Maximum length of `metadata_location`, in characters. */
 export const MAX_LOCATION = 1_000
 
 export const HAS_TABLES = `SELECT to_regclass('iceberg_tables') IS NOT NULL
@@ -40,7 +40,7 @@ export interface Statements {
   readonly load: string
   /** $4 metadata location. */
   readonly create: string
-  /** $4 new location, $5 the one it replaces; a row when it was replaced. */
+  /** $4 new location, $5 the one it replaces; returns a row if it was replaced. */
   readonly commit: string
 }
 

@@ -2,32 +2,30 @@ import { Effect, Redacted } from "effect"
 import type { IcebergError } from "../../IcebergError.ts"
 import type { HttpRequest } from "./http.ts"
 
-/** Makes requests ones that the server accepts. */
+/** Authorizes requests. */
 export interface Authorizer {
   readonly authorize: (request: HttpRequest) => Effect.Effect<HttpRequest, IcebergError>
-  /** What this request was authorized with is refused: whether there may be something better now. */
-  readonly refused: (request: HttpRequest) => Effect.Effect<boolean>
+  /** Called if the server rejects an authorized request's credentials; whether authorizing it again may help. */
+  readonly onRejected: (request: HttpRequest) => Effect.Effect<boolean>
 }
 
-const NOTHING_BETTER = () => Effect.succeed(false)
+const CANNOT_RENEW = () => Effect.succeed(false)
 
 export const withHeaders = (request: HttpRequest, headers: HttpRequest["headers"]): HttpRequest => ({
   ...request,
   headers: { ...request.headers, ...headers }
 })
 
-/** A server that asks nobody, or one that something on the way speaks for. */
-export const anonymous: Authorizer = { authorize: Effect.succeed, refused: NOTHING_BETTER }
+/** For a server without authorization, or behind a proxy that adds it. */
+export const anonymous: Authorizer = { authorize: Effect.succeed, onRejected: CANNOT_RENEW }
 
-export const bearer = (token: Redacted.Redacted<string>): Authorizer => ({
-  authorize: (request) => Effect.succeed(withHeaders(request, { authorization: `Bearer ${Redacted.value(token)}` })),
-  refused: NOTHING_BETTER
+const withAuthorization = (value: string): Authorizer => ({
+  authorize: (request) => Effect.succeed(withHeaders(request, { authorization: value })),
+  onRejected: CANNOT_RENEW
 })
 
-export const basic = (user: string, password: Redacted.Redacted<string>): Authorizer => {
-  const pair = Buffer.from(`${user}:${Redacted.value(password)}`).toString("base64")
-  return {
-    authorize: (request) => Effect.succeed(withHeaders(request, { authorization: `Basic ${pair}` })),
-    refused: NOTHING_BETTER
-  }
-}
+export const bearer = (token: Redacted.Redacted<string>): Authorizer =>
+  withAuthorization(`Bearer ${Redacted.value(token)}`)
+
+export const basic = (user: string, password: Redacted.Redacted<string>): Authorizer =>
+  withAuthorization(`Basic ${Buffer.from(`${user}:${Redacted.value(password)}`).toString("base64")}`)

@@ -1,13 +1,13 @@
-import { type Duration, Effect, type Option, Predicate, Result } from "effect"
+import { type Duration, Effect, Predicate, Result } from "effect"
 import { errorCode } from "../../errorCode.ts"
-import { type IcebergError, icebergError } from "../../IcebergError.ts"
+import { IcebergError } from "../../IcebergError.ts"
 import { parseJson } from "../../json.ts"
 
-/** A catalog answers in well under a second; one that waits for a lock or for a store may take longer. */
-const DEADLINE: Duration.Input = "30 seconds"
-/** Servers' texts go into messages up to here: enough for a sentence. */
-const TEXT_LENGTH = 200
-/** Headers that hold secrets; a server may say them back. */
+/** A catalog answers in well under a second, unless it waits for a lock or a store. */
+export const DEADLINE: Duration.Input = "30 seconds"
+/** Longest part of a server's message to include in ours: enough for a sentence. */
+const EXCERPT_LENGTH = 200
+/** Headers with secrets, which a server may echo. */
 const SECRET_HEADERS = ["authorization", "original-authorization", "x-amz-security-token"]
 
 export interface HttpRequest {
@@ -17,50 +17,76 @@ export interface HttpRequest {
   readonly body?: string
 }
 
-export interface HttpAnswer {
+export interface HttpResponse {
   readonly status: number
-  /** Parsed when it is JSON, with 64-bit ids. */
-  readonly body: Option.Option<unknown>
-  /** What the server says of a failure, in a line; without what we signed. */
-  readonly said: string
+  /** Parsed, with 64-bit ids as bigint; null if the body is not JSON. */
+  readonly body: unknown
+  /** The body's error message in one line, without the request's secrets. */
+  readonly message: string
 }
 
-/** No answer came. */
+/** No response was received. */
 export interface HttpFailure {
   readonly error: IcebergError
-  /** Whether the server may have got the request. */
-  readonly sent: boolean
+  /** Whether the server may have received the request. */
+  readonly wasSent: boolean
 }
 
 /** No connection was made, so nothing was sent. */
 const NEVER_SENT =
   /^(?:ConnectionRefused|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|FailedToOpenSocket|DNS\w*|EHOSTUNREACH|ENETUNREACH)$/
-const NO_TRUST = /EPROTO|SSL|CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/
+const TLS_FAILED = /EPROTO|SSL|CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/
 
-const at = (held: unknown, key: string): unknown =>
-  Predicate.isObject(held) ? (held as Readonly<Record<string, unknown>>)[key] : undefined
+const at = (value: unknown, key: string): unknown =>
+  Predicate.isObject(value) ? (value as Readonly<Record<string, unknown>>)[key] : undefined
 
-/** OpenAPI's `ErrorModel`, or OAuth2's error. */
-const saidIn = (body: unknown, text: string): string => {
+/** The first part of a server's message, in one line. */
+export const excerpt = (message: string): string => message.replace(/\s+/g, " ").trim().slice(0, EXCERPT_LENGTH)
+
+/** The message of the catalog's `ErrorModel` (OpenAPI), otherwise the whole body. */
+const errorMessage = (body: unknown, content: string): string => {
   const error = at(body, "error")
   const parts = [at(error, "type"), at(error, "message"), error, at(body, "error_description")]
-  const said = parts.filter((part) => typeof part === "string").join(": ")
-  return said === "" ? text : said
+  const message = parts.filter((part) => typeof part === "string").join(": ")
+  return message === "" ? content : message
 }
 
-const withoutSecrets = (text: string, headers: HttpRequest["headers"]): string =>
+const withoutSecrets = (message: string, headers: HttpRequest["headers"]): string =>
   SECRET_HEADERS.reduce((cleaned, name) => {
     const secret = headers[name]?.replace(/^\w+ /, "") ?? ""
     return secret === "" ? cleaned : cleaned.replaceAll(secret, "…")
-  }, text)
+  }, message)
+
+/** What a failed `fetch` means. `server` is the subject of the message: `The catalog at localhost:8181`. */
+export const fetchFailure = (cause: unknown, server: string): HttpFailure => {
+  const code = errorCode(cause)
+  if (TLS_FAILED.test(code)) {
+    const message = `${server} failed the TLS handshake (${code}): check http or https in its URI, and its certificate.`
+    return { error: IcebergError.invalid(message), wasSent: false }
+  }
+  const wasSent = !NEVER_SENT.test(code)
+  return {
+    error: IcebergError.unavailable(
+      `${server} ${wasSent ? "did not answer" : "is unreachable"} (${code || "no answer"}).`
+    ),
+    wasSent
+  }
+}
+
+/** The failure of a request that exceeded the deadline. */
+export const noAnswer = (server: string): HttpFailure => ({
+  error: IcebergError.unavailable(`${server} did not answer within ${DEADLINE}.`),
+  wasSent: true
+})
 
 /**
- * Sends a request once, on a connection of its own: a client that sends a commit again on another connection, as HTTP clients
- * do when a kept one turns out to be closed, would be refused because of its own first commit.
+ * Sends a request exactly once; commits use a new connection each. HTTP clients silently repeat a request if a kept-alive
+ * connection turns out to be closed, and a repeated commit would conflict with itself.
  */
-export const sendOnce = ({ body, headers, method, url }: HttpRequest): Effect.Effect<HttpAnswer, HttpFailure> =>
-  Effect.tryPromise({
-    try: async (signal): Promise<HttpAnswer> => {
+export const sendOnce = ({ body, headers, method, url }: HttpRequest): Effect.Effect<HttpResponse, HttpFailure> => {
+  const server = `The catalog at ${url.host}`
+  return Effect.tryPromise({
+    try: async (signal): Promise<HttpResponse> => {
       const response = await fetch(url, {
         method,
         headers,
@@ -69,56 +95,39 @@ export const sendOnce = ({ body, headers, method, url }: HttpRequest): Effect.Ef
         keepalive: method === "GET",
         ...(body === undefined ? {} : { body })
       })
-      const text = await response.text()
-      const parsed = Result.try(() => parseJson(text))
-      const said = saidIn(Result.getOrUndefined(parsed), text).replace(/\s+/g, " ").trim()
-      return {
-        status: response.status,
-        body: Result.getSuccess(parsed),
-        said: withoutSecrets(said, headers).slice(0, TEXT_LENGTH)
-      }
+      const content = await response.text()
+      const parsed = Result.getOrElse(
+        Result.try(() => parseJson(content)),
+        () => null
+      )
+      const message = excerpt(withoutSecrets(errorMessage(parsed, content), headers))
+      return { status: response.status, body: parsed, message }
     },
-    catch: (cause): HttpFailure => {
-      const code = errorCode(cause)
-      if (NO_TRUST.test(code)) {
-        const message = `No TLS with the catalog at ${url.host} (${code}): check http or https in its URI, and its certificate.`
-        return { error: icebergError("Invalid", message), sent: false }
-      }
-      const sent = !NEVER_SENT.test(code)
-      const what = sent ? "did not answer" : "can't be reached"
-      return {
-        error: icebergError("Unavailable", `The catalog at ${url.host} ${what} (${code || "no answer"}).`),
-        sent
-      }
-    }
-  }).pipe(
-    Effect.timeoutOrElse({
-      duration: DEADLINE,
-      orElse: () =>
-        Effect.fail<HttpFailure>({
-          error: icebergError("Unavailable", `The catalog at ${url.host} did not answer within ${DEADLINE}.`),
-          sent: true
-        })
-    })
-  )
+    catch: (cause) => fetchFailure(cause, server)
+  }).pipe(Effect.timeoutOrElse({ duration: DEADLINE, orElse: () => Effect.fail(noAnswer(server)) }))
+}
 
-/** What an answer that is no success means, in general. `doing` ends the sentence: `to load web.events`. */
-export const answerFailure = ({ said, status }: HttpAnswer, host: string, doing: string): IcebergError => {
+/** 5xx, except for "not implemented" and "HTTP version not supported", which do not go away. */
+export const isServerError = (status: number): boolean => status >= 500 && status !== 501 && status !== 505
+
+/** What an error response means. `action` completes the sentence: `load web.events`. */
+export const responseFailure = ({ message, status }: HttpResponse, host: string, action: string): IcebergError => {
   const catalog = `The catalog at ${host}`
-  const told = `HTTP ${status}${said === "" ? "" : `: ${said}`}`
+  const details = `HTTP ${status}${message === "" ? "" : `: ${message}`}`
   if (status >= 300 && status < 400) {
-    return icebergError("Invalid", `${catalog} sends ${doing} elsewhere (HTTP ${status}): correct its URI.`)
+    return IcebergError.invalid(`${catalog} redirects requests to ${action} (HTTP ${status}): correct its URI.`)
   }
   if (status === 401 || status === 419) {
-    return icebergError(
-      "Denied",
-      `${catalog} refuses the credentials, ${doing} (${told}): correct the token or the credential.`
+    return IcebergError.denied(
+      `${catalog} rejected the credentials, trying to ${action} (${details}): correct the token or the credential.`
     )
   }
-  if (status === 403) return icebergError("Denied", `${catalog} does not allow ${doing} (${told}): grant it.`)
-  if (status === 404) return icebergError("NotFound", `${catalog} has nothing ${doing} (${told}).`)
-  if (status === 429 || (status >= 500 && status !== 501 && status !== 505)) {
-    return icebergError("Unavailable", `${catalog} failed ${doing} (${told}).`)
+  if (status === 403) {
+    return IcebergError.denied(`${catalog} does not allow this client to ${action} (${details}): grant the permission.`)
   }
-  return icebergError("Invalid", `${catalog} can't be used ${doing} (${told}).`)
+  if (status === 404) return IcebergError.notFound(`${catalog} found nothing, trying to ${action} (${details}).`)
+  if (status === 429 || isServerError(status)) {
+    return IcebergError.unavailable(`${catalog} failed to ${action} (${details}).`)
+  }
+  return IcebergError.invalid(`${catalog} cannot ${action} (${details}).`)
 }

@@ -44,8 +44,8 @@ const isDone = (metadata: TableMetadata, update: TableUpdate, added: TableSchema
 }
 
 /**
- * Whether a change is in a table. A snapshot tells by its id, and what was committed with it is there, too. A change without
- * one is there when all that it wants holds, whoever did it.
+ * Whether a table shows a change. A snapshot is identified by its id, and whatever was committed with it is visible too. A
+ * change without a snapshot is visible once everything that it asks for holds, whoever did it.
  */
 export const isVisible = (metadata: TableMetadata, change: TableChange): boolean => {
   const snapshots = addedSnapshots(change)

@@ -1,19 +1,21 @@
-import { Effect, Option, Schedule, Schema } from "effect"
-import { type IcebergError, icebergError } from "../../IcebergError.ts"
+import { Effect, Schedule, Schema } from "effect"
+import { backoff } from "../../backoff.ts"
+import { IcebergError } from "../../IcebergError.ts"
 import { onceSuccessful } from "../../onceSuccessful.ts"
 import type { TableName } from "../Catalog.ts"
 import type { Authorizer } from "./Authorizer.ts"
-import { answerFailure, type HttpAnswer, type HttpFailure, type HttpRequest, sendOnce } from "./http.ts"
+import { type HttpFailure, type HttpRequest, type HttpResponse, responseFailure, sendOnce } from "./http.ts"
 
-/** How long a catalog that is unavailable is asked again, when asking changes nothing. */
+/** How long reads are retried while the catalog is unavailable. */
 const RETRY_FOR = "20 seconds"
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 2_000
-/** Between the levels of a namespace in a path, unless the server names another (OpenAPI). */
-const SEPARATOR = "%1F"
+const READ_RETRIES = backoff(FIRST_RETRY_MS, LAST_RETRY_MS).pipe(Schedule.upTo({ duration: RETRY_FOR }))
+/** Separates a namespace's levels in a path, unless the server names another separator (OpenAPI). */
+const DEFAULT_SEPARATOR = "%1F"
 
 export interface RestSessionOptions {
-  /** What `/v1/config` is below of. */
+  /** The parent of `/v1/config`. */
   readonly uri: string
   readonly warehouse: string | undefined
   readonly prefix: string | undefined
@@ -24,7 +26,6 @@ export interface RestSessionOptions {
 
 export interface RestPaths {
   readonly namespaces: string
-  readonly namespace: (levels: ReadonlyArray<string>) => string
   readonly tables: (levels: ReadonlyArray<string>) => string
   readonly table: (name: TableName) => string
 }
@@ -32,118 +33,105 @@ export interface RestPaths {
 export interface RestSession {
   readonly paths: Effect.Effect<RestPaths, IcebergError>
   readonly host: string
-  /** Reads, as often as it takes. */
-  readonly get: (path: string, doing: string, headers?: HttpRequest["headers"]) => Effect.Effect<unknown, IcebergError>
-  /** Sends once. Answers of every status are answers. */
+  /** Reads, with retries. `action` completes the error message: `load web.events`. */
+  readonly get: (path: string, action: string, headers?: HttpRequest["headers"]) => Effect.Effect<unknown, IcebergError>
+  /** Sends once and returns the response, whatever its status. */
   readonly post: (
     path: string,
     body: string,
     headers?: HttpRequest["headers"]
-  ) => Effect.Effect<HttpAnswer, HttpFailure>
+  ) => Effect.Effect<HttpResponse, HttpFailure>
 }
 
 const Properties = Schema.optional(Schema.NullOr(Schema.Record(Schema.String, Schema.NullOr(Schema.String))))
 const Config = Schema.Struct({ defaults: Properties, overrides: Properties })
 const isConfig = Schema.is(Config)
 
-const pathsOf = (base: string, prefix: string | undefined, separator: string): RestPaths => {
-  const root = `${base}/v1/${prefix === undefined || prefix === "" ? "" : `${prefix.replace(/^\/|\/$/g, "")}/`}`
+const pathsOf = (base: string, prefix: string | null, separator: string): RestPaths => {
+  const root = `${base}/v1/${prefix === null || prefix === "" ? "" : `${prefix.replace(/^\/|\/$/g, "")}/`}`
   const joiner = decodeURIComponent(separator)
-  const namespace = (levels: ReadonlyArray<string>) => `${root}namespaces/${encodeURIComponent(levels.join(joiner))}`
-  const tables = (levels: ReadonlyArray<string>) => `${namespace(levels)}/tables`
+  const tables = (levels: ReadonlyArray<string>) =>
+    `${root}namespaces/${encodeURIComponent(levels.join(joiner))}/tables`
   return {
     namespaces: `${root}namespaces`,
-    namespace,
     tables,
-    table: ({ name, namespace: levels }) => `${tables(levels)}/${encodeURIComponent(name)}`
+    table: ({ name, namespace }) => `${tables(namespace)}/${encodeURIComponent(name)}`
   }
 }
 
-/** Requests of one REST catalog: where its resources are (`/v1/config`), and authorized ones. */
+const notACatalog = (host: string): IcebergError =>
+  IcebergError.invalid(`${host} did not answer as an Iceberg REST catalog: check its URI.`)
+
+/** Sends a request with its authorization; if the server rejects that and it can be renewed, once more. */
+const sendAuthorized = Effect.fnUntraced(function* (
+  authorizer: Authorizer,
+  request: HttpRequest
+): Effect.fn.Return<HttpResponse, HttpFailure> {
+  const authorize = Effect.mapError(authorizer.authorize(request), (error): HttpFailure => ({ error, wasSent: false }))
+  const authorized = yield* authorize
+  const response = yield* sendOnce(authorized)
+  if (response.status !== 401 && response.status !== 419) return response
+  // The server rejected the request before processing it, so it is safe to send it again.
+  return (yield* authorizer.onRejected(authorized)) ? yield* sendOnce(yield* authorize) : response
+})
+
+/** Reads `/v1/config` and derives the paths from it. */
+const configure = Effect.fnUntraced(function* (
+  base: string,
+  host: string,
+  { prefix, warehouse }: RestSessionOptions,
+  get: RestSession["get"]
+): Effect.fn.Return<RestPaths, IcebergError> {
+  const query = warehouse === undefined ? "" : `?warehouse=${encodeURIComponent(warehouse)}`
+  const config = yield* Effect.mapError(get(`${base}/v1/config${query}`, "read its configuration"), (error) =>
+    error.reason === "NotFound"
+      ? IcebergError.invalid(`${error.message} Check the catalog's URI and the warehouse's name.`)
+      : error
+  )
+  if (!isConfig(config)) return yield* notACatalog(host)
+  const own = prefix === undefined ? {} : { prefix }
+  const settings: Readonly<Record<string, string | null>> = { ...config.defaults, ...own, ...config.overrides }
+  return pathsOf(
+    config.overrides?.["uri"]?.replace(/\/+$/, "") ?? base,
+    settings["prefix"] ?? null,
+    settings["namespace-separator"] ?? DEFAULT_SEPARATOR
+  )
+})
+
+/** Authorized requests to one REST catalog, and the paths of its resources. */
 export const makeRestSession = Effect.fnUntraced(function* (
   options: RestSessionOptions
 ): Effect.fn.Return<RestSession, IcebergError> {
-  const { authorizer, headers, warehouse } = options
-  const given = URL.parse(options.uri)
-  if (given === null || !/^https?:$/.test(given.protocol)) {
-    return yield* icebergError("Invalid", "The REST catalog's URI can't be read: it begins with http:// or https://.")
+  const { authorizer, headers } = options
+  const parsed = URL.parse(options.uri)
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
+    return yield* IcebergError.invalid("The REST catalog's URI is invalid: it must begin with http:// or https://.")
   }
+  const { host } = parsed
   const base = options.uri.replace(/\/+$/, "").replace(/\/v1$/, "")
 
-  const send = Effect.fnUntraced(function* (request: HttpRequest): Effect.fn.Return<HttpAnswer, HttpFailure> {
-    const authorized = authorizer
-      .authorize(request)
-      .pipe(Effect.mapError((error): HttpFailure => ({ error, sent: false })))
-    const first = yield* authorized
-    const answer = yield* sendOnce(first)
-    if (answer.status !== 401 && answer.status !== 419) return answer
-    // Refused before it was looked at, so it may go again.
-    if (!(yield* authorizer.refused(first))) return answer
-    return yield* sendOnce(yield* authorized)
-  })
+  const send = (method: HttpRequest["method"], url: string, more: HttpRequest["headers"], body?: string) =>
+    sendAuthorized(authorizer, {
+      method,
+      url: new URL(url),
+      headers: { accept: "application/json", ...headers, ...more },
+      ...(body === undefined ? {} : { body })
+    })
 
-  const request = (
-    method: HttpRequest["method"],
-    url: string,
-    more: HttpRequest["headers"],
-    body?: string
-  ): HttpRequest => ({
-    method,
-    url: new URL(url),
-    headers: { accept: "application/json", ...headers, ...more },
-    ...(body === undefined ? {} : { body })
-  })
-
-  const get: RestSession["get"] = (path, doing, more = {}) =>
-    send(request("GET", path, more)).pipe(
+  const get: RestSession["get"] = (path, action, more = {}) =>
+    send("GET", path, more).pipe(
       Effect.mapError(({ error }) => error),
-      Effect.flatMap((answer) =>
-        answer.status === 200
-          ? Option.match(answer.body, {
-              onSome: Effect.succeed,
-              onNone: () =>
-                Effect.fail(
-                  icebergError("Invalid", `${given.host} did not answer as an Iceberg REST catalog: check its URI.`)
-                )
-            })
-          : Effect.fail(answerFailure(answer, given.host, doing))
-      ),
-      Effect.retry({
-        while: (error) => error.reason === "Unavailable",
-        schedule: Schedule.min([Schedule.exponential(FIRST_RETRY_MS), Schedule.spaced(LAST_RETRY_MS)]).pipe(
-          Schedule.jittered,
-          Schedule.upTo({ duration: RETRY_FOR })
-        )
-      })
+      Effect.flatMap((response) => {
+        if (response.status !== 200) return Effect.fail(responseFailure(response, host, action))
+        return response.body === null ? Effect.fail(notACatalog(host)) : Effect.succeed(response.body)
+      }),
+      Effect.retry({ while: (error) => error.reason === "Unavailable", schedule: READ_RETRIES })
     )
-
-  const configured = Effect.gen(function* () {
-    const query = warehouse === undefined ? "" : `?warehouse=${encodeURIComponent(warehouse)}`
-    const config = yield* get(`${base}/v1/config${query}`, "to configure its clients").pipe(
-      Effect.catchIf(
-        (error) => error.reason === "NotFound",
-        (error) =>
-          Effect.fail(
-            icebergError("Invalid", `${error.message} Check the catalog's URI, and the name of the warehouse.`)
-          )
-      )
-    )
-    if (!isConfig(config)) {
-      return yield* icebergError("Invalid", `${given.host} did not answer as an Iceberg REST catalog: check its URI.`)
-    }
-    const own = options.prefix === undefined ? {} : { prefix: options.prefix }
-    const final: Readonly<Record<string, string | null>> = { ...config.defaults, ...own, ...config.overrides }
-    return pathsOf(
-      config.overrides?.["uri"]?.replace(/\/+$/, "") ?? base,
-      final["prefix"] ?? undefined,
-      final["namespace-separator"] ?? SEPARATOR
-    )
-  })
 
   return {
-    paths: yield* onceSuccessful(configured),
-    host: given.host,
+    paths: yield* onceSuccessful(configure(base, host, options, get)),
+    host,
     get,
-    post: (path, body, more = {}) => send(request("POST", path, { "content-type": "application/json", ...more }, body))
+    post: (path, body, more = {}) => send("POST", path, { "content-type": "application/json", ...more }, body)
   }
 })

@@ -1,7 +1,8 @@
 import { Effect } from "effect"
-import { type IcebergError, icebergError } from "../../IcebergError.ts"
+import type { IcebergError } from "../../IcebergError.ts"
 import { type AwsCredentials, sdkCredentials } from "../../io/AwsCredentials.ts"
 import { awsFailure } from "../../io/awsFailure.ts"
+import { loadModule } from "../../loadModule.ts"
 import type { Authorizer } from "./Authorizer.ts"
 
 export interface SigV4Options {
@@ -27,37 +28,37 @@ class Sha256 {
   }
 }
 
+const makeSigner = Effect.fnUntraced(function* ({ credentials, region, service }: SigV4Options) {
+  const given = sdkCredentials(credentials, yield* Effect.context<never>())
+  const { SignatureV4 } = yield* loadModule("@smithy/signature-v4", () => import("@smithy/signature-v4"))
+  const { defaultProvider } = yield* loadModule(
+    "@aws-sdk/credential-provider-node",
+    () => import("@aws-sdk/credential-provider-node")
+  )
+  return new SignatureV4({
+    service,
+    region,
+    sha256: Sha256,
+    credentials: given.credentials ?? defaultProvider(given.profile === undefined ? {} : { profile: given.profile })
+  })
+})
+
 /**
- * AWS Signature Version 4 on top of another authorization, whose own header moves to `Original-Authorization` (Iceberg's
+ * AWS Signature Version 4 on top of another authorization, whose header moves to `Original-Authorization` (Iceberg's
  * `RESTSigV4AuthSession`).
  */
 export const makeSigV4 = Effect.fnUntraced(function* (
   delegate: Authorizer,
-  { credentials, region, service }: SigV4Options
+  options: SigV4Options
 ): Effect.fn.Return<Authorizer, IcebergError> {
-  const context = yield* Effect.context<never>()
-  const failed = (host: string) => (cause: unknown) =>
+  const signer = yield* makeSigner(options)
+  const signingFailure = (host: string) => (cause: unknown) =>
     awsFailure(cause, {
       service: `the catalog at ${host}`,
       verb: "sign",
       what: "a request",
-      permissions: "what the catalog needs"
+      permissions: "the permissions that the catalog requires"
     }).error
-  const given = sdkCredentials(credentials, context)
-  const { chain, smithy } = yield* Effect.tryPromise({
-    try: async () => ({
-      smithy: await import("@smithy/signature-v4"),
-      chain: await import("@aws-sdk/credential-provider-node")
-    }),
-    catch: (cause) => icebergError("Invalid", `The packages that sign requests can't be loaded: ${String(cause)}`)
-  })
-  const signer = new smithy.SignatureV4({
-    service,
-    region,
-    sha256: Sha256,
-    credentials:
-      given.credentials ?? chain.defaultProvider(given.profile === undefined ? {} : { profile: given.profile })
-  })
   return {
     authorize: (request) =>
       Effect.gen(function* () {
@@ -79,11 +80,11 @@ export const makeSigV4 = Effect.fnUntraced(function* (
               },
               body
             }),
-          catch: failed(url.host)
+          catch: signingFailure(url.host)
         })
-        const { host: _, ...sent } = signed.headers
-        return { method, url, headers: sent, ...(body === undefined ? {} : { body }) }
+        const { host: _, ...signedHeaders } = signed.headers
+        return { method, url, headers: signedHeaders, ...(body === undefined ? {} : { body }) }
       }),
-    refused: delegate.refused
+    onRejected: delegate.onRejected
   }
 })

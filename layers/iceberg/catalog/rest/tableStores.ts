@@ -1,20 +1,20 @@
 import { Clock, Effect, Scope, Semaphore } from "effect"
 import type { IcebergError } from "../../IcebergError.ts"
-import type { AwsCredentials } from "../../io/AwsCredentials.ts"
+import type { AwsCredentials, AwsKeys } from "../../io/AwsCredentials.ts"
 import { makeObjectStore } from "../../io/makeObjectStore.ts"
 import type { ObjectStore } from "../../io/ObjectStore.ts"
 import type { S3Options } from "../../io/S3ObjectStore.ts"
 import type { TableAccess } from "./tableAccess.ts"
 
 export interface TableStoresOptions {
-  /** What we were told ourselves goes before what the catalog says, which may see its store by another name. */
+  /** Takes precedence over the catalog's configuration, which may know the store by another address. */
   readonly s3: S3Options | undefined
-  /** The folder that local files may be in. */
+  /** Location of the folder that may contain local files. */
   readonly root: string | undefined
 }
 
 export interface TableStores {
-  /** The store for a table's files. `reload` asks the catalog for the table's access anew. */
+  /** The store for a table's files. `reload` requests the table's access from the catalog again. */
   readonly storeFor: (
     table: string,
     access: TableAccess,
@@ -22,74 +22,66 @@ export interface TableStores {
   ) => Effect.Effect<ObjectStore, IcebergError>
 }
 
-interface Held {
-  access: TableAccess
+/** The access to the tables that share a store. The catalog's latest response replaces it. */
+interface SharedAccess {
+  current: TableAccess
+}
+
+interface Entry {
+  readonly access: SharedAccess
   readonly store: ObjectStore
 }
 
-const OURS: TableAccess = {
-  endpoint: undefined,
-  region: undefined,
-  pathStyle: undefined,
-  keys: undefined,
-  renewAt: Number.POSITIVE_INFINITY
-}
+/** Credentials that are requested from the catalog again before they expire, or once the store reports that they have. */
+const vendedCredentials = Effect.fnUntraced(function* (
+  access: SharedAccess,
+  keys: AwsKeys,
+  reload: Effect.Effect<TableAccess, IcebergError>
+): Effect.fn.Return<AwsCredentials> {
+  const renewing = yield* Semaphore.make(1)
+  const current = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    if (access.current.keys !== null && now < access.current.renewAt) return access.current.keys
+    const previous = access.current.keys ?? keys
+    access.current = yield* reload
+    return access.current.keys ?? previous
+  })
+  return {
+    _tag: "Vended",
+    current: renewing.withPermits(1)(current),
+    expired: Effect.sync(() => {
+      access.current = { ...access.current, renewAt: 0 }
+    })
+  }
+})
 
-/** One store for each table whose credentials the catalog lends, and one for all others that are reached alike. */
+/** One store for each table with vended credentials, and one for all other tables with the same access. */
 export const makeTableStores = Effect.fnUntraced(function* ({
   root,
   s3
 }: TableStoresOptions): Effect.fn.Return<TableStores, never, Scope.Scope> {
   const scope = yield* Effect.scope
   const lock = yield* Semaphore.make(1)
-  const held = new Map<string, Held>()
+  const entries = new Map<string, Entry>()
 
-  const credentialsOf = (
-    key: string,
-    reload: Effect.Effect<TableAccess, IcebergError>
-  ): Effect.Effect<AwsCredentials> =>
-    Effect.map(Semaphore.make(1), (renewing) => {
-      const accessNow = () => held.get(key)?.access ?? OURS
-      const current = Effect.gen(function* () {
-        const now = yield* Clock.currentTimeMillis
-        const access = accessNow()
-        if (access.keys !== undefined && now < access.renewAt) return access.keys
-        const renewed = yield* reload
-        const entry = held.get(key)
-        if (entry !== undefined) entry.access = renewed
-        return renewed.keys ?? access.keys!
-      })
-      return {
-        _tag: "Vended" as const,
-        current: renewing.withPermits(1)(current),
-        expired: Effect.sync(() => {
-          const entry = held.get(key)
-          if (entry !== undefined) entry.access = { ...entry.access, renewAt: 0 }
-        })
-      }
-    })
+  const storeFor: TableStores["storeFor"] = Effect.fnUntraced(function* (table, latest, reload) {
+    const endpoint = s3?.endpoint ?? latest.endpoint
+    const region = s3?.region ?? latest.region
+    const pathStyle = s3?.pathStyle ?? latest.pathStyle
+    const key = JSON.stringify([latest.keys === null ? null : table, endpoint, region, pathStyle])
+    const known = entries.get(key)
+    if (known !== undefined) {
+      known.access.current = latest
+      return known.store
+    }
+    const access: SharedAccess = { current: latest }
+    const credentials = latest.keys === null ? s3?.credentials : yield* vendedCredentials(access, latest.keys, reload)
+    const store = yield* makeObjectStore({ root, s3: { ...s3, endpoint, region, pathStyle, credentials } }).pipe(
+      Scope.provide(scope)
+    )
+    entries.set(key, { access, store })
+    return store
+  })
 
-  return {
-    storeFor: (table, access, reload) =>
-      lock.withPermits(1)(
-        Effect.gen(function* () {
-          const endpoint = s3?.endpoint ?? access.endpoint
-          const region = s3?.region ?? access.region
-          const pathStyle = s3?.pathStyle ?? access.pathStyle
-          const lent = access.keys !== undefined
-          const key = JSON.stringify([lent ? table : null, endpoint, region, pathStyle])
-          const known = held.get(key)
-          if (known !== undefined) {
-            known.access = access
-            return known.store
-          }
-          const credentials = lent ? yield* credentialsOf(key, reload) : s3?.credentials
-          const store = yield* makeObjectStore({ root, s3: { ...s3, endpoint, region, pathStyle, credentials } }).pipe(
-            Scope.provide(scope)
-          )
-          held.set(key, { access, store })
-          return store
-        })
-      )
-  }
+  return { storeFor: (table, latest, reload) => lock.withPermits(1)(storeFor(table, latest, reload)) }
 })

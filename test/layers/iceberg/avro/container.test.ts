@@ -13,7 +13,7 @@ const RECORD = {
   ]
 }
 
-/** Collects what avsc's own reader finds in a file. */
+/** The records that avsc's own reader finds in a file. */
 const readByAvsc = (bytes: Uint8Array): Promise<ReadonlyArray<unknown>> =>
   new Promise((resolve, reject) => {
     const records: Array<unknown> = []
@@ -47,14 +47,14 @@ const writeByAvsc = (schema: object, codec: string, records: ReadonlyArray<unkno
   })
 
 describe("an Avro file", () => {
-  test("holds the schema with its field ids, the codec and the writer's entries", () => {
+  test("an Avro file contains the schema with its field ids, the codec and the writer's entries", () => {
     const { header } = readAvro(writeAvro(avroSchema(RECORD), { "format-version": "2" }, []))
     expect(JSON.parse(header.get("avro.schema") ?? "")).toEqual(RECORD)
     expect(header.get("avro.codec")).toBe("deflate")
     expect(header.get("format-version")).toBe("2")
   })
 
-  test("keeps 63-bit ids, which a double would round", () => {
+  test("an Avro file keeps 63-bit ids exact, which a double would round", () => {
     const ids = [0, -1, 2 ** 53 - 1, 9_007_199_254_740_993n, 9_223_372_036_854_775_807n, -9_223_372_036_854_775_808n]
     const { records } = readAvro(
       writeAvro(
@@ -66,7 +66,7 @@ describe("an Avro file", () => {
     expect(records.map((record) => (record as { id: unknown }).id)).toEqual(ids)
   })
 
-  test("of many blocks is read by avsc as it is here", async () => {
+  test("an Avro file of many blocks is read the same by avsc", async () => {
     const records = Array.from({ length: 5_000 }, (_, id) => ({
       id,
       text: id % 3 === 0 ? null : `text ${id} \u{1f600}`
@@ -76,7 +76,7 @@ describe("an Avro file", () => {
     expect(await readByAvsc(bytes)).toEqual(readAvro(bytes).records as Array<unknown>)
   })
 
-  test.each(["null", "deflate", "zstandard"])("compressed with %s by avsc is read", async (codec) => {
+  test.each(["null", "deflate", "zstandard"])("an Avro file that avsc compressed with %s is read", async (codec) => {
     const records = [
       { id: 1, text: "a" },
       { id: 2, text: null }
@@ -85,25 +85,27 @@ describe("an Avro file", () => {
     expect(read.map((record) => ({ ...(record as object) }))).toEqual(records)
   })
 
-  test("of another compression is refused by its name", async () => {
+  test("an Avro file with another compression codec is refused with its name", async () => {
     const bytes = await writeByAvsc(RECORD, "snappy", [{ id: 1, text: null }])
-    expect(() => readAvro(bytes)).toThrow("its compression snappy is not one of null, deflate, zstandard")
+    expect(() => readAvro(bytes)).toThrow(
+      "its compression codec snappy is not supported (only null, deflate, zstandard)"
+    )
   })
 
-  test("that is cut at any place, or is something else, is refused", () => {
+  test("an Avro file that is truncated anywhere, or is not one, is refused", () => {
     const bytes = writeAvro(avroSchema(RECORD), {}, [{ id: 1, text: "a" }])
     const { records } = readAvro(bytes)
     expect(records.length).toBe(1)
-    const whole: Array<number> = []
+    const readable: Array<number> = []
     for (let length = 0; length < bytes.length; length++) {
       try {
-        // Cut before its first block, it is a whole file without records.
-        if (readAvro(bytes.subarray(0, length)).records.length === 0) whole.push(length)
+        // Truncated before its first block, it is a valid file without records.
+        if (readAvro(bytes.subarray(0, length)).records.length === 0) readable.push(length)
       } catch (error) {
         expect(error).toBeInstanceOf(Error)
       }
     }
-    expect(whole.length).toBe(1)
-    expect(() => readAvro(readFileSync(import.meta.path))).toThrow("it is no Avro file")
+    expect(readable.length).toBe(1)
+    expect(() => readAvro(readFileSync(import.meta.path))).toThrow("it is not an Avro file")
   })
 })

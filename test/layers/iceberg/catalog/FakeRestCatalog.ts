@@ -5,16 +5,16 @@ import { failedRequirement } from "../../../../layers/iceberg/metadata/requireme
 import type { TableMetadata } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
 import type { NewTable, TableChange } from "../../../../layers/iceberg/metadata/TableUpdate.ts"
 
-export interface Came {
+export interface ReceivedRequest {
   readonly method: string
   readonly path: string
   readonly headers: Headers
   readonly body: string
-  /** The answer's. */
+  /** Of the response. */
   readonly status: number
 }
 
-interface Held {
+interface StoredTable {
   readonly metadata: TableMetadata
   readonly location: string
 }
@@ -22,11 +22,11 @@ interface Held {
 export interface FakeRestOptions {
   readonly prefix?: string
   readonly separator?: string
-  /** `id:secret` of the one OAuth2 client; tokens are wanted then. */
+  /** `id:secret` of the only OAuth2 client; requests then require a token. */
   readonly credential?: string
-  /** What tokens live for, in s. */
+  /** Lifetime of tokens, in s. */
   readonly lifetime?: number
-  /** Answers a create of a table that exists with 200 and that table. */
+  /** Answers the creation of an existing table with 200 and that table. */
   readonly answersExisting?: boolean
   /** `config` and `storage-credentials` of a loaded table. */
   readonly access?: (location: string) => Readonly<Record<string, unknown>>
@@ -39,14 +39,14 @@ const json = (body: unknown, status = 200): Response =>
 const failure = (status: number, type: string, message: string): Response =>
   json({ error: { type, message, code: status } }, status)
 
-/** A REST catalog by the OpenAPI of Iceberg, whose tables are in memory, and which fails where it is told to. */
+/** A REST catalog as in Iceberg's OpenAPI, with tables in memory and injected faults. */
 export class FakeRestCatalog implements AsyncDisposable {
-  readonly requests: Array<Came> = []
-  /** Answers instead of the catalog; the catalog hears nothing. */
+  readonly requests: Array<ReceivedRequest> = []
+  /** The status to answer with instead of processing a request. */
   before: (method: string, path: string) => number | undefined = () => undefined
-  /** Answers after the catalog has done its work; its own answer is lost. */
+  /** The status to answer with after processing a request, in place of its own response. */
   after: (method: string, path: string) => number | undefined = () => undefined
-  readonly tables = new Map<string, Held>()
+  readonly tables = new Map<string, StoredTable>()
   readonly #namespaces = new Set<string>()
   readonly #tokens = new Set<string>()
   readonly #options: FakeRestOptions
@@ -65,12 +65,12 @@ export class FakeRestCatalog implements AsyncDisposable {
     return `http://127.0.0.1:${this.port}`
   }
 
-  /** Tokens given so far are worth nothing any more. */
-  forgetTokens(): void {
+  /** Invalidates all tokens. */
+  revokeTokens(): void {
     this.#tokens.clear()
   }
 
-  of(method: string, path: RegExp): ReadonlyArray<Came> {
+  of(method: string, path: RegExp): ReadonlyArray<ReceivedRequest> {
     return this.requests.filter((request) => request.method === method && path.test(request.path))
   }
 
@@ -81,7 +81,7 @@ export class FakeRestCatalog implements AsyncDisposable {
     const early = this.before(method, pathname)
     const own = early === undefined ? this.#work(method, pathname, headers, body) : failure(early, "Fault", "not now")
     const late = early === undefined ? this.after(method, pathname) : undefined
-    const answer = late === undefined ? own : failure(late, "Fault", "done, and not told")
+    const answer = late === undefined ? own : failure(late, "Fault", "processed, but the response is lost")
     this.requests.push({ method, path: pathname + search, headers, body, status: answer.status })
     return answer
   }
@@ -155,20 +155,20 @@ export class FakeRestCatalog implements AsyncDisposable {
   }
 
   #load(key: string): Response {
-    const held = this.tables.get(key)
-    if (held === undefined) return failure(404, "NoSuchTableException", "no table")
-    const { location, metadata } = held
+    const stored = this.tables.get(key)
+    if (stored === undefined) return failure(404, "NoSuchTableException", "no table")
+    const { location, metadata } = stored
     return json({ "metadata-location": location, metadata, ...this.#options.access?.(metadata.location) })
   }
 
   #commit(key: string, body: string): Response {
-    const held = this.tables.get(key)
-    if (held === undefined) return failure(404, "NoSuchTableException", "no table")
+    const stored = this.tables.get(key)
+    if (stored === undefined) return failure(404, "NoSuchTableException", "no table")
     const { requirements, updates } = parseJson(body) as TableChange
-    const failed = failedRequirement(held.metadata, requirements)
-    if (failed !== undefined) return failure(409, "CommitFailedException", failed)
-    const metadata = applyUpdates(held.metadata, updates, { now: Date.now(), metadataLocation: held.location })
-    const version = Number(/(\d+)\.metadata/.exec(held.location)?.[1]) + 1
+    const failed = failedRequirement(stored.metadata, requirements)
+    if (failed !== null) return failure(409, "CommitFailedException", failed)
+    const metadata = applyUpdates(stored.metadata, updates, { now: Date.now(), metadataLocation: stored.location })
+    const version = Number(/(\d+)\.metadata/.exec(stored.location)?.[1]) + 1
     const location = `${metadata.location}/metadata/${String(version).padStart(5, "0")}.metadata.json`
     this.tables.set(key, { metadata, location })
     return json({ "metadata-location": location, metadata })

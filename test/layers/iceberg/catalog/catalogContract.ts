@@ -6,29 +6,29 @@ import { parseJson, stringifyJson } from "../../../../layers/iceberg/json.ts"
 import { append, freshName, isTable, NEW_TABLE, setProperties, snapshotIds, snapshotOn } from "./tables.ts"
 
 export interface CatalogUnderTest {
-  /** A catalog as a process of its own would have it; each call is another process. */
+  /** A catalog as another process would open it: each call is a new process. */
   readonly open: Effect.Effect<Catalog, IcebergError, Scope.Scope>
-  /** Whether the catalog's server keeps what it does not know in metadata, and metadata is a file that may be edited. */
+  /** Whether the metadata is a file that tests may edit, and unknown keys in it are kept. */
   readonly filesAreOurs: boolean
-  /** Whether a table that was never read again after a change is told from one that was not changed. */
+  /** Whether a commit to a stale table is refused even if its requirements still hold. */
   readonly refusesEveryStaleTable: boolean
-  /** False of a server that lets several at once create one table, each over the other's. */
+  /** False for a server that lets several clients create one table at once, overwriting each other. */
   readonly createsAtomically?: boolean
   readonly timeoutMs?: number
 }
 
-/** A busy machine and a server that makes losers of a race wait in steps of a second. */
+/** For a busy machine and a server that makes the losers of a race wait in steps of a second. */
 const TIMEOUT_MS = 60_000
 const RACERS = [2, 8]
 const APPENDS_EACH = 3
-/** Conflicts that one append may meet; a bound for the test's own loop. */
-const MOST_CONFLICTS = 500
+/** Maximum number of conflicts of one append, which bounds the test's loop. */
+const MAX_CONFLICTS = 500
 
 const reasonOf = <A>(effect: Effect.Effect<A, IcebergError>): Effect.Effect<string> =>
   Effect.match(effect, { onFailure: (error) => error.reason, onSuccess: () => "no failure" })
 
-/** Appends as every committer does: on a conflict load again and build the commit anew. */
-const appendAtLast = Effect.fnUntraced(function* (catalog: Catalog, name: TableName) {
+/** Appends as every writer does: on a conflict, it reloads the table and rebuilds the commit. */
+const appendWithRetries = Effect.fnUntraced(function* (catalog: Catalog, name: TableName) {
   let conflicts = 0
   for (;;) {
     const table = yield* catalog.load(name)
@@ -36,7 +36,7 @@ const appendAtLast = Effect.fnUntraced(function* (catalog: Catalog, name: TableN
     const lost = yield* catalog.commit(table, append(table, snapshot)).pipe(
       Effect.as(false),
       Effect.catchIf(
-        (error) => error.reason === "Conflict" && conflicts++ < MOST_CONFLICTS,
+        (error) => error.reason === "Conflict" && conflicts++ < MAX_CONFLICTS,
         () => Effect.succeed(true)
       )
     )
@@ -44,7 +44,7 @@ const appendAtLast = Effect.fnUntraced(function* (catalog: Catalog, name: TableN
   }
 })
 
-/** The behavior that every catalog owes. */
+/** The behavior that every catalog must have. */
 export const catalogContract = (
   what: string,
   { open, filesAreOurs, refusesEveryStaleTable, createsAtomically = true, timeoutMs = TIMEOUT_MS }: CatalogUnderTest
@@ -52,7 +52,7 @@ export const catalogContract = (
   const it = (sentence: string, body: (catalog: Catalog) => Effect.Effect<void, IcebergError, Scope.Scope>): void =>
     test(`${what}: ${sentence}`, () => Effect.runPromise(Effect.scoped(Effect.flatMap(open, body))), timeoutMs)
 
-  it("a created table is what another process loads", (catalog) =>
+  it("another process loads a created table", (catalog) =>
     Effect.gen(function* () {
       const name = freshName()
       const created = yield* catalog.create(name, NEW_TABLE)
@@ -67,7 +67,7 @@ export const catalogContract = (
       expect(snapshotIds(loaded)).toEqual([])
     }))
 
-  it("a table that is not there is not found", (catalog) =>
+  it("loading a missing table fails with NotFound", (catalog) =>
     Effect.gen(function* () {
       expect(yield* reasonOf(catalog.load(freshName()))).toBe("NotFound")
       const name = freshName()
@@ -75,7 +75,7 @@ export const catalogContract = (
       expect(yield* reasonOf(catalog.load({ ...name, name: "sessions" }))).toBe("NotFound")
     }))
 
-  it("a second table of the same name is refused and the first stays", (catalog) =>
+  it("creating a second table of the same name is refused, and the first stays", (catalog) =>
     Effect.gen(function* () {
       const name = freshName()
       const first = yield* catalog.create(name, NEW_TABLE)
@@ -84,7 +84,7 @@ export const catalogContract = (
       yield* catalog.create({ ...name, name: "sessions" }, NEW_TABLE)
     }))
 
-  it("of eight processes that create one table, one makes it and seven are told", () =>
+  it("only one of eight processes creates a table, and the others fail with AlreadyExists", () =>
     Effect.gen(function* () {
       if (!createsAtomically) return
       const name = freshName()
@@ -96,7 +96,7 @@ export const catalogContract = (
       expect(outcomes.toSorted()).toEqual([...Array.from({ length: 7 }, () => "AlreadyExists"), "no failure"])
     }))
 
-  it("names that would be another table's place are refused", (catalog) =>
+  it("names that could mean another table's location are refused", (catalog) =>
     Effect.gen(function* () {
       for (const name of ["", "..", "a/b", "a.b"]) {
         expect(yield* reasonOf(catalog.load({ namespace: ["n"], name }))).toBe("Invalid")
@@ -104,7 +104,7 @@ export const catalogContract = (
       }
     }))
 
-  it("an append is seen by others, ids above 2^53 to the last digit", (catalog) =>
+  it("another process sees an append, with exact ids above 2^53", (catalog) =>
     Effect.gen(function* () {
       const name = freshName()
       const table = yield* catalog.create(name, NEW_TABLE)
@@ -128,7 +128,7 @@ export const catalogContract = (
       ])
     }))
 
-  it("properties are set and removed", (catalog) =>
+  it("a commit sets and removes properties", (catalog) =>
     Effect.gen(function* () {
       const name = freshName()
       const table = yield* catalog.create(name, NEW_TABLE)
@@ -142,7 +142,7 @@ export const catalogContract = (
       expect("a.b" in properties).toBe(false)
     }))
 
-  it("a column is added", (catalog) =>
+  it("a commit adds a column", (catalog) =>
     Effect.gen(function* () {
       const name = freshName()
       const table = yield* catalog.create(name, NEW_TABLE)
@@ -171,11 +171,11 @@ export const catalogContract = (
       const after = (yield* (yield* open).load(name)).metadata
       expect(after.schemas).toHaveLength(2)
       expect(after["last-column-id"]).toBe(id)
-      const schema = after.schemas.find((one) => one["schema-id"] === after["current-schema-id"])
+      const schema = after.schemas.find((candidate) => candidate["schema-id"] === after["current-schema-id"])
       expect(schema?.fields.at(-1)).toMatchObject({ id, name: "country", required: false, type: "string" })
     }))
 
-  it("old snapshots are expired", (catalog) =>
+  it("a commit removes old snapshots", (catalog) =>
     Effect.gen(function* () {
       const name = freshName()
       let table = yield* catalog.create(name, NEW_TABLE)
@@ -190,7 +190,7 @@ export const catalogContract = (
       expect(loaded.metadata["current-snapshot-id"]).toBe(third!)
     }))
 
-  it("a change of a table that somebody else has appended to is a conflict and changes nothing", (catalog) =>
+  it("a commit to a table that another process has appended to is a conflict and changes nothing", (catalog) =>
     Effect.gen(function* () {
       const name = freshName()
       const stale = yield* catalog.create(name, NEW_TABLE)
@@ -207,7 +207,7 @@ export const catalogContract = (
     }))
 
   for (const racers of RACERS) {
-    it(`${racers} processes that append at once lose nothing and repeat nothing`, (catalog) =>
+    it(`${racers} processes that append at the same time lose nothing and repeat nothing`, (catalog) =>
       Effect.gen(function* () {
         const name = freshName()
         yield* catalog.create(name, NEW_TABLE)
@@ -215,7 +215,7 @@ export const catalogContract = (
           Array.from({ length: racers }),
           () =>
             Effect.flatMap(open, (own) =>
-              Effect.forEach(Array.from({ length: APPENDS_EACH }), () => appendAtLast(own, name))
+              Effect.forEach(Array.from({ length: APPENDS_EACH }), () => appendWithRetries(own, name))
             ),
           { concurrency: "unbounded" }
         )
@@ -230,14 +230,14 @@ export const catalogContract = (
 
   if (!filesAreOurs) return
 
-  it("what is not known in metadata is carried over", (catalog) =>
+  it("unknown keys in metadata are carried over", (catalog) =>
     Effect.gen(function* () {
       const name = freshName()
       const table = yield* catalog.create(name, NEW_TABLE)
       const bytes = yield* table.store.read(table.metadataLocation)
-      const held = parseJson(new TextDecoder().decode(bytes)) as Record<string, unknown>
+      const parsed = parseJson(new TextDecoder().decode(bytes)) as Record<string, unknown>
       const foreign = {
-        ...held,
+        ...parsed,
         "row-lineage": { id: 9_007_199_254_740_993n },
         statistics: [{ "snapshot-id": 7n, extra: true }]
       }
@@ -245,12 +245,12 @@ export const catalogContract = (
       const own = yield* open
       const loaded = yield* own.load(name)
       const committed = yield* own.commit(loaded, append(loaded))
-      const text = new TextDecoder().decode(yield* committed.store.read(committed.metadataLocation))
-      expect(text).toContain('"row-lineage":{"id":9007199254740993}')
-      expect(text).toContain('"statistics":[{"snapshot-id":7,"extra":true}]')
+      const json = new TextDecoder().decode(yield* committed.store.read(committed.metadataLocation))
+      expect(json).toContain('"row-lineage":{"id":9007199254740993}')
+      expect(json).toContain('"statistics":[{"snapshot-id":7,"extra":true}]')
     }))
 
-  it("metadata that another engine zipped is read", (catalog) =>
+  it("metadata that another engine compressed is read", (catalog) =>
     Effect.gen(function* () {
       const name = freshName()
       const table = yield* catalog.create(name, NEW_TABLE)
@@ -260,13 +260,13 @@ export const catalogContract = (
       expect(loaded.metadata["table-uuid"]).toBe(table.metadata["table-uuid"])
     }))
 
-  it("a table of another format version is refused with a sentence that says so", (catalog) =>
+  it("a table of another format version is refused with that version in the message", (catalog) =>
     Effect.gen(function* () {
       for (const version of [1, 3]) {
         const name = freshName()
         const table = yield* catalog.create(name, NEW_TABLE)
-        const text = new TextDecoder().decode(yield* table.store.read(table.metadataLocation))
-        const other = text.replace('"format-version":2', `"format-version":${version}`)
+        const json = new TextDecoder().decode(yield* table.store.read(table.metadataLocation))
+        const other = json.replace('"format-version":2', `"format-version":${version}`)
         yield* table.store.write(table.metadataLocation, new TextEncoder().encode(other))
         const own = yield* open
         const error = yield* Effect.match(own.load(name), {
@@ -278,24 +278,24 @@ export const catalogContract = (
       }
     }))
 
-  it("metadata files that fall out of the log are removed when the table says so, and only then", (catalog) =>
+  it("metadata files that drop out of the log are removed only if the table's property allows it", (catalog) =>
     Effect.gen(function* () {
-      const there = (table: Table, location: string) => reasonOf(table.store.head(location))
+      const fateOf = (table: Table, location: string) => reasonOf(table.store.head(location))
       const properties = { "write.metadata.previous-versions-max": "2" }
       const name = freshName()
       const first = yield* catalog.create(name, { ...NEW_TABLE, properties })
       let table = first
       for (let count = 0; count < 24; count++) table = yield* catalog.commit(table, append(table))
       expect(table.metadata["metadata-log"]).toHaveLength(2)
-      expect(yield* there(table, first.metadataLocation)).toBe("no failure")
+      expect(yield* fateOf(table, first.metadataLocation)).toBe("no failure")
       table = yield* catalog.commit(
         table,
         setProperties(table, { "write.metadata.delete-after-commit.enabled": "true" })
       )
       const third = table.metadata["metadata-log"]?.[0]?.["metadata-file"] ?? ""
       for (let count = 0; count < 24; count++) table = yield* catalog.commit(table, append(table))
-      expect(yield* there(table, third)).toBe("NotFound")
-      expect(yield* there(table, first.metadataLocation)).toBe("no failure")
+      expect(yield* fateOf(table, third)).toBe("NotFound")
+      expect(yield* fateOf(table, first.metadataLocation)).toBe("no failure")
       expect(snapshotIds(yield* (yield* open).load(name))).toHaveLength(48)
     }))
 }

@@ -17,7 +17,7 @@ const warehouse = pathToFileURL(folder).href
 interface Bench {
   readonly catalog: Catalog
   readonly name: TableName
-  /** Of version 3. */
+  /** Version 3. */
   readonly table: Table
   readonly path: (file: string) => string
 }
@@ -38,7 +38,7 @@ const it = (sentence: string, body: (bench: Bench) => Effect.Effect<void, Iceber
     }).pipe(Effect.runPromise)
   )
 
-it("versions, hint and places are those of Iceberg's own catalog", ({ name, path, table }) =>
+it("the Hadoop catalog names versions, hint and folders as Iceberg's own catalog does", ({ name, path, table }) =>
   Effect.sync(() => {
     expect(table.metadata.location).toBe(`${warehouse}/${name.namespace[0]}/events`)
     expect(table.metadataLocation).toBe(`${warehouse}/${name.namespace[0]}/events/metadata/v3.metadata.json`)
@@ -53,12 +53,12 @@ it("versions, hint and places are those of Iceberg's own catalog", ({ name, path
 
 for (const [what, hint] of [
   ["is missing", null],
-  ["is behind", "1"],
-  ["is ahead of every version", "99"],
-  ["is no number", "three"],
+  ["is too low", "1"],
+  ["exceeds every version", "99"],
+  ["is not a number", "three"],
   ["is empty", ""]
 ] as const) {
-  it(`a hint that ${what} hides no version, and commits go on`, ({ catalog, name, path }) =>
+  it(`a version hint that ${what} hides no version and stops no commit`, ({ catalog, name, path }) =>
     Effect.gen(function* () {
       if (hint === null) rmSync(path("version-hint.text"))
       else writeFileSync(path("version-hint.text"), hint)
@@ -72,7 +72,7 @@ for (const [what, hint] of [
 }
 
 for (const suffix of [".gz.metadata.json", ".metadata.json.gz"]) {
-  it(`a version that another engine zipped as v4${suffix} is the newest, and nothing is written over it`, (bench) =>
+  it(`a version that another engine compressed as v4${suffix} is the newest and is not overwritten`, (bench) =>
     Effect.gen(function* () {
       const { catalog, name, path, table } = bench
       const next = yield* catalog.commit(table, append(table))
@@ -91,7 +91,7 @@ for (const suffix of [".gz.metadata.json", ".metadata.json.gz"]) {
     }))
 }
 
-it("a writer that stands at a version whose successor was removed meets a conflict", ({ catalog, path, table }) =>
+it("a writer with a stale version whose successor was removed gets a conflict", ({ catalog, path, table }) =>
   Effect.gen(function* () {
     const next = yield* catalog.commit(table, append(table))
     yield* catalog.commit(next, append(next))
@@ -104,7 +104,7 @@ it("a writer that stands at a version whose successor was removed meets a confli
     expect(existsSync(path("v4.metadata.json"))).toBe(false)
   }))
 
-it("a table that was dropped and made again under its name is not taken for the old one", ({
+it("a table that was dropped and recreated under its name is not mistaken for the old one", ({
   catalog,
   name,
   path,
@@ -117,14 +117,14 @@ it("a table that was dropped and made again under its name is not taken for the 
     expect(made.metadata["table-uuid"]).not.toBe(table.metadata["table-uuid"])
   }))
 
-it("Java's checksum of its hint, which would not fit ours, is removed", ({ catalog, path, table }) =>
+it("Java's checksum of its version hint is removed, because it does not match our hint", ({ catalog, path, table }) =>
   Effect.gen(function* () {
     writeFileSync(path(".version-hint.text.crc"), "crc of another hint")
     yield* catalog.commit(table, append(table))
     expect(existsSync(path(".version-hint.text.crc"))).toBe(false)
   }))
 
-it("metadata can't be moved away from the table's folder", ({ catalog, table }) =>
+it("the metadata folder of a table in a Hadoop catalog cannot be changed", ({ catalog, table }) =>
   Effect.gen(function* () {
     const error = yield* Effect.match(
       catalog.commit(table, setProperties(table, { "write.metadata.path": "file:///elsewhere" })),
@@ -134,10 +134,10 @@ it("metadata can't be moved away from the table's folder", ({ catalog, table }) 
       }
     )
     expect(error?.reason).toBe("Invalid")
-    expect(error?.message).toContain("write.metadata.path can't be set")
+    expect(error?.message).toContain("Cannot set write.metadata.path")
   }))
 
-test("a store that writes over what is there is refused before a commit can be lost in it", () =>
+test("a store that ignores conditional writes is refused before a commit can be lost", () =>
   Effect.gen(function* () {
     const store = yield* makeLocalObjectStore(warehouse)
     const careless: ObjectStore = {
@@ -147,6 +147,6 @@ test("a store that writes over what is there is refused before a commit can be l
     const catalog = yield* makeHadoopCatalog({ store: careless, warehouse })
     const error = yield* Effect.flip(catalog.create(freshName(), NEW_TABLE))
     expect(error.reason).toBe("Invalid")
-    expect(error.message).toContain("writes over what is there")
+    expect(error.message).toContain("ignores conditional writes")
     expect(readdirSync(folder).filter((file) => file.startsWith(".footfall"))).toEqual([])
   }).pipe(Effect.runPromise))

@@ -60,7 +60,7 @@ const rowsAfter = async (before: ReadonlyArray<string>) => {
   }
 }
 
-test("rows are those of Iceberg's own catalog, the newest kind in a new database", async () => {
+test("a new database gets rows as in Iceberg's own catalog, in the V1 schema", async () => {
   const { first, properties, second, tables } = await rowsAfter([])
   expect(tables).toEqual([
     {
@@ -80,14 +80,14 @@ test("rows are those of Iceberg's own catalog, the newest kind in a new database
   expect(second.metadataLocation).toMatch(/\/web\/eu\/events\/metadata\/00001-[0-9a-f-]{36}\.metadata\.json$/)
 })
 
-test("tables of the old kind, without a type, are used as they are", async () => {
+test("a V0 catalog without a type column is used unchanged", async () => {
   const { second, tables } = await rowsAfter(V0_TABLES)
   expect(tables).toHaveLength(1)
   expect(tables[0]).toMatchObject({ metadata_location: second.metadataLocation })
   expect(tables[0]).not.toHaveProperty("iceberg_type")
 })
 
-test("a row that a client of the old kind wrote is a table, a view is none", async () => {
+test("a row that a V0 client wrote is a table, and a view is not", async () => {
   const url = await emptyDatabase()
   await using sql = await connect(Redacted.value(url))
   await Effect.runPromise(
@@ -107,7 +107,7 @@ test("a row that a client of the old kind wrote is a table, a view is none", asy
   )
 })
 
-test("catalogs of other names in the same database have tables of their own", () =>
+test("catalogs with different names in one database have separate tables", () =>
   Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {
@@ -119,7 +119,7 @@ test("catalogs of other names in the same database have tables of their own", ()
     )
   ))
 
-test("sixteen processes that start on an empty database make the catalog's tables together", async () => {
+test("sixteen processes that start on an empty database create the catalog's tables together", async () => {
   const url = await emptyDatabase()
   await Effect.runPromise(
     Effect.forEach(
@@ -138,7 +138,7 @@ test("sixteen processes that start on an empty database make the catalog's table
   expect(await sql.query("SELECT count(*)::int AS tables FROM iceberg_tables")).toEqual([{ tables: 16 }])
 })
 
-test("a location that the catalog's column can't hold is refused before anything is written", () =>
+test("a location that is too long for the catalog's column is refused before anything is written", () =>
   Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {
@@ -153,7 +153,7 @@ test("a location that the catalog's column can't hold is refused before anything
     )
   ))
 
-test("a metadata file that the pointer still names is read once", () =>
+test("an unchanged metadata file is read only once", () =>
   Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {
@@ -182,7 +182,7 @@ test("a metadata file that the pointer still names is read once", () =>
     )
   ))
 
-test("a catalog whose metadata file is gone is no missing table, which somebody would make anew", () =>
+test("a table whose metadata file is missing is reported as broken, not as absent", () =>
   Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {
@@ -191,12 +191,12 @@ test("a catalog whose metadata file is gone is no missing table, which somebody 
         yield* store.remove([metadataLocation])
         const error = yield* Effect.flip((yield* open(shared)).load(name))
         expect(error.reason).toBe("Invalid")
-        expect(error.message).toContain(`is described by ${metadataLocation}, which is not there`)
+        expect(error.message).toContain(`is missing: ${metadataLocation}`)
       })
     )
   ))
 
-test("metadata is zipped where the table says so", () =>
+test("metadata is compressed and moved to another folder if the table's properties say so", () =>
   Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {

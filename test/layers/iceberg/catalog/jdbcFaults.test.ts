@@ -12,7 +12,7 @@ import { PostgresServer } from "../../../support/postgresServer.ts"
 import { type Fault, FaultProxy } from "../../../support/proxy/FaultProxy.ts"
 import { append, freshName, NEW_TABLE, setProperties, snapshotIds, snapshotOn } from "./tables.ts"
 
-/** The statement that swaps the pointer, by its parameter: no other of the catalog's names a metadata file. */
+/** Matches the statement that swaps the pointer: only its parameters contain a metadata file. */
 const SWAP = /\.metadata\.json/
 const TIMEOUT_MS = 60_000
 
@@ -25,9 +25,9 @@ afterAll(() => server[Symbol.asyncDispose]())
 
 interface Bench {
   readonly proxy: FaultProxy
-  /** Behind the proxy. */
+  /** Connects through the proxy. */
   readonly catalog: Catalog
-  /** Beside it. */
+  /** Connects directly. */
   readonly truth: Catalog
   readonly name: TableName
   readonly table: Table
@@ -60,7 +60,7 @@ const it = (sentence: string, body: (bench: Bench) => Effect.Effect<void, Iceber
     TIMEOUT_MS
   )
 
-/** The metadata files that are there. */
+/** The existing metadata files. */
 const filesOf = (table: Table) =>
   Effect.map(Stream.runCollect(table.store.list(`${table.metadata.location}/metadata/`)), (found) =>
     found.map(({ location }) => location).toSorted()
@@ -70,8 +70,8 @@ const failureOf = <A>(effect: Effect.Effect<A, IcebergError>): Effect.Effect<Ice
   Effect.match(effect, { onFailure: (error) => error, onSuccess: () => undefined })
 
 for (const fault of ["loseAnswer", "cut"] satisfies ReadonlyArray<Fault>) {
-  const what = fault === "cut" ? "a swap that never arrives" : "a lost answer to the swap"
-  it(`${what} is no failure, again and again`, ({ catalog, name, proxy, table, truth }) =>
+  const what = fault === "cut" ? "a swap that never arrives" : "a lost response to the swap"
+  it(`${what} does not fail ten commits in a row`, ({ catalog, name, proxy, table, truth }) =>
     Effect.gen(function* () {
       let current = table
       for (let round = 0; round < 10; round++) {
@@ -85,7 +85,7 @@ for (const fault of ["loseAnswer", "cut"] satisfies ReadonlyArray<Fault>) {
       expect(yield* filesOf(loaded)).toHaveLength(11)
     }))
 
-  it(`${what} is no failure of a create`, ({ catalog, proxy, truth }) =>
+  it(`${what} does not fail the creation of a table`, ({ catalog, proxy, truth }) =>
     Effect.gen(function* () {
       const name = freshName()
       proxy.first(SWAP, fault)
@@ -95,7 +95,7 @@ for (const fault of ["loseAnswer", "cut"] satisfies ReadonlyArray<Fault>) {
     }))
 }
 
-it("a commit whose answer was lost and that others have built on is a success", ({
+it("a commit whose response was lost succeeds if other commits were built on it", ({
   catalog,
   name,
   proxy,
@@ -107,7 +107,7 @@ it("a commit whose answer was lost and that others have built on is a success", 
     let others: Promise<Table> | undefined
     proxy.decide = (piece) => {
       if (!SWAP.test(piece)) {
-        // Nobody hears from the database until the others are done.
+        // The database is unreachable until the other commits are done.
         return others === undefined ? undefined : "cut"
       }
       others ??= Effect.runPromise(
@@ -129,7 +129,7 @@ it("a commit whose answer was lost and that others have built on is a success", 
     expect(snapshotIds(loaded)).toHaveLength(4)
   }))
 
-it("a commit that was lost before somebody else's is a conflict, and its file stays", ({
+it("a commit that was lost before another one succeeded is a conflict, and its file is kept", ({
   catalog,
   name,
   proxy,
@@ -153,21 +153,21 @@ it("a commit that was lost before somebody else's is a conflict, and its file st
     expect(yield* filesOf(loaded)).toHaveLength(3)
   }))
 
-it("a plain conflict leaves no file behind", ({ catalog, name, table, truth }) =>
+it("the metadata file of a definite conflict is removed", ({ catalog, name, table, truth }) =>
   Effect.gen(function* () {
     yield* truth.commit(table, append(table))
     expect((yield* failureOf(catalog.commit(table, append(table))))?.reason).toBe("Conflict")
     expect(yield* filesOf(yield* truth.load(name))).toHaveLength(2)
   }))
 
-it("a change without a snapshot survives a lost answer, too", ({ catalog, name, proxy, table, truth }) =>
+it("a commit without a snapshot survives a lost response", ({ catalog, name, proxy, table, truth }) =>
   Effect.gen(function* () {
     proxy.first(SWAP, "loseAnswer")
     yield* catalog.commit(table, setProperties(table, { watermark: "17" }))
     expect((yield* truth.load(name)).metadata.properties["watermark"]).toBe("17")
   }))
 
-it("with the database gone after the swap the outcome is unknown, nothing is deleted, and it was done", (bench) =>
+it("if the database fails after the swap, the outcome is unknown, nothing is deleted, and the commit was applied", (bench) =>
   Effect.gen(function* () {
     const { catalog, name, proxy, table, truth } = bench
     const snapshot = snapshotOn(table)
@@ -180,13 +180,13 @@ it("with the database gone after the swap the outcome is unknown, nothing is del
     }
     const error = yield* failureOf(catalog.commit(table, append(table, snapshot)))
     expect(error?.reason).toBe("Unknown")
-    expect(error?.message).toMatch(/^Whether file:.* was committed is not known: /)
+    expect(error?.message).toMatch(/^It is unknown whether file:.* was committed: /)
     const loaded = yield* truth.load(name)
     expect(snapshotIds(loaded)).toEqual([snapshot["snapshot-id"]])
     expect(yield* filesOf(loaded)).toHaveLength(2)
   }))
 
-it("with the database gone before the swap the outcome is unknown, nothing is deleted, and it was not done", (bench) =>
+it("if the database fails before the swap, the outcome is unknown, nothing is deleted, and the commit was not applied", (bench) =>
   Effect.gen(function* () {
     const { catalog, name, proxy, table, truth } = bench
     proxy.decide = (piece) => {
@@ -201,7 +201,7 @@ it("with the database gone before the swap the outcome is unknown, nothing is de
   }))
 
 test(
-  "a database that is killed amid commits loses none that succeeded and repeats none",
+  "killing the database during commits loses no successful commit and repeats none",
   async () => {
     await using postgres = await PostgresServer.start()
     await Effect.gen(function* () {
@@ -238,7 +238,7 @@ test(
   TIMEOUT_MS
 )
 
-it("a database that does not answer is waited for within a limit", ({ catalog, name, proxy }) =>
+it("a load fails after 10 seconds if the database does not answer", ({ catalog, name, proxy }) =>
   Effect.gen(function* () {
     proxy.decide = () => "hang"
     const error = yield* failureOf(catalog.load(name))
@@ -246,7 +246,7 @@ it("a database that does not answer is waited for within a limit", ({ catalog, n
     expect(error?.message).toContain("did not answer within 10 seconds")
   }))
 
-test("a database that can't be reached, or whose password is wrong, says so without the password", async () => {
+test("the error for an unreachable database does not contain the password", async () => {
   const reasons = await Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {

@@ -7,7 +7,7 @@ import { temporaryFolder } from "../../../support/postgres.ts"
 
 const PROJECT = join(import.meta.dir, "../../../..")
 
-test("a catalog of local files loads no AWS SDK", async () => {
+test("a catalog of local files does not load the AWS SDK", async () => {
   const program = `
     Bun.plugin({ name: "no AWS", setup: (build) => build.onLoad({ filter: /node_modules.@(aws-sdk|smithy)/ }, ({ path }) => { throw new Error("loaded " + path) }) })
     const { Effect } = await import("effect")
@@ -31,8 +31,8 @@ test("a catalog of local files loads no AWS SDK", async () => {
 test.each<[string, CatalogConfig]>([
   ["gs://bucket/wh", { type: "hadoop", warehouse: "gs://bucket/wh" }],
   ["lake", { type: "glue", warehouse: "lake" }]
-])("the warehouse %s is refused with what can be used", async (warehouse, config) => {
+])("the warehouse %s is refused with the supported locations in the message", async (warehouse, config) => {
   const error = await Effect.runPromise(Effect.scoped(Effect.flip(makeCatalog(config))))
   expect(error.reason).toBe("Invalid")
-  expect(error.message).toBe(`The warehouse ${warehouse} can't be used: write s3://bucket/path or file:///path.`)
+  expect(error.message).toBe(`Unsupported warehouse location ${warehouse}: use s3://bucket/path or file:///path.`)
 })

@@ -29,7 +29,7 @@ catalogContract("rest", {
 interface Bench {
   readonly server: FakeRestCatalog
   readonly proxy: FaultProxy
-  /** Behind the proxy. */
+  /** Connects through the proxy. */
   readonly catalog: Catalog
   readonly name: TableName
   readonly table: Table
@@ -63,7 +63,7 @@ const failureOf = <A, R>(
 
 const posts = (server: FakeRestCatalog) => server.of("POST", COMMIT)
 
-/** The first request that matches gets the status. */
+/** Gives the status to the first request that matches. */
 const once = (method: string, path: RegExp, status: number) => {
   let left = 1
   return (given: string, at: string): number | undefined =>
@@ -71,7 +71,7 @@ const once = (method: string, path: RegExp, status: number) => {
 }
 
 for (const status of [500, 502, 503, 504]) {
-  it(`an answer ${status} after the commit is no failure, and nothing is committed twice`, ({
+  it(`a response ${status} after the commit was applied is not a failure, and nothing is committed twice`, ({
     catalog,
     name,
     server,
@@ -85,7 +85,7 @@ for (const status of [500, 502, 503, 504]) {
       expect(posts(server).map((post) => post.status)).toEqual([status])
     }))
 
-  it(`an answer ${status} instead of the commit is followed by the same request again`, ({
+  it(`a response ${status} instead of the commit makes the client send the same request again`, ({
     catalog,
     name,
     server,
@@ -103,7 +103,7 @@ for (const status of [500, 502, 503, 504]) {
     }))
 }
 
-it("a connection that ends before the answer is no failure, again and again", ({ catalog, name, proxy, table }) =>
+it("connections that end before the response do not fail ten commits in a row", ({ catalog, name, proxy, table }) =>
   Effect.gen(function* () {
     let current = table
     for (let round = 0; round < 10; round++) {
@@ -114,7 +114,13 @@ it("a connection that ends before the answer is no failure, again and again", ({
     expect(snapshotIds(current)).toHaveLength(10)
   }))
 
-it("properties, columns and expiry survive lost answers by what they show", ({ catalog, name, proxy, server, table }) =>
+it("changes of properties, columns and snapshots survive lost responses by their visible effect", ({
+  catalog,
+  name,
+  proxy,
+  server,
+  table
+}) =>
   Effect.gen(function* () {
     const POST = /^POST \S*\/tables\/events /
     const two = yield* catalog.commit(table, append(table))
@@ -154,7 +160,7 @@ it("properties, columns and expiry survive lost answers by what they show", ({ c
     expect(metadata.schemas).toHaveLength(2)
   }))
 
-it("a lost commit that somebody else's went before is a conflict", ({ catalog, name, server, table }) =>
+it("a lost commit is a conflict if another commit came first", ({ catalog, name, server, table }) =>
   Effect.gen(function* () {
     const other = yield* openAt(server.url)
     let left = 1
@@ -167,7 +173,12 @@ it("a lost commit that somebody else's went before is a conflict", ({ catalog, n
     expect(snapshotIds(yield* catalog.load(name))).toHaveLength(1)
   }))
 
-it("a catalog that answers 503 to every commit leaves the outcome unknown", ({ catalog, name, server, table }) =>
+it("the outcome of a commit is unknown if the catalog answers 503 to every attempt", ({
+  catalog,
+  name,
+  server,
+  table
+}) =>
   Effect.gen(function* () {
     server.before = (method) => (method === "POST" ? 503 : undefined)
     const error = yield* failureOf(catalog.commit(table, append(table)))
@@ -176,7 +187,7 @@ it("a catalog that answers 503 to every commit leaves the outcome unknown", ({ c
     expect(snapshotIds(yield* catalog.load(name))).toHaveLength(0)
   }))
 
-it("a commit that was refused before it was sent, or throttled, was not done", ({ catalog, server, table }) =>
+it("a commit that was throttled or refused was not applied and fails at once", ({ catalog, server, table }) =>
   Effect.gen(function* () {
     server.before = once("POST", COMMIT, 429)
     expect((yield* failureOf(catalog.commit(table, append(table))))?.reason).toBe("Unavailable")
@@ -187,9 +198,9 @@ it("a commit that was refused before it was sent, or throttled, was not done", (
     expect((yield* failureOf(catalog.commit(table, append(table))))?.reason).toBe("Invalid")
   }))
 
-it("a conflict that answers a repetition of our own commit is a success", ({ catalog, name, server, table }) =>
+it("a conflict with a repetition of our own commit is a success", ({ catalog, name, server, table }) =>
   Effect.gen(function* () {
-    // As a proxy does that sends a request again after its first answer was lost.
+    // As with a proxy that repeats a request after its first response was lost.
     server.after = once("POST", COMMIT, 409)
     yield* catalog.commit(table, append(table))
     expect(snapshotIds(yield* catalog.load(name))).toHaveLength(1)
@@ -198,11 +209,11 @@ it("a conflict that answers a repetition of our own commit is a success", ({ cat
 for (const answersExisting of [false, true]) {
   const how = answersExisting ? "200 and the table" : "409"
   it(
-    `of a table that is there already, which the server answers with ${how}, the second creator is told`,
+    `creating an existing table fails with AlreadyExists if the server answers with ${how}`,
     ({ name, server, table }) =>
       Effect.gen(function* () {
         const other = yield* openAt(server.url)
-        // It looks before the table is there.
+        // The client checks before the table exists.
         server.before = once("GET", COMMIT, 404)
         expect((yield* failureOf(other.create(name, NEW_TABLE)))?.reason).toBe("AlreadyExists")
         expect((yield* other.load(name)).metadata["table-uuid"]).toBe(table.metadata["table-uuid"])
@@ -211,7 +222,7 @@ for (const answersExisting of [false, true]) {
   )
 
   it(
-    `a lost answer to a create is no failure where the server answers ${how} to the next`,
+    `a lost response to a create is not a failure if the server answers the next one with ${how}`,
     ({ catalog, proxy, server }) =>
       Effect.gen(function* () {
         for (const fault of ["loseAnswer", "cut", { status: 500, after: true }] as const) {
@@ -228,7 +239,7 @@ for (const answersExisting of [false, true]) {
 }
 
 it(
-  "namespaces of several levels are made from the outside in, by the separator that the server names",
+  "nested namespaces are created from the outermost level, with the separator that the server names",
   ({ catalog, server }) =>
     Effect.gen(function* () {
       const name = { namespace: ["web", "eu", "prod"], name: "events" }
@@ -240,12 +251,12 @@ it(
 )
 
 it(
-  "a token that is refused is replaced, and the request goes again",
+  "a rejected token is replaced, and the request is sent again",
   ({ catalog, name, server, table }) =>
     Effect.gen(function* () {
-      server.forgetTokens()
+      server.revokeTokens()
       const committed = yield* catalog.commit(table, append(table))
-      server.forgetTokens()
+      server.revokeTokens()
       expect(snapshotIds(yield* catalog.load(name))).toEqual(snapshotIds(committed))
       expect(server.of("POST", /oauth/)).toHaveLength(3)
       server.before = once("GET", COMMIT, 419)
@@ -257,13 +268,13 @@ it(
 )
 
 it(
-  "tokens are asked for by client credentials and kept while they are good",
+  "a token is requested with client credentials and reused while it is valid",
   ({ catalog, name, server }) =>
     Effect.gen(function* () {
       yield* Effect.forEach(Array.from({ length: 10 }), () => catalog.load(name), { concurrency: "unbounded" })
-      const [asked, ...more] = server.of("POST", /oauth/)
+      const [tokenRequest, ...more] = server.of("POST", /oauth/)
       expect(more).toEqual([])
-      expect(Object.fromEntries(new URLSearchParams(asked!.body))).toEqual({
+      expect(Object.fromEntries(new URLSearchParams(tokenRequest!.body))).toEqual({
         grant_type: "client_credentials",
         client_id: "collector",
         client_secret: "sk-oauth-secret",
@@ -275,7 +286,7 @@ it(
 )
 
 it(
-  "a token that ends soon is replaced before it does",
+  "a token is replaced before it expires",
   ({ catalog, name, server }) =>
     Effect.gen(function* () {
       const before = server.of("POST", /oauth/).length
@@ -287,7 +298,7 @@ it(
   { credential: Redacted.make(CREDENTIAL) }
 )
 
-it("loads outlast a catalog that fails for a while", ({ catalog, name, server }) =>
+it("a load succeeds once a failing catalog has recovered", ({ catalog, name, server }) =>
   Effect.gen(function* () {
     let left = 3
     server.before = (method) => (method === "GET" && left-- > 0 ? 503 : undefined)
@@ -295,12 +306,7 @@ it("loads outlast a catalog that fails for a while", ({ catalog, name, server })
     expect(left).toBe(-1)
   }))
 
-it("a catalog that does not answer a commit is waited for within a limit, and then looked at", ({
-  catalog,
-  name,
-  proxy,
-  table
-}) =>
+it("a commit without a response is checked after 30 seconds", ({ catalog, name, proxy, table }) =>
   Effect.gen(function* () {
     let hangs = false
     proxy.decide = (piece) => {
@@ -316,7 +322,7 @@ it("a catalog that does not answer a commit is waited for within a limit, and th
     expect(snapshotIds(yield* catalog.load(name))).toHaveLength(1)
   }).pipe(Effect.provide(TestClock.layer())))
 
-test("requests are signed over their other authorization, which moves, and carry the headers that are set", async () => {
+test("signed requests keep their other authorization in another header and carry the configured headers", async () => {
   await using server = new FakeRestCatalog()
   await Effect.gen(function* () {
     const catalog = yield* openAt(server.url, {
@@ -346,7 +352,7 @@ test("requests are signed over their other authorization, which moves, and carry
   expect(server.requests).toHaveLength(2)
 })
 
-test("a wrong credential is denied, and neither it nor a token is told", async () => {
+test("a wrong credential or token is denied, and the message contains neither", async () => {
   await using server = new FakeRestCatalog({ credential: CREDENTIAL })
   const errors = await Effect.runPromise(
     Effect.scoped(
@@ -361,7 +367,7 @@ test("a wrong credential is denied, and neither it nor a token is told", async (
   expect(errors.map((error) => error?.message).join(" ")).not.toMatch(/sk-wrong|tk-wrong/)
 })
 
-test("what is no REST catalog is said to be none", async () => {
+test("a server that is not a REST catalog is reported as such", async () => {
   const page = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("<html>Welcome</html>") })
   await using stack = new AsyncDisposableStack()
   stack.defer(() => page.stop(true))
@@ -380,6 +386,6 @@ test("what is no REST catalog is said to be none", async () => {
   )
   expect(errors.map((error) => error?.reason)).toEqual(["Invalid", "Invalid", "Invalid"])
   expect(errors[0]?.message).toContain("did not answer as an Iceberg REST catalog")
-  expect(errors[1]?.message).toContain("begins with http:// or https://")
+  expect(errors[1]?.message).toContain("must begin with http:// or https://")
   expect(errors[2]?.message).toContain("check http or https in its URI")
 })

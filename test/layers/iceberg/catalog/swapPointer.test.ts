@@ -4,13 +4,13 @@ import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import type { MetadataFiles } from "../../../../layers/iceberg/catalog/metadataFiles.ts"
 import { type Pointer, swapPointer } from "../../../../layers/iceberg/catalog/swapPointer.ts"
-import { icebergError } from "../../../../layers/iceberg/IcebergError.ts"
+import { IcebergError } from "../../../../layers/iceberg/IcebergError.ts"
 import type { TableMetadata } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
 
-/** What happens to one request of a committer. */
-type Weather = "fair" | "lost before" | "lost after" | "unread"
+/** What happens to one request of a writer. */
+type Fate = "ok" | "request lost" | "response lost" | "read fails"
 
-/** A pointer that everybody swaps, whose history is the truth. */
+/** A pointer that several writers swap, with its true history. */
 class Lake {
   current = "base"
   readonly history = ["base"]
@@ -34,17 +34,17 @@ class Lake {
     return true
   }
 
-  pointer(weather: () => Weather): Pointer {
+  pointer(nextFate: () => Fate): Pointer {
     return {
       read: Effect.suspend(() =>
-        weather() === "unread" ? Effect.fail(icebergError("Unavailable", "rain")) : Effect.succeed(this.current)
+        nextFate() === "read fails" ? Effect.fail(IcebergError.unavailable("down")) : Effect.succeed(this.current)
       ),
       swap: (base, ours) =>
         Effect.suspend(() => {
-          const now = weather()
-          if (now === "lost before") return Effect.fail(icebergError("Unknown", "rain"))
+          const fate = nextFate()
+          if (fate === "request lost") return Effect.fail(IcebergError.unknown("cut"))
           const swapped = this.swap(base, ours)
-          return now === "lost after" ? Effect.fail(icebergError("Unknown", "rain")) : Effect.succeed(swapped)
+          return fate === "response lost" ? Effect.fail(IcebergError.unknown("cut")) : Effect.succeed(swapped)
         }).pipe(Effect.tap(Effect.yieldNow))
     }
   }
@@ -53,13 +53,13 @@ class Lake {
     read: (location) =>
       Effect.suspend(() => {
         const found = this.written.get(location)
-        return found === undefined ? Effect.fail(icebergError("NotFound", location)) : Effect.succeed(found)
+        return found === undefined ? Effect.fail(IcebergError.notFound(location)) : Effect.succeed(found)
       }),
     write: () => Effect.void
   }
 }
 
-const inRain = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
+const withPassingTime = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
   Effect.gen(function* () {
     const fiber = yield* Effect.forkChild(effect)
     for (let second = 0; second < 20 && fiber.pollUnsafe() === undefined; second++) {
@@ -69,12 +69,12 @@ const inRain = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
     return yield* Fiber.join(fiber)
   }).pipe(Effect.provide(TestClock.layer()), Effect.runPromise)
 
-const weather = fc.constantFrom<Weather>("fair", "fair", "lost before", "lost after", "unread")
+const fate = fc.constantFrom<Fate>("ok", "ok", "request lost", "response lost", "read fails")
 
-test("whatever gets lost, a success is in the history, a conflict is not, and a certain one may be tidied up", () =>
+test("whatever is lost, an applied swap is in the pointer's history and a superseded one is not", () =>
   fc.assert(
     fc.asyncProperty(
-      fc.array(fc.record({ sky: fc.array(weather, { maxLength: 8 }), others: fc.nat(3) }), {
+      fc.array(fc.record({ fates: fc.array(fate, { maxLength: 8 }), others: fc.nat(3) }), {
         minLength: 1,
         maxLength: 6
       }),
@@ -82,31 +82,31 @@ test("whatever gets lost, a success is in the history, a conflict is not, and a 
       async (committers, logLength) => {
         const lake = new Lake(logLength)
         let names = 0
-        const commitOne = (others: number, sky: ReadonlyArray<Weather>) =>
+        const commitOne = (others: number, fates: ReadonlyArray<Fate>) =>
           Effect.gen(function* () {
             const base = lake.current
             const ours = `ours ${names++}`
             lake.write(ours)
-            let asked = 0
-            const skyNow = (): Weather => {
-              // Others get in between: before the swap, or after it and before it is looked at.
-              for (let count = 0; asked === 1 && count < others; count++) {
+            let requests = 0
+            const nextFate = (): Fate => {
+              // Other writers commit before the swap, or between the swap and its check.
+              for (let count = 0; requests === 1 && count < others; count++) {
                 const theirs = `theirs ${names++}`
                 lake.write(theirs)
                 lake.swap(lake.current, theirs)
               }
-              return sky[asked++] ?? "fair"
+              return fates[requests++] ?? "ok"
             }
             const result = yield* Effect.result(
-              swapPointer({ pointer: lake.pointer(skyNow), files: lake.files, base, ours, snapshots: [] })
+              swapPointer({ pointer: lake.pointer(nextFate), files: lake.files, base, ours, snapshots: [] })
             )
             const committed = lake.history.includes(ours)
-            if (result._tag === "Success" && result.success._tag === "Swapped") expect(committed).toBe(true)
-            if (result._tag === "Success" && result.success._tag === "Lost") expect(committed).toBe(false)
+            if (result._tag === "Success" && result.success._tag === "Applied") expect(committed).toBe(true)
+            if (result._tag === "Success" && result.success._tag === "Superseded") expect(committed).toBe(false)
             if (result._tag === "Failure") expect(result.failure.reason).toBe("Unknown")
           })
-        await inRain(
-          Effect.forEach(committers, ({ others, sky }) => commitOne(others, sky), { concurrency: 3, discard: true })
+        await withPassingTime(
+          Effect.forEach(committers, ({ fates, others }) => commitOne(others, fates), { concurrency: 3, discard: true })
         )
         expect(new Set(lake.history).size).toBe(lake.history.length)
       }
@@ -114,19 +114,19 @@ test("whatever gets lost, a success is in the history, a conflict is not, and a 
     { numRuns: 500 }
   ))
 
-test("a pointer that can't be read is read at once and after 1, 2 and 4 s, then it is unknown", async () => {
+test("a pointer that cannot be read is read at once and after 1, 2 and 4 more seconds, then the outcome is unknown", async () => {
   const lake = new Lake(100)
   lake.write("ours")
   let reads = 0
-  const error = await inRain(
+  const error = await withPassingTime(
     Effect.flip(
       swapPointer({
         pointer: {
           read: Effect.suspend(() => {
             reads++
-            return Effect.fail(icebergError("Unavailable", "the database is down"))
+            return Effect.fail(IcebergError.unavailable("the database is down"))
           }),
-          swap: () => Effect.fail(icebergError("Unknown", "cut"))
+          swap: () => Effect.fail(IcebergError.unknown("cut"))
         },
         files: lake.files,
         base: "base",
@@ -136,16 +136,16 @@ test("a pointer that can't be read is read at once and after 1, 2 and 4 s, then 
     )
   )
   expect([error.reason, reads]).toEqual(["Unknown", 4])
-  expect(error.message).toBe("Whether ours was committed is not known: the database is down")
+  expect(error.message).toBe("It is unknown whether ours was committed: the database is down")
 })
 
-test("a swap that certainly was not made fails at once as it is", async () => {
+test("a swap that certainly failed is not checked", async () => {
   const lake = new Lake(100)
   const pointer: Pointer = {
-    read: Effect.die("is not read"),
-    swap: () => Effect.fail(icebergError("Denied", "no permission"))
+    read: Effect.die("the pointer must not be read"),
+    swap: () => Effect.fail(IcebergError.denied("no permission"))
   }
-  const error = await inRain(
+  const error = await withPassingTime(
     Effect.flip(swapPointer({ pointer, files: lake.files, base: "base", ours: "ours", snapshots: [] }))
   )
   expect(error.reason).toBe("Denied")

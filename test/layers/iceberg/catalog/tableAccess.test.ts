@@ -10,7 +10,7 @@ const keys = (id: string, more: Record<string, string> = {}) => ({
   ...more
 })
 
-test("the credentials of the longest prefix go before the others and before the configuration", () => {
+test("the vended credentials with the longest matching prefix take precedence over all others", () => {
   const access = accessOf(
     {
       config: {
@@ -35,23 +35,23 @@ test("the credentials of the longest prefix go before the others and before the 
   expect(access.renewAt).toBe(Number.POSITIVE_INFINITY)
 })
 
-test("without credentials none are lent", () => {
+test("a catalog without credentials vends none", () => {
   expect(accessOf({ config: { "s3.region": "us-east-1" } }, "s3://lake/t", NOW)).toMatchObject({
-    keys: undefined,
+    keys: null,
     region: "us-east-1"
   })
-  expect(accessOf({ config: null, "storage-credentials": null }, "s3://lake/t", NOW).keys).toBeUndefined()
+  expect(accessOf({ config: null, "storage-credentials": null }, "s3://lake/t", NOW).keys).toBeNull()
 })
 
 test.each([
   ["an hour", String(NOW + 60 * MINUTE), NOW + 55 * MINUTE],
   ["four minutes", String(NOW + 4 * MINUTE), NOW + 3 * MINUTE],
-  ["a time that is over", String(NOW - MINUTE), NOW - MINUTE],
+  ["a time in the past", String(NOW - MINUTE), NOW - MINUTE],
   ["an unstated time", undefined, NOW + 7.5 * MINUTE]
-])("credentials that are good for %s are renewed before that", (_, end, renewAt) => {
-  const lent = keys("lent", {
+])("vended credentials that are valid for %s are renewed before they expire", (_, end, renewAt) => {
+  const vended = keys("vended", {
     "s3.session-token": "token",
     ...(end === undefined ? {} : { "s3.session-token-expires-at-ms": end })
   })
-  expect(accessOf({ config: lent }, "s3://lake/t", NOW).renewAt).toBe(renewAt)
+  expect(accessOf({ config: vended }, "s3://lake/t", NOW).renewAt).toBe(renewAt)
 })

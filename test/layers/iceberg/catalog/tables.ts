@@ -2,7 +2,7 @@ import type { Table, TableName } from "../../../../layers/iceberg/catalog/Catalo
 import { MAIN, type Snapshot } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
 import type { NewTable, TableChange } from "../../../../layers/iceberg/metadata/TableUpdate.ts"
 
-/** A namespace that no other test uses, also not in another process. */
+/** A table in a namespace that no other test uses, not even in another process. */
 export const freshName = (namespace = "test"): TableName => ({
   namespace: [`${namespace}_${crypto.randomUUID().slice(0, 8)}`],
   name: "events"
@@ -34,7 +34,7 @@ export const NEW_TABLE: NewTable = {
 
 let ids = BigInt(Date.now()) * 1_000_000n
 
-/** Above 2^53, as other engines choose them. */
+/** Above 2^53, as chosen by other engines. */
 export const nextSnapshotId = (): bigint => ids++
 
 const mainOf = ({ metadata }: Table): bigint | null => {
@@ -42,7 +42,7 @@ const mainOf = ({ metadata }: Table): bigint | null => {
   return id === undefined || id === -1n ? null : id
 }
 
-/** A snapshot on top of the table as it was loaded. Its manifest list is a name only: catalogs don't look into it. */
+/** A snapshot on top of the table as it was loaded. Its manifest list does not exist: catalogs do not read it. */
 export const snapshotOn = (table: Table, id = nextSnapshotId(), summary: Record<string, string> = {}): Snapshot => {
   const parent = mainOf(table)
   return {

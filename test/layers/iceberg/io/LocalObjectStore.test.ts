@@ -16,7 +16,7 @@ objectStoreContract("a local folder", {
   freshFolder: () => `${root}/${crypto.randomUUID()}/`
 })
 
-test("one file has three ways to be written", () =>
+test("a local file can be addressed by three spellings of its location", () =>
   Effect.runPromise(
     Effect.gen(function* () {
       const store = yield* makeLocalObjectStore(`file:${folder}/`)
@@ -36,7 +36,7 @@ test.each([
   "s3://bucket/key",
   "events.parquet",
   `${root}/nul\0byte`
-])("%p is outside of the warehouse and refused", (location) =>
+])("the location %p outside of the warehouse is refused", (location) =>
   Effect.runPromise(
     Effect.gen(function* () {
       const store = yield* makeLocalObjectStore(root)
@@ -47,11 +47,11 @@ test.each([
   )
 )
 
-test("a warehouse that is no local folder is refused", async () => {
+test("a warehouse that is not a local folder is refused", async () => {
   expect(await Effect.runPromise(reasonOf(makeLocalObjectStore("s3://bucket/warehouse")))).toBe("Invalid")
 })
 
-test("a full disk is said to be full, and what was begun is removed", async () => {
+test("writing to a full disk fails with Unavailable and leaves no partial file", async () => {
   const disk = SmallDisk.mount(4)
   if (disk === null) return console.warn("Skipped: this process may not mount a small disk.")
   using _ = disk
@@ -76,8 +76,8 @@ test("a full disk is said to be full, and what was begun is removed", async () =
   )
 })
 
-test("a folder without permission is denied", async () => {
-  if (process.getuid?.() === 0) return console.warn("Skipped: root may write everywhere.")
+test("writing to a folder without permission fails with Denied", async () => {
+  if (process.getuid?.() === 0) return console.warn("Skipped: root ignores permissions.")
   const closed = join(folder, "closed")
   mkdirSync(closed)
   chmodSync(closed, 0o500)
@@ -89,7 +89,7 @@ test("a folder without permission is denied", async () => {
   )
 })
 
-test("a folder where a file should be is no file", () =>
+test("reading a folder, or writing below a file, fails with Invalid", () =>
   Effect.runPromise(
     Effect.gen(function* () {
       const store = yield* makeLocalObjectStore(root)
@@ -99,7 +99,7 @@ test("a folder where a file should be is no file", () =>
     })
   ))
 
-test("a reader never sees a file half written", () =>
+test("a reader never sees a partially written file", () =>
   Effect.runPromise(
     Effect.gen(function* () {
       const store = yield* makeLocalObjectStore(root)
@@ -124,17 +124,17 @@ test("a reader never sees a file half written", () =>
     })
   ))
 
-test("an interrupted writer leaves neither the file nor its beginning", () =>
+test("an interrupted writer leaves neither the file nor a temporary file", () =>
   Effect.runPromise(
     Effect.gen(function* () {
       const store = yield* makeLocalObjectStore(root)
-      const begun = yield* Latch.make()
+      const started = yield* Latch.make()
       const go = Promise.withResolvers<void>()
       const gone = Promise.withResolvers<void>()
       async function* rows() {
         try {
           yield new Uint8Array(10)
-          Effect.runSync(begun.open)
+          Effect.runSync(started.open)
           await go.promise
           yield new Uint8Array(10)
         } finally {
@@ -142,7 +142,7 @@ test("an interrupted writer leaves neither the file nor its beginning", () =>
         }
       }
       const writing = yield* Effect.forkChild(store.writeChunks(`${root}/interrupted/file`, rows()))
-      yield* begun.await
+      yield* started.await
       const interrupted = yield* Effect.forkChild(Fiber.interrupt(writing))
       go.resolve()
       yield* Fiber.join(interrupted)

@@ -1,20 +1,20 @@
 import { expect, test } from "bun:test"
 import { Effect, type Scope, Stream } from "effect"
-import { type IcebergError, icebergError } from "../../../../layers/iceberg/IcebergError.ts"
+import { IcebergError } from "../../../../layers/iceberg/IcebergError.ts"
 import type { ObjectStore } from "../../../../layers/iceberg/io/ObjectStore.ts"
 
 export interface StoreUnderTest {
   readonly open: Effect.Effect<ObjectStore, IcebergError, Scope.Scope>
-  /** A folder's location, with a slash at the end; another one each time. */
+  /** The location of a new folder, with a trailing slash. */
   readonly freshFolder: () => string
 }
 
-/** Stores make losers of a race wait in steps of a second. */
+/** Stores make the losers of a race wait in steps of a second. */
 const TIMEOUT_MS = 60_000
 const MIB = 1 << 20
 
-export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
-export const text = (held: Uint8Array): string => new TextDecoder().decode(held)
+export const bytes = (content: string): Uint8Array => new TextEncoder().encode(content)
+export const text = (content: Uint8Array): string => new TextDecoder().decode(content)
 
 export const reasonOf = <A>(effect: Effect.Effect<A, IcebergError>): Effect.Effect<string> =>
   Effect.match(effect, { onFailure: (error) => error.reason, onSuccess: () => "no failure" })
@@ -26,10 +26,10 @@ async function* chunks(count: number, size: number): AsyncGenerator<Uint8Array> 
 
 async function* failing(count: number, size: number): AsyncGenerator<Uint8Array> {
   yield* chunks(count, size)
-  throw icebergError("Invalid", "no more rows")
+  throw IcebergError.invalid("no more rows")
 }
 
-/** The behavior that every store owes. */
+/** The behavior that every object store must have. */
 export const objectStoreContract = (what: string, { freshFolder, open }: StoreUnderTest): void => {
   const it = (
     sentence: string,
@@ -45,7 +45,7 @@ export const objectStoreContract = (what: string, { freshFolder, open }: StoreUn
       found.map(({ location, size }) => `${location.slice(folder.length)} ${size}`).toSorted()
     )
 
-  it("what was written is read back, whole and in ranges", (store, folder) =>
+  it("a written file is read back as a whole and in ranges", (store, folder) =>
     Effect.gen(function* () {
       const file = `${folder}metadata/ein Schlüssel=a%2Fb.json`
       yield* store.write(file, bytes("0123456789"))
@@ -59,17 +59,17 @@ export const objectStoreContract = (what: string, { freshFolder, open }: StoreUn
       expect((yield* store.read(file)).byteLength).toBe(0)
     }))
 
-  it("a file's size and time are told", (store, folder) =>
+  it("head returns a file's size and time", (store, folder) =>
     Effect.gen(function* () {
       const before = Date.now()
       yield* store.write(`${folder}a`, new Uint8Array(1234))
       const found = yield* store.head(`${folder}a`)
       expect(found).toMatchObject({ location: `${folder}a`, size: 1234 })
-      // Stores tell whole seconds, by their own clock.
+      // Stores report whole seconds, by their own clock.
       expect(Math.abs(found.modifiedAt - before)).toBeLessThan(30_000)
     }))
 
-  it("what is not there is not found, and removing it is no failure", (store, folder) =>
+  it("reading a missing file fails with NotFound, and removing it succeeds", (store, folder) =>
     Effect.gen(function* () {
       expect(yield* reasonOf(store.read(`${folder}none`))).toBe("NotFound")
       expect(yield* reasonOf(store.readRange(`${folder}none`, 0, 1))).toBe("NotFound")
@@ -78,7 +78,7 @@ export const objectStoreContract = (what: string, { freshFolder, open }: StoreUn
       expect(yield* listed(store, `${folder}none/`)).toEqual([])
     }))
 
-  it("a new file is written once; the same bytes again are taken for ours", (store, folder) =>
+  it("a new file is created once, and writing the same bytes again counts as success", (store, folder) =>
     Effect.gen(function* () {
       expect(yield* store.writeNew(`${folder}v1`, bytes("ours"))).toBe(true)
       expect(yield* store.writeNew(`${folder}v1`, bytes("theirs"))).toBe(false)
@@ -87,17 +87,17 @@ export const objectStoreContract = (what: string, { freshFolder, open }: StoreUn
       expect(text(yield* store.read(`${folder}v1`))).toBe("ours")
     }))
 
-  it("of eight writers of one new file, one wins and its bytes stay", (store, folder) =>
+  it("only one of eight writers creates a new file, and its bytes stay", (store, folder) =>
     Effect.gen(function* () {
-      const texts = Array.from({ length: 8 }, (_, writer) => `writer ${writer}`)
-      const won = yield* Effect.forEach(texts, (one) => store.writeNew(`${folder}v1`, bytes(one)), {
+      const contents = Array.from({ length: 8 }, (_, writer) => `writer ${writer}`)
+      const won = yield* Effect.forEach(contents, (content) => store.writeNew(`${folder}v1`, bytes(content)), {
         concurrency: "unbounded"
       })
       expect(won.filter(Boolean)).toHaveLength(1)
-      expect(text(yield* store.read(`${folder}v1`))).toBe(texts[won.indexOf(true)]!)
+      expect(text(yield* store.read(`${folder}v1`))).toBe(contents[won.indexOf(true)]!)
     }))
 
-  it("chunks become one file, of one part or of several", (store, folder) =>
+  it("chunks are written as one file, of one part or several", (store, folder) =>
     Effect.gen(function* () {
       expect(yield* store.writeChunks(`${folder}none`, chunks(0, 1))).toBe(0)
       expect((yield* store.read(`${folder}none`)).byteLength).toBe(0)
@@ -110,7 +110,7 @@ export const objectStoreContract = (what: string, { freshFolder, open }: StoreUn
       }
     }))
 
-  it("nothing is left of chunks that end in a failure", (store, folder) =>
+  it("a failing source of chunks leaves no file", (store, folder) =>
     Effect.gen(function* () {
       for (const count of [1, 7]) {
         expect(yield* reasonOf(store.writeChunks(`${folder}broken`, failing(count, 3 * MIB)))).toBe("Invalid")
@@ -118,7 +118,7 @@ export const objectStoreContract = (what: string, { freshFolder, open }: StoreUn
       expect(yield* listed(store, folder)).toEqual([])
     }))
 
-  it("everything under a folder is listed, in all its pages, and removed", (store, folder) =>
+  it("all pages of a folder are listed, and its files are removed", (store, folder) =>
     Effect.gen(function* () {
       const files = Array.from({ length: 1100 }, (_, index) => `${folder}data/day=${index % 7}/${index}.parquet`)
       yield* Effect.forEach(files, (file) => store.write(file, bytes("x")), { concurrency: 32, discard: true })

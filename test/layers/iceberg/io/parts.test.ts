@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import fc from "fast-check"
 import { partsOf } from "../../../../layers/iceberg/io/parts.ts"
 
-test("parts hold the same bytes as the chunks, each but the last of the given size", () =>
+test("parts contain the same bytes as the chunks, and all but the last have the given size", () =>
   fc.assert(
     fc.asyncProperty(
       fc.array(fc.uint8Array({ maxLength: 40 })),

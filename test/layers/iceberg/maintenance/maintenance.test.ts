@@ -22,7 +22,7 @@ const verified = (catalog: MemoryCatalog) => verifyTable(catalog, EVENTS_NAME, {
 const expectWhole = (catalog: MemoryCatalog, rows: number) =>
   Effect.map(verified(catalog), (found) => expect(found).toMatchObject({ rows, problems: [] }))
 
-/** A table of so many commits of five events each. */
+/** A table with `commits` commits of five events each. */
 const tableOf = Effect.fnUntraced(function* (commits: number, day = LOG.day) {
   const catalog = new MemoryCatalog()
   for (let index = 0; index < commits; index++) yield* appendEvents(catalog, { ...LOG, day })
@@ -41,7 +41,7 @@ const changeMetadata = (catalog: MemoryCatalog, change: (metadata: TableMetadata
   })
 
 describe("merging manifests", () => {
-  test("leaves one where there were many, and the same rows", () =>
+  test("merging manifests leaves one of many, with the same rows", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(6)
@@ -58,7 +58,7 @@ describe("merging manifests", () => {
       })
     ))
 
-  test("is not begun for a few", () =>
+  test("a few manifests are not merged", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(4)
@@ -67,7 +67,7 @@ describe("merging manifests", () => {
       })
     ))
 
-  test("keeps what a writer commits meanwhile", () =>
+  test("merging manifests keeps a commit that a writer makes meanwhile", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(6)
@@ -81,7 +81,7 @@ describe("merging manifests", () => {
       })
     ))
 
-  test("gives way to another one that was faster, and leaves nothing of its own", () =>
+  test("merging manifests fails if another merge was faster, and removes its own manifests", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(6)
@@ -100,7 +100,7 @@ describe("merging manifests", () => {
 describe("compaction", () => {
   const options = { targetBytes: 1 << 20, createdBy: "test", dryRun: false, onProgress: () => {} }
 
-  test("makes one file of a closed day's for each site, with the bounds of all", () =>
+  test("compaction merges a past day's files into one per site, with the bounds of all", () =>
     run(
       Effect.gen(function* () {
         const catalog = new MemoryCatalog()
@@ -123,12 +123,12 @@ describe("compaction", () => {
           "total-records": "45"
         })
         yield* expectWhole(catalog, 45)
-        // The files of before are there for readers of earlier snapshots.
+        // The old files stay for readers of earlier snapshots.
         expect(filesOf(catalog, ".parquet").length).toBe(11)
       })
     ))
 
-  test("never touches today's files, nor yesterday's in the first hour", () =>
+  test("compaction never touches today's files, nor yesterday's in the first hour", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(3, dayOf(Date.now()))
@@ -137,17 +137,17 @@ describe("compaction", () => {
       })
     ))
 
-  test("tells what it would do, and does nothing", () =>
+  test("a dry run of compaction reports what it would merge and changes nothing", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(3)
-        const told = yield* compactTable(catalog, EVENTS_NAME, { ...options, dryRun: true }, events)
-        expect(told).toMatchObject({ filesBefore: 3, filesAfter: 1, rows: 15 })
+        const planned = yield* compactTable(catalog, EVENTS_NAME, { ...options, dryRun: true }, events)
+        expect(planned).toMatchObject({ filesBefore: 3, filesAfter: 1, rows: 15 })
         expect(catalog.commits).toBe(3)
       })
     ))
 
-  test("leaves large files alone, and fills files up to the target", () =>
+  test("compaction keeps large files and fills merged files up to the target size", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(4)
@@ -160,7 +160,7 @@ describe("compaction", () => {
       })
     ))
 
-  test("keeps what is committed meanwhile, and gives way to another compaction", () =>
+  test("compaction keeps commits made meanwhile, and fails if another compaction was faster", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(3)
@@ -175,12 +175,12 @@ describe("compaction", () => {
           return Effect.asVoid(compactTable(catalog, EVENTS_NAME, options, events))
         }
         const refused = yield* Effect.flip(compactTable(catalog, EVENTS_NAME, options, events))
-        expect(refused.message).toBe("2 files that were merged are not in table pa_events any more.")
+        expect(refused.message).toBe("Table pa_events no longer contains 2 of the files that were merged.")
         yield* expectWhole(catalog, 20)
       })
     ))
 
-  test("of a lost file fails and changes nothing", () =>
+  test("compaction of a missing file fails and changes nothing", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(3)
@@ -195,25 +195,28 @@ describe("expiry", () => {
   const old = (catalog: MemoryCatalog) =>
     changeMetadata(catalog, (metadata) => ({
       ...metadata,
-      snapshots: metadata.snapshots!.map((one) => ({ ...one, "timestamp-ms": one["timestamp-ms"] - DAY_MS }))
+      snapshots: metadata.snapshots!.map((snapshot) => ({
+        ...snapshot,
+        "timestamp-ms": snapshot["timestamp-ms"] - DAY_MS
+      }))
     }))
   const options = { maxAgeMs: 3_600_000, minKept: 2, staleProperties: staleWatermarks }
 
-  test("keeps the newest snapshots whatever their age, and no file that they need is removed", () =>
+  test("expiry keeps the newest snapshots whatever their age, with all files that they need", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(6)
         yield* old(catalog)
         const expired = yield* expireSnapshots(catalog, EVENTS_NAME, options, false)
         expect(expired.snapshots).toBe(4)
-        // Appends leave their manifests to those that follow: only the lists go.
+        // Later snapshots still use the manifests of an append, so only the manifest lists are removed.
         expect(expired.files.every((file) => file.includes("/snap-"))).toBe(true)
         expect(filesOf(catalog, "/snap-").length).toBe(2)
         yield* expectWhole(catalog, 30)
       })
     ))
 
-  test("keeps a snapshot whose successor is young", () =>
+  test("expiry keeps a snapshot whose successor is young", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(3)
@@ -223,7 +226,7 @@ describe("expiry", () => {
       })
     ))
 
-  test("removes the files that a compaction replaced once nobody reads them", () =>
+  test("expiry removes the files that a compaction replaced once no snapshot needs them", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(4)
@@ -242,12 +245,12 @@ describe("expiry", () => {
       })
     ))
 
-  test("keeps what a tag or another branch points at, and drops references that are past their age", () =>
+  test("expiry keeps the snapshots of tags and other branches, and drops references past their age", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(4)
         yield* changeMetadata(catalog, (metadata) => {
-          const ids = metadata.snapshots!.map((one) => one["snapshot-id"])
+          const ids = metadata.snapshots!.map((snapshot) => snapshot["snapshot-id"])
           return {
             ...metadata,
             refs: {
@@ -261,12 +264,12 @@ describe("expiry", () => {
         yield* old(catalog)
         yield* expireSnapshots(catalog, EVENTS_NAME, { ...options, minKept: 1 }, false)
         const { metadata } = yield* catalog.load(EVENTS_NAME)
-        expect(metadata.snapshots?.map((one) => one["sequence-number"])).toEqual([1, 2, 4])
+        expect(metadata.snapshots?.map((snapshot) => snapshot["sequence-number"])).toEqual([1, 2, 4])
         expect(Object.keys(metadata.refs ?? {}).sort()).toEqual(["audit", "main", "release"])
       })
     ))
 
-  test("forgets logs that nothing came from for a quarter of a year", () =>
+  test("expiry removes the watermarks of spools that added nothing for 90 days", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(1)
@@ -287,7 +290,7 @@ describe("expiry", () => {
       })
     ))
 
-  test("tells what it would remove, and removes nothing; a lost answer removes nothing either", () =>
+  test("a dry run of expiry removes nothing, and neither does an expiry of unknown outcome", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(4)
@@ -305,7 +308,7 @@ describe("expiry", () => {
 describe("orphans", () => {
   const AGE = 3 * DAY_MS
 
-  test("are files that no snapshot names and that are old; whatever the table names stays", () =>
+  test("old files that no snapshot refers to are removed as orphans, and all others stay", () =>
     run(
       Effect.gen(function* () {
         const catalog = new MemoryCatalog()
@@ -324,8 +327,8 @@ describe("orphans", () => {
           events
         )
 
-        const told = yield* removeOrphans(catalog, EVENTS_NAME, AGE, true)
-        expect(told.files.map((file) => file.location).sort()).toEqual(lost)
+        const found = yield* removeOrphans(catalog, EVENTS_NAME, AGE, true)
+        expect(found.files.map((file) => file.location).sort()).toEqual(lost)
         expect(catalog.store.files.has(lost[0]!)).toBe(true)
         yield* removeOrphans(catalog, EVENTS_NAME, AGE, false)
         expect(lost.some((file) => catalog.store.files.has(file))).toBe(false)
@@ -335,7 +338,7 @@ describe("orphans", () => {
       })
     ))
 
-  test("are not files that come into use while they are looked for", () =>
+  test("files that come into use during the search are not orphans", () =>
     run(
       Effect.gen(function* () {
         const catalog = new MemoryCatalog()
@@ -344,7 +347,7 @@ describe("orphans", () => {
         const list = catalog.store.list
         catalog.store.list = (folder) => {
           catalog.store.list = list
-          // Listed with a file on it whose commit comes only now.
+          // A file is listed before its commit.
           Effect.runSync(appendEvents(catalog, LOG) as Effect.Effect<unknown>)
           return list(folder)
         }
@@ -355,7 +358,7 @@ describe("orphans", () => {
 })
 
 describe("verification", () => {
-  test("finds nothing wrong with a table that is whole", () =>
+  test("verification finds no problem in an intact table", () =>
     run(
       Effect.gen(function* () {
         const found = yield* verified(yield* tableOf(3))
@@ -363,7 +366,7 @@ describe("verification", () => {
       })
     ))
 
-  test("tells a missing, a damaged, and another file in place of one", () =>
+  test("verification reports a missing file, a damaged file and a file that was replaced by another", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(4)
@@ -376,23 +379,26 @@ describe("verification", () => {
         catalog.store.files.set(damaged, bytes)
         catalog.store.files.set(swapped, catalog.store.files.get(other)!)
         const problems = (yield* verified(catalog)).problems.join("\n")
-        expect(problems).toContain(`${missing}: it is missing`)
-        expect(problems).toContain(`${damaged}: it can't be read`)
-        expect(problems).toMatch(new RegExp(`${swapped}: it has \\d+ bytes, the manifest says \\d+`))
-        expect(problems).toContain(`${swapped}: it has 9 rows, the manifest says 5`)
-        expect(problems).toMatch(/values of column received_at are outside the manifest's bounds/)
+        expect(problems).toContain(`${missing}: the file is missing`)
+        expect(problems).toContain(`${damaged}: the file cannot be read`)
+        expect(problems).toMatch(new RegExp(`${swapped}: the file has \\d+ bytes, but the manifest lists \\d+`))
+        expect(problems).toContain(`${swapped}: the file has 9 rows, but the manifest lists 5`)
+        expect(problems).toMatch(/values of column received_at are outside of the manifest's bounds/)
       })
     ))
 
-  test("tells totals of the summary that are wrong", () =>
+  test("verification reports wrong totals in the snapshot's summary", () =>
     run(
       Effect.gen(function* () {
         const catalog = yield* tableOf(2)
         yield* changeMetadata(catalog, (metadata) => ({
           ...metadata,
-          snapshots: metadata.snapshots!.map((one) => ({ ...one, summary: { ...one.summary, "total-records": "11" } }))
+          snapshots: metadata.snapshots!.map((snapshot) => ({
+            ...snapshot,
+            summary: { ...snapshot.summary, "total-records": "11" }
+          }))
         }))
-        expect((yield* verified(catalog)).problems).toEqual(["pa_events: total-records is 11, counted 10"])
+        expect((yield* verified(catalog)).problems).toEqual(["pa_events: total-records is 11, but 10 were counted"])
       })
     ))
 })

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test"
+import { Result } from "effect"
 import { avroSchema, readAvro, writeAvro } from "../../../../layers/iceberg/avro/container.ts"
 import { manifestSchema } from "../../../../layers/iceberg/manifest/avroSchemas.ts"
 import type { DataFile, ManifestEntry } from "../../../../layers/iceberg/manifest/DataFile.ts"
 import type { ManifestFile } from "../../../../layers/iceberg/manifest/ManifestFile.ts"
-import { readManifest, writeManifest } from "../../../../layers/iceberg/manifest/manifest.ts"
 import { readManifestList, writeManifestList } from "../../../../layers/iceberg/manifest/manifestList.ts"
+import { readManifest } from "../../../../layers/iceberg/manifest/readManifest.ts"
+import { writeManifest } from "../../../../layers/iceberg/manifest/writeManifest.ts"
 import type { PartitionSpec, TableSchema } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
 import { newLakeTable, PA_EVENTS } from "../../../../layers/lake/schema.ts"
 
@@ -47,14 +49,11 @@ const listed = (written: ReturnType<typeof writeManifest>, fields: Partial<Manif
   ...fields
 })
 
-const entriesOf = (bytes: Uint8Array, manifest: ManifestFile, specs: ReadonlyArray<PartitionSpec> = [SPEC]) => {
-  const read = readManifest(bytes, manifest, specs)
-  if ("reason" in read) throw read
-  return read
-}
+const entriesOf = (bytes: Uint8Array, manifest: ManifestFile, specs: ReadonlyArray<PartitionSpec> = [SPEC]) =>
+  Result.getOrThrow(readManifest(bytes, manifest, specs))
 
 describe("a manifest", () => {
-  test("is read as it was written; added entries inherit the number of their commit", () => {
+  test("a manifest is read back as it was written, and its added entries inherit the sequence number of their commit", () => {
     const existing: ManifestEntry = {
       ...added({ location: "s3://lake/data/b.parquet" }),
       status: "existing",
@@ -65,11 +64,11 @@ describe("a manifest", () => {
     const written = writeManifest(SCHEMA, SPEC, [added(), existing])
     expect(entriesOf(written.bytes, listed(written))).toEqual({
       entries: [{ ...added(), sequenceNumber: 7, fileSequenceNumber: 7 }, existing],
-      whole: true
+      isComplete: true
     })
   })
 
-  test("tells its list of its rows, and of what its partitions lie between", () => {
+  test("a written manifest comes with its row counts and partition bounds for the manifest list", () => {
     const written = writeManifest(SCHEMA, SPEC, [
       added({ partition: [20_782, "b"] }),
       added({ partition: [-1, "\u{1f600}"] }),
@@ -97,7 +96,7 @@ describe("a manifest", () => {
     })
   })
 
-  test("has the header and the field ids that the Iceberg spec asks for", () => {
+  test("a manifest has the header and the field ids of the Iceberg spec", () => {
     const written = writeManifest(SCHEMA, SPEC, [added()])
     const { header } = readAvro(written.bytes)
     expect(Object.fromEntries([...header].filter(([key]) => !key.startsWith("avro.")))).toEqual({
@@ -117,10 +116,10 @@ describe("a manifest", () => {
     ])
   })
 
-  test("of an engine that writes no field ids and names its partition otherwise is read by names and places", () => {
+  test("a manifest without field ids and with other partition names is read by name and position", () => {
     const schema = manifestSchema(SCHEMA, SPEC)!
     const bare = JSON.parse(
-      schema.text
+      schema.json
         .replaceAll(/,"(?:field|element)-id":\d+/g, "")
         .replace('"name":"event_time_day"', '"name":"event_time"')
     ) as object
@@ -158,10 +157,10 @@ describe("a manifest", () => {
     })
   })
 
-  test("with a field that has no place here says that it can't be written again", () => {
+  test("a manifest with an unknown field is reported as incomplete", () => {
     const schema = manifestSchema(SCHEMA, SPEC)!
     const more = JSON.parse(
-      schema.text.replace(
+      schema.json.replace(
         '{"name":"sort_order_id"',
         '{"name":"first_row_id","type":["null","long"],"default":null,"field-id":142},{"name":"sort_order_id"'
       )
@@ -171,20 +170,21 @@ describe("a manifest", () => {
       const entry = record as { data_file: object }
       return { ...entry, data_file: { ...entry.data_file, first_row_id: 4 } }
     })
-    expect(entriesOf(writeAvro(avroSchema(more), {}, records), listed(written)).whole).toBe(false)
+    expect(entriesOf(writeAvro(avroSchema(more), {}, records), listed(written)).isComplete).toBe(false)
   })
 
-  test("that is damaged is told by its place", () => {
+  test("a damaged manifest fails with its location in the message", () => {
     const written = writeManifest(SCHEMA, SPEC, [added()])
-    expect(readManifest(written.bytes.subarray(0, 2_000), listed(written), [SPEC])).toMatchObject({
+    const read = readManifest(written.bytes.subarray(0, 2_000), listed(written), [SPEC])
+    expect(Result.getOrThrow(Result.flip(read))).toMatchObject({
       reason: "Invalid",
-      message: expect.stringContaining("Manifest s3://lake/metadata/m0.avro can't be read")
+      message: expect.stringContaining("Cannot read manifest s3://lake/metadata/m0.avro:")
     })
   })
 })
 
 describe("a manifest list", () => {
-  test("is read as it was written, 63-bit ids and all", () => {
+  test("a manifest list is read back as it was written, with exact 63-bit ids", () => {
     const manifests = [
       listed(writeManifest(SCHEMA, SPEC, [added()])),
       listed(writeManifest(SCHEMA, SPEC, []), {
@@ -198,7 +198,7 @@ describe("a manifest list", () => {
       { "snapshot-id": 1_076_502_731_341_224_865n, "parent-snapshot-id": 4n, "sequence-number": 7 },
       manifests
     )
-    expect(readManifestList(bytes, "s3://lake/list.avro")).toEqual(manifests)
+    expect(Result.getOrThrow(readManifestList(bytes, "s3://lake/list.avro"))).toEqual(manifests)
     const { header } = readAvro(bytes)
     expect(header.get("snapshot-id")).toBe("1076502731341224865")
     expect(header.get("parent-snapshot-id")).toBe("4")

@@ -19,8 +19,8 @@ const rowsIn = (catalog: MemoryCatalog) =>
     return verified.rows
   })
 
-/** Runs without waiting for the waits. */
-const patient = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+/** Runs an effect while time passes quickly. */
+const withoutDelays = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.gen(function* () {
     const fiber = yield* Effect.forkChild(effect)
     yield* Effect.forkChild(Effect.forever(Effect.andThen(TestClock.adjust("10 seconds"), Effect.yieldNow)))
@@ -30,7 +30,7 @@ const patient = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
 const LOG = { log: "log-a", day: 20_000, count: 3 }
 
 describe("a commit", () => {
-  test("adds its files to those that are there, with the next sequence number and right totals", () =>
+  test("a commit adds its files to the existing ones, with the next sequence number and correct totals", () =>
     run(
       Effect.gen(function* () {
         const catalog = new MemoryCatalog()
@@ -59,7 +59,7 @@ describe("a commit", () => {
       })
     ))
 
-  test("brings the log's watermark with its rows, in the table's properties and in the snapshot's summary", () =>
+  test("a commit of rows also sets the spool's watermark, in the table's properties and the snapshot's summary", () =>
     run(
       Effect.gen(function* () {
         const catalog = new MemoryCatalog()
@@ -70,7 +70,7 @@ describe("a commit", () => {
       })
     ))
 
-  test("that meets another writer's is built anew on top of it, its data files and its manifest written once", () =>
+  test("a commit that conflicts with another writer's is rebuilt on top of it without writing its data files and manifest again", () =>
     run(
       Effect.gen(function* () {
         const catalog = new MemoryCatalog()
@@ -85,12 +85,12 @@ describe("a commit", () => {
         const files = [...catalog.store.files.keys()]
         expect(files.filter((file) => file.endsWith(".parquet")).length).toBe(4)
         expect(files.filter((file) => file.endsWith("-m0.avro")).length).toBe(4)
-        // Lists of tries that surely came to nothing are gone.
+        // The manifest lists of attempts that definitely failed are removed.
         expect(files.filter((file) => file.includes("/snap-")).length).toBe(4)
       })
     ))
 
-  test("whose answer is lost is looked for before anything else, and is in once", () =>
+  test("a commit whose response is lost is found in the table and is applied once", () =>
     run(
       Effect.gen(function* () {
         const catalog = new MemoryCatalog()
@@ -104,7 +104,7 @@ describe("a commit", () => {
       })
     ))
 
-  test("that was lost on its way is sent again", () =>
+  test("a commit that is lost on its way is sent again", () =>
     run(
       Effect.gen(function* () {
         const catalog = new MemoryCatalog()
@@ -115,7 +115,7 @@ describe("a commit", () => {
       })
     ))
 
-  test("of unknown outcome that gives up deletes nothing, and the same change goes in later, once", () =>
+  test("a commit whose outcome stays unknown deletes nothing, and the same change is applied once when committed again", () =>
     run(
       Effect.gen(function* () {
         const catalog = new MemoryCatalog()
@@ -124,7 +124,7 @@ describe("a commit", () => {
         const change = yield* prepareAppend(writable, files, { spoolId: "log-a", watermark: 0, upTo: 5 })
         const { events } = countingEvents()
         catalog.fates = Array.from({ length: 40 }, (): Fate => "lost")
-        const first = yield* patient(
+        const first = yield* withoutDelays(
           Effect.result(commitSnapshot(catalog, EVENTS_NAME, change, events, writable.table))
         )
         expect(Result.isFailure(first) && first.failure.reason).toBe("Unknown")
@@ -137,7 +137,7 @@ describe("a commit", () => {
       })
     ))
 
-  test("of a part of the log that overlaps one that got in meanwhile is refused, as its rows may be there", () =>
+  test("a commit that overlaps another range of the same spool is refused, because its rows may already be in the table", () =>
     run(
       Effect.gen(function* () {
         const catalog = new MemoryCatalog()
@@ -160,7 +160,7 @@ describe("a commit", () => {
       })
     ))
 
-  test("on a table that was made anew under the same name is refused", () =>
+  test("a commit to a table that was dropped and recreated under the same name is refused", () =>
     run(
       Effect.gen(function* () {
         const catalog = new MemoryCatalog()
@@ -174,7 +174,7 @@ describe("a commit", () => {
       })
     ))
 
-  test("stays newer than what is there when the clock is set back", () =>
+  test("a commit does not get an older timestamp than the table when the clock is set back", () =>
     run(
       Effect.gen(function* () {
         const catalog = new MemoryCatalog()
@@ -188,7 +188,7 @@ describe("a commit", () => {
       })
     ))
 
-  test("of several writers, whatever becomes of each try, is in once for each", async () => {
+  test("concurrent commits of several writers are each applied once, whatever happens to their attempts", async () => {
     const fates = fc.array(
       fc.constantFrom<Fate>("committed", "committed, answer lost", "lost", "refused as a conflict"),
       { maxLength: 12 }
