@@ -1,9 +1,9 @@
 /**
- * Stands before a Glue that takes every update and has it keep Glue's promise: of updates that name a version of the table,
- * only those are taken that name the current one, one at a time.
+ * A proxy for a Glue that accepts every update. It enforces Glue's guarantee: an update that names a version of the table is
+ * accepted only if that is the current one. Updates run one at a time.
  */
 export class StrictGlue implements AsyncDisposable {
-  /** Updates that were refused for their version. */
+  /** Updates refused because of a stale version. */
   refused = 0
   readonly #server: Bun.Server<undefined>
   #last: Promise<unknown> = Promise.resolve()
@@ -14,10 +14,10 @@ export class StrictGlue implements AsyncDisposable {
       headers.set("x-amz-target", target)
       headers.delete("host")
       headers.delete("content-length")
-      const answer = await fetch(to, { method: "POST", headers, body })
-      return new Response(await answer.text(), {
-        status: answer.status,
-        headers: { "content-type": answer.headers.get("content-type") ?? "application/x-amz-json-1.1" }
+      const response = await fetch(to, { method: "POST", headers, body })
+      return new Response(await response.text(), {
+        status: response.status,
+        headers: { "content-type": response.headers.get("content-type") ?? "application/x-amz-json-1.1" }
       })
     }
     const update = async (request: Request, target: string, body: string): Promise<Response> => {
@@ -46,9 +46,9 @@ export class StrictGlue implements AsyncDisposable {
         const target = request.headers.get("x-amz-target") ?? ""
         const body = await request.text()
         if (target !== "AWSGlue.UpdateTable") return forward(request, target, body)
-        const answer = this.#last.then(() => update(request, target, body))
-        this.#last = answer.catch(() => undefined)
-        return answer
+        const response = this.#last.then(() => update(request, target, body))
+        this.#last = response.catch(() => undefined)
+        return response
       }
     })
   }

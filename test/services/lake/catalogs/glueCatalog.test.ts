@@ -29,7 +29,7 @@ describe.skipIf(!(await areUp("seaweedfs", "moto")))("moto", () => {
   const tableIn = async (database: string) =>
     (await client.send(new GetTableCommand({ DatabaseName: database, Name: "events" }))).Table!
 
-  test("Glue is told what Iceberg's own catalog tells it", async () => {
+  test("a table in Glue is described as by Iceberg's own catalog", async () => {
     const name = freshName()
     const database = name.namespace[0]!
     const [first, second] = await Effect.runPromise(
@@ -80,7 +80,7 @@ describe.skipIf(!(await areUp("seaweedfs", "moto")))("moto", () => {
     ])
   })
 
-  test("what others keep in Glue's table stays", async () => {
+  test("a commit keeps values that others set in Glue's table", async () => {
     const name = freshName()
     const database = name.namespace[0]!
     await Effect.runPromise(
@@ -127,7 +127,7 @@ describe.skipIf(!(await areUp("seaweedfs", "moto")))("moto", () => {
     ])
   })
 
-  test("a database with a location of its own has its tables there", async () => {
+  test("a table is created in its database's own location", async () => {
     const name = freshName()
     const own = `${freshWarehouse()}/own/`
     await client.send(new CreateDatabaseCommand({ DatabaseInput: { Name: name.namespace[0], LocationUri: own } }))
@@ -137,7 +137,7 @@ describe.skipIf(!(await areUp("seaweedfs", "moto")))("moto", () => {
     expect(created.metadata.location).toBe(`${own}events`)
   })
 
-  test("a table that is not Iceberg's is refused, and stays", async () => {
+  test("a table that is not an Iceberg table is refused and kept", async () => {
     const name = freshName()
     const [database] = name.namespace
     await client.send(new CreateDatabaseCommand({ DatabaseInput: { Name: database } }))
@@ -163,7 +163,7 @@ describe.skipIf(!(await areUp("seaweedfs", "moto")))("moto", () => {
     ["web", "Events"],
     ["web-eu", "events"],
     ["web", "e".repeat(256)]
-  ])("%p.%p is a name that Glue can't hold", async (database, table) => {
+  ])("%p.%p is refused as a name in Glue", async (database, table) => {
     const error = await Effect.runPromise(
       Effect.scoped(
         Effect.flatMap(glueAt(endpoint.moto()), (catalog) =>
@@ -172,10 +172,10 @@ describe.skipIf(!(await areUp("seaweedfs", "moto")))("moto", () => {
       )
     )
     expect(error.reason).toBe("Invalid")
-    expect(error.message).toContain("lower-case letters, digits and underscores")
+    expect(error.message).toContain("lowercase letters, digits and underscores")
   })
 
-  test("races were decided by the table's version", () => {
+  test("Glue's version id decided the races of the contract", () => {
     expect(strict.refused).toBeGreaterThan(0)
   })
 })

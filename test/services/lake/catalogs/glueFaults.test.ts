@@ -16,15 +16,15 @@ const TIMEOUT_MS = 60_000
 
 const refusal = (type: string, after = false): Fault => ({
   status: 400,
-  body: JSON.stringify({ __type: type, Message: "as Glue says it" }),
+  body: JSON.stringify({ __type: type, Message: "Glue's message" }),
   after
 })
 
 interface Bench {
   readonly proxy: FaultProxy
-  /** Behind the proxy. */
+  /** Connects through the proxy. */
   readonly catalog: Catalog
-  /** Beside it. */
+  /** Connects directly. */
   readonly truth: Catalog
   readonly name: TableName
   readonly table: Table
@@ -59,14 +59,20 @@ const failureOf = <A>(effect: Effect.Effect<A, IcebergError>): Effect.Effect<Ice
 
 describe.skipIf(!(await areUp("seaweedfs", "moto")))("Glue with faults", () => {
   const passing: ReadonlyArray<readonly [string, Fault]> = [
-    ["a lost answer", "loseAnswer"],
+    ["a lost response", "loseAnswer"],
     ["a cut connection", "cut"],
     ["a 500 instead of the update", { status: 500 }],
     ["a 500 after the update", { status: 500, after: true }],
-    ["a conflict that answers a repetition of our own update", refusal("ConcurrentModificationException", true)]
+    ["a conflict with a repetition of our own update", refusal("ConcurrentModificationException", true)]
   ]
   for (const [what, fault] of passing) {
-    it(`${what} is no failure, and nothing is committed twice`, ({ catalog, name, proxy, table, truth }) =>
+    it(`${what} does not fail a commit to Glue, and nothing is committed twice`, ({
+      catalog,
+      name,
+      proxy,
+      table,
+      truth
+    }) =>
       Effect.gen(function* () {
         let current = table
         for (let round = 0; round < 5; round++) {
@@ -80,7 +86,7 @@ describe.skipIf(!(await areUp("seaweedfs", "moto")))("Glue with faults", () => {
       }))
   }
 
-  it("an update that is lost before somebody else's is a conflict, and its file stays", ({
+  it("an update that was lost before another one succeeded is a conflict, and its file is kept", ({
     catalog,
     name,
     proxy,
@@ -101,7 +107,7 @@ describe.skipIf(!(await areUp("seaweedfs", "moto")))("Glue with faults", () => {
       expect(yield* metadataFiles(loaded)).toBe(3)
     }))
 
-  it("with Glue gone after the update the outcome is unknown, nothing is deleted, and it was done", ({
+  it("if Glue fails after the update, the outcome is unknown, nothing is deleted, and the commit was applied", ({
     catalog,
     name,
     proxy,
@@ -128,7 +134,7 @@ describe.skipIf(!(await areUp("seaweedfs", "moto")))("Glue with faults", () => {
     ["InvalidInputException", "Invalid"]
   ]
   for (const [type, reason] of definite) {
-    it(`an update refused with ${type} was not made, and its file is removed`, ({
+    it(`an update that Glue refuses with ${type} was not applied, and its file is removed`, ({
       catalog,
       name,
       proxy,
@@ -144,7 +150,7 @@ describe.skipIf(!(await areUp("seaweedfs", "moto")))("Glue with faults", () => {
       }))
   }
 
-  it("loads outlast a Glue that fails or throttles for a while", ({ catalog, name, proxy }) =>
+  it("a load succeeds once a failing or throttling Glue has recovered", ({ catalog, name, proxy }) =>
     Effect.gen(function* () {
       for (const fault of [{ status: 503 }, refusal("ThrottlingException"), "cut"] as const) {
         proxy.first(/AWSGlue\.GetTable/, fault, 2)

@@ -14,9 +14,9 @@ import { icebergJava } from "../../engines/icebergJava.ts"
 import { pyiceberg } from "../../engines/pyiceberg.ts"
 import { freshWarehouse, lakeS3, MOTO_KEYS } from "./lake.ts"
 
-/** Iceberg's library is fetched the first time. */
+/** Iceberg's library is downloaded on first use. */
 const TIMEOUT_MS = 600_000
-/** Between our load and our commit: some times what the library takes for its own, else it never gets its turn. */
+/** Between our load and our commit: several times as long as the library's own, so that it gets a chance. */
 const PAUSE = "400 millis"
 
 const database = `catalogs_${process.pid}`
@@ -24,7 +24,7 @@ const warehouse = freshWarehouse()
 const s3 = lakeS3()
 const { accessKeyId, secretAccessKey } = CREDENTIALS.s3
 
-/** One catalog, as we open it and as the other engines do. */
+/** Each catalog, as this library and as other engines open it. */
 const catalogs: ReadonlyArray<readonly [string, Effect.Effect<CatalogConfig, never, Scope.Scope>, CatalogPlace]> = [
   [
     "jdbc",
@@ -66,13 +66,13 @@ const catalogs: ReadonlyArray<readonly [string, Effect.Effect<CatalogConfig, nev
   ]
 ]
 
-describe.skipIf(!(await areUp("postgres", "seaweedfs", "moto")))("Iceberg's own library and we on one table", () => {
+describe.skipIf(!(await areUp("postgres", "seaweedfs", "moto")))("interoperability with Iceberg's Java library", () => {
   beforeAll(() => ensureDatabase(database), TIMEOUT_MS)
   afterAll(() => dropDatabase(database))
 
   for (const [type, config, place] of catalogs) {
     test(
-      `${type}: it appends to a table that we made, we change it, it appends again and finds nothing wrong`,
+      `${type}: Iceberg's Java library appends to our table before and after our changes and finds no problem`,
       () =>
         Effect.gen(function* () {
           const catalog = yield* makeCatalog(yield* config)
@@ -121,13 +121,13 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs", "moto")))("Iceberg's own 
 
   for (const [type, config, place] of catalogs.filter(([type]) => type === "jdbc" || type === "rest")) {
     test(
-      `${type}: three of its processes append while we change properties all the time, and nothing is lost`,
+      `${type}: three processes of Iceberg's Java library append while we keep changing properties, and nothing is lost`,
       () =>
         Effect.gen(function* () {
           const catalog = yield* makeCatalog(yield* config)
           const name = freshName()
           const table = `${name.namespace[0]}.${name.name}`
-          // Iceberg's own retries: as many as the race needs.
+          // As many of Iceberg's own retries as the race requires.
           const properties = { ...NEW_TABLE.properties, "commit.retry.num-retries": "100" }
           yield* catalog.create(name, { ...NEW_TABLE, properties })
           const appending = yield* Effect.forkChild(
@@ -156,7 +156,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs", "moto")))("Iceberg's own 
           expect(snapshotIds(last)).toHaveLength(3)
           expect(last.metadata.properties["changes"]).toBe(String(changes))
           expect(changes).toBeGreaterThan(0)
-          // A REST server decides by requirements, and a property needs none that an append breaks.
+          // A REST server decides by requirements, and an append breaks none of a property change.
           expect(conflicts > 0).toBe(type === "jdbc")
         }).pipe(Effect.scoped, Effect.runPromise),
       TIMEOUT_MS

@@ -18,7 +18,7 @@ export const LAKE_KEYS = keys(CREDENTIALS.s3)
 export const READER_KEYS = keys(CREDENTIALS.s3Reader)
 export const MOTO_KEYS = keys(CREDENTIALS.moto)
 
-/** The S3 gateway, or what stands before it. */
+/** The S3 gateway, or the proxy in front of it. */
 export const lakeS3 = (options: Partial<S3Options> = {}): S3Options => ({
   endpoint: endpoint.s3(),
   region: REGION,
@@ -29,11 +29,11 @@ export const lakeS3 = (options: Partial<S3Options> = {}): S3Options => ({
 /** Thousands of small files, one request each. */
 const CLEAN_UP_MS = 120_000
 
-/** What the tests of this process have in the bucket. */
+/** Prefix of everything that the tests of this process write into the bucket. */
 const OURS = `test-${process.pid}-`
 afterAll(async () => {
   if (await seaweedfs.isReady()) await emptyLake(OURS)
 }, CLEAN_UP_MS)
 
-/** A folder in the bucket that no other test uses; gone when its test file is done. */
+/** A folder in the bucket that no other test uses. It is removed after the test file. */
 export const freshWarehouse = (): string => `s3://${BUCKET}/${OURS}${crypto.randomUUID()}`

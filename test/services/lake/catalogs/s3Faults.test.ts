@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { ListMultipartUploadsCommand, S3Client } from "@aws-sdk/client-s3"
 import { Effect, type Scope, Stream } from "effect"
 import { makeHadoopCatalog } from "../../../../layers/iceberg/catalog/hadoop/HadoopCatalog.ts"
-import { type IcebergError, icebergError } from "../../../../layers/iceberg/IcebergError.ts"
+import { IcebergError } from "../../../../layers/iceberg/IcebergError.ts"
 import type { ObjectStore } from "../../../../layers/iceberg/io/ObjectStore.ts"
 import { makeS3ObjectStore } from "../../../../layers/iceberg/io/S3ObjectStore.ts"
 import { BUCKET, CREDENTIALS, REGION } from "../../../../scripts/services/credentials.ts"
@@ -22,9 +22,9 @@ const MIB = 1 << 20
 
 interface Bench {
   readonly proxy: FaultProxy
-  /** Behind the proxy. */
+  /** Connects through the proxy. */
   readonly store: ObjectStore
-  /** Beside it. */
+  /** Connects directly. */
   readonly truth: ObjectStore
   readonly folder: string
 }
@@ -48,7 +48,12 @@ async function* chunks(count: number): AsyncGenerator<Uint8Array> {
 }
 
 describe.skipIf(!(await areUp("seaweedfs")))("S3 with faults", () => {
-  it("a new file whose answer was lost is ours when it is tried again", ({ folder, proxy, store, truth }) =>
+  it("a new file whose response was lost is recognized as ours on the next attempt", ({
+    folder,
+    proxy,
+    store,
+    truth
+  }) =>
     Effect.gen(function* () {
       for (let round = 0; round < 20; round++) {
         const file = `${folder}v${round}`
@@ -58,7 +63,7 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3 with faults", () => {
       }
     }))
 
-  it("a new file that somebody else wrote before a lost answer is not ours", ({ folder, proxy, store, truth }) =>
+  it("a file that another writer created before a lost response is not ours", ({ folder, proxy, store, truth }) =>
     Effect.gen(function* () {
       yield* truth.write(`${folder}v1`, bytes("theirs"))
       proxy.first(PUT, "loseAnswer", 2)
@@ -74,10 +79,10 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3 with faults", () => {
       { status: 409, body: "<Error><Code>ConditionalRequestConflict</Code></Error>" }
     ],
     ["a cut connection", "cut"],
-    ["silence", "hang"]
+    ["a hanging connection", "hang"]
   ]
   for (const [what, fault] of passing) {
-    it(`after ${what} a new file is written all the same, once`, ({ folder, proxy, store, truth }) =>
+    it(`a new file is written once despite ${what}`, ({ folder, proxy, store, truth }) =>
       Effect.gen(function* () {
         proxy.first(PUT, fault)
         expect(yield* store.writeNew(`${folder}v1`, bytes("ours"))).toBe(true)
@@ -87,7 +92,7 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3 with faults", () => {
       }))
   }
 
-  it("a new file is unknown when the store is gone after the write, and unavailable when it was gone before", (bench) =>
+  it("a new file is Unknown if the store fails after the write, and Unavailable if it was unreachable before", (bench) =>
     Effect.gen(function* () {
       const { folder, proxy, store, truth } = bench
       proxy.decide = (piece) => {
@@ -102,16 +107,16 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3 with faults", () => {
         onSuccess: () => undefined
       })
       expect(error?.reason).toBe("Unavailable")
-      expect(error?.message).toContain("S3 at 127.0.0.1:1 can't be reached")
+      expect(error?.message).toContain("S3 at 127.0.0.1:1 is unreachable")
     }))
 
-  it("reads, writes and lists outlast a store that fails for a while", ({ folder, proxy, store }) =>
+  it("reads, writes, listings and removals succeed once a failing store has recovered", ({ folder, proxy, store }) =>
     Effect.gen(function* () {
       for (const fault of [{ status: 503 }, { status: 500 }, "cut", "loseAnswer", "hang"] as const) {
         proxy.first(/^PUT/, fault, 2)
-        yield* store.write(`${folder}file`, bytes("held"))
+        yield* store.write(`${folder}file`, bytes("data"))
         proxy.first(/^GET/, fault, 2)
-        expect(text(yield* store.read(`${folder}file`))).toBe("held")
+        expect(text(yield* store.read(`${folder}file`))).toBe("data")
         proxy.first(/^HEAD/, fault, 2)
         expect((yield* store.head(`${folder}file`)).size).toBe(4)
         proxy.first(/^GET/, fault, 2)
@@ -121,7 +126,7 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3 with faults", () => {
       }
     }))
 
-  it("a store that stays silent ends in a failure that says so", ({ folder, proxy, store }) =>
+  it("a read fails with the deadline in its message if the store does not answer", ({ folder, proxy, store }) =>
     Effect.gen(function* () {
       proxy.decide = () => "hang"
       const error = yield* Effect.match(store.read(`${folder}file`), {
@@ -130,11 +135,11 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3 with faults", () => {
       })
       expect(error?.reason).toBe("Unavailable")
       expect(error?.message).toMatch(
-        /^S3 at 127\.0\.0\.1:\d+ did not answer, to read s3:\/\/lake\/.*no answer within 0\.4 s/
+        /^S3 at 127\.0\.0\.1:\d+ did not answer; could not read s3:\/\/lake\/.*no answer within 0\.4 s/
       )
     }))
 
-  it("an object whose bytes stop coming ends in a failure that says so", () =>
+  it("a read fails with Unavailable if the bytes of an object stop arriving", () =>
     Effect.gen(function* () {
       const body = () => new ReadableStream({ start: (stream) => stream.enqueue(bytes("the beginning")) })
       const stalling = yield* Effect.acquireRelease(
@@ -159,7 +164,12 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3 with faults", () => {
       return Uploads.filter(({ Key = "" }) => `s3://${BUCKET}/${Key}`.startsWith(folder)).length
     })
 
-  it("a large file outlasts failures of its parts and a lost last answer", ({ folder, proxy, store, truth }) =>
+  it("a multipart upload survives a failed part and a lost response to its completion", ({
+    folder,
+    proxy,
+    store,
+    truth
+  }) =>
     Effect.gen(function* () {
       let parts = 0
       let completions = 0
@@ -175,7 +185,7 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3 with faults", () => {
       expect(yield* uploadsIn(folder)).toBe(0)
     }))
 
-  it("of a large file that can't be finished nothing is left", ({ folder, proxy, store, truth }) =>
+  it("a multipart upload that cannot be completed leaves nothing", ({ folder, proxy, store, truth }) =>
     Effect.gen(function* () {
       proxy.decide = (piece) => (/^PUT .*partNumber=2/.test(piece) ? { status: 503 } : undefined)
       expect(yield* reasonOf(store.writeChunks(`${folder}large`, chunks(5)))).toBe("Unavailable")
@@ -183,14 +193,19 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3 with faults", () => {
       expect(yield* uploadsIn(folder)).toBe(0)
       async function* broken() {
         yield* chunks(3)
-        throw icebergError("Invalid", "no more rows")
+        throw IcebergError.invalid("no more rows")
       }
       proxy.decide = () => undefined
       expect(yield* reasonOf(store.writeChunks(`${folder}large`, broken()))).toBe("Invalid")
       expect(yield* uploadsIn(folder)).toBe(0)
     }))
 
-  it("commits whose first answers are all lost are no conflicts and lose nothing", ({ folder, proxy, store, truth }) =>
+  it("commits to a Hadoop catalog whose first responses are lost do not conflict and lose nothing", ({
+    folder,
+    proxy,
+    store,
+    truth
+  }) =>
     Effect.gen(function* () {
       const warehouse = folder.slice(0, -1)
       const name = freshName()

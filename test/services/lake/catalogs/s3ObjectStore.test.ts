@@ -20,7 +20,7 @@ const failureOf = (options: Partial<S3Options>, location = `s3://${BUCKET}/test/
 describe.skipIf(!(await areUp("seaweedfs")))("S3", () => {
   objectStoreContract("S3", { open: makeS3ObjectStore(lakeS3()), freshFolder: () => `${freshWarehouse()}/` })
 
-  test("a key that Hadoop's scheme names is the same key", () =>
+  test("an s3a location names the same object as an s3 location", () =>
     Effect.gen(function* () {
       const store = yield* makeS3ObjectStore(lakeS3())
       const folder = `${freshWarehouse()}/`
@@ -28,35 +28,35 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3", () => {
       expect(text(yield* store.read(`${folder.replace("s3:", "s3a:")}file`))).toBe("same")
     }).pipe(Effect.scoped, Effect.runPromise))
 
-  test("a bucket that is not there is named", async () => {
+  test("the error for a missing bucket names the bucket", async () => {
     for (const write of [false, true]) {
       const error = await failureOf({}, "s3://no-such-bucket/key", write)
       expect([error.reason, error.message]).toEqual([
         "Invalid",
-        `S3 at 127.0.0.1:${port("s3")} has no bucket no-such-bucket: create it, or correct the bucket's name.`
+        `S3 at 127.0.0.1:${port("s3")} has no bucket no-such-bucket: create it, or correct the name.`
       ])
     }
   })
 
-  test("a bucket is no object", async () => {
+  test("the location of a bucket is refused as an object", async () => {
     for (const write of [false, true]) expect((await failureOf({}, `s3://${BUCKET}/`, write)).reason).toBe("Invalid")
   })
 
-  test("wrong credentials are denied, and no secret is told", async () => {
+  test("wrong credentials are denied, and the message contains no secret", async () => {
     const secret = await failureOf({
       credentials: { _tag: "Keys", accessKeyId: CREDENTIALS.s3.accessKeyId, secretAccessKey: Redacted.make("sk-wrong") }
     })
     expect(secret.reason).toBe("Denied")
-    expect(secret.message).toContain("the secret access key does not belong to the access key id")
+    expect(secret.message).toContain("the secret access key does not match the access key id")
     const key = await failureOf({
       credentials: { _tag: "Keys", accessKeyId: "AKNOBODY", secretAccessKey: Redacted.make("sk-wrong") }
     })
     expect(key.reason).toBe("Denied")
-    expect(key.message).toContain("does not know the access key id")
+    expect(key.message).toContain("rejected the access key id")
     expect(`${secret.message} ${key.message}`).not.toMatch(/sk-wrong|AKNOBODY/)
   })
 
-  test("a key that may only read says which permissions are missing", async () => {
+  test("a write with read-only credentials fails with the missing permission in its message", async () => {
     const error = await failureOf({ credentials: READER_KEYS }, `s3://${BUCKET}/test/denied`, true)
     expect(error.reason).toBe("Denied")
     expect(error.message).toContain("grant s3:PutObject")
@@ -67,17 +67,17 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3", () => {
     use: () => Promise<A>
   ): Promise<A> => {
     const before = Object.fromEntries(Object.keys(values).map((name) => [name, process.env[name]]))
-    const set = (all: Readonly<Record<string, string | undefined>>): void => {
+    const setAll = (all: Readonly<Record<string, string | undefined>>): void => {
       for (const [name, value] of Object.entries(all)) {
         if (value === undefined) delete process.env[name]
         else process.env[name] = value
       }
     }
-    set(values)
-    return use().finally(() => set(before))
+    setAll(values)
+    return use().finally(() => setAll(before))
   }
 
-  test("without given keys those of the environment are used, and those of a profile when it is named", async () => {
+  test("without configured keys, those of the environment or of a named profile are used", async () => {
     const { accessKeyId, secretAccessKey } = CREDENTIALS.s3
     const folder = temporaryFolder()
     writeFileSync(
@@ -88,7 +88,7 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3", () => {
     const readWith = (credentials: AwsCredentials) =>
       Effect.gen(function* () {
         const store = yield* makeS3ObjectStore({ endpoint: endpoint.s3(), credentials })
-        yield* store.write(location, bytes("held"))
+        yield* store.write(location, bytes("data"))
         return text(yield* store.read(location))
       }).pipe(Effect.scoped, Effect.runPromise)
     const environment = {
@@ -97,17 +97,17 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3", () => {
       AWS_PROFILE: undefined,
       AWS_REGION: undefined
     }
-    expect(await withEnvironment(environment, () => readWith({ _tag: "Chain" }))).toBe("held")
+    expect(await withEnvironment(environment, () => readWith({ _tag: "Chain" }))).toBe("data")
     const profiles = {
       ...environment,
       AWS_ACCESS_KEY_ID: undefined,
       AWS_SECRET_ACCESS_KEY: undefined,
       AWS_SHARED_CREDENTIALS_FILE: join(folder, "credentials")
     }
-    expect(await withEnvironment(profiles, () => readWith({ _tag: "Chain", profile: "lake" }))).toBe("held")
+    expect(await withEnvironment(profiles, () => readWith({ _tag: "Chain", profile: "lake" }))).toBe("data")
   })
 
-  test("without any credentials or region it is said which are missing", async () => {
+  test("missing credentials and a missing region are reported", async () => {
     const nothing = {
       AWS_ACCESS_KEY_ID: undefined,
       AWS_SECRET_ACCESS_KEY: undefined,
@@ -121,9 +121,9 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3", () => {
     const keys = await withEnvironment(nothing, () => failureOf({ credentials: { _tag: "Chain" } }))
     expect([keys.reason, keys.message]).toEqual([
       "Denied",
-      `There are no AWS credentials for S3 at 127.0.0.1:${port("s3")}: give an access key id and a secret access key, or run with a profile, an environment or an instance role that has some.`
+      `Found no AWS credentials for S3 at 127.0.0.1:${port("s3")}: set an access key id and a secret access key, or use a profile, environment variables or an instance role.`
     ])
     const region = await withEnvironment(nothing, () => failureOf({ endpoint: undefined, region: undefined }))
-    expect([region.reason, region.message]).toEqual(["Invalid", "S3 needs a region: set it, or AWS_REGION."])
+    expect([region.reason, region.message]).toEqual(["Invalid", "S3 requires a region: set one, or AWS_REGION."])
   })
 })

@@ -12,7 +12,7 @@ import { freshWarehouse, lakeS3 } from "./lake.ts"
 const MINUTE_MS = 60_000
 const LOAD = /\/tables\/events$/
 
-const lent = (secretAccessKey: string, goodForMs: number) => ({
+const vendedAccess = (secretAccessKey: string, lifetimeMs: number) => ({
   config: { "s3.endpoint": endpoint.s3(), "s3.path-style-access": "true", "client.region": REGION },
   "storage-credentials": [
     {
@@ -20,51 +20,56 @@ const lent = (secretAccessKey: string, goodForMs: number) => ({
       config: {
         "s3.access-key-id": CREDENTIALS.s3.accessKeyId,
         "s3.secret-access-key": secretAccessKey,
-        "s3.session-token-expires-at-ms": String(Date.now() + goodForMs)
+        "s3.session-token-expires-at-ms": String(Date.now() + lifetimeMs)
       }
     }
   ]
 })
 
-describe.skipIf(!(await areUp("seaweedfs")))("credentials that the catalog lends", () => {
-  test("files are reached with them, and they are asked for", async () => {
+describe.skipIf(!(await areUp("seaweedfs")))("credentials that the catalog vends", () => {
+  test("vended credentials are requested and used for the table's files", async () => {
     await using server = new FakeRestCatalog({
       warehouse: freshWarehouse(),
-      access: () => lent(CREDENTIALS.s3.secretAccessKey, 60 * MINUTE_MS)
+      access: () => vendedAccess(CREDENTIALS.s3.secretAccessKey, 60 * MINUTE_MS)
     })
     await Effect.gen(function* () {
       const catalog = yield* makeCatalog({ type: "rest", uri: server.url })
       const { metadata, store } = yield* catalog.create(freshName(), NEW_TABLE)
-      yield* store.write(`${metadata.location}/data/file`, bytes("held"))
-      expect(text(yield* store.read(`${metadata.location}/data/file`))).toBe("held")
+      yield* store.write(`${metadata.location}/data/file`, bytes("data"))
+      expect(text(yield* store.read(`${metadata.location}/data/file`))).toBe("data")
     }).pipe(Effect.scoped, Effect.runPromise)
-    const asked = server.of("GET", LOAD).concat(server.of("POST", /\/tables$/))
-    expect(asked.every(({ headers }) => headers.get("x-iceberg-access-delegation") === "vended-credentials")).toBe(true)
+    const requests = server.of("GET", LOAD).concat(server.of("POST", /\/tables$/))
+    expect(requests.every(({ headers }) => headers.get("x-iceberg-access-delegation") === "vended-credentials")).toBe(
+      true
+    )
   })
 
-  test("they are renewed when they end, once for everybody, by the store that a table was loaded with", async () => {
-    // The first ones are over at once and worth nothing.
-    let goodForMs = -1
+  test("a loaded table's store renews expired vended credentials once for all its requests", async () => {
+    // The first credentials are invalid and have already expired.
+    let lifetimeMs = -1
     let secret = "sk-old"
-    await using server = new FakeRestCatalog({ warehouse: freshWarehouse(), access: () => lent(secret, goodForMs) })
+    await using server = new FakeRestCatalog({
+      warehouse: freshWarehouse(),
+      access: () => vendedAccess(secret, lifetimeMs)
+    })
     await Effect.gen(function* () {
       const catalog = yield* makeCatalog({ type: "rest", uri: server.url })
       const { metadata, store } = yield* catalog.create(freshName(), NEW_TABLE)
       const loads = server.of("GET", LOAD).length
-      goodForMs = 60 * MINUTE_MS
+      lifetimeMs = 60 * MINUTE_MS
       secret = CREDENTIALS.s3.secretAccessKey
       const files = Array.from({ length: 10 }, (_, index) => `${metadata.location}/data/${index}`)
-      yield* Effect.forEach(files, (file) => store.write(file, bytes("held")), { concurrency: "unbounded" })
+      yield* Effect.forEach(files, (file) => store.write(file, bytes("data")), { concurrency: "unbounded" })
       expect(server.of("GET", LOAD).length).toBe(loads + 1)
     }).pipe(Effect.scoped, Effect.runPromise)
   })
 
-  test("with keys of our own none are asked for", async () => {
+  test("vended credentials are not requested if keys are configured", async () => {
     await using server = new FakeRestCatalog({ warehouse: freshWarehouse() })
     await Effect.gen(function* () {
       const catalog = yield* makeCatalog({ type: "rest", uri: server.url, s3: lakeS3() })
       const { metadata, store } = yield* catalog.create(freshName(), NEW_TABLE)
-      yield* store.write(`${metadata.location}/data/file`, bytes("held"))
+      yield* store.write(`${metadata.location}/data/file`, bytes("data"))
     }).pipe(Effect.scoped, Effect.runPromise)
     expect(server.requests.some(({ headers }) => headers.has("x-iceberg-access-delegation"))).toBe(false)
   })
