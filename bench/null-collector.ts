@@ -1,23 +1,19 @@
 import "effect/schema/SchemaJITCompiler/enable"
 import { Effect, Layer } from "effect"
-import * as MaxmindGeo from "../layers/geo/MaxmindGeo.ts"
-import { RejectionRing } from "../layers/inprocess/RejectionRing.ts"
-import { TokenBuckets } from "../layers/inprocess/TokenBuckets.ts"
-import { layer as licenseGate } from "../layers/license/LicenseGate.ts"
-import { control, logOptions, runningOf } from "../src/app/collecting.ts"
+import { collectingTo, logOptions, runningOf } from "../src/app/collecting.ts"
 import { CollectServer } from "../src/http/collect/CollectServer.ts"
-import { Policy } from "../src/pipeline/Policy.ts"
 import { Storage } from "../src/ports/Storage.ts"
 import { runProcess } from "../src/process/run.ts"
+import { joinSupervisor } from "../src/process/worker.ts"
 
-/** Accepts everything and forgets it at once. */
-const nowhere = Layer.succeed(Storage, {
+/** Accepts every record and discards it. */
+const nullStorage = Layer.succeed(Storage, {
   saveEvent: () => Effect.void,
   saveIdentity: () => Effect.void,
   flush: Effect.void,
   ping: Effect.void,
   status: Effect.succeed({
-    backend: "nowhere",
+    backend: "null",
     ready: true,
     pendingRecords: 0,
     pendingBytes: 0,
@@ -28,16 +24,10 @@ const nowhere = Layer.succeed(Storage, {
   })
 })
 
-const collecting = Layer.mergeAll(
-  Policy.layer,
-  MaxmindGeo.layer,
-  licenseGate,
-  RejectionRing,
-  TokenBuckets,
-  nowhere
-).pipe(Layer.provideMerge(control))
-
-/** The collector of src/collector.ts in everything but its storage: what is left is the cost of the pipeline. */
+/** The collector of src/collector.ts, except for its storage: what remains is the cost of the pipeline. */
 runProcess(logOptions, (stop) =>
-  Effect.map(Layer.build(CollectServer.layer({ stop }).pipe(Layer.provideMerge(collecting))), runningOf)
+  Effect.map(
+    Layer.build(CollectServer.layer({ stop, joinSupervisor }).pipe(Layer.provideMerge(collectingTo(nullStorage)))),
+    runningOf
+  )
 )

@@ -1,5 +1,5 @@
 import "effect/schema/SchemaJITCompiler/enable"
 import { collector } from "./app/collector.ts"
 
-// Nothing else may import this file: in a bundle `import.meta.main` holds for every module.
+// No other file may import this one: in a bundle, `import.meta.main` is true for every module.
 collector()

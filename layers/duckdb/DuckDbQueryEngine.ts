@@ -238,7 +238,7 @@ export const makeDuckDbQueryEngine = (
   })
 
 /** The DuckDB of the settings, on the lake that is given. */
-export const duckDbQueryEngine = (lake: DuckDbLake): Layer.Layer<QueryEngine, StartError, Settings> =>
+export const layer = (lake: DuckDbLake): Layer.Layer<QueryEngine, StartError, Settings> =>
   Layer.effect(
     QueryEngine,
     Effect.gen(function* () {

@@ -69,4 +69,4 @@ export const makeRejectionRing = (
 }
 
 /** {@link makeRejectionRing} with its usual bounds. */
-export const RejectionRing: Layer.Layer<Rejections> = Layer.sync(Rejections, makeRejectionRing)
+export const layer: Layer.Layer<Rejections> = Layer.sync(Rejections, makeRejectionRing)

@@ -66,7 +66,7 @@ export const makeTokenBuckets = (
 }
 
 /** {@link makeTokenBuckets} with the instance's default from the live settings `RATE_LIMIT_EVENTS_PER_SECOND` and `RATE_LIMIT_BURST`. */
-export const TokenBuckets: Layer.Layer<RateLimiter, never, Settings> = Layer.effect(
+export const layer: Layer.Layer<RateLimiter, never, Settings> = Layer.effect(
   RateLimiter,
   Effect.map(Settings, (settings) =>
     makeTokenBuckets(() => {

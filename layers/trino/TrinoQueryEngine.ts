@@ -228,7 +228,7 @@ export const makeTrinoQueryEngine = (options: TrinoOptions): Effect.Effect<Query
   })
 
 /** The Trino of the settings. */
-export const TrinoQueryEngine: Layer.Layer<QueryEngine, StartError, Settings> = Layer.effect(
+export const layer: Layer.Layer<QueryEngine, StartError, Settings> = Layer.effect(
   QueryEngine,
   Effect.gen(function* () {
     const { get } = yield* Settings

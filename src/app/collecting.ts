@@ -1,13 +1,14 @@
 import { Context, Effect, Layer } from "effect"
 import * as MaxmindGeo from "../../layers/geo/MaxmindGeo.ts"
-import { RejectionRing } from "../../layers/inprocess/RejectionRing.ts"
-import { TokenBuckets } from "../../layers/inprocess/TokenBuckets.ts"
+import * as RejectionRing from "../../layers/inprocess/RejectionRing.ts"
+import * as TokenBuckets from "../../layers/inprocess/TokenBuckets.ts"
 import * as LicenseGate from "../../layers/license/LicenseGate.ts"
 import { layerAppDatabase, layerDatabaseUrl } from "../../layers/postgres/client/connect.ts"
-import { layer as changes } from "../../layers/postgres/control/Changes.ts"
-import { layer as pgAppSecret } from "../../layers/postgres/control/PgAppSecret.ts"
-import { layer as pgSettings } from "../../layers/postgres/control/PgSettings.ts"
-import { layer as pgSites } from "../../layers/postgres/control/PgSites.ts"
+import * as Changes from "../../layers/postgres/control/Changes.ts"
+import * as PgAppSecret from "../../layers/postgres/control/PgAppSecret.ts"
+import * as PgSettings from "../../layers/postgres/control/PgSettings.ts"
+import * as PgSites from "../../layers/postgres/control/PgSites.ts"
+import { PipelineEnv } from "../pipeline/PipelineEnv.ts"
 import { Policy } from "../pipeline/Policy.ts"
 import { Settings } from "../ports/Settings.ts"
 import { Storage } from "../ports/Storage.ts"
@@ -16,28 +17,37 @@ import { fromEnvironment } from "../settings/environment.ts"
 import { LOG_FORMAT, LOG_LEVEL, SHUTDOWN_TIMEOUT_SECONDS } from "../settings/settings.ts"
 import { storage } from "./storages.ts"
 
-/** The app database, migrated, with what every process of an instance shares in it. */
-export const control = Layer.mergeAll(pgSites, pgAppSecret).pipe(
-  Layer.provideMerge(pgSettings),
-  Layer.provideMerge(changes),
+/** The app database, migrated, and what every process of an instance shares in it. */
+export const control = Layer.mergeAll(PgSites.layer, PgAppSecret.layer).pipe(
+  Layer.provideMerge(PgSettings.layer),
+  Layer.provideMerge(Changes.layer),
   Layer.provideMerge(layerAppDatabase),
   Layer.provideMerge(layerDatabaseUrl)
 )
 
-/** What every process that collects has: the pipeline's services and the storage, on top of `control`. */
-export const collecting = Layer.mergeAll(
-  Policy.layer,
-  MaxmindGeo.layer,
-  LicenseGate.layer,
-  RejectionRing,
-  TokenBuckets,
-  storage
-).pipe(Layer.provideMerge(control))
+/** The services of a collecting process that stores its events with `storage`, on top of `control`. */
+export const collectingTo = <E, R>(storage: Layer.Layer<Storage, E, R>) =>
+  PipelineEnv.layer.pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(
+        Policy.layer,
+        MaxmindGeo.layer,
+        LicenseGate.layer,
+        RejectionRing.layer,
+        TokenBuckets.layer,
+        storage
+      )
+    ),
+    Layer.provideMerge(control)
+  )
 
-/** How log lines look, known before anything else is. */
+/** The services of every process that collects events. */
+export const collecting = collectingTo(storage)
+
+/** The format and level of log lines, which are needed before anything else. */
 export const logOptions = Effect.all({ format: fromEnvironment(LOG_FORMAT), level: fromEnvironment(LOG_LEVEL) })
 
-/** What a collecting process tells about its end. */
+/** What is needed to stop a collecting process. */
 export const runningOf = (context: Context.Context<Settings | Storage>): Running => ({
   shutdownTimeoutSeconds: Context.get(context, Settings).get(SHUTDOWN_TIMEOUT_SECONDS),
   leftovers: Effect.map(

@@ -2,15 +2,17 @@ import { Context, Duration, Effect, Layer } from "effect"
 import { CollectServer } from "../http/collect/CollectServer.ts"
 import { logging, runProcess, runToExit } from "../process/run.ts"
 import { supervise } from "../process/supervisor.ts"
-import { isWorker } from "../process/worker.ts"
+import { isWorker, joinSupervisor } from "../process/worker.ts"
 import { fromEnvironment } from "../settings/environment.ts"
 import { HOST, PORT, SHUTDOWN_TIMEOUT_SECONDS, WORKERS } from "../settings/settings.ts"
 import { collecting, logOptions, runningOf } from "./collecting.ts"
 
-/** Collects and does nothing else. */
+/** Only collects events. */
 const collect = (stop: () => void) =>
   Effect.gen(function* () {
-    const context = yield* Layer.build(CollectServer.layer({ stop }).pipe(Layer.provideMerge(collecting)))
+    const context = yield* Layer.build(
+      CollectServer.layer({ stop, joinSupervisor }).pipe(Layer.provideMerge(collecting))
+    )
     yield* Effect.logInfo(`Collecting on ${Context.get(context, CollectServer).url}`)
     return runningOf(context)
   })

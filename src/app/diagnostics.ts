@@ -105,7 +105,7 @@ const checkProxies: Check<Policy | Settings> = Effect.gen(function* () {
   const { trust, clientIpHeader } = yield* Policy
   return {
     _tag: "ProxyTrust",
-    value: settings.get(TRUST_PROXY),
+    value: settings.get(TRUST_PROXY).written,
     meaning: trustInWords(trust),
     trustsEveryone: trust._tag === "All",
     clientIpHeader

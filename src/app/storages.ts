@@ -1,52 +1,57 @@
 import { Effect, Layer } from "effect"
 import { layerWriterDatabase } from "../../layers/postgres/client/connect.ts"
 import type { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
-import { PgStorage } from "../../layers/postgres/events/PgStorage.ts"
-import { StartError } from "../domain/StartError.ts"
+import * as PartitionJob from "../../layers/postgres/events/PartitionJob.ts"
+import * as PgStorage from "../../layers/postgres/events/PgStorage.ts"
+import type { StartError } from "../domain/StartError.ts"
 import { Settings } from "../ports/Settings.ts"
 import type { Storage } from "../ports/Storage.ts"
-import { STORAGE_BACKEND } from "../settings/settings.ts"
+import { STORAGE_BACKEND, type WAREHOUSE } from "../settings/settings.ts"
+import { load } from "./load.ts"
 
-type Backend = Layer.Layer<Storage, StartError, AppDatabase | DatabaseUrl | Settings>
+/** What every storage may use. */
+export type StorageServices = AppDatabase | DatabaseUrl | Settings
 
-/** This file's neighbor, in the sources and in a bundle alike. */
-const LAKE_WORKER = new URL(import.meta.url.endsWith(".ts") ? "../lakeWorker.ts" : "./lakeWorker.js", import.meta.url)
-
-/** Loaded when it is chosen: a collector that writes to Postgres has no use for the lake's code. */
-const loaded = <A>(load: () => Promise<A>): Effect.Effect<A, StartError> =>
-  Effect.tryPromise({
-    try: load,
-    catch: (cause) => new StartError({ message: `The lake's code can't be loaded: ${String(cause)}` })
-  })
-
-const iceberg: Backend = Layer.unwrap(
-  Effect.map(
-    loaded(() => import("../../layers/lake/IcebergStorage.ts")),
-    (IcebergStorage) => IcebergStorage.layer(LAKE_WORKER)
-  )
-)
-
-/** Every storage that `STORAGE_BACKEND` may name. */
-const BACKENDS: Readonly<Record<typeof STORAGE_BACKEND.default, Backend>> = {
-  postgres: PgStorage.pipe(Layer.provide(layerWriterDatabase)),
-  iceberg
+/** Everything about one storage; a new storage is a new entry of `STORAGES`. */
+export interface StorageEntry {
+  readonly storage: Layer.Layer<Storage, StartError, StorageServices>
+  /** Background work of `bun run full`; each job runs in one process at a time. */
+  readonly jobs: Layer.Layer<never, StartError, StorageServices>
+  /** The engines that can query what it stores. */
+  readonly warehouses: ReadonlyArray<typeof WAREHOUSE.default>
 }
 
-/** The storage that the setting names. */
-export const storage: Backend = Layer.unwrap(
-  Effect.map(Settings, (settings) => BACKENDS[settings.get(STORAGE_BACKEND)])
-)
+/** The lake's thread: in the sources next to this folder, in a bundle next to this file. */
+const LAKE_WORKER = new URL(import.meta.url.endsWith(".ts") ? "../lakeWorker.ts" : "./lakeWorker.js", import.meta.url)
 
-type Job = Layer.Layer<never, StartError, AppDatabase | DatabaseUrl | Settings>
+/** Every storage that `STORAGE_BACKEND` can name. */
+export const STORAGES: Readonly<Record<typeof STORAGE_BACKEND.default, StorageEntry>> = {
+  postgres: {
+    storage: PgStorage.layer.pipe(Layer.provide(layerWriterDatabase)),
+    jobs: PartitionJob.layer,
+    warehouses: ["postgres"]
+  },
+  iceberg: {
+    storage: Layer.unwrap(
+      Effect.map(
+        load("the lake", () => import("../../layers/lake/IcebergStorage.ts")),
+        (IcebergStorage) => IcebergStorage.layer(LAKE_WORKER)
+      )
+    ),
+    jobs: Layer.unwrap(
+      Effect.map(
+        load("the lake", () => import("../../layers/lake/LakeJob.ts")),
+        (LakeJob) => LakeJob.layer(LAKE_WORKER)
+      )
+    ),
+    warehouses: ["duckdb", "trino"]
+  }
+}
 
-const lakeJob: Job = Layer.unwrap(
-  Effect.map(
-    loaded(() => import("../../layers/lake/LakeJob.ts")),
-    (LakeJob) => LakeJob.layer(LAKE_WORKER)
-  )
-)
+const entry = Effect.map(Settings, ({ get }) => STORAGES[get(STORAGE_BACKEND)])
 
-/** What the storage that the setting names needs done from time to time, in one process of all. */
-export const storageJob: Job = Layer.unwrap(
-  Effect.map(Settings, (settings) => (settings.get(STORAGE_BACKEND) === "iceberg" ? lakeJob : Layer.empty))
-)
+/** The storage that `STORAGE_BACKEND` names. */
+export const storage = Layer.unwrap(Effect.map(entry, ({ storage }) => storage))
+
+/** The background jobs of that storage. */
+export const storageJobs = Layer.unwrap(Effect.map(entry, ({ jobs }) => jobs))

@@ -1,61 +1,63 @@
 import { Effect, Layer } from "effect"
-import type { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
-import { PgQueryEngine } from "../../layers/postgres/query/PgQueryEngine.ts"
+import * as PgQueryEngine from "../../layers/postgres/query/PgQueryEngine.ts"
 import { StartError } from "../domain/StartError.ts"
 import { QueryEngine, QueryError } from "../ports/QueryEngine.ts"
 import { Settings } from "../ports/Settings.ts"
 import { STORAGE_BACKEND, WAREHOUSE } from "../settings/settings.ts"
+import { load } from "./load.ts"
+import { STORAGES, type StorageServices } from "./storages.ts"
 
-type Warehouse = Layer.Layer<QueryEngine, StartError, AppDatabase | DatabaseUrl | Settings>
-type Name = typeof WAREHOUSE.default
+type Warehouse = Layer.Layer<QueryEngine, StartError, StorageServices>
 
-/** Loaded when it is chosen: who asks Postgres has no use for the code of another engine. */
-const loaded = (name: Name, load: () => Promise<Warehouse>): Warehouse =>
-  Layer.unwrap(
-    Effect.tryPromise({
-      try: load,
-      catch: (cause) => new StartError({ message: `The code of ${WAREHOUSE.env}=${name} can't be loaded: ${cause}` })
+/** Every engine that `WAREHOUSE` can name. */
+const ENGINES: Readonly<Record<typeof WAREHOUSE.default, Warehouse>> = {
+  postgres: PgQueryEngine.layer,
+  trino: Layer.unwrap(
+    Effect.map(
+      load(`${WAREHOUSE.env}=trino`, () => import("../../layers/trino/TrinoQueryEngine.ts")),
+      (TrinoQueryEngine) => TrinoQueryEngine.layer
+    )
+  ),
+  duckdb: Layer.unwrap(
+    Effect.gen(function* () {
+      const [DuckDbQueryEngine, { icebergLake }] = yield* load(`${WAREHOUSE.env}=duckdb`, () =>
+        Promise.all([import("../../layers/duckdb/DuckDbQueryEngine.ts"), import("../../layers/duckdb/icebergLake.ts")])
+      )
+      return DuckDbQueryEngine.layer(yield* icebergLake)
     })
   )
-
-/** Every engine that `WAREHOUSE` may name. */
-const ENGINES: Readonly<Record<Name, Warehouse>> = {
-  postgres: PgQueryEngine,
-  trino: loaded("trino", async () => (await import("../../layers/trino/TrinoQueryEngine.ts")).TrinoQueryEngine),
-  duckdb: loaded("duckdb", async () => {
-    const [{ duckDbQueryEngine }, { icebergLake }] = await Promise.all([
-      import("../../layers/duckdb/DuckDbQueryEngine.ts"),
-      import("../../layers/duckdb/icebergLake.ts")
-    ])
-    return Layer.unwrap(Effect.map(icebergLake, duckDbQueryEngine))
-  })
 }
 
-const NO_EVENTS = `The events are in the lake (${STORAGE_BACKEND.env}=iceberg), and ${WAREHOUSE.env} is postgres, which has none of them: set it to duckdb or trino.`
-
-/** Collecting works without questions, so it starts; zeros would be a wrong answer, so it gives none. */
-const noWarehouse: Warehouse = Layer.effect(
-  QueryEngine,
-  Effect.as(
-    Effect.logWarning(NO_EVENTS),
-    QueryEngine.of({
-      dialect: "postgres",
-      run: () => Effect.fail(new QueryError({ reason: "Missing", message: NO_EVENTS }))
-    })
+/** Stands in for an engine that has no events: zeros would be wrong, so every query fails with the reason. */
+const withoutEngine = (message: string): Warehouse =>
+  Layer.effect(
+    QueryEngine,
+    Effect.as(
+      Effect.logWarning(message),
+      QueryEngine.of({
+        dialect: "postgres",
+        run: () => Effect.fail(new QueryError({ reason: "Missing", message }))
+      })
+    )
   )
-)
 
-/** What is asked about the events: the engine that `WAREHOUSE` names, where `STORAGE_BACKEND` puts them. */
+/** The engine that `WAREHOUSE` names, if it can query the storage that `STORAGE_BACKEND` names. */
 export const warehouse: Warehouse = Layer.unwrap(
   Effect.gen(function* () {
     const { get } = yield* Settings
+    const backend = get(STORAGE_BACKEND)
     const name = get(WAREHOUSE)
-    if (name === "postgres") return get(STORAGE_BACKEND) === "iceberg" ? noWarehouse : ENGINES.postgres
-    if (get(STORAGE_BACKEND) !== "iceberg") {
-      return yield* new StartError({
-        message: `${WAREHOUSE.env} is ${name}, which reads the lake, and ${STORAGE_BACKEND.env} is ${get(STORAGE_BACKEND)}, which writes none: set ${STORAGE_BACKEND.env}=iceberg, or ${WAREHOUSE.env}=postgres.`
-      })
+    const usable = STORAGES[backend].warehouses
+    if (usable.includes(name)) return ENGINES[name]
+    const choices = usable.join(" or ")
+    // Collecting works without queries, so the default does not keep a process from starting.
+    if (name === WAREHOUSE.default) {
+      return withoutEngine(
+        `Events are stored in ${STORAGE_BACKEND.env}=${backend}, which ${WAREHOUSE.env}=${name} cannot query. Set ${WAREHOUSE.env} to ${choices}.`
+      )
     }
-    return ENGINES[name]
+    return yield* new StartError({
+      message: `${WAREHOUSE.env} is ${name}, which cannot query what ${STORAGE_BACKEND.env}=${backend} stores. Set ${WAREHOUSE.env} to ${choices}, or change ${STORAGE_BACKEND.env}.`
+    })
   })
 )

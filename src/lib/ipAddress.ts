@@ -1,3 +1,4 @@
+import { Result } from "effect"
 import ipaddr from "ipaddr.js"
 import { hexDigit } from "./hexDigit.ts"
 
@@ -7,11 +8,11 @@ const DOT = 46
 const DIGIT_0 = 48
 
 /*
- * Nearly all addresses are canonical dotted quads or plain IPv6, and each visitor has another: these two are read here, at a
- * tenth of the general parser's cost. Everything else (zones, embedded IPv4, brackets, nonsense) goes to the library.
+ * Nearly all addresses are canonical dotted quads or plain IPv6, and each visitor has a different one. These two forms are parsed here,
+ * at a tenth of the library's cost; the library parses everything else (zones, embedded IPv4, brackets, garbage).
  */
 
-/** A canonical dotted quad as an unsigned number; null for every other text. */
+/** A canonical dotted quad as an unsigned number; null for any other string. */
 const quad = (text: string): number | null => {
   const length = text.length
   if (length < 7 || length > 15) return null
@@ -37,7 +38,7 @@ const quad = (text: string): number | null => {
   return dots === 3 && digits > 0 ? address * 256 + part : null
 }
 
-/** Whether two IPv4 addresses, as numbers, have the first `bits` in common. */
+/** Whether two IPv4 addresses share their first `bits` bits. */
 const sameNetwork = (a: number, b: number, bits: number): boolean => {
   const size = 2 ** (32 - bits)
   return Math.floor(a / size) === Math.floor(b / size)
@@ -45,7 +46,7 @@ const sameNetwork = (a: number, b: number, bits: number): boolean => {
 
 const COLON = 58
 
-/** The eight groups of a plain IPv6 address; null for other texts, and for `::/80`, where loopback and mapped IPv4 are. */
+/** The eight groups of a plain IPv6 address; null for any other string, and for `::/80`, which holds loopback and mapped IPv4. */
 const groups = (text: string): ReadonlyArray<number> | null => {
   const length = text.length
   if (length < 3 || length > 39) return null
@@ -78,7 +79,7 @@ const groups = (text: string): ReadonlyArray<number> | null => {
   return found[0] === 0 && found[1] === 0 && found[2] === 0 && found[3] === 0 && found[4] === 0 ? null : found
 }
 
-/** RFC 5952: lower case, the first of the longest runs of zero groups shortened when it has two or more. */
+/** RFC 5952: lower case, the first of the longest runs of two or more zero groups shortened. */
 const textOf = (address: ReadonlyArray<number>): string => {
   let start = -1
   let longest = 1
@@ -101,7 +102,7 @@ const textOf = (address: ReadonlyArray<number>): string => {
   return text
 }
 
-/** Whether two IPv6 addresses have the first `bits` in common. */
+/** Whether two IPv6 addresses share their first `bits` bits. */
 const sameNetwork6 = (a: ReadonlyArray<number>, b: ReadonlyArray<number>, bits: number): boolean => {
   const whole = bits >> 4
   for (let i = 0; i < whole; i++) if (a[i] !== b[i]) return false
@@ -117,21 +118,21 @@ const parse = (bracketed: string): Address | null => {
   return ipaddr.process(text)
 }
 
-/** `[2001:db8::1]`, as Umami keeps an IPv6 address that came with a port, as the address alone. */
+/** The address in `[2001:db8::1]`, the form in which Umami keeps an IPv6 address that came with a port. */
 export const withoutBrackets = (text: string): string =>
   text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text
 
 const MAPPED = "::ffff:"
 
 /**
- * Umami's normal form of an address: canonical text (IPv6 compressed, lower case), `::ffff:a.b.c.d` as IPv4; a port is taken
- * off, and brackets stay; what is no address stays as it is (wire contract 1.6).
+ * Umami's normal form of an address (wire contract 1.6): canonical (IPv6 compressed, in lower case), `::ffff:a.b.c.d` as IPv4, without
+ * a port but with brackets. A string that is not an address is returned unchanged.
  */
 export const normalizeAddress = (text: string): string => {
   if (quad(text) !== null) return text
   const plain = groups(text)
   if (plain !== null) return textOf(plain)
-  // What a socket that listens on both kinds of address tells of every IPv4 peer.
+  // How a dual-stack socket reports every IPv4 peer.
   if (text.startsWith(MAPPED) && quad(text.slice(MAPPED.length)) !== null) return text.slice(MAPPED.length)
   const bracketed = /^(\[[^\]]*\])(?::\d+)?$/.exec(text)
   if (bracketed !== null) return bracketed[1]!
@@ -145,7 +146,7 @@ export const normalizeAddress = (text: string): string => {
   return text
 }
 
-/** Addresses that no geo database knows: loopback, link-local, private (wire contract 1.7). */
+/** Whether the address is loopback, link-local or private, which no geo database contains (wire contract 1.7). */
 export const isLocalAddress = (ip: string): boolean => {
   const address4 = quad(ip)
   if (address4 !== null) return LOCAL_QUADS.some(([network, bits]) => sameNetwork(address4, network, bits))
@@ -175,24 +176,30 @@ const NAMED_RANGES: Readonly<Record<string, ReadonlyArray<string>>> = {
   uniquelocal: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
 }
 
-/** A matcher for the list, or the first entry that is none of: address, CIDR, named range (when those are allowed). */
-export const matcherOf = (
+/** A matcher for a list of addresses, CIDRs and, if `names` is set, named ranges. Fails with the first entry that is none of these. */
+export const parseAddressRanges = (
   entries: ReadonlyArray<string>,
   options: { readonly names: boolean }
-): AddressMatcher | { readonly wrong: string } => {
+): Result.Result<AddressMatcher, string> => {
   const ranges: Array<[Address, number]> = []
-  const quads: Array<[number, number]> = []
-  const plains: Array<[ReadonlyArray<number>, number]> = []
   for (const entry of entries) {
     const named = options.names ? NAMED_RANGES[entry.toLowerCase()] : undefined
-    for (const text of named ?? [entry]) {
-      const range = rangeOf(text)
-      if (range === null) return { wrong: entry }
-      ranges.push(range)
-      const network = quad(range[0].toString())
-      if (network !== null) quads.push([network, range[1]])
-      else if (range[0] instanceof ipaddr.IPv6) plains.push([range[0].parts, range[1]])
+    for (const range of named ?? [entry]) {
+      const parsed = rangeOf(range)
+      if (parsed === null) return Result.fail(entry)
+      ranges.push(parsed)
     }
+  }
+  return Result.succeed(matcherOf(ranges))
+}
+
+const matcherOf = (ranges: ReadonlyArray<[Address, number]>): AddressMatcher => {
+  const quads: Array<[number, number]> = []
+  const plains: Array<[ReadonlyArray<number>, number]> = []
+  for (const [address, bits] of ranges) {
+    const network = quad(address.toString())
+    if (network !== null) quads.push([network, bits])
+    else if (address instanceof ipaddr.IPv6) plains.push([address.parts, bits])
   }
   if (ranges.length === 0) return () => false
   return (ip) => {

@@ -1,57 +1,61 @@
 import { Effect } from "effect"
 import { isLocalAddress } from "../lib/ipAddress.ts"
-import { Geo, type Location } from "../ports/Geo.ts"
-import { type ProxyTrust, resolveClientAddress } from "./clientIp.ts"
-import { resolveLocation } from "./location.ts"
+import { Geo, type GeoState, type Location } from "../ports/Geo.ts"
+import type { ProxyTrust } from "../settings/proxyTrust.ts"
+import { type ClientAddress, ClientAddresses } from "./ClientAddresses.ts"
+import type { RequestContext } from "./Draft.ts"
 import { Policy } from "./Policy.ts"
-import type { RequestContext } from "./resolveClient.ts"
+import { resolveLocation } from "./resolveLocation.ts"
 
-/** Whom an event sent like this request would be from, and the reasons in words. Told to whoever asked, never kept. */
+/** The client that an event sent like this request would have, and why. Shown to the requester, never kept. */
 export interface ClientExplanation extends Location {
   readonly ip: string
   readonly why: string
 }
 
-/** What `TRUST_PROXY` means for the headers of a peer, in words. */
+/** What `TRUST_PROXY` means, in words. */
 export const trustInWords = (trust: ProxyTrust): string => {
   switch (trust._tag) {
     case "None":
-      return "no proxy is trusted: the client is whoever opened the connection"
+      return "no proxy is trusted; the client is the other end of the connection"
     case "All":
-      return "every peer is trusted: anyone may claim any address in a header"
+      return "every peer is trusted; anyone can claim any address in a header"
     case "Hops":
-      return `the last ${trust.hops} of the addresses in the chain are taken for proxies`
+      return `the last ${trust.hops} addresses of the chain are taken to be proxies`
     case "Ranges":
-      return "headers are believed when the connection comes from one of the trusted ranges"
+      return "headers are trusted if the connection comes from one of the trusted ranges"
   }
 }
 
-/** The same steps as an event's, with the reason for each outcome. */
+/** Runs the same steps as for an event and explains each result. */
 export const explainClient = Effect.fnUntraced(function* (request: RequestContext) {
   const policy = yield* Policy
   const geo = yield* Geo
-  const address = resolveClientAddress(request.peer, request.headers, policy.trust, policy.clientIpHeader)
+  const address = new ClientAddresses(policy.trust, policy.clientIpHeader).resolve(request.peer, request.headers)
   const location = resolveLocation(
     address.ip,
     address.trusted && policy.useLocationHeaders ? request.headers : null,
     geo
   )
-  const state = geo.state()
   const why = [
-    address.from === "connection"
-      ? address.trusted
-        ? "The address is the connection's: the peer is a trusted proxy, but sent no header with a client's address."
-        : "The address is the connection's: headers of this peer are not believed."
-      : `The address is from the header \`${address.from}\`, which a trusted peer sent.`,
-    `By TRUST_PROXY, ${trustInWords(policy.trust)}.`,
-    ...(location.country !== null
-      ? []
-      : isLocalAddress(address.ip)
-        ? ["There is no location: the address is local or private."]
-        : state._tag !== "On"
-          ? [`There is no location: ${state.why}`]
-          : ["There is no location: the geo database does not have the address."])
+    whyAddress(address),
+    `TRUST_PROXY: ${trustInWords(policy.trust)}.`,
+    ...(location.country === null ? [whyNoLocation(address.ip, geo.state())] : [])
   ]
   const explanation: ClientExplanation = { ip: address.ip, ...location, why: why.join(" ") }
   return explanation
 })
+
+const whyAddress = ({ from, trusted }: ClientAddress): string => {
+  if (from !== "connection") return `The address comes from the header \`${from}\`, which a trusted peer sent.`
+  return trusted
+    ? "The address is the connection's: the peer is a trusted proxy, but it sent no header with a client's address."
+    : "The address is the connection's: this peer's headers are not trusted."
+}
+
+const whyNoLocation = (ip: string, state: GeoState): string => {
+  if (isLocalAddress(ip)) return "There is no location: the address is local or private."
+  return state._tag === "Off"
+    ? `There is no location: geo is off, ${state.why}.`
+    : "There is no location: the geo database does not contain the address."
+}

@@ -1,29 +1,29 @@
 import { Exit } from "effect"
 import { Rejection } from "../domain/Rejection.ts"
 import type { RateLimit } from "../domain/Site.ts"
-import type { Sites } from "../ports/Sites.ts"
-import type { Payload } from "./payload.ts"
+import type { Step } from "./Step.ts"
 
-/** What an event is counted for: a registered site, or a link or pixel, whose existence is not checked (wire contract 1.2). */
+/** What an event belongs to: a registered site, or a link or pixel, whose existence is not checked (wire contract 1.2). */
 export interface Source {
-  /** As the client sent it: it goes into the session id. */
+  /** The id as the client sent it: part of what session ids are derived from. */
   readonly sent: string
-  /** Lower case, as stored. */
+  /** The id as stored, in lower case. */
   readonly id: string
   readonly kind: "website" | "link" | "pixel"
   readonly rateLimit: RateLimit | null
 }
 
-/** The payload's source; a website must be registered and not archived. */
-export const findSource = (payload: Payload, sites: Sites["Service"]): Exit.Exit<Source, Rejection> => {
-  if (payload.website !== undefined) {
-    const id = payload.website.toLowerCase()
+/** Finds the payload's source; a website must be registered and not archived. */
+export const findSource: Step = (draft, { sites }) => {
+  const { link, pixel, website } = draft.payload
+  if (website !== undefined) {
+    const id = website.toLowerCase()
     const site = sites.find(id)
-    return site === undefined
-      ? Exit.fail(Rejection.SiteNotFound({ website: id }))
-      : Exit.succeed({ sent: payload.website, id, kind: "website", rateLimit: site.rateLimit })
+    if (site === undefined) return Exit.fail(Rejection.SiteNotFound({ website: id }))
+    draft.source = { sent: website, id, kind: "website", rateLimit: site.rateLimit }
+    return Exit.void
   }
-  const kind = payload.link === undefined ? "pixel" : "link"
-  const sent = (payload.link ?? payload.pixel)!
-  return Exit.succeed({ sent, id: sent.toLowerCase(), kind, rateLimit: null })
+  const sent = (link ?? pixel)!
+  draft.source = { sent, id: sent.toLowerCase(), kind: link === undefined ? "pixel" : "link", rateLimit: null }
+  return Exit.void
 }

@@ -48,8 +48,8 @@ export const AGENT_CACHE_ENTRIES = 4_096
 /** Longer user agents are parsed by their head alone: no browser sends so much, and the patterns cost time. */
 export const AGENT_PARSED_LENGTH = 1_024
 
-/** Page addresses, and as many referrers, kept resolved; an entry is at most some 4 KB. */
-export const ADDRESS_BAR_CACHE_ENTRIES = 2_048
+/** Resolved pages kept, and as many referrers; an entry is at most about 4 KB. */
+export const PAGE_CACHE_ENTRIES = 2_048
 
-/** Longer addresses hold what no other event will have, and are not kept. */
-export const ADDRESS_BAR_CACHED_LENGTH = 512
+/** Longer URLs are unlikely to occur twice and are not kept. */
+export const PAGE_CACHED_LENGTH = 512

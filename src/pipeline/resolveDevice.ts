@@ -6,7 +6,7 @@ import { cutOrNull } from "../lib/strings.ts"
 import { AGENT_CACHE_ENTRIES, AGENT_PARSED_LENGTH, SIZE } from "./limits.ts"
 import type { Payload } from "./payload.ts"
 
-/** What a User-Agent says, with Umami's labels (wire contract 1.8). `deviceType` is `desktop` when it names none. */
+/** What a user agent string says, with Umami's labels (wire contract 1.8). `deviceType` is `desktop` if it names none. */
 export interface Agent {
   readonly bot: boolean
   readonly browser: string | null
@@ -14,21 +14,23 @@ export interface Agent {
   readonly deviceType: string
 }
 
-const parsed = new LruCache<Agent>(AGENT_CACHE_ENTRIES)
+/** Parses user agent strings; the same ones arrive again and again, so each is parsed once. */
+export class AgentParser {
+  readonly #parsed = new LruCache<Agent>(AGENT_CACHE_ENTRIES)
 
-/** The parsed User-Agent; the same texts come again and again, so they are parsed once. */
-export const parseAgent = (userAgent: string): Agent => {
-  const head = userAgent.length > AGENT_PARSED_LENGTH ? userAgent.substring(0, AGENT_PARSED_LENGTH) : userAgent
-  const known = parsed.get(head)
-  if (known !== undefined) return known
-  const agent: Agent = {
-    bot: isbot(head),
-    browser: cutOrNull(browserName(head), SIZE.agentPart),
-    os: cutOrNull(detectOS(head), SIZE.agentPart),
-    deviceType: new UAParser(head).getDevice().type ?? "desktop"
+  parse(userAgent: string): Agent {
+    const head = userAgent.length > AGENT_PARSED_LENGTH ? userAgent.substring(0, AGENT_PARSED_LENGTH) : userAgent
+    const known = this.#parsed.get(head)
+    if (known !== undefined) return known
+    const agent: Agent = {
+      bot: isbot(head),
+      browser: cutOrNull(browserName(head), SIZE.agentPart),
+      os: cutOrNull(detectOS(head), SIZE.agentPart),
+      deviceType: new UAParser(head).getDevice().type ?? "desktop"
+    }
+    this.#parsed.set(head, agent)
+    return agent
   }
-  parsed.set(head, agent)
-  return agent
 }
 
 /** Browser, operating system and device as stored. */
@@ -38,10 +40,10 @@ export interface Device {
   readonly device: string
 }
 
-/** Screens up to this width make a desktop system a laptop (Umami 3). */
+/** A desktop system with a screen up to this many pixels wide is a laptop (Umami 3). */
 const LAPTOP_SCREEN_WIDTH = 1920
 
-/** The agent's labels with the payload's overrides and Umami's laptop rule. */
+/** The user agent's labels, with the payload's overrides and Umami's laptop rule. */
 export const resolveDevice = (agent: Agent, payload: Payload): Device => ({
   browser: cutOrNull(payload.browser, SIZE.agentPart) ?? agent.browser,
   os: cutOrNull(payload.os, SIZE.agentPart) ?? agent.os,

@@ -1,7 +1,7 @@
-/** One process's metrics in Prometheus' text format, and what tells the process apart. */
+/** One worker's metrics in Prometheus' text format. */
 export interface Exposition {
   readonly worker: number
-  readonly text: string
+  readonly metrics: string
 }
 
 interface Family {
@@ -10,10 +10,10 @@ interface Family {
   readonly samples: Array<string>
 }
 
-/** The names that a family's samples may have beside its own (text format 0.0.4, histograms and summaries). */
+/** Suffixes that a family's samples may add to its name (text format 0.0.4, histograms and summaries). */
 const SUFFIX = /_(?:bucket|sum|count)$/
 
-/** `name{a="b"} 1` and `name 1` with a further label in front; a name holds no brace and no blank. */
+/** Adds a label in front: `name{a="b"} 1` and `name 1` are both valid samples. */
 const withLabel = (sample: string, label: string): string => {
   const end = sample.search(/[{\s]/)
   if (end === -1) return sample
@@ -24,8 +24,8 @@ const withLabel = (sample: string, label: string): string => {
 }
 
 /**
- * Several processes' metrics as one valid exposition: each family has one HELP and one TYPE (the first met), and each sample the
- * label `worker`. Families keep the order in which they first appear.
+ * Merges the metrics of several workers into one valid exposition: each family has one HELP and one TYPE (the first found), and each
+ * sample the label `worker`. Families keep the order in which they first appear.
  */
 export const mergeExpositions = (parts: ReadonlyArray<Exposition>): string => {
   const families = new Map<string, Family>()
@@ -36,9 +36,9 @@ export const mergeExpositions = (parts: ReadonlyArray<Exposition>): string => {
     families.set(name, family)
     return family
   }
-  for (const { worker, text } of parts) {
+  for (const { metrics, worker } of parts) {
     const label = `worker="${worker}"`
-    for (const line of text.split("\n")) {
+    for (const line of metrics.split("\n")) {
       if (line.trim() === "") continue
       const [, keyword, name] = /^#\s+(HELP|TYPE)\s+(\S+)/.exec(line) ?? []
       if (name !== undefined) {

@@ -1,15 +1,13 @@
 import { Cause, Effect, Exit, Fiber, Layer, Logger, References, Scope } from "effect"
 import type { StartError } from "../domain/StartError.ts"
+import { REFUSED_TO_START } from "./exitCodes.ts"
 import { onStopSignals } from "./signals.ts"
 
-/** Exit code of a process that can't start as it is configured; a supervisor does not start it again. */
-export const REFUSED_TO_START = 2
-
-/** What a started process tells about itself, for its end. */
+/** What is needed to stop a process that has started. */
 export interface Running {
-  /** How long stopping may take. */
+  /** Deadline for stopping. */
   readonly shutdownTimeoutSeconds: number
-  /** What is not done yet, in words; asked when the deadline passed. */
+  /** What has not been done yet, in words; run once the deadline has passed. */
   readonly leftovers: Effect.Effect<string>
 }
 
@@ -20,7 +18,7 @@ export interface LogOptions {
 
 const LEVELS = { debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const
 
-/** Log lines on standard error, so that what a command prints on standard output stays its own. */
+/** Logs to standard error, which leaves standard output to the command. */
 export const logging = (options: LogOptions): Layer.Layer<never> =>
   Layer.mergeAll(
     Logger.layer([
@@ -32,8 +30,8 @@ export const logging = (options: LogOptions): Layer.Layer<never> =>
   )
 
 /**
- * Runs a process until SIGTERM or SIGINT (or `stop`), then closes its scope: exit code 0. A second signal, or stopping that
- * outlasts its time, exits with 1 and says what was left. A `StartError` is printed as it is and exits with 2.
+ * Runs a process until SIGTERM, SIGINT or `stop`, then closes its scope and exits with 0. After a second signal, or past the deadline,
+ * it exits with 1 and reports what was left. A `StartError` is printed as it is, and the process exits with 2.
  */
 export const runProcess = (
   log: Effect.Effect<LogOptions, StartError>,
@@ -48,13 +46,12 @@ export const runProcess = (
     process.exit(code)
   }
 
-  const leave = (code: number, why: string): void => {
-    const left = running === null ? Effect.succeed("it had not started") : running.leftovers
-    const told = left.pipe(
+  const exitWithLeftovers = (code: number, why: string): void => {
+    const leftovers = (running === null ? Effect.succeed("it had not started") : running.leftovers).pipe(
       Effect.timeout("1 second"),
-      Effect.catchCause(() => Effect.succeed("what was left is not known"))
+      Effect.catchCause(() => Effect.succeed("what was left is unknown"))
     )
-    void Effect.runPromise(told).then((text) => exitWith(code, `${why}: ${text}.`))
+    void Effect.runPromise(leftovers).then((left) => exitWith(code, `${why}: ${left}.`))
   }
 
   const stop = (): void => {
@@ -62,7 +59,10 @@ export const runProcess = (
     stopping = true
     if (running !== null) {
       const seconds = running.shutdownTimeoutSeconds
-      setTimeout(() => leave(1, `Not stopped within ${seconds} s (SHUTDOWN_TIMEOUT_SECONDS)`), seconds * 1000).unref()
+      setTimeout(
+        () => exitWithLeftovers(1, `Not stopped within ${seconds} s (SHUTDOWN_TIMEOUT_SECONDS)`),
+        seconds * 1000
+      ).unref()
     }
     const closed = Effect.andThen(Fiber.interrupt(starting), Scope.close(scope, Exit.void))
     Effect.runFork(closed).addObserver((exit) => {
@@ -73,7 +73,7 @@ export const runProcess = (
     })
   }
 
-  onStopSignals((_, first) => (first ? stop() : leave(1, "Stopped at once by a second signal")))
+  onStopSignals((_, first) => (first ? stop() : exitWithLeftovers(1, "Stopped immediately by a second signal")))
 
   const program = Effect.gen(function* () {
     const layer = logging(yield* log)
@@ -95,10 +95,10 @@ const failureOf = (cause: Cause.Cause<StartError>): { readonly code: number; rea
   const reason = cause.reasons[0]
   return reason?._tag === "Fail"
     ? { code: REFUSED_TO_START, message: reason.error.message }
-    : { code: 1, message: `Footfall can't start: ${Cause.pretty(cause)}` }
+    : { code: 1, message: `Footfall cannot start: ${Cause.pretty(cause)}` }
 }
 
-/** Runs an effect that ends with the process' exit code, or with null when something else will end the process. */
+/** Runs an effect that yields the process's exit code, or null if something else will end the process. */
 export const runToExit = (program: Effect.Effect<number | null, StartError>): void => {
   Effect.runFork(program).addObserver((exit) => {
     if (Exit.isSuccess(exit)) {

@@ -1,46 +1,30 @@
-import type { Subprocess } from "bun"
 import { Clock, Deferred, Duration, Effect, FiberSet } from "effect"
 import { StartError } from "../domain/StartError.ts"
-import { type Exposition, mergeExpositions } from "./mergeExposition.ts"
-import { REFUSED_TO_START } from "./run.ts"
+import { listenProblem } from "../lib/listenProblem.ts"
+import { REFUSED_TO_START } from "./exitCodes.ts"
+import { makeWorkerScrape } from "./scrapeWorkers.ts"
 import { onStopSignals } from "./signals.ts"
-import { type FromWorker, type ToWorker, WORKER_VARIABLE } from "./worker.ts"
+import { type WorkerExit, WorkerProcess } from "./WorkerProcess.ts"
+import type { FromWorker } from "./worker.ts"
 
-/** Wait before a crashed worker is started again; doubles with each crash in a row. */
-const FIRST_WAIT = Duration.millis(100)
-const LONGEST_WAIT = Duration.seconds(10)
-/** A worker that ran for this long was healthy: its next crash is a first one. */
+/** Pauses before a crashed worker is restarted: doubling from the first to the longest. */
+const FIRST_PAUSE = Duration.millis(100)
+const LONGEST_PAUSE = Duration.seconds(10)
+/** A worker that ran for this long was healthy: its next crash counts as the first. */
 const HEALTHY_AFTER = Duration.seconds(30)
-/** What the supervisor adds to the workers' own deadline, so that they get to say what was left. */
+/** Added to the workers' own deadline, so that they can report what was left. */
 const GRACE = Duration.seconds(2)
-/** A worker that does not render its metrics within this time is left out of a scrape. */
-const RENDER_DEADLINE = Duration.seconds(1)
 
 export interface SupervisorOptions {
   readonly workers: number
   readonly hostname: string
-  /** 0: a free one is picked, the same for all workers. */
+  /** Shared by all workers; 0 picks a free one. */
   readonly port: number
-  /** The workers' own deadline for draining; a longer one that a worker tells counts. */
+  /** The workers' deadline for draining, unless a worker reports a longer one. */
   readonly shutdownTimeout: Duration.Duration
 }
 
-interface Worker {
-  readonly number: number
-  child: Subprocess | null
-  /** It listens to `Stop`; before, only a signal reaches it. */
-  connected: boolean
-  everReady: boolean
-  restarts: number
-}
-
-/** How to start this program once more: the same runtime, flags, entry file and arguments. A compiled program is its own entry. */
-const ownCommand = (): ReadonlyArray<string> =>
-  Bun.main.startsWith("/$bunfs/")
-    ? [process.execPath, ...process.argv.slice(2)]
-    : [process.execPath, ...process.execArgv, Bun.main, ...process.argv.slice(2)]
-
-/** The port that all workers share. Fails when something else listens on it: `reusePort` alone would let both listen. */
+/** Finds the port that all workers will share. Fails if it is in use: with `reusePort`, both servers would listen. */
 const claimPort = (hostname: string, port: number): Effect.Effect<number, StartError> =>
   Effect.try({
     try: () => {
@@ -49,182 +33,143 @@ const claimPort = (hostname: string, port: number): Effect.Effect<number, StartE
       probe.stop(true)
       return claimed
     },
-    catch: (error) =>
-      new StartError({
-        message:
-          error instanceof Error && "code" in error && error.code === "EADDRINUSE"
-            ? `Port ${port} is in use. Stop what listens there, or set PORT to another one (0 picks a free one).`
-            : `Can't listen on ${hostname}:${port}: ${error instanceof Error ? error.message : String(error)}. Check HOST and PORT.`
-      })
+    catch: (error) => new StartError({ message: listenProblem(error, hostname, port) })
   })
 
+/** The pause before the restart that follows this many crashes in a row. */
+const pauseAfter = (crashes: number): Duration.Duration =>
+  Duration.min(Duration.times(FIRST_PAUSE, 2 ** Math.min(crashes - 1, 20)), LONGEST_PAUSE)
+
 /**
- * Runs `workers` processes of this program's entry point on one port until SIGTERM or SIGINT, starts crashed ones again, and
- * answers their scrapes. Succeeds with the exit code: 0 when every worker drained; 1 when one did not, within the deadline or
- * at all, or when a second signal came; 2 when a worker refused to start.
+ * Runs `workers` processes of this program on one port until SIGTERM or SIGINT, restarts those that crash, and answers their scrapes.
+ * Succeeds with the exit code: 0 if every worker drained; 1 if one did not, or after a second signal; 2 if a worker refused to start.
  */
 export const supervise: (options: SupervisorOptions) => Effect.Effect<number, StartError> = Effect.fnUntraced(
   function* (options: SupervisorOptions) {
     const port = yield* claimPort(options.hostname, options.port)
     const fork = yield* FiberSet.makeRuntime<never>()
-    const stopping = yield* Deferred.make<void>()
+    const shutdown = makeShutdown(options.shutdownTimeout)
     const workers = Array.from(
       { length: options.workers },
-      (_, i): Worker => ({ number: i + 1, child: null, connected: false, everReady: false, restarts: 0 })
+      (_, index) => new WorkerProcess(index + 1, port, (worker, message) => receive(worker, message))
     )
-    let shutdownTimeout = options.shutdownTimeout
-    let exitCode = 0
-    const raise = (code: number) => {
-      exitCode = Math.max(exitCode, code)
-    }
+    const { onRendered, scrape } = makeWorkerScrape(workers)
+    const announce = onceAllReady(workers)
 
-    const tell = (worker: Worker, message: ToWorker): boolean => {
-      if (worker.child === null || !worker.connected) return false
-      try {
-        worker.child.send(message)
-        return true
-      } catch {
-        return false // its channel closed a moment ago; its exit is on the way
-      }
-    }
-
-    const killAll = Effect.sync(() => {
-      for (const { child } of workers) child?.kill("SIGKILL")
-    })
-    const stop = Effect.gen(function* () {
-      if (!(yield* Deferred.succeed(stopping, undefined))) return
-      for (const worker of workers) if (!tell(worker, { _tag: "Stop" })) worker.child?.kill("SIGTERM")
-      const deadline = Duration.sum(shutdownTimeout, GRACE)
-      yield* Effect.sleep(deadline)
-      raise(1)
-      yield* Effect.logError(`Workers did not drain within ${Duration.format(deadline)}; they are killed.`)
-      yield* killAll
-    })
-    // Never taken back: a signal that comes while this process ends must not change how it ends.
-    onStopSignals((signal, first) => {
-      if (first) return void fork(Effect.andThen(Effect.logInfo(`${signal}: the workers drain.`), stop))
-      raise(1)
-      fork(Effect.andThen(Effect.logError(`${signal} again: the workers are killed.`), killAll))
-    })
-
-    const scrape = makeScrape(workers, tell)
-    let announced = false
-    const hear = (worker: Worker, message: FromWorker) => {
-      if (message._tag === "Connected") {
-        worker.connected = true
-        if (Deferred.isDoneUnsafe(stopping)) tell(worker, { _tag: "Stop" })
-      } else if (message._tag === "Ready") {
-        worker.everReady = true
-        shutdownTimeout = Duration.max(shutdownTimeout, Duration.seconds(message.shutdownTimeoutSeconds ?? 0))
-        if (announced || !workers.every(({ everReady }) => everReady)) return
-        announced = true
-        fork(Effect.logInfo(`${workers.length} workers listen on ${message.url}.`))
-      } else if (message._tag === "Scrape") {
-        fork(Effect.map(scrape.all, (text) => tell(worker, { _tag: "Scraped", text })))
-      } else scrape.rendered(worker.number, message.id, message.text)
-    }
-
-    const runOnce = (worker: Worker): Effect.Effect<{ readonly code: number | null; readonly signal: string | null }> =>
-      Effect.callback((resume) => {
-        worker.connected = false
-        worker.child = Bun.spawn([...ownCommand()], {
-          env: { ...process.env, WORKERS: "1", PORT: String(port), [WORKER_VARIABLE]: String(worker.number) },
-          stdio: ["ignore", "inherit", "inherit"],
-          serialization: "json",
-          ipc: (message: FromWorker) => hear(worker, message),
-          onExit: (_child, code, signal) => {
-            worker.child = null
-            worker.connected = false
-            const name = typeof signal === "number" ? `signal ${signal}` : (signal ?? null)
-            resume(Effect.succeed({ code, signal: name }))
-          }
-        })
-      })
-
-    const run = Effect.fnUntraced(function* (worker: Worker) {
-      for (let crashes = 0; ; worker.restarts++) {
-        const startedAt = yield* Clock.currentTimeMillis
-        const { code, signal } = yield* runOnce(worker)
-        if (Deferred.isDoneUnsafe(stopping)) {
-          // A worker that SIGTERM met before it listened to `Stop` had taken no request yet.
-          const drained = code === 0 || (signal === "SIGTERM" && !worker.everReady)
-          return drained ? undefined : raise(1)
-        }
-        if (code === REFUSED_TO_START && !worker.everReady) {
-          raise(REFUSED_TO_START)
-          yield* Effect.logError(`Worker ${worker.number} refused to start; all workers stop.`)
-          fork(stop)
+    const receive = (worker: WorkerProcess, message: FromWorker): void => {
+      switch (message._tag) {
+        case "Connected":
+          worker.connected = true
+          if (shutdown.isStopping()) worker.stop()
           return
-        }
-        const upFor = Duration.millis((yield* Clock.currentTimeMillis) - startedAt)
-        crashes = Duration.isGreaterThanOrEqualTo(upFor, HEALTHY_AFTER) ? 1 : crashes + 1
-        const wait = Duration.min(Duration.times(FIRST_WAIT, 2 ** Math.min(crashes - 1, 20)), LONGEST_WAIT)
-        yield* Effect.logWarning(
-          `Worker ${worker.number} ended (${signal ?? `code ${code}`}); it is started again in ${Duration.format(wait)}.`
-        )
-        yield* Effect.raceFirst(Effect.sleep(wait), Deferred.await(stopping))
-        if (Deferred.isDoneUnsafe(stopping)) return
+        case "Ready":
+          worker.everReady = true
+          shutdown.allow(Duration.seconds(message.shutdownTimeoutSeconds ?? 0))
+          fork(announce(message.url))
+          return
+        case "Scrape":
+          fork(Effect.map(scrape, (metrics) => worker.send({ _tag: "Scraped", metrics })))
+          return
+        case "Rendered":
+          onRendered(worker.number, message.id, message.metrics)
       }
-    })
+    }
 
-    yield* Effect.forEach(workers, run, { concurrency: "unbounded", discard: true })
-    return exitCode
+    // The handlers stay: a signal while this process ends must not change how it ends.
+    onStopSignals((signal, first) => {
+      fork(first ? shutdown.stop(workers, signal) : shutdown.kill(workers, signal))
+    })
+    yield* Effect.forEach(workers, (worker) => keepRunning(worker, shutdown, workers), {
+      concurrency: "unbounded",
+      discard: true
+    })
+    return shutdown.exitCode()
   },
   Effect.scoped
 )
 
-/** Asks every worker for its metrics and merges what comes in time. Scrapes at the same time share one round. */
-const makeScrape = (workers: ReadonlyArray<Worker>, tell: (worker: Worker, message: ToWorker) => boolean) => {
-  interface Round {
-    readonly id: number
-    readonly missing: Set<number>
-    readonly parts: Array<Exposition>
-    readonly complete: Deferred.Deferred<void>
+type Shutdown = ReturnType<typeof makeShutdown>
+
+/** Stops the workers once, and remembers the exit code. */
+const makeShutdown = (initialTimeout: Duration.Duration) => {
+  const stopping = Deferred.makeUnsafe<void>()
+  let timeout = initialTimeout
+  let exitCode = 0
+  const raise = (code: number): void => {
+    exitCode = Math.max(exitCode, code)
   }
-  let round: Round | null = null
-  let rounds = 0
-
-  const begin = (): Round => {
-    const id = ++rounds
-    const asked = workers.filter((worker) => tell(worker, { _tag: "Render", id }))
-    const begun: Round = {
-      id,
-      missing: new Set(asked.map(({ number }) => number)),
-      parts: [],
-      complete: Deferred.makeUnsafe()
-    }
-    if (begun.missing.size === 0) Deferred.doneUnsafe(begun.complete, Effect.void)
-    return begun
-  }
-
-  const all = Effect.gen(function* () {
-    const current = round ?? begin()
-    round = current
-    yield* Effect.timeoutOption(Deferred.await(current.complete), RENDER_DEADLINE)
-    if (round === current) round = null
-    const answered = new Set(current.parts.map(({ worker }) => worker))
-    return mergeExpositions([
-      ...current.parts.toSorted((a, b) => a.worker - b.worker),
-      ...workers.map(({ number, restarts }) => ({
-        worker: number,
-        text: [
-          "# HELP footfall_worker_up Whether the worker answered this scrape.",
-          "# TYPE footfall_worker_up gauge",
-          `footfall_worker_up ${answered.has(number) ? 1 : 0}`,
-          "# HELP footfall_worker_restarts_total How often the worker was started again after a crash.",
-          "# TYPE footfall_worker_restarts_total counter",
-          `footfall_worker_restarts_total ${restarts}`
-        ].join("\n")
-      }))
-    ])
-  })
-
+  const killAll = (workers: ReadonlyArray<WorkerProcess>) =>
+    Effect.sync(() => {
+      for (const worker of workers) worker.kill()
+    })
   return {
-    all,
-    rendered: (worker: number, id: number, text: string | null) => {
-      if (round === null || round.id !== id || !round.missing.delete(worker)) return
-      if (text !== null) round.parts.push({ worker, text })
-      if (round.missing.size === 0) Deferred.doneUnsafe(round.complete, Effect.void)
-    }
+    raise,
+    exitCode: () => exitCode,
+    isStopping: () => Deferred.isDoneUnsafe(stopping),
+    started: Deferred.await(stopping),
+    /** Gives the workers at least this much time. */
+    allow: (atLeast: Duration.Duration): void => {
+      timeout = Duration.max(timeout, atLeast)
+    },
+    /** Asks the workers to drain, and kills them after the deadline. */
+    stop: Effect.fnUntraced(function* (workers: ReadonlyArray<WorkerProcess>, signal: string | null) {
+      if (signal !== null) yield* Effect.logInfo(`${signal}: the workers drain.`)
+      if (!(yield* Deferred.succeed(stopping, undefined))) return
+      for (const worker of workers) worker.stop()
+      const deadline = Duration.sum(timeout, GRACE)
+      yield* Effect.sleep(deadline)
+      raise(1)
+      yield* Effect.logError(`Workers did not drain within ${Duration.format(deadline)}; killing them.`)
+      yield* killAll(workers)
+    }),
+    /** Kills the workers after a second signal. */
+    kill: Effect.fnUntraced(function* (workers: ReadonlyArray<WorkerProcess>, signal: string) {
+      raise(1)
+      yield* Effect.logError(`${signal} again: killing the workers.`)
+      yield* killAll(workers)
+    })
   }
 }
+
+/** Logs once, when every worker has been ready. */
+const onceAllReady = (workers: ReadonlyArray<WorkerProcess>) => {
+  let announced = false
+  return (url: string): Effect.Effect<void> => {
+    if (announced || !workers.every(({ everReady }) => everReady)) return Effect.void
+    announced = true
+    return Effect.logInfo(`${workers.length} workers listen on ${url}.`)
+  }
+}
+
+/** Runs a worker, restarting it after crashes, until the supervisor stops or the worker refuses to start. */
+const keepRunning = Effect.fnUntraced(function* (
+  worker: WorkerProcess,
+  shutdown: Shutdown,
+  workers: ReadonlyArray<WorkerProcess>
+) {
+  for (let crashes = 0; ; worker.restarts++) {
+    const startedAt = yield* Clock.currentTimeMillis
+    const exit = yield* worker.runOnce
+    if (shutdown.isStopping()) {
+      if (!hasDrained(worker, exit)) shutdown.raise(1)
+      return
+    }
+    if (exit.code === REFUSED_TO_START && !worker.everReady) {
+      shutdown.raise(REFUSED_TO_START)
+      yield* Effect.logError(`Worker ${worker.number} refused to start; stopping all workers.`)
+      yield* Effect.forkScoped(shutdown.stop(workers, null))
+      return
+    }
+    const uptime = Duration.millis((yield* Clock.currentTimeMillis) - startedAt)
+    crashes = Duration.isGreaterThanOrEqualTo(uptime, HEALTHY_AFTER) ? 1 : crashes + 1
+    const pause = pauseAfter(crashes)
+    const how = exit.signal ?? `code ${exit.code}`
+    yield* Effect.logWarning(`Worker ${worker.number} ended (${how}); restarting it in ${Duration.format(pause)}.`)
+    yield* Effect.raceFirst(Effect.sleep(pause), shutdown.started)
+    if (shutdown.isStopping()) return
+  }
+})
+
+/** A worker that SIGTERM reached before it listened to `Stop` had not taken a request yet. */
+const hasDrained = ({ everReady }: WorkerProcess, { code, signal }: WorkerExit): boolean =>
+  code === 0 || (signal === "SIGTERM" && !everReady)

@@ -1,53 +1,36 @@
-import { Effect, type Scope } from "effect"
+import { Effect } from "effect"
+import type { JoinSupervisor, WorkerDuties, WorkerLink } from "../ports/WorkerLink.ts"
 import { mergeExpositions } from "./mergeExposition.ts"
+import { STOP_SIGNALS } from "./signals.ts"
 
-/** The variable that makes a process a worker: its number, from 1. Set by the supervisor. */
+/** The variable that makes a process a worker: its number, from 1. The supervisor sets it. */
 export const WORKER_VARIABLE = "FOOTFALL_WORKER"
 
-/** What workers tell their supervisor. `Rendered` answers `Render`; its text is null when rendering failed. */
+/** Messages from a worker to its supervisor. `Rendered` answers `Render`; `metrics` is null if rendering failed. */
 export type FromWorker =
   | { readonly _tag: "Connected" }
   | { readonly _tag: "Ready"; readonly url: string; readonly shutdownTimeoutSeconds: number | null }
   | { readonly _tag: "Scrape" }
-  | { readonly _tag: "Rendered"; readonly id: number; readonly text: string | null }
+  | { readonly _tag: "Rendered"; readonly id: number; readonly metrics: string | null }
 
-/** What the supervisor tells its workers. `Scraped` answers every `Scrape` that came before it. */
+/** Messages from the supervisor to a worker. `Scraped` answers every earlier `Scrape`. */
 export type ToWorker =
   | { readonly _tag: "Stop" }
   | { readonly _tag: "Render"; readonly id: number }
-  | { readonly _tag: "Scraped"; readonly text: string }
+  | { readonly _tag: "Scraped"; readonly metrics: string }
 
-/** The supervisor waits one second for the slowest worker; the rest is for the way. */
+/** The supervisor waits one second for the slowest worker; the rest is for the messages. */
 const SCRAPE_DEADLINE_MS = 1_500
 
-const SIGNALS = ["SIGTERM", "SIGINT"] as const
-
-/** This process's tie to its supervisor, or what stands in for it when there is none. */
-export interface WorkerLink {
-  /** From 1; null when this process has no supervisor. */
-  readonly worker: number | null
-  /** Tells the supervisor that requests are answered at `url`, and how long draining may take when that is not its own setting. */
-  readonly announceReady: (url: string, shutdownTimeoutSeconds?: number) => void
-  /** The metrics of all workers, each sample with a label `worker`; without a supervisor this process's own, as they are. */
-  readonly gatherMetrics: () => Promise<string>
-}
-
-export interface WorkerPart {
-  /** This process's metrics in Prometheus' text format. */
-  readonly renderMetrics: () => Promise<string> | string
-  /** Called once when the supervisor wants this process to drain and exit, or is gone; not when a signal said so before. */
-  readonly stop: () => void
-}
-
-/** True in a process that a supervisor started; such a process shares its port (`reusePort`). */
+/** Whether a supervisor started this process. */
 export const isWorker = (): boolean => process.env[WORKER_VARIABLE] !== undefined && process.send !== undefined
 
-/** Ties this process to its supervisor until the scope closes; afterwards nothing of the tie keeps the process alive. */
-export const joinSupervisor = (part: WorkerPart): Effect.Effect<WorkerLink, never, Scope.Scope> =>
+/** Links this process to its supervisor until the scope closes; after that the link does not keep the process alive. */
+export const joinSupervisor: JoinSupervisor = (duties) =>
   isWorker()
     ? Effect.map(
         Effect.acquireRelease(
-          Effect.sync(() => join(Number(process.env[WORKER_VARIABLE]), part)),
+          Effect.sync(() => join(Number(process.env[WORKER_VARIABLE]), duties)),
           ({ leave }) => Effect.sync(leave)
         ),
         ({ link }) => link
@@ -55,76 +38,77 @@ export const joinSupervisor = (part: WorkerPart): Effect.Effect<WorkerLink, neve
     : Effect.succeed({
         worker: null,
         announceReady: () => {},
-        gatherMetrics: () => Promise.resolve(part.renderMetrics())
+        gatherMetrics: () => Promise.resolve(duties.renderMetrics())
       })
 
-const join = (worker: number, part: WorkerPart): { readonly link: WorkerLink; readonly leave: () => void } => {
-  const tell = (message: FromWorker) => {
+const join = (worker: number, duties: WorkerDuties): { readonly link: WorkerLink; readonly leave: () => void } => {
+  const send = (message: FromWorker) => {
     if (process.connected) process.send?.(message)
   }
   let scrape: PromiseWithResolvers<string | null> | null = null
 
   const render = async (id: number) => {
-    let text: string | null = null
+    let metrics: string | null = null
     try {
-      text = await part.renderMetrics()
+      metrics = await duties.renderMetrics()
     } finally {
-      tell({ _tag: "Rendered", id, text })
+      send({ _tag: "Rendered", id, metrics })
     }
   }
   let stopping = false
   const stop = () => {
     if (stopping) return
     stopping = true
-    part.stop()
+    duties.stop()
   }
-  /** A terminal and systemd signal every process of a group; their handlers stop this one without the supervisor. */
-  const heardSignal = () => {
+  /** Terminals and systemd signal every process of a group, so this one stops without its supervisor's message. */
+  const onSignal = () => {
     stopping = true
   }
-  const hear = (message: ToWorker) => {
+  const receive = (message: ToWorker) => {
     if (message._tag === "Stop") stop()
     else if (message._tag === "Render") void render(message.id).catch(() => {})
-    else scrape?.resolve(message.text)
+    else scrape?.resolve(message.metrics)
   }
-  const lose = () => {
+  const onDisconnect = () => {
     scrape?.resolve(null)
     stop()
   }
 
-  const ask = async (): Promise<string> => {
-    const asked = Promise.withResolvers<string | null>()
-    scrape = asked
-    const deadline = setTimeout(() => asked.resolve(null), SCRAPE_DEADLINE_MS)
-    tell({ _tag: "Scrape" })
-    if (!process.connected) asked.resolve(null)
-    const text = await asked.promise
+  /** All workers' metrics, or only this one's if the supervisor does not answer in time. */
+  const requestScrape = async (): Promise<string> => {
+    const requested = Promise.withResolvers<string | null>()
+    scrape = requested
+    const deadline = setTimeout(() => requested.resolve(null), SCRAPE_DEADLINE_MS)
+    send({ _tag: "Scrape" })
+    if (!process.connected) requested.resolve(null)
+    const metrics = await requested.promise
     clearTimeout(deadline)
     scrape = null
-    return text ?? mergeExpositions([{ worker, text: await part.renderMetrics() }])
+    return metrics ?? mergeExpositions([{ worker, metrics: await duties.renderMetrics() }])
   }
-  let asking: Promise<string> | null = null
+  let pendingScrape: Promise<string> | null = null
 
-  process.on("message", hear)
-  process.on("disconnect", lose)
-  for (const signal of SIGNALS) process.on(signal, heardSignal)
-  tell({ _tag: "Connected" })
+  process.on("message", receive)
+  process.on("disconnect", onDisconnect)
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal)
+  send({ _tag: "Connected" })
   return {
     link: {
       worker,
       announceReady: (url, shutdownTimeoutSeconds) =>
-        tell({ _tag: "Ready", url, shutdownTimeoutSeconds: shutdownTimeoutSeconds ?? null }),
+        send({ _tag: "Ready", url, shutdownTimeoutSeconds: shutdownTimeoutSeconds ?? null }),
       gatherMetrics: () => {
-        asking ??= ask().finally(() => {
-          asking = null
+        pendingScrape ??= requestScrape().finally(() => {
+          pendingScrape = null
         })
-        return asking
+        return pendingScrape
       }
     },
     leave: () => {
-      process.off("message", hear)
-      process.off("disconnect", lose)
-      for (const signal of SIGNALS) process.off(signal, heardSignal)
+      process.off("message", receive)
+      process.off("disconnect", onDisconnect)
+      for (const signal of STOP_SIGNALS) process.off(signal, onSignal)
       if (process.connected) process.disconnect?.()
     }
   }

@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { Result, Schema } from "effect"
 import { type SettingProblem, type SettingSource, type SettingState, SettingsError } from "../ports/Settings.ts"
 import { decodeSetting, SETTINGS, type Setting } from "./settings.ts"
 
@@ -8,14 +8,14 @@ export type Environment = Readonly<Record<string, string | undefined>>
 /** Values of the settings table by name. */
 export type SettingsTable = ReadonlyMap<string, string>
 
-/** One setting's value by the rule environment, table, default; a wrong value counts as absent and is a `problem`. */
+/** A setting's value by precedence: environment, table, default. An invalid value counts as absent and is reported as `problem`. */
 export interface Resolved {
   readonly value: unknown
   readonly source: SettingSource
   readonly problem: SettingProblem | null
 }
 
-/** The variable's text; an empty one counts as absent, as in Umami. */
+/** The variable's value; an empty one counts as absent, as in Umami. */
 const variable = (setting: Setting<unknown>, environment: Environment): string | undefined =>
   environment[setting.env] || undefined
 
@@ -30,17 +30,17 @@ export const resolve = (setting: Setting<unknown>, environment: Environment, tab
   })
   const given = variable(setting, environment)
   if (given !== undefined) {
-    const decoded = decodeSetting(setting, given)
-    return decoded.ok
-      ? { value: decoded.value, source: "environment", problem: null }
-      : fallback({ source: "environment", message: decoded.message })
+    return Result.match(decodeSetting(setting, given), {
+      onSuccess: (value): Resolved => ({ value, source: "environment", problem: null }),
+      onFailure: (message) => fallback({ source: "environment", message })
+    })
   }
-  const kept = setting.environmentOnly ? undefined : table.get(setting.name)
-  if (kept === undefined) return fallback(null)
-  const decoded = decodeSetting(setting, kept)
-  return decoded.ok
-    ? { value: decoded.value, source: "table", problem: null }
-    : fallback({ source: "table", message: inTable(decoded.message, setting) })
+  const stored = setting.environmentOnly ? undefined : table.get(setting.name)
+  if (stored === undefined) return fallback(null)
+  return Result.match(decodeSetting(setting, stored), {
+    onSuccess: (value): Resolved => ({ value, source: "table", problem: null }),
+    onFailure: (message) => fallback({ source: "table", message: inTable(message, setting) })
+  })
 }
 
 /** Every setting's value, in the registry's order. */
@@ -68,7 +68,7 @@ export class RunningValues {
 const shown = (setting: Setting<unknown>, value: unknown): string | null =>
   value === null ? null : setting.secret ? "•••" : Schema.encodeUnknownSync(setting.schema)(value)
 
-/** What people see of a setting: what a process started now would run with, and what that does not say. */
+/** A setting as shown to people: the value that a process started now would run with, and notes about it. */
 export const stateOf = (
   setting: Setting<unknown>,
   environment: Environment,
@@ -80,15 +80,15 @@ export const stateOf = (
   if (problem !== null) notes.push(problem.message)
   if (table.has(setting.name)) {
     if (setting.environmentOnly)
-      notes.push("The settings table has a value too; this setting is read from the environment alone.")
+      notes.push("The settings table also has a value, but this setting is read only from the environment.")
     else if (source === "environment") notes.push("The environment overrides the value in the settings table.")
   }
   const text = shown(setting, value)
-  if (!setting.live && text !== shown(setting, running)) notes.push("In force after the next start.")
+  if (!setting.live && text !== shown(setting, running)) notes.push("Takes effect after a restart.")
   return { setting, value: text, source, problem, note: notes.length === 0 ? null : notes.join(" ") }
 }
 
-/** Names that someone may have meant: the one a part of the other, whatever joins the words. */
+/** Settings whose name contains the given one or is contained in it, regardless of separators. */
 const similarNames = (name: string): ReadonlyArray<string> => {
   const given = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")
   return given.length < 3
@@ -100,35 +100,37 @@ export const unknownSetting = (name: string): SettingsError => {
   const similar = similarNames(name)
   return new SettingsError({
     reason: "Unknown",
-    message: `There is no setting ${JSON.stringify(name.slice(0, 100))}; ${
-      similar.length > 0 ? `is it ${similar.map((each) => `\`${each}\``).join(" or ")}? ` : ""
-    }\`bun run footfall settings list\` shows all of them.`
+    message: `There is no setting ${JSON.stringify(name.slice(0, 100))}. ${
+      similar.length > 0 ? `Did you mean ${similar.map((known) => `\`${known}\``).join(" or ")}? ` : ""
+    }Run \`bun run footfall settings list\` to see all settings.`
   })
 }
 
-/** Why this text can't be put into the table, or null when it can. */
-export const refusal = (
+/** Why the settings table cannot take this value (null: no value), or null if it can. */
+export const invalidChange = (
   setting: Setting<unknown>,
   environment: Environment,
-  text: string | null
+  value: string | null
 ): SettingsError | null => {
-  const no = (reason: "ReadOnly" | "Invalid", message: string) => new SettingsError({ reason, message })
+  const error = (reason: "ReadOnly" | "Invalid", message: string) => new SettingsError({ reason, message })
   if (setting.environmentOnly) {
-    return no("ReadOnly", `${setting.env} is read from the environment alone; set the variable and start again.`)
+    return error("ReadOnly", `${setting.env} is read only from the environment; set the variable and restart.`)
   }
-  if (text === null) return null
+  if (value === null) return null
   if (variable(setting, environment) !== undefined) {
-    return no(
+    return error(
       "ReadOnly",
-      `${setting.env} is set in this process's environment, which comes before the settings table; change it there.`
+      `${setting.env} is set in this process's environment, which overrides the settings table; change it there.`
     )
   }
-  if (typeof setting.default === "boolean" && /^(0|false|off|no|)$/i.test(text.trim())) {
-    return no(
+  if (typeof setting.default === "boolean" && /^(0|false|off|no|)$/i.test(value.trim())) {
+    return error(
       "Invalid",
-      `${setting.env} is on with any value, \`false\` included, as in Umami; unset it to turn it off.`
+      `${setting.env} is on with any value, even \`false\`, as in Umami; unset it to turn it off.`
     )
   }
-  const decoded = decodeSetting(setting, text)
-  return decoded.ok ? null : no("Invalid", decoded.message)
+  return Result.match(decodeSetting(setting, value), {
+    onSuccess: () => null,
+    onFailure: (message) => error("Invalid", message)
+  })
 }

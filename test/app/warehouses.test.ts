@@ -4,7 +4,7 @@ import { layerAppDatabase } from "../../layers/postgres/client/connect.ts"
 import { warehouse } from "../../src/app/warehouses.ts"
 import { QueryEngine } from "../../src/ports/QueryEngine.ts"
 import { probe } from "../../src/query/probe.ts"
-import { layer as memorySettings } from "../support/memory/MemorySettings.ts"
+import * as MemorySettings from "../support/memory/MemorySettings.ts"
 import { layerFreshDatabase } from "../support/postgres.ts"
 
 const LAKE = { STORAGE_BACKEND: "iceberg", PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: "file:///nowhere/lake" }
@@ -14,7 +14,10 @@ const asked = (environment: Readonly<Record<string, string>>) =>
   Layer.build(
     warehouse.pipe(
       Layer.provide(
-        layerAppDatabase.pipe(Layer.provideMerge(layerFreshDatabase), Layer.provideMerge(memorySettings(environment)))
+        layerAppDatabase.pipe(
+          Layer.provideMerge(layerFreshDatabase),
+          Layer.provideMerge(MemorySettings.layer(environment))
+        )
       ),
       Layer.fresh
     )
@@ -38,7 +41,7 @@ describe("what is asked, by the settings", () => {
     [
       "nothing, when the events are in a lake that the app database has none of",
       LAKE,
-      ["postgres", "Missing", "set it to duckdb or trino"]
+      ["postgres", "Missing", "Set WAREHOUSE to duckdb or trino"]
     ],
     [
       "Trino",
@@ -54,9 +57,9 @@ describe("what is asked, by the settings", () => {
     [
       "no Trino where no events are",
       { WAREHOUSE: "trino", TRINO_URL: "http://127.0.0.1:1" },
-      ["does not start", "set STORAGE_BACKEND=iceberg, or WAREHOUSE=postgres"]
+      ["does not start", "Set WAREHOUSE to postgres, or change STORAGE_BACKEND"]
     ],
-    ["no DuckDB where no events are", { WAREHOUSE: "duckdb" }, ["does not start", "set STORAGE_BACKEND=iceberg"]],
+    ["no DuckDB where no events are", { WAREHOUSE: "duckdb" }, ["does not start", "or change STORAGE_BACKEND"]],
     [
       "no DuckDB without a lake",
       { STORAGE_BACKEND: "iceberg", WAREHOUSE: "duckdb" },

@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test"
 import fc from "fast-check"
-import { type DerivedIds, secretHash, sessionIdOf, sessionSalt } from "../../src/pipeline/identity.ts"
-import type { Policy } from "../../src/pipeline/Policy.ts"
+import { Draft } from "../../src/pipeline/Draft.ts"
+import { type DerivedIds, Identity, secretHash } from "../../src/pipeline/Identity.ts"
+import type { PipelineEnv } from "../../src/pipeline/PipelineEnv.ts"
 import type { Payload } from "../../src/pipeline/payload.ts"
 import type { Client } from "../../src/pipeline/resolveClient.ts"
-import { resolveVisit } from "../../src/pipeline/resolveVisit.ts"
-import { signToken, verifyToken } from "../../src/pipeline/token.ts"
+import { resolveVisit, type Visit } from "../../src/pipeline/resolveVisit.ts"
+import { Tokens } from "../../src/pipeline/Tokens.ts"
 
 const SECRET = secretHash("a secret of this test")
 const SITE = "b3bbdd7c-65a5-5855-b0f2-a30b6873e913"
@@ -20,30 +21,32 @@ interface Visitor {
   readonly createdAt: number
 }
 
-const policy = { secret: SECRET, saltRotation: "month" } as Policy["Service"]
+const identity = new Identity(SECRET, "month")
+const tokens = new Tokens(SECRET)
+const env = { identity, tokens } as PipelineEnv["Service"]
 
 const visitOf = (
   { createdAt, distinctId, ip, sent, userAgent }: Visitor,
   sentToken: string | null,
   now = NOON,
   derived: DerivedIds | null = null
-) =>
-  resolveVisit(
-    { id: distinctId } as Payload,
-    { sent, id: sent.toLowerCase(), kind: "website", rateLimit: null },
-    { ip, userAgent } as Client,
-    verifyToken(sentToken, sent, SECRET, now / 1_000),
-    createdAt,
-    now,
-    policy,
-    derived
-  )
+): Visit => {
+  const draft = new Draft(null, { headers: new Headers(), peer: ip, ...(derived === null ? {} : { derived }) }, now)
+  draft.payload = { id: distinctId } as Payload
+  draft.source = { sent, id: sent.toLowerCase(), kind: "website", rateLimit: null }
+  draft.client = { ip, userAgent } as Client
+  draft.token = tokens.verify(sentToken, sent, now / 1_000)
+  draft.createdAt = createdAt
+  resolveVisit(draft, env)
+  return draft.visit
+}
 
-const tokenOf = (of: Visitor, { origin, sessionId, visitId, visitStart }: ReturnType<typeof visitOf>) =>
-  signToken({ websiteId: of.sent, sessionId, visitId, iat: visitStart }, SECRET, origin)
+const tokenOf = (visitor: Visitor, { origin, sessionId, visitId, visitStart }: Visit) =>
+  tokens.sign({ websiteId: visitor.sent, sessionId, visitId, iat: visitStart }, origin)
 
+/** Derived without a token. */
 const expectedId = ({ createdAt, distinctId, ip, sent, userAgent }: Visitor) =>
-  sessionIdOf(sent, distinctId, ip, userAgent, sessionSalt(createdAt, "month"), SECRET)
+  identity.sessionId({ sourceId: sent, distinctId, userAgent, salt: identity.sessionSalt(createdAt), address: 0 }, ip)
 
 /** Of few values each, so that two visitors often differ in one alone. */
 const visitor = fc.record<Visitor>({
@@ -90,10 +93,12 @@ test("a token that this process has not met is as good", () => {
   const of: Visitor = { sent: SITE, distinctId: undefined, ip: "81.2.69.142", userAgent: "Firefox", createdAt: NOON }
   const visit = visitOf(of, null)
   // Another process signs without telling what the session was made of.
-  const foreign = signToken(
-    { websiteId: SITE, sessionId: visit.sessionId, visitId: visit.visitId, iat: visit.visitStart - 1 },
-    SECRET
-  )
+  const foreign = new Tokens(SECRET).sign({
+    websiteId: SITE,
+    sessionId: visit.sessionId,
+    visitId: visit.visitId,
+    iat: visit.visitStart - 1
+  })
   for (let time = 0; time < 2; time++) {
     expect(visitOf(of, foreign)).toMatchObject({ sessionId: visit.sessionId, isKnown: true })
     expect(visitOf({ ...of, ip: "81.2.69.143" }, foreign)).toMatchObject({ isKnown: false })
@@ -102,7 +107,7 @@ test("a token that this process has not met is as good", () => {
 
 test("nothing that is remembered of a token holds its visitor's address", () => {
   const of: Visitor = { sent: SITE, distinctId: undefined, ip: "81.2.69.142", userAgent: "Firefox", createdAt: NOON }
-  const token = verifyToken(tokenOf(of, visitOf(of, null)), SITE, SECRET, NOON / 1_000)
+  const token = tokens.verify(tokenOf(of, visitOf(of, null)), SITE, NOON / 1_000)
   expect(token?.origin).not.toBeNull()
   expect(JSON.stringify(token)).not.toContain(of.ip)
 })

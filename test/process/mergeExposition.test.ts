@@ -3,7 +3,8 @@ import fc from "fast-check"
 import { mergeExpositions } from "../../src/process/mergeExposition.ts"
 
 const lines = (...all: ReadonlyArray<string>) => `${all.join("\n")}\n`
-const merge = (...texts: ReadonlyArray<string>) => mergeExpositions(texts.map((text, i) => ({ worker: i + 1, text })))
+const merge = (...texts: ReadonlyArray<string>) =>
+  mergeExpositions(texts.map((metrics, i) => ({ worker: i + 1, metrics })))
 
 const cases: ReadonlyArray<readonly [why: string, texts: ReadonlyArray<string>, merged: string]> = [
   ["nothing is nothing", ["", "\n\n"], ""],

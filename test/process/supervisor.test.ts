@@ -111,7 +111,7 @@ test("a crashed worker is started again while the other one answers", async () =
   const running = await start()
   const before = await running.pids()
   process.kill(before.get(1)!, "SIGKILL")
-  await running.prints("Worker 1 ended (SIGKILL); it is started again in 100ms.")
+  await running.prints("Worker 1 ended (SIGKILL); restarting it in 100ms.")
   await until("a new worker 1", async () => {
     const { worker, pid } = await running.ask()
     return worker === 1 && pid !== before.get(1)
@@ -124,14 +124,14 @@ test("crashes in a row wait longer each time", async () => {
   for (const wait of ["100ms", "200ms", "400ms"]) {
     const pid = (await running.pids()).get(2)!
     process.kill(pid, "SIGKILL")
-    await running.prints(`Worker 2 ended (SIGKILL); it is started again in ${wait}.`)
+    await running.prints(`Worker 2 ended (SIGKILL); restarting it in ${wait}.`)
   }
 })
 
 test("a worker that refuses to start stops the whole with exit code 2", async () => {
   const running = new Running({ FAKE: "refuse" })
   expect(await running.child.exited).toBe(2)
-  expect(running.output).toContain("Worker 2 refused to start; all workers stop.")
+  expect(running.output).toContain("Worker 2 refused to start; stopping all workers.")
 })
 
 test("a port that is taken refuses to start and says which", async () => {

@@ -1,12 +1,13 @@
 import { Clock, Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
-import { RejectionRing } from "../../layers/inprocess/RejectionRing.ts"
-import { TokenBuckets } from "../../layers/inprocess/TokenBuckets.ts"
-import { layer as licenseGate } from "../../layers/license/LicenseGate.ts"
+import * as RejectionRing from "../../layers/inprocess/RejectionRing.ts"
+import * as TokenBuckets from "../../layers/inprocess/TokenBuckets.ts"
+import * as LicenseGate from "../../layers/license/LicenseGate.ts"
 import type { EventRecord, IdentityRecord } from "../../src/domain/Event.ts"
 import { SiteId } from "../../src/domain/ids.ts"
 import { Site } from "../../src/domain/Site.ts"
 import type { StorageError } from "../../src/domain/StorageError.ts"
 import { CollectServer, type ServerOptions } from "../../src/http/collect/CollectServer.ts"
+import { PipelineEnv } from "../../src/pipeline/PipelineEnv.ts"
 import { Policy } from "../../src/pipeline/Policy.ts"
 import { AppSecret } from "../../src/ports/AppSecret.ts"
 import { Geo, type Location } from "../../src/ports/Geo.ts"
@@ -14,8 +15,9 @@ import { Rejections } from "../../src/ports/Rejections.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import { Sites } from "../../src/ports/Sites.ts"
 import { Storage } from "../../src/ports/Storage.ts"
-import { layer as memorySettings } from "./memory/MemorySettings.ts"
-import { layer as memorySites } from "./memory/MemorySites.ts"
+import { joinSupervisor } from "../../src/process/worker.ts"
+import * as MemorySettings from "./memory/MemorySettings.ts"
+import * as MemorySites from "./memory/MemorySites.ts"
 
 /** The site of the contract's vectors. */
 export const SITE = "11111111-2222-4333-8444-555555555555"
@@ -91,6 +93,36 @@ export interface CollectOptions {
   readonly fallback?: NonNullable<ServerOptions["fallback"]>
 }
 
+const geo = Layer.succeed(Geo, {
+  locate: (ip) => PLACES[ip] ?? null,
+  state: () => ({ _tag: "Off", why: "test" }) as const
+})
+
+const secret = Layer.succeed(AppSecret, { value: Redacted.make(SECRET), source: "APP_SECRET" })
+
+/** The pipeline's own services on top of a storage and the settings, sites and secret. */
+const pipelineTo = (storage: Layer.Layer<Storage>) =>
+  PipelineEnv.layer.pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(Policy.layer, geo, LicenseGate.layer, RejectionRing.layer, TokenBuckets.layer, storage)
+    )
+  )
+
+/** What the pipeline's steps share, with default settings and one site. */
+export const pipelineEnv = (storage: Storage["Service"]): Promise<PipelineEnv["Service"]> =>
+  Effect.runPromise(
+    Effect.scoped(
+      Effect.map(
+        Layer.build(
+          pipelineTo(Layer.succeed(Storage, storage)).pipe(
+            Layer.provide(Layer.mergeAll(MemorySettings.layer({}), MemorySites.layer([site(SITE)]), secret))
+          )
+        ),
+        (context) => Context.get(context, PipelineEnv)
+      )
+    )
+  )
+
 /** The real server and pipeline on a free port, storing into arrays unless told otherwise. */
 export const startCollect = async (options: CollectOptions = {}): Promise<CollectUnderTest> => {
   const events: Array<EventRecord> = []
@@ -114,20 +146,16 @@ export const startCollect = async (options: CollectOptions = {}): Promise<Collec
       lastError: null
     })
   })
-  const geo = Layer.succeed(Geo, {
-    locate: (ip) => PLACES[ip] ?? null,
-    state: () => ({ _tag: "Off", why: "test" }) as const
-  })
-  const secret = Layer.succeed(AppSecret, { value: Redacted.make(SECRET), source: "APP_SECRET" })
   const control = Layer.mergeAll(
-    memorySettings({ PORT: "0", HOST: "127.0.0.1", ...options.environment }),
-    memorySites(options.sites ?? [site(SITE)]),
+    MemorySettings.layer({ PORT: "0", HOST: "127.0.0.1", ...options.environment }),
+    MemorySites.layer(options.sites ?? [site(SITE)]),
     secret
   )
   const storage = options.storage ?? arrays
-  const services = Layer.mergeAll(Policy.layer, geo, licenseGate, RejectionRing, TokenBuckets, storage)
+  const services = pipelineTo(storage)
   const server = CollectServer.layer({
     stop: () => {},
+    joinSupervisor,
     ...(options.fallback === undefined ? {} : { fallback: options.fallback })
   })
   const scope = Scope.makeUnsafe()

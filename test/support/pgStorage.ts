@@ -3,11 +3,11 @@ import { Clock, Context, Effect, Layer, type Redacted, type Scope } from "effect
 import type { SqlError } from "effect/sql"
 import { layerAppDatabase, layerWriterDatabase } from "../../layers/postgres/client/connect.ts"
 import { DatabaseUrl, WriterDatabase } from "../../layers/postgres/client/Database.ts"
-import { PgStorage } from "../../layers/postgres/events/PgStorage.ts"
+import * as PgStorage from "../../layers/postgres/events/PgStorage.ts"
 import type { EventRecord, Property, SessionRecord } from "../../src/domain/Event.ts"
 import { Storage } from "../../src/ports/Storage.ts"
 import type { Environment } from "../../src/settings/resolve.ts"
-import { layer as memorySettings } from "./memory/MemorySettings.ts"
+import * as MemorySettings from "./memory/MemorySettings.ts"
 import { freshDatabase, openClient } from "./postgres.ts"
 import { type Stored, stored } from "./records.ts"
 
@@ -56,10 +56,10 @@ export const openStorage = (
     WriterDatabase,
     Effect.map(WriterDatabase, (sql) => intercepted(sql, intercept))
   ).pipe(Layer.provide(layerWriterDatabase))
-  const build = PgStorage.pipe(
+  const build = PgStorage.layer.pipe(
     Layer.provide(writer),
     Layer.provide(layerAppDatabase),
-    Layer.provide(memorySettings(environment)),
+    Layer.provide(MemorySettings.layer(environment)),
     Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: true })),
     Layer.fresh,
     Layer.build,

@@ -3,11 +3,11 @@ import { Effect, Layer, type Redacted } from "effect"
 import type { SqlError } from "effect/sql"
 import { layerAppDatabase } from "../../layers/postgres/client/connect.ts"
 import { DatabaseUrl } from "../../layers/postgres/client/Database.ts"
-import { PgQueryEngine } from "../../layers/postgres/query/PgQueryEngine.ts"
+import * as PgQueryEngine from "../../layers/postgres/query/PgQueryEngine.ts"
 import type { StartError } from "../../src/domain/StartError.ts"
 import type { QueryEngine } from "../../src/ports/QueryEngine.ts"
 import { EVENTS, SESSIONS } from "../services/fixture.ts"
-import { layer as memorySettings } from "./memory/MemorySettings.ts"
+import * as MemorySettings from "./memory/MemorySettings.ts"
 
 const quoted = (value: string | null) => (value === null ? "NULL" : `'${value}'`)
 
@@ -33,11 +33,11 @@ export const fillPostgres = (sql: PgClient.PgClient): Effect.Effect<unknown, Sql
 
 /** Questions to a database, each within so many seconds. */
 export const pgWarehouse = (url: Redacted.Redacted<string>, seconds = 20): Layer.Layer<QueryEngine, StartError> =>
-  PgQueryEngine.pipe(
+  PgQueryEngine.layer.pipe(
     Layer.provide(
       layerAppDatabase.pipe(
         Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: true })),
-        Layer.provideMerge(memorySettings({ WAREHOUSE_TIMEOUT_SECONDS: String(seconds) }))
+        Layer.provideMerge(MemorySettings.layer({ WAREHOUSE_TIMEOUT_SECONDS: String(seconds) }))
       )
     ),
     Layer.fresh

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { Effect } from "effect"
 import { jwtVerify, SignJWT } from "jose"
 import { SiteId } from "../../src/domain/ids.ts"
-import { secretHash } from "../../src/pipeline/identity.ts"
+import { secretHash } from "../../src/pipeline/Identity.ts"
 import { type CollectUnderTest, FIREFOX, SECRET, SITE, site, startCollect } from "../support/collect.ts"
 
 const KEY = new TextEncoder().encode(secretHash(SECRET))

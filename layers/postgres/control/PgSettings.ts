@@ -3,8 +3,8 @@ import { StartError } from "../../../src/domain/StartError.ts"
 import { Settings, SettingsError } from "../../../src/ports/Settings.ts"
 import {
   type Environment,
+  invalidChange,
   RunningValues,
-  refusal,
   resolve,
   resolveAll,
   type SettingsTable,
@@ -78,7 +78,7 @@ const make = (options: { readonly environment: Environment; readonly refuseWrong
     const write = Effect.fnUntraced(function* (name: string, text: string | null) {
       const setting = findSetting(name)
       if (setting === undefined) return yield* unknownSetting(name)
-      const no = refusal(setting, environment, text)
+      const no = invalidChange(setting, environment, text)
       if (no !== null) return yield* no
       yield* text === null ? ask(UNSET, [setting.name]) : ask(SET, [setting.name, text])
       yield* follow

@@ -111,7 +111,7 @@ export const maintainPartitions = Effect.fnUntraced(function* (
 })
 
 /** Keeps the months' partitions in order, in the background. */
-export const PartitionJob: Layer.Layer<never, never, AppDatabase> = Layer.effectDiscard(
+export const layer: Layer.Layer<never, never, AppDatabase> = Layer.effectDiscard(
   Effect.gen(function* () {
     const sql = yield* AppDatabase
     const run = maintainPartitions(sql).pipe(

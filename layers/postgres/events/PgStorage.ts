@@ -46,7 +46,7 @@ const unavailable = (message: string) => new StorageError({ reason: "Unavailable
  * in `STORAGE_IN_FLIGHT` batches at a time, identities in one, so that the last value of an attribute is the last one given.
  * Takes `STORAGE_IN_FLIGHT` + 1 connections.
  */
-export const PgStorage: Layer.Layer<Storage, never, WriterDatabase | Settings> = Layer.effect(
+export const layer: Layer.Layer<Storage, never, WriterDatabase | Settings> = Layer.effect(
   Storage,
   Effect.gen(function* () {
     const sql = yield* WriterDatabase

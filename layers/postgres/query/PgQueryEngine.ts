@@ -103,7 +103,7 @@ const CAN_BE_READER = `SELECT EXISTS (
  * Questions to the views of the app database, on connections of their own: read-only, as a role that can read nothing else,
  * each within the deadline. Where nobody could make that role, they run as the application's.
  */
-export const PgQueryEngine: Layer.Layer<QueryEngine, StartError, AppDatabase | Settings> = Layer.effect(
+export const layer: Layer.Layer<QueryEngine, StartError, AppDatabase | Settings> = Layer.effect(
   QueryEngine,
   Effect.gen(function* () {
     const app = yield* AppDatabase

@@ -1,56 +1,57 @@
 import { timingSafeEqual } from "node:crypto"
 import { Context, Effect, Layer } from "effect"
 import { StartError } from "../../domain/StartError.ts"
-import { errorCode } from "../../lib/errorCode.ts"
+import { listenProblem } from "../../lib/listenProblem.ts"
 import { Settings } from "../../ports/Settings.ts"
 import { Storage } from "../../ports/Storage.ts"
-import { isWorker, joinSupervisor } from "../../process/worker.ts"
+import type { JoinSupervisor } from "../../ports/WorkerLink.ts"
 import { COLLECT_API_ENDPOINT, HOST, METRICS_TOKEN, PORT } from "../../settings/settings.ts"
 import { IDLE_TIMEOUT_SECONDS } from "../shared/idleTimeout.ts"
 import { PREFIX } from "../shared/prefix.ts"
-import { makeScrape } from "../shared/scrape.ts"
 import { notFound } from "./answers.ts"
 import { type Collect, type CollectServices, makeCollect } from "./Collect.ts"
+import { CollectCounters } from "./metrics.ts"
+import { makeScrape } from "./scrape.ts"
 
 const SEND_PATHS = ["/api/send", `${PREFIX}/api/send`]
 const BATCH_PATHS = ["/api/batch", `${PREFIX}/api/batch`]
 
-/** An answer of the storage about itself is used again for this long, so that probes are no load. */
+/** How long a ping of the storage is reused, so that frequent probes put no load on it. */
 const READINESS_CACHE_MS = 1_000
 
-/** How often a stopping server looks whether it has more to answer. */
+/** How often a stopping server checks for requests that still need an answer. */
 const DRAIN_POLL_MS = 5
 /**
- * A stopping server goes on until no request came for the first time, the second at most: clients that keep a connection busy
- * get an answer that asks them to close it, instead of a connection that is cut as they send, and probes see 503.
+ * A stopping server keeps listening until no request has come for `QUIET_MS`, at most for `LINGER_MS`. Clients that keep a connection
+ * busy get a response that asks them to close it, rather than a connection cut while they send, and probes see 503.
  */
 const QUIET_MS = 100
 const LINGER_MS = 1_000
 
 export interface ServerOptions {
-  /** Answers what is no collect path; without one that is 404. */
+  /** Answers every path other than the collect endpoints; without it they are 404. */
   readonly fallback?: (request: Request, server: Bun.Server<undefined>) => Promise<Response>
-  /** Called when the supervisor wants this process to end. */
+  readonly joinSupervisor: JoinSupervisor
+  /** Called when the supervisor asks this process to end. */
   readonly stop: () => void
 }
 
-/** The listening server. `url` is where it is reached on this machine. */
+/** The listening server. `url` is its address on this machine. */
 export class CollectServer extends Context.Service<CollectServer, { readonly url: string; readonly port: number }>()(
   "footfall/http/CollectServer"
 ) {
-  /** Listens while the scope is open; then lets busy clients go, refuses new connections, answers what is in flight, and resumes. */
-  static readonly layer = (
-    options: ServerOptions
-  ): Layer.Layer<CollectServer, StartError, CollectServices | Settings> =>
+  /** Listens while the scope is open. When it closes, the server releases busy clients, refuses connections and answers what is in flight. */
+  static readonly layer = (options: ServerOptions): Layer.Layer<CollectServer, StartError, CollectServices | Storage> =>
     Layer.effect(
       CollectServer,
       Effect.gen(function* () {
         const settings = yield* Settings
-        const collect = yield* makeCollect
-        const isReady = yield* makeReadiness
-        const renderMetrics = yield* makeScrape(collect.inFlight)
         const services = yield* Effect.context<never>()
-        const link = yield* joinSupervisor({
+        const counters = new CollectCounters(services)
+        const collect = yield* makeCollect(counters)
+        const isReady = yield* makeReadiness
+        const renderMetrics = yield* makeScrape(counters, collect.inFlight)
+        const link = yield* options.joinSupervisor({
           renderMetrics: () => Effect.runPromiseWith(services)(renderMetrics),
           stop: options.stop
         })
@@ -90,9 +91,9 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
               Bun.serve({
                 port: settings.get(PORT),
                 hostname: settings.get(HOST),
-                reusePort: isWorker(),
+                reusePort: link.worker !== null,
                 idleTimeout: IDLE_TIMEOUT_SECONDS,
-                // The reader keeps the real limits and answers with the headers that pages need.
+                // The body reader enforces the limits, and answers with the headers that pages need.
                 maxRequestBodySize: Number.MAX_SAFE_INTEGER,
                 development: false,
                 routes: {
@@ -126,7 +127,7 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
                 yield* Effect.sleep(DRAIN_POLL_MS)
                 quiet = requests === before ? quiet + DRAIN_POLL_MS : 0
               }
-              // Closes what is idle at once, and every other connection with its answer.
+              // Closes idle connections immediately, and all others after their response.
               const stopped = listening.stop()
               while (collect.inFlight() > 0) yield* Effect.sleep(DRAIN_POLL_MS)
               yield* Effect.promise(() => listening.stop(true))
@@ -143,7 +144,7 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
 
 type PeerOf = (request: Request, server: Bun.Server<undefined>) => string
 
-/** The address at the other end; a server that listens on the loopback interface alone need not ask the kernel each time. */
+/** The address at the other end. A server that listens only on the loopback interface need not ask the kernel each time. */
 const peerOf = (host: string): PeerOf =>
   isLoopback(host) ? () => LOOPBACK : (request, server) => server.requestIP(request)?.address ?? ""
 
@@ -151,15 +152,15 @@ const LOOPBACK = "127.0.0.1"
 const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host)
 
-/** POST to the handler, OPTIONS to the preflight, anything else 405. */
+/** POST goes to the handler, OPTIONS to the preflight, everything else gets 405. */
 const posts =
   (collect: Collect, post: Collect["send"], peer: PeerOf) =>
   (request: Request, server: Bun.Server<undefined>): Promise<Response> | Response => {
     if (request.method === "POST") return post(request, peer(request, server))
-    return request.method === "OPTIONS" ? collect.preflight(request) : collect.wrongMethod(request)
+    return request.method === "OPTIONS" ? collect.preflight(request) : collect.methodNotAllowed(request)
   }
 
-/** Null when the storage can store, else why not; asked at most once a second. */
+/** Null if the storage can store events, otherwise why not. */
 const makeReadiness = Effect.gen(function* () {
   const storage = yield* Storage
   return yield* Effect.cachedWithTTL(
@@ -175,12 +176,4 @@ const bearerIs = (request: Request, token: string): boolean => {
   const given = Buffer.from(request.headers.get("authorization") ?? "")
   const wanted = Buffer.from(`Bearer ${token}`)
   return given.length === wanted.length && timingSafeEqual(given, wanted)
-}
-
-const listenProblem = (error: unknown, host: string, port: number): string => {
-  const code = errorCode(error)
-  if (code === "EADDRINUSE")
-    return `Port ${port} is in use. Stop what listens there, or set PORT to another one (0 picks a free one).`
-  if (code === "EACCES") return `This user may not listen on port ${port}. Set PORT to 1024 or above.`
-  return `Can't listen on ${host}:${port}: ${error instanceof Error ? error.message : String(error)}. Check HOST and PORT.`
 }

@@ -1,87 +1,87 @@
 import type { ErrorTree, Rejection } from "../../domain/Rejection.ts"
-import type { Accepted } from "../../pipeline/processPayload.ts"
+import type { Visit } from "../../pipeline/resolveVisit.ts"
 
-/** Status, JSON body as a value or as its text, and, where the client should come back, the seconds until then. */
+/** Status, JSON body as a value or already encoded, and, if the client should retry, the seconds until then. */
 export interface Answer {
   readonly status: number
   readonly body: object | string
   readonly retryAfterSeconds?: number
 }
 
-/** An answer that is a part of a batch's, too. */
-export interface Refusal extends Answer {
+/** An answer that can also be part of a batch's. */
+export interface ErrorAnswer extends Answer {
   readonly body: object
 }
 
-const refusal = (status: number, code: string, message: string, more: object = {}): object => ({
+const errorBody = (status: number, code: string, message: string, more: object = {}): object => ({
   error: { message, code, status, ...more }
 })
 
 /** Umami's 400, with zod's tree of what is wrong (wire contract 1.4). */
-export const badRequest = (tree: ErrorTree): Refusal => ({
+export const badRequest = (tree: ErrorTree): ErrorAnswer => ({
   status: 400,
-  body: refusal(400, "bad-request", "Bad request", tree)
+  body: errorBody(400, "bad-request", "Bad request", tree)
 })
 
 export const bodyTooLarge = (limit: number): Answer => ({
   status: 413,
-  body: refusal(413, "payload-too-large", `The body is larger than ${limit} bytes.`)
+  body: errorBody(413, "payload-too-large", `The body is larger than ${limit} bytes.`)
 })
 
 export const batchTooLong = (limit: number): Answer => ({
   status: 413,
-  body: refusal(413, "payload-too-large", `The batch has more than ${limit} items.`)
+  body: errorBody(413, "payload-too-large", `The batch has more than ${limit} items.`)
 })
 
 export const bodyTimeout: Answer = {
   status: 408,
-  body: refusal(408, "request-timeout", "The body did not arrive in time.")
+  body: errorBody(408, "request-timeout", "The body did not arrive in time.")
 }
 
-export const serverError: Refusal = { status: 500, body: refusal(500, "server-error", "Server error") }
+export const serverError: ErrorAnswer = { status: 500, body: errorBody(500, "server-error", "Server error") }
 
-export const notFound: Answer = { status: 404, body: refusal(404, "not-found", "Not found") }
+export const notFound: Answer = { status: 404, body: errorBody(404, "not-found", "Not found") }
 
-const unavailable = (message: string, retryAfterSeconds: number): Refusal => ({
+const unavailable = (message: string, retryAfterSeconds: number): ErrorAnswer => ({
   status: 503,
-  body: refusal(503, "service-unavailable", message),
+  body: errorBody(503, "service-unavailable", message),
   retryAfterSeconds
 })
 
-/** Too many requests wait in this process; the storage was not asked. */
+/** Too many requests are waiting in this process. */
 export const overloaded: Answer = unavailable("Too many requests are waiting; try again.", 1)
 
-const beepBoop: Refusal = { status: 200, body: { beep: "boop" } }
+const beepBoop: ErrorAnswer = { status: 200, body: { beep: "boop" } }
 
-const disabled: Refusal = {
+const disabled: ErrorAnswer = {
   status: 402,
   body: {
     disabled: true,
-    ...refusal(402, "payment-required", "Product analytics is not licensed on this server.")
+    ...errorBody(402, "payment-required", "Product analytics is not licensed on this server.")
   }
 }
 
-/** The three keys of Umami's success. Ids and tokens have nothing to escape, and writing them out costs half of JSON.stringify. */
-export const success = ({ sessionId, visitId }: Accepted, cache: string): Answer => ({
+/** Umami's success. Ids and tokens need no escaping, and a template takes half as long as `JSON.stringify`. */
+export const success = ({ sessionId, visitId }: Visit, cache: string): Answer => ({
   status: 200,
   body: `{"cache":"${cache}","sessionId":"${sessionId}","visitId":"${visitId}"}`
 })
 
-/** What a client sees of each refusal (wire contract 1.4; 402, 429 and 503 are ours). */
-export const rejectionAnswer = (rejection: Rejection): Refusal => {
+/** The answer to each rejection (wire contract 1.4; 402, 429 and 503 are Footfall's own). */
+export const rejectionAnswer = (rejection: Rejection): ErrorAnswer => {
   switch (rejection._tag) {
     case "InvalidPayload":
       return badRequest(rejection.tree)
     case "SiteNotFound":
-      return { status: 400, body: refusal(400, "bad-request", "Website not found.") }
+      return { status: 400, body: errorBody(400, "bad-request", "Website not found.") }
     case "Bot":
       return beepBoop
     case "BlockedIp":
-      return { status: 403, body: refusal(403, "forbidden", "Forbidden") }
+      return { status: 403, body: errorBody(403, "forbidden", "Forbidden") }
     case "OverLimit":
       return {
         status: 429,
-        body: refusal(429, "too-many-requests", "This site sends more events than its limit allows."),
+        body: errorBody(429, "too-many-requests", "This site sends more events than its limit allows."),
         retryAfterSeconds: rejection.retryAfterSeconds
       }
     case "Disabled":
@@ -93,7 +93,7 @@ export const rejectionAnswer = (rejection: Rejection): Refusal => {
   }
 }
 
-/** What was wrong, in one line without any value that a client sent. */
+/** Why a payload was rejected, in one line that contains nothing the client sent. */
 export const rejectionDetail = (rejection: Rejection): string => {
   switch (rejection._tag) {
     case "InvalidPayload":
@@ -101,11 +101,11 @@ export const rejectionDetail = (rejection: Rejection): string => {
     case "SiteNotFound":
       return "no live site has this id"
     case "Bot":
-      return "the user agent is a bot's"
+      return "the user agent is a bot"
     case "BlockedIp":
       return "the address is in IGNORE_IP"
     case "OverLimit":
-      return `over the site's rate, free again in ${rejection.retryAfterSeconds} s`
+      return `over the site's rate limit; retry in ${rejection.retryAfterSeconds} s`
     case "Disabled":
       return "product analytics is not licensed"
     case "Refused":

@@ -1,7 +1,9 @@
 import { promisify } from "node:util"
 import { gunzip } from "node:zlib"
+import { type Effect, Exit } from "effect"
+import { callbackEffect } from "../../lib/callbackEffect.ts"
 
-/** Why there is no JSON value: not JSON, over the limit, not here in time, no room for more bodies, or the client left. */
+/** Why there is no JSON value: not JSON, too large, too late, no room for more bodies, or the client left. */
 export type BodyFailureReason = "Malformed" | "TooLarge" | "Timeout" | "Busy" | "Gone"
 
 export class BodyFailure {
@@ -17,28 +19,25 @@ const TIMEOUT = new BodyFailure("Timeout")
 const BUSY = new BodyFailure("Busy")
 const GONE = new BodyFailure("Gone")
 
-/** How often late bodies are looked for: the precision of the deadline. */
+/** Time between checks for late bodies: the precision of the deadline. */
 const SWEEP_MS = 250
 
-/** Bytes of bodies that may be arriving at the same time: a quarter million usual ones, or some dozens of the largest batches. */
+/** Bytes of bodies that may be arriving at the same time: a quarter million typical ones, or a few dozen of the largest batches. */
 const MAX_BYTES_ARRIVING = 256 << 20
 
-/** Bodies inflated and parsed at the same time: each may take its whole limit, however few bytes it came as. */
+/** Bodies decompressed at the same time: each may take up its whole limit, however few bytes it arrived as. */
 const MAX_INFLATING = 2
-
-/** Told of a body, or why there is none. */
-type Done = (body: unknown) => void
 
 interface Waiting {
   readonly deadline: number
-  readonly done: Done
+  readonly resume: (body: Exit.Exit<unknown, BodyFailure>) => void
 }
 
 const inflate = promisify(gunzip)
 
 /**
- * Reads JSON bodies within a size, compressed and not, and a time. One timer serves all requests, since a timer for each
- * costs more than parsing the body.
+ * Reads JSON bodies up to a size, before and after decompression, and within a deadline. One timer serves all requests, since a timer
+ * for each costs more than parsing the body.
  */
 export class BodyReader {
   readonly #timeoutMs: number
@@ -57,26 +56,26 @@ export class BodyReader {
     clearInterval(this.#timer)
   }
 
-  /**
-   * Tells of the parsed body, or of the `BodyFailure` that there is none, once. Whatever its content type says, it is read as JSON
-   * (wire contract 1.1).
-   */
-  read(request: Request, limit: number, done: Done): void {
+  /** The parsed body, whatever its content type says (wire contract 1.1). Direct (`lib/callbackEffect`). */
+  read(request: Request, limit: number): Effect.Effect<unknown, BodyFailure> {
     const length = request.headers.get("content-length")
     const size = length === null ? 0 : Number(length)
-    if (size > limit) done(TOO_LARGE)
-    else if (this.#arriving + size > MAX_BYTES_ARRIVING) done(BUSY)
-    else {
+    if (size > limit) return Exit.fail(TOO_LARGE)
+    if (this.#arriving + size > MAX_BYTES_ARRIVING) return Exit.fail(BUSY)
+    return callbackEffect((resume) => {
       this.#arriving += size
-      const waiting: Waiting = { deadline: performance.now() + this.#timeoutMs, done }
+      const waiting: Waiting = { deadline: performance.now() + this.#timeoutMs, resume }
       this.#waiting.add(waiting)
-      const end = (body: unknown): void => {
+      const end = (body: Exit.Exit<unknown, BodyFailure>): void => {
         this.#arriving -= size
-        // Otherwise it was late, and told so.
-        if (this.#waiting.delete(waiting)) done(body)
+        // A late body has been answered already.
+        if (this.#waiting.delete(waiting)) resume(body)
       }
-      this.#parsed(request, length, limit).then(end, (error: unknown) => end(failureOf(error)))
-    }
+      this.#parsed(request, length, limit).then(
+        (body) => end(Exit.succeed(body)),
+        (error: unknown) => end(Exit.fail(failureOf(error)))
+      )
+    })
   }
 
   #parsed(request: Request, length: string | null, limit: number): Promise<unknown> {
@@ -85,7 +84,7 @@ export class BodyReader {
     return length === null ? this.#readStream(request, limit, parse) : request.json()
   }
 
-  /** A body of unknown length, counted while it arrives; what it is used for is a part of its stay. */
+  /** A body of unknown length, counted while it arrives and until `use` has ended. */
   async #readStream<A>(request: Request, limit: number, use: (bytes: Uint8Array) => A | Promise<A>): Promise<A> {
     if (request.body === null) throw MALFORMED
     const counted = request.headers.get("content-length") === null
@@ -109,7 +108,7 @@ export class BodyReader {
     }
   }
 
-  /** Inflated off the event loop, and never past the limit, however well it was compressed. */
+  /** Decompressed off the event loop, and never beyond the limit, however well it was compressed. */
   #readGzip(request: Request, limit: number): Promise<unknown> {
     return this.#readStream(request, limit, async (compressed) => {
       await this.#takeTurn()
@@ -125,7 +124,7 @@ export class BodyReader {
     })
   }
 
-  /** Who waits for a turn past the body's deadline is answered by the sweep. */
+  /** A body that waits for its turn past the deadline is answered by the sweep. */
   async #takeTurn(): Promise<void> {
     if (this.#inflating >= MAX_INFLATING) await new Promise<void>((resolve) => this.#turns.push(resolve))
     else this.#inflating++
@@ -143,7 +142,7 @@ export class BodyReader {
     for (const waiting of this.#waiting) {
       if (waiting.deadline > now) return
       this.#waiting.delete(waiting)
-      waiting.done(TIMEOUT)
+      waiting.resume(Exit.fail(TIMEOUT))
     }
   }
 }

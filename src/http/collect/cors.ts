@@ -1,9 +1,9 @@
 import type { Sites } from "../../ports/Sites.ts"
 
-/** The part of the port that decides. */
+/** The part of `Sites` that decides about origins. */
 export type OriginPolicy = Pick<Sites["Service"], "find" | "allowsOrigin">
 
-/** On every answer, errors included (wire contract 1.5); `*` covers the headers of today's trackers and tomorrow's. */
+/** Headers of every response, errors included (wire contract 1.5). `*` covers the headers of current and future trackers. */
 const commonHeaders = (maxAgeSeconds: number): ReadonlyArray<[string, string]> => [
   ["access-control-allow-headers", "*"],
   ["access-control-allow-methods", "GET, DELETE, POST, PUT"],
@@ -13,8 +13,8 @@ const commonHeaders = (maxAgeSeconds: number): ReadonlyArray<[string, string]> =
 ]
 
 /**
- * Who may read answers: every origin for a site without domains, the site's own for one with. A preflight and a body that
- * names no site are judged by all sites together.
+ * Decides which origins may read responses: any for a site without domains, otherwise the site's own. For a preflight, or a body that
+ * names no site, the origins of all sites count.
  */
 export class Cors {
   readonly #sites: OriginPolicy
@@ -29,7 +29,7 @@ export class Cors {
     this.#anyJson = new Headers([["content-type", "application/json"], ...this.#any])
   }
 
-  /** Headers for an answer about the site (null: none that we know) to a request of this origin (null: not of a page). */
+  /** Headers of a response about a site (null: unknown) to a request from an origin (null: not from a page). */
   headers(siteId: string | null, origin: string | null, json: boolean): Headers {
     const site = siteId === null ? undefined : this.#sites.find(siteId)
     if (origin === null || site?.allowsEveryOrigin) return json ? this.#anyJson : this.#any
@@ -40,7 +40,7 @@ export class Cors {
     return headers
   }
 
-  /** The preflight's answer: 204 either way, the origin is allowed or it is not. */
+  /** The response to a preflight: always 204, with or without permission. */
   preflight(request: Request, allow: string): Response {
     const headers = new Headers(this.headers(null, request.headers.get("origin"), false))
     headers.set("allow", allow)

@@ -1,47 +1,54 @@
 import { type Context, Metric } from "effect"
-import { REJECTION_REASONS, type RejectionReason } from "../../domain/Rejection.ts"
-import { PAYLOAD_TYPES } from "../../pipeline/payload.ts"
+import type { RejectionReason } from "../../domain/Rejection.ts"
+import { PAYLOAD_TYPES, type PayloadType } from "../../pipeline/payload.ts"
 
-/** Names as scraped; Prometheus' units (seconds, bytes). */
+/** Names and units as Prometheus recommends (seconds, bytes). */
 const accepted = Metric.counter("footfall_accepted_total", {
   description: "Payloads stored, by type.",
   incremental: true
 })
 const rejected = Metric.counter("footfall_rejected_total", {
-  description: "Payloads refused, by reason; site is empty when no registered site was named.",
+  description: "Payloads rejected, by reason; `site` is empty if no registered site was named.",
   incremental: true
 })
 
-const acceptedByType = Object.fromEntries(
-  PAYLOAD_TYPES.map((type) => [type, Metric.withAttributes(accepted, { type })])
-) as Record<(typeof PAYLOAD_TYPES)[number], typeof accepted>
+/** Counts payloads, accepted and rejected. */
+export class CollectCounters {
+  readonly #context: Context.Context<never>
+  /** Published when scraped, since a counter of the registry takes more than a microsecond. */
+  readonly #accepted: Record<PayloadType, number> = { event: 0, identify: 0, performance: 0 }
+  readonly #rejected = new Map<string, typeof rejected>()
 
-const counted: Record<(typeof PAYLOAD_TYPES)[number], number> = { event: 0, identify: 0, performance: 0 }
+  constructor(context: Context.Context<never>) {
+    this.#context = context
+  }
 
-/** Only adds one: the registry's counters cost more than a microsecond, and are told when somebody looks. */
-export const countAccepted = (type: (typeof PAYLOAD_TYPES)[number]): void => {
-  counted[type]++
-}
+  accepted(type: PayloadType): void {
+    this.#accepted[type]++
+  }
 
-export const publishAccepted = (context: Context.Context<never>): void => {
-  for (const type of PAYLOAD_TYPES) {
-    acceptedByType[type].updateUnsafe(counted[type], context)
-    counted[type] = 0
+  /** `siteId` of a registered site, or null: each makes a series. */
+  rejected(reason: RejectionReason, siteId: string | null): void {
+    this.#rejectedBy(reason, siteId ?? "").updateUnsafe(1, this.#context)
+  }
+
+  /** Brings the registry up to date. */
+  publish(): void {
+    for (const type of PAYLOAD_TYPES) {
+      Metric.withAttributes(accepted, { type }).updateUnsafe(this.#accepted[type], this.#context)
+      this.#accepted[type] = 0
+    }
+  }
+
+  #rejectedBy(reason: RejectionReason, site: string): typeof rejected {
+    const key = reason + site
+    const known = this.#rejected.get(key)
+    if (known !== undefined) return known
+    const metric = Metric.withAttributes(rejected, { reason, site })
+    this.#rejected.set(key, metric)
+    return metric
   }
 }
-
-const rejections = new Map<string, typeof rejected>()
-
-/** Only ids of registered sites may be given: each makes a series. */
-export const rejectedBy = (reason: RejectionReason, siteId: string): typeof rejected => {
-  const key = reason + siteId
-  const known = rejections.get(key)
-  if (known !== undefined) return known
-  const metric = Metric.withAttributes(rejected, { reason, site: siteId })
-  rejections.set(key, metric)
-  return metric
-}
-for (const reason of REJECTION_REASONS) rejectedBy(reason, "")
 
 export const requestsInFlight = Metric.gauge("footfall_requests_in_flight", {
   description: "Collect requests being answered."
@@ -56,10 +63,10 @@ export const batchesInFlight = Metric.gauge("footfall_storage_batches_in_flight"
   description: "Batches being written."
 })
 export const storageLastSuccess = Metric.gauge("footfall_storage_last_success_timestamp_seconds", {
-  description: "When a batch was last stored; 0 before the first."
+  description: "Time the last batch was stored, in Unix seconds; 0 before the first."
 })
 export const eventLoopLag = Metric.gauge("footfall_event_loop_lag_seconds", {
-  description: "Longest delay of a timer since the last second."
+  description: "Longest delay of a timer in the last few seconds."
 })
 export const buildInformation = Metric.gauge("footfall_build_info", {
   description: "Always 1; the version is a label."
@@ -72,5 +79,5 @@ export const processMemory = Metric.gauge("process_resident_memory_bytes", { des
 export const processHeap = Metric.gauge("footfall_heap_bytes", { description: "JavaScript heap in use." })
 export const processFiles = Metric.gauge("process_open_fds", { description: "Open file descriptors; Linux only." })
 export const processStart = Metric.gauge("process_start_time_seconds", {
-  description: "When the process started, Unix time."
+  description: "Time the process started, in Unix seconds."
 })

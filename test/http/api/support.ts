@@ -1,5 +1,5 @@
 import { Effect, Exit, Layer, Logger, Redacted, References, Scope } from "effect"
-import { RejectionRing } from "../../../layers/inprocess/RejectionRing.ts"
+import * as RejectionRing from "../../../layers/inprocess/RejectionRing.ts"
 import type { StartError } from "../../../src/domain/StartError.ts"
 import { type AdminHandler, adminHandler, type PeerSource } from "../../../src/http/api/server/handler.ts"
 import { Policy } from "../../../src/pipeline/Policy.ts"
@@ -101,7 +101,7 @@ export const startAdmin = async (
         MemoryAdminKeys.layer({ [ADMIN]: "admin", [VIEWER]: "viewer" }),
         Layer.succeed(AppSecret, { value: Redacted.make("a secret of our own"), source: "database" }),
         Layer.succeed(FeatureGate, { isOn: () => gate._tag !== "Off", state: () => gate }),
-        RejectionRing,
+        RejectionRing.layer,
         options.warehouse ?? emptyWarehouse,
         idle,
         london

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Layer } from "effect"
 import fc from "fast-check"
-import { makeTokenBuckets, TokenBuckets } from "../../../layers/inprocess/TokenBuckets.ts"
+import * as TokenBuckets from "../../../layers/inprocess/TokenBuckets.ts"
+import { makeTokenBuckets } from "../../../layers/inprocess/TokenBuckets.ts"
 import { defaultBurst } from "../../../src/domain/Site.ts"
 import { RateLimiter } from "../../../src/ports/RateLimiter.ts"
 import { Settings } from "../../../src/ports/Settings.ts"
@@ -48,7 +49,7 @@ describe("the instance's default", () => {
       const { take } = yield* RateLimiter
       return Array.from({ length: 6 }, () => take("a", own, 0))
     }).pipe(
-      Effect.provide(TokenBuckets),
+      Effect.provide(TokenBuckets.layer),
       Effect.provide(
         Layer.mock(Settings, {
           get: <A>(setting: Setting<A>) => (values.get(setting as never) ?? setting.default) as A

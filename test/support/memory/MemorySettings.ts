@@ -3,8 +3,8 @@ import { StartError } from "../../../src/domain/StartError.ts"
 import { Settings } from "../../../src/ports/Settings.ts"
 import {
   type Environment,
+  invalidChange,
   RunningValues,
-  refusal,
   resolve,
   resolveAll,
   stateOf,
@@ -30,7 +30,7 @@ export const layer = (environment: Environment = {}): Layer.Layer<Settings, Star
         Effect.gen(function* () {
           const setting = findSetting(name)
           if (setting === undefined) return yield* unknownSetting(name)
-          const no = refusal(setting, environment, text)
+          const no = invalidChange(setting, environment, text)
           if (no !== null) return yield* no
           if (text === null) table.delete(setting.name)
           else table.set(setting.name, text)

@@ -3,7 +3,7 @@ import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import { layerAppDatabase, layerWriterDatabase, open, placeOf } from "../../../../layers/postgres/client/connect.ts"
 import { AppDatabase, DatabaseUrl, WriterDatabase } from "../../../../layers/postgres/client/Database.ts"
 import { run } from "../../../support/controlPlane.ts"
-import { layer as memorySettings } from "../../../support/memory/MemorySettings.ts"
+import * as MemorySettings from "../../../support/memory/MemorySettings.ts"
 import { emptyDatabase, freshDatabase, openClient } from "../../../support/postgres.ts"
 
 // The first test waits for the server to be made.
@@ -134,7 +134,7 @@ const layers = (url: Redacted.Redacted<string>, environment: Readonly<Record<str
   Layer.build(
     layerWriterDatabase.pipe(
       Layer.provideMerge(layerAppDatabase),
-      Layer.provide(memorySettings(environment)),
+      Layer.provide(MemorySettings.layer(environment)),
       Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: false })),
       Layer.fresh
     )

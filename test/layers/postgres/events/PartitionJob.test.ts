@@ -5,7 +5,8 @@ import { SqlError } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { AppDatabase } from "../../../../layers/postgres/client/Database.ts"
 import { sqlCode } from "../../../../layers/postgres/client/sqlErrors.ts"
-import { maintainPartitions, PartitionJob } from "../../../../layers/postgres/events/PartitionJob.ts"
+import * as PartitionJob from "../../../../layers/postgres/events/PartitionJob.ts"
+import { maintainPartitions } from "../../../../layers/postgres/events/PartitionJob.ts"
 import type { EventRecord } from "../../../../src/domain/Event.ts"
 import { run } from "../../../support/controlPlane.ts"
 import { eventually } from "../../../support/eventually.ts"
@@ -311,7 +312,7 @@ describe("a run", () => {
 
 describe("the job", () => {
   const start = (sql: PgClient.PgClient) =>
-    Layer.build(PartitionJob.pipe(Layer.provide(Layer.succeed(AppDatabase, sql))))
+    Layer.build(PartitionJob.layer.pipe(Layer.provide(Layer.succeed(AppDatabase, sql))))
 
   test("runs in the background", () =>
     inWorld(({ sql }) =>

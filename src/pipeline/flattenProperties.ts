@@ -1,29 +1,30 @@
 import { Exit } from "effect"
 import { DataType, type Property } from "../domain/Event.ts"
-import type { Rejection } from "../domain/Rejection.ts"
 import { cut } from "../lib/strings.ts"
 import { MAX_DATA_DEPTH, MAX_FLATTEN_DEPTH, MAX_NUMBER, MAX_PROPERTIES, SIZE } from "./limits.ts"
 import { payloadError } from "./payload.ts"
+import type { Step } from "./Step.ts"
 
 const NONE: ReadonlyArray<Property> = []
 
-/** What Umami 3.1 takes for a date (wire contract 1.11); plain days and `…05Z` without milliseconds stay strings. */
+/** What Umami 3.1 recognizes as a date (wire contract 1.11); plain days, and `…05Z` without milliseconds, stay strings. */
 const DATE_PATTERN = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{3}(Z|\+\d{2}:\d{2})?)?$/
 
 /**
- * Umami's `flattenJSON`: depth first in key order, `parent.child` keys, one typed property for each leaf (wire contract
- * 1.11). A key that occurs twice keeps its last value. Refuses data nested past `MAX_DATA_DEPTH`.
+ * Umami's `flattenJSON`: depth first in key order, `parent.child` keys, one typed property for each leaf (wire contract 1.11). A key
+ * that occurs twice keeps its last value. Rejects data nested deeper than `MAX_DATA_DEPTH`.
  */
-export const flattenProperties = (
-  data: Readonly<Record<string, unknown>> | undefined
-): Exit.Exit<ReadonlyArray<Property>, Rejection> => {
-  if (data === undefined) return Exit.succeed(NONE)
+export const flattenProperties: Step = (draft) => {
+  const data = draft.type === "performance" ? undefined : draft.payload.data
+  draft.properties = NONE
+  if (data === undefined) return Exit.void
   if (!isShallowerThan(data, MAX_DATA_DEPTH)) {
     return Exit.fail(payloadError("data", `Too deep: expected at most ${MAX_DATA_DEPTH} levels`))
   }
   const properties = new Map<string, Property>()
   collect(data, "", 1, properties)
-  return Exit.succeed(properties.size === 0 ? NONE : [...properties.values()])
+  if (properties.size > 0) draft.properties = [...properties.values()]
+  return Exit.void
 }
 
 const collect = (
@@ -48,7 +49,7 @@ const collect = (
 const property = (key: string, value: unknown): Property => {
   switch (typeof value) {
     case "string":
-      return text(key, value)
+      return stringOrDate(key, value)
     case "number":
       return {
         key,
@@ -70,7 +71,7 @@ const property = (key: string, value: unknown): Property => {
   }
 }
 
-const text = (key: string, value: string): Property => {
+const stringOrDate = (key: string, value: string): Property => {
   if (value.length <= 29 && DATE_PATTERN.test(value)) {
     const date = new Date(value)
     const time = date.getTime()
@@ -79,7 +80,7 @@ const text = (key: string, value: string): Property => {
   return { key, type: DataType.string, string: cut(value, SIZE.stringValue), number: null, date: null }
 }
 
-/** Without recursion, so that hostile depth costs no stack. */
+/** Without recursion, so that hostile nesting cannot exhaust the stack. */
 const isShallowerThan = (root: object, limit: number): boolean => {
   let level: Array<object> = [root]
   for (let depth = 0; level.length > 0; depth++) {
@@ -93,22 +94,4 @@ const isShallowerThan = (root: object, limit: number): boolean => {
     level = next
   }
   return true
-}
-
-export interface Revenue {
-  readonly revenue: number | null
-  readonly currency: string | null
-}
-
-export const NO_REVENUE: Revenue = { revenue: null, currency: null }
-
-/** Umami's revenue: top-level `revenue` above 0 (numeric texts count) with a `currency`, which is upper-cased. */
-export const resolveRevenue = (data: Readonly<Record<string, unknown>> | undefined): Revenue => {
-  if (data === undefined || !Object.hasOwn(data, "revenue") || !Object.hasOwn(data, "currency")) return NO_REVENUE
-  const { revenue, currency } = data
-  if (typeof currency !== "string" || currency === "") return NO_REVENUE
-  if (typeof revenue !== "number" && typeof revenue !== "string") return NO_REVENUE
-  const amount = Number(revenue)
-  if (!(amount > 0) || amount >= MAX_NUMBER) return NO_REVENUE
-  return { revenue: amount, currency: cut(currency.toUpperCase(), SIZE.currency) }
 }

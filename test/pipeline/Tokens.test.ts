@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { jwtVerify, SignJWT } from "jose"
-import { secretHash, sessionIdOf, sessionSalt, visitIdOf, visitSalt } from "../../src/pipeline/identity.ts"
-import { signClaims, signToken, verifyToken } from "../../src/pipeline/token.ts"
+import { Identity, secretHash } from "../../src/pipeline/Identity.ts"
+import { signClaims, Tokens } from "../../src/pipeline/Tokens.ts"
 
 const SITE = "11111111-2222-4333-8444-555555555555"
 const SECRET = secretHash("bench-secret")
+const tokens = new Tokens(SECRET)
+const identity = new Identity(SECRET, "month")
 const KEY = new TextEncoder().encode(SECRET)
 const claims = fc.record({
   websiteId: fc.uuid(),
@@ -43,10 +45,10 @@ describe("a token", () => {
   test("verifies with jose, and jose's with us", async () => {
     await fc.assert(
       fc.asyncProperty(claims, async (given) => {
-        const { payload } = await jwtVerify(signToken(given, SECRET), KEY, { currentDate: new Date(given.iat * 1000) })
+        const { payload } = await jwtVerify(tokens.sign(given), KEY, { currentDate: new Date(given.iat * 1000) })
         expect(payload).toEqual({ type: "cache", ...given, exp: given.iat + 86_400 })
         const theirs = await new SignJWT({ ...given }).setProtectedHeader({ alg: "HS256", typ: "JWT" }).sign(KEY)
-        expect(verifyToken(theirs, given.websiteId, SECRET, given.iat)).toEqual({ ...given, origin: null })
+        expect(tokens.verify(theirs, given.websiteId, given.iat)).toEqual({ ...given, origin: null })
       }),
       { numRuns: 50 }
     )
@@ -55,12 +57,12 @@ describe("a token", () => {
   test("with one character changed is none, as for jose", async () => {
     await fc.assert(
       fc.asyncProperty(claims, fc.nat(), fc.constantFrom("A", "z", "-", "."), async (given, position, char) => {
-        const token = signToken(given, SECRET)
+        const token = tokens.sign(given)
         const at = position % token.length
         const changed = token.slice(0, at) + char + token.slice(at + 1)
         fc.pre(changed !== token)
         // The last character of a base64url text has bits that decoders ignore; we compare text, jose bytes.
-        const ours = verifyToken(changed, given.websiteId, SECRET, given.iat)
+        const ours = tokens.verify(changed, given.websiteId, given.iat)
         expect(ours).toBeNull()
       }),
       { numRuns: 200 }
@@ -69,9 +71,9 @@ describe("a token", () => {
 
   test("is valid for 24 hours, to the second", () => {
     const given = { websiteId: SITE, sessionId: SITE, visitId: SITE, iat: 1_800_000_000 }
-    const token = signToken(given, SECRET)
-    expect(verifyToken(token, SITE, SECRET, 1_800_086_399)).not.toBeNull()
-    expect(verifyToken(token, SITE, SECRET, 1_800_086_400)).toBeNull()
+    const token = tokens.sign(given)
+    expect(tokens.verify(token, SITE, 1_800_086_399)).not.toBeNull()
+    expect(tokens.verify(token, SITE, 1_800_086_400)).toBeNull()
   })
 
   test("of no text throws", () => {
@@ -82,7 +84,7 @@ describe("a token", () => {
           fc.base64String().map((text) => `eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.${text}.x`)
         ),
         (text) => {
-          expect(verifyToken(text, SITE, SECRET, 0)).toBeNull()
+          expect(tokens.verify(text, SITE, 0)).toBeNull()
         }
       )
     )
@@ -101,9 +103,10 @@ describe("ids", () => {
   /** What TZ does can only be seen by a process that was started with it. */
   const salts = async (timezone: string, time: string) => {
     const script = `
-      const { sessionSalt, visitSalt } = await import("${import.meta.dir}/../../src/pipeline/identity.ts")
+      const { Identity } = await import("${import.meta.dir}/../../src/pipeline/Identity.ts")
       const at = Date.parse(process.argv[1])
-      console.log(JSON.stringify([...["day", "week", "month"].map((rotation) => sessionSalt(at, rotation)), visitSalt(at)]))`
+      const salts = ["day", "week", "month"].map((rotation) => new Identity("", rotation).sessionSalt(at))
+      console.log(JSON.stringify([...salts, new Identity("", "day").visitSalt(at)]))`
     const child = Bun.spawn([process.execPath, "-e", script, time], {
       env: { ...process.env, TZ: timezone },
       stdout: "pipe"
@@ -131,17 +134,17 @@ describe("ids", () => {
     const at = (time: string) => Date.parse(time)
     const zone = new Date(at("2026-12-01T00:00:00Z")).getTimezoneOffset() * 60_000
     const midnight = at("2026-12-01T00:00:00Z") + zone
-    expect(sessionSalt(midnight - 1, "month")).not.toBe(sessionSalt(midnight, "month"))
-    expect(sessionSalt(midnight, "month")).toBe(sessionSalt(midnight + 86_400_000, "month"))
-    expect(visitSalt(midnight - 1)).not.toBe(visitSalt(midnight))
-    expect(visitSalt(midnight)).toBe(visitSalt(midnight + 3_599_999))
+    expect(identity.sessionSalt(midnight - 1)).not.toBe(identity.sessionSalt(midnight))
+    expect(identity.sessionSalt(midnight)).toBe(identity.sessionSalt(midnight + 86_400_000))
+    expect(identity.visitSalt(midnight - 1)).not.toBe(identity.visitSalt(midnight))
+    expect(identity.visitSalt(midnight)).toBe(identity.visitSalt(midnight + 3_599_999))
   })
 
   test("differ by every part of the seed", () => {
     const id = (change: Partial<typeof base>) => {
       const seed = { ...base, ...change }
-      const salt = sessionSalt(seed.createdAt, "month")
-      return sessionIdOf(seed.sourceId, seed.distinctId, seed.ip, seed.userAgent, salt, SECRET)
+      const salt = identity.sessionSalt(seed.createdAt)
+      return identity.sessionId({ ...seed, salt, address: 0 }, seed.ip)
     }
     const ids = [
       id({}),
@@ -152,6 +155,6 @@ describe("ids", () => {
     ]
     expect(new Set(ids).size).toBe(ids.length)
     expect(id({ distinctId: "u" })).toBe(id({ distinctId: "u", ip: "9.9.9.9", userAgent: "other" }))
-    expect(visitIdOf(id({}), base.createdAt, SECRET)).not.toBe(visitIdOf(id({ ip: "1.1.1.1" }), base.createdAt, SECRET))
+    expect(identity.visitId(id({}), base.createdAt)).not.toBe(identity.visitId(id({ ip: "1.1.1.1" }), base.createdAt))
   })
 })

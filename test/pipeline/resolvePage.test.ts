@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { cut } from "../../src/lib/strings.ts"
-import { resolvePage } from "../../src/pipeline/page.ts"
+import { PageResolver } from "../../src/pipeline/resolvePage.ts"
 
 const SIZES = {
   urlPath: 500,
@@ -28,7 +28,7 @@ describe("a page", () => {
         fc.string({ unit: "binary" }),
         (url, referrer, hostname, title) => {
           fc.pre(URL.canParse(url, "https://localhost") && URL.canParse(referrer, "https://localhost"))
-          const page = resolvePage({ url, referrer, hostname, title }, false)
+          const page = new PageResolver(false).resolve({ url, referrer, hostname, title })
           for (const [name, size] of Object.entries(SIZES)) {
             const value = page[name as keyof typeof SIZES]
             if (value === null) continue
@@ -46,7 +46,7 @@ describe("a page", () => {
     fc.assert(
       fc.property(fc.array(word, { maxLength: 4 }), word, word, fc.domain(), (segments, source, hash, host) => {
         const path = `/${segments.join("/")}`
-        const page = resolvePage({ url: `https://${host}${path}?utm_source=${source}#${hash}` }, false)
+        const page = new PageResolver(false).resolve({ url: `https://${host}${path}?utm_source=${source}#${hash}` })
         expect(page).toMatchObject({ urlPath: `${path}#${hash}`, urlQuery: `utm_source=${source}`, utmSource: source })
         expect(page.hostname).toBe(host.toLowerCase().replace(/^www./, ""))
       })
@@ -57,7 +57,7 @@ describe("a page", () => {
     const word = fc.stringMatching(/^[a-z0-9]{1,10}$/)
     fc.assert(
       fc.property(word, word, fc.domain(), (path, query, host) => {
-        expect(resolvePage({ referrer: `https://www.${host}/${path}?${query}` }, false)).toMatchObject({
+        expect(new PageResolver(false).resolve({ referrer: `https://www.${host}/${path}?${query}` })).toMatchObject({
           referrerDomain: host.toLowerCase(),
           referrerPath: `/${path}`,
           referrerQuery: query
@@ -82,7 +82,7 @@ describe("a cut text", () => {
 
 test("an address is resolved against its own host, whatever was resolved before", () => {
   for (const hostname of ["a.example", "b.example", "a.example"]) {
-    const page = resolvePage({ url: "/same?utm_source=x", referrer: "/from", hostname }, false)
+    const page = new PageResolver(false).resolve({ url: "/same?utm_source=x", referrer: "/from", hostname })
     expect([page.hostname, page.urlPath, page.referrerDomain]).toEqual([hostname, "/same", hostname])
   }
 })

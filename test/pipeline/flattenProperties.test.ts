@@ -1,9 +1,16 @@
 import { describe, expect, test } from "bun:test"
 import { Effect } from "effect"
 import fc from "fast-check"
-import { flattenProperties } from "../../src/pipeline/properties.ts"
+import { Draft } from "../../src/pipeline/Draft.ts"
+import { flattenProperties } from "../../src/pipeline/flattenProperties.ts"
+import type { PipelineEnv } from "../../src/pipeline/PipelineEnv.ts"
 
-const flatten = (data: Record<string, unknown>) => Effect.runSync(flattenProperties(data))
+const flatten = (data: Record<string, unknown>) => {
+  const draft = new Draft(null, { headers: new Headers(), peer: "" }, 0)
+  draft.payload = { data }
+  Effect.runSync(flattenProperties(draft, {} as PipelineEnv["Service"]))
+  return draft.properties
+}
 
 describe("flattened properties", () => {
   test("have unique keys within the columns' sizes, whatever JSON comes", () => {

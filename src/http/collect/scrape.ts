@@ -3,22 +3,20 @@ import { type Context, Effect, Metric, type Scope } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 import { VERSION } from "../../lib/version.ts"
 import { Storage } from "../../ports/Storage.ts"
-import * as metrics from "../collect/metrics.ts"
+import * as metrics from "./metrics.ts"
 
-/** How often the event loop is asked whether it is late. */
+/** Interval of the timer that measures event loop lag. */
 const LAG_INTERVAL_MS = 50
 
-/** The largest lag of this long is reported. */
+/** The largest lag of the last one to two windows is reported. */
 const LAG_WINDOW_MS = 5_000
 
-/**
- * An effect that renders this process's metrics in Prometheus' text format; gauges are read when it runs, `requestsInFlight`
- * among them.
- */
+/** An effect that renders this process's metrics in Prometheus' text format. Gauges are read when it runs. */
 export const makeScrape: (
+  counters: metrics.CollectCounters,
   requestsInFlight: () => number
 ) => Effect.Effect<Effect.Effect<string>, never, Storage | Scope.Scope> = Effect.fnUntraced(
-  function* (requestsInFlight) {
+  function* (counters, requestsInFlight) {
     const storage = yield* Storage
     const context: Context.Context<never> = yield* Effect.context<never>()
     const lag = yield* Effect.acquireRelease(
@@ -30,7 +28,7 @@ export const makeScrape: (
     set(Metric.withAttributes(metrics.buildInformation, { version: VERSION }), 1)
     let countedCpu = 0
     return Effect.gen(function* () {
-      metrics.publishAccepted(context)
+      counters.publish()
       const status = yield* storage.status
       set(metrics.requestsInFlight, requestsInFlight())
       set(metrics.queuedRecords, status.pendingRecords)
@@ -51,7 +49,7 @@ export const makeScrape: (
   }
 )
 
-/** Open file descriptors as /proc tells; 0 where there is none. */
+/** Open file descriptors from /proc; 0 on systems without it. */
 const openFiles = Effect.promise(() =>
   readdir("/proc/self/fd").then(
     (entries) => entries.length,
@@ -59,7 +57,7 @@ const openFiles = Effect.promise(() =>
   )
 )
 
-/** Measures how late a timer fires: the time that something held the event loop. */
+/** Measures how late a timer fires, which is how long something blocked the event loop. */
 class LagWatch {
   #expected = performance.now() + LAG_INTERVAL_MS
   #windowStart = performance.now()

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { resolveLocation } from "../../src/pipeline/location.ts"
+import { resolveLocation } from "../../src/pipeline/resolveLocation.ts"
 import { Geo, type Location } from "../../src/ports/Geo.ts"
 import { SITE, startCollect } from "../support/collect.ts"
 

@@ -1,0 +1,7 @@
+import { Exit } from "effect"
+import { Rejection } from "../domain/Rejection.ts"
+import type { Step } from "./Step.ts"
+
+/** Rejects clients whose address is in `IGNORE_IP`. */
+export const rejectIgnoredAddresses: Step = ({ client }, { policy }) =>
+  policy.isIgnored(client.ip) ? Exit.fail(Rejection.BlockedIp()) : Exit.void

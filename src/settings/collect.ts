@@ -1,0 +1,63 @@
+import { settingsOf } from "./Setting.ts"
+import { httpUrl, integer, listOf, optional, positiveNumber } from "./types.ts"
+
+const define = settingsOf("Collect")
+
+export const COLLECT_API_ENDPOINT = define({
+  env: "COLLECT_API_ENDPOINT",
+  type: listOf("paths, comma-separated, each starting with `/`", /^\/[\w\-./~]*$/),
+  default: [],
+  doc: "Additional paths that answer like `/api/send`."
+})
+export const MAX_BODY_BYTES = define({
+  env: "MAX_BODY_BYTES",
+  type: integer({ min: 1_024, max: 104_857_600 }),
+  default: 1_048_576,
+  doc: "Maximum body of `/api/send`, before and after decompression; larger ones get 413."
+})
+export const MAX_BATCH_BODY_BYTES = define({
+  env: "MAX_BATCH_BODY_BYTES",
+  type: integer({ min: 1_024, max: 104_857_600 }),
+  default: 10_485_760,
+  doc: "Maximum body of `/api/batch`, before and after decompression; larger ones get 413."
+})
+export const MAX_BATCH_ITEMS = define({
+  env: "MAX_BATCH_ITEMS",
+  type: integer({ min: 1, max: 100_000 }),
+  default: 5_000,
+  doc: "Maximum items per batch; longer ones get 413."
+})
+export const BODY_TIMEOUT_SECONDS = define({
+  env: "BODY_TIMEOUT_SECONDS",
+  type: integer({ min: 1, max: 120 }),
+  default: 10,
+  doc: "How long a body may take to arrive before the client gets 408."
+})
+export const RATE_LIMIT_EVENTS_PER_SECOND = define({
+  env: "RATE_LIMIT_EVENTS_PER_SECOND",
+  type: optional(positiveNumber),
+  default: null,
+  defaultText: "none: no limit",
+  doc: "Events per second that each site may send to each collector process. Beyond it, clients get 429 with `Retry-After`. A site's own limit takes precedence.",
+  live: true
+})
+export const RATE_LIMIT_BURST = define({
+  env: "RATE_LIMIT_BURST",
+  type: optional(integer({ min: 1, max: 10_000_000 })),
+  default: null,
+  defaultText: "twice the rate",
+  doc: "Events that a site may send at once before its rate applies.",
+  live: true
+})
+export const CORS_MAX_AGE = define({
+  env: "CORS_MAX_AGE",
+  type: integer({ min: 0, max: 604_800 }),
+  default: 86_400,
+  doc: "Seconds that browsers may cache a preflight response."
+})
+export const TRACKER_SCRIPT_URL = define({
+  env: "TRACKER_SCRIPT_URL",
+  type: httpUrl,
+  default: "https://cloud.umami.is/script.js",
+  doc: "Where snippets load Umami's tracker from. Host your own copy to avoid the third-party request."
+})

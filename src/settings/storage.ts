@@ -1,0 +1,63 @@
+import { settingsOf } from "./Setting.ts"
+import { integer, oneOf, optional, string } from "./types.ts"
+
+const define = settingsOf("Storage")
+
+export const DATABASE_URL = define({
+  env: "DATABASE_URL",
+  type: optional(string("a postgres:// URL", /^postgres(ql)?:\/\//)),
+  default: null,
+  doc: "The app database. Without it, an embedded Postgres runs with its data in `DATA_DIR`.",
+  secret: true,
+  environmentOnly: true
+})
+export const DATA_DIR = define({
+  env: "DATA_DIR",
+  type: string("a folder"),
+  default: ".footfall",
+  doc: "Folder for the embedded Postgres's data.",
+  environmentOnly: true
+})
+export const DATABASE_POOL_SIZE = define({
+  env: "DATABASE_POOL_SIZE",
+  type: integer({ min: 2, max: 100 }),
+  default: 6,
+  doc: "Connections from one process to the app database, not counting the event writer's.",
+  environmentOnly: true
+})
+export const STORAGE_BACKEND = define({
+  env: "STORAGE_BACKEND",
+  type: oneOf("postgres", "iceberg"),
+  default: "postgres",
+  doc: "Where events are stored: in the app database, or in an Iceberg lake on S3 or in a folder."
+})
+export const STORAGE_BATCH_SIZE = define({
+  env: "STORAGE_BATCH_SIZE",
+  type: integer({ min: 1, max: 10_000 }),
+  default: 1_000,
+  doc: "Maximum records per statement."
+})
+export const STORAGE_IN_FLIGHT = define({
+  env: "STORAGE_IN_FLIGHT",
+  type: integer({ min: 1, max: 16 }),
+  default: 2,
+  doc: "Batches written at the same time, each on its own connection. While others are being written, a batch starts once it has 96 records, or after 0.1 s."
+})
+export const STORAGE_QUEUE_EVENTS = define({
+  env: "STORAGE_QUEUE_EVENTS",
+  type: integer({ min: 100, max: 10_000_000 }),
+  default: 20_000,
+  doc: "Maximum records waiting to be written. Beyond it, clients get 503 with `Retry-After`."
+})
+export const STORAGE_QUEUE_BYTES = define({
+  env: "STORAGE_QUEUE_BYTES",
+  type: integer({ min: 1 << 20, max: 17_179_869_184 }),
+  default: 67_108_864,
+  doc: "Maximum estimated bytes waiting to be written. Beyond it, clients get 503 with `Retry-After`."
+})
+export const STORAGE_TIMEOUT_SECONDS = define({
+  env: "STORAGE_TIMEOUT_SECONDS",
+  type: integer({ min: 1, max: 120 }),
+  default: 10,
+  doc: "How long a record may wait for its commit before the client gets 503."
+})

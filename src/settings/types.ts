@@ -1,0 +1,153 @@
+import { Result, Schema, SchemaTransformation } from "effect"
+import { type AddressMatcher, parseAddressRanges } from "../lib/ipAddress.ts"
+import { type ProxyTrust, parseProxyTrust } from "./proxyTrust.ts"
+
+/** A kind of value: how it is decoded, and the accepted values in words. Both come from one definition, so they cannot disagree. */
+export interface SettingType<A> {
+  readonly schema: Schema.Codec<A, string>
+  readonly accepts: string
+  /** How a default of this type is shown. */
+  readonly defaultText?: (value: A) => string | undefined
+}
+
+const NonEmpty = Schema.String.check(Schema.isMinLength(1))
+
+/** A string that matches `pattern`, or any that is not empty. */
+export const string = (accepts: string, pattern?: RegExp): SettingType<string> => ({
+  accepts,
+  schema: pattern === undefined ? NonEmpty : Schema.String.check(Schema.isPattern(pattern))
+})
+
+/** A string of at least `length` characters. */
+export const longString = (length: number, accepts: string): SettingType<string> => ({
+  accepts: `${length} characters or more${accepts}`,
+  schema: Schema.String.check(Schema.isMinLength(length))
+})
+
+/** A whole number from `min` to `max`. */
+export const integer = ({ min, max }: { readonly min: number; readonly max: number }): SettingType<number> => ({
+  accepts: `${min} to ${max}`,
+  schema: Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: min, maximum: max }))
+})
+
+/** A number above 0. */
+export const positiveNumber: SettingType<number> = {
+  accepts: "a number above 0",
+  schema: Schema.FiniteFromString.check(Schema.isGreaterThan(0))
+}
+
+/** One of a few names. */
+export const oneOf = <const Names extends readonly [string, ...Array<string>]>(
+  ...names: Names
+): SettingType<Names[number]> => {
+  const quoted = names.map((name) => `\`${name}\``)
+  return {
+    accepts: quoted.length === 1 ? quoted[0]! : `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`,
+    schema: Schema.Literals(names)
+  }
+}
+
+/** Umami's flags: on with any value that is not empty, `0` and `false` included. */
+export const flag: SettingType<boolean> = {
+  accepts: "any value turns it on",
+  defaultText: (on) => (on ? "on" : "off"),
+  schema: Schema.String.pipe(
+    Schema.decodeTo(
+      Schema.Boolean,
+      SchemaTransformation.transform({ decode: (value) => value !== "", encode: (on) => (on ? "1" : "") })
+    )
+  )
+}
+
+export const httpUrl: SettingType<string> = {
+  accepts: "an http(s) URL",
+  schema: Schema.String.check(
+    Schema.makeFilter((value) => {
+      const url = URL.parse(value)
+      return url !== null && (url.protocol === "http:" || url.protocol === "https:")
+    })
+  )
+}
+
+const CommaList: Schema.Codec<ReadonlyArray<string>, string> = Schema.String.pipe(
+  Schema.decodeTo(
+    Schema.Array(Schema.String),
+    SchemaTransformation.transform({
+      decode: (value): ReadonlyArray<string> =>
+        value
+          .split(",")
+          .map((part) => part.trim())
+          .filter((part) => part !== ""),
+      encode: (parts: ReadonlyArray<string>) => parts.join(",")
+    })
+  )
+)
+
+/** A comma-separated list whose entries all match `pattern`. */
+export const listOf = (accepts: string, pattern: RegExp): SettingType<ReadonlyArray<string>> => ({
+  accepts,
+  defaultText: (entries) => (entries.length === 0 ? "none" : undefined),
+  schema: CommaList.check(Schema.makeFilter((entries) => entries.every((entry) => pattern.test(entry))))
+})
+
+/** A decoded value that remembers how it was written. */
+interface Written {
+  readonly written: string
+}
+
+/** A codec for values that are parsed once and shown as they were written. */
+const parsed = <A extends Written>(parse: (value: string) => Result.Result<A, string>): Schema.Codec<A, string> =>
+  Schema.String.check(Schema.makeFilter((value) => Result.isSuccess(parse(value)))).pipe(
+    Schema.decodeTo(
+      Schema.declare((value): value is A => typeof value === "object" && value !== null && "written" in value),
+      SchemaTransformation.transform({
+        decode: (value: string) => Result.getOrThrow(parse(value)),
+        encode: ({ written }: A) => written
+      })
+    )
+  )
+
+/** A list of addresses and CIDRs. */
+export interface AddressList extends Written {
+  readonly includes: AddressMatcher
+}
+
+const parseAddressList = (value: string): Result.Result<AddressList, string> => {
+  const entries = value.split(",").flatMap((part) => part.trim() || [])
+  return Result.map(parseAddressRanges(entries, { names: false }), (includes) => ({
+    written: entries.join(","),
+    includes
+  }))
+}
+
+export const NO_ADDRESSES: AddressList = { written: "", includes: () => false }
+
+export const addressList: SettingType<AddressList> = {
+  accepts: "addresses and CIDRs, comma-separated",
+  defaultText: ({ written }) => (written === "" ? "none" : undefined),
+  schema: parsed(parseAddressList)
+}
+
+export interface TrustSetting extends Written {
+  readonly trust: ProxyTrust
+}
+
+const parseTrustSetting = (value: string): Result.Result<TrustSetting, string> =>
+  Result.map(parseProxyTrust(value), (trust) => ({ written: value, trust }))
+
+/** The value of `TRUST_PROXY` that is written `loopback`. */
+export const TRUST_LOOPBACK: TrustSetting = Result.getOrThrow(parseTrustSetting("loopback"))
+
+export const proxyTrust: SettingType<TrustSetting> = {
+  accepts:
+    "`none`, `all`, a number of hops, or a comma-separated list of addresses, CIDRs, `loopback`, `linklocal`, `uniquelocal`",
+  defaultText: ({ written }) => written,
+  schema: parsed(parseTrustSetting)
+}
+
+/** The same values, with null as a default: not configured. */
+export const optional = <A>(type: SettingType<A>): SettingType<A | null> => ({
+  accepts: type.accepts,
+  schema: type.schema as Schema.Codec<A | null, string>,
+  defaultText: (value) => (value === null ? "none" : type.defaultText?.(value))
+})
