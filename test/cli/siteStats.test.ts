@@ -59,8 +59,8 @@ test("an invalid range, an unknown site and an unusable warehouse are reported i
     [["--to", "2026-02-30"], {}, 2, '--to is "2026-02-30"'],
     [["--from", "2026-02-02", "--to", "2026-02-01"], {}, 2, "The range ends before it begins."],
     [["--from", "0000-01-01"], {}, 2, "not within the years 1 to 9999"],
-    [[], lake, 1, "WAREHOUSE is postgres, which has none of them: set it to duckdb or trino"],
-    [[], { WAREHOUSE: "trino" }, 2, "WAREHOUSE is trino, which reads the lake, and STORAGE_BACKEND is postgres"],
+    [[], lake, 1, "which WAREHOUSE=postgres cannot query. Set WAREHOUSE to duckdb or trino"],
+    [[], { WAREHOUSE: "trino" }, 2, "WAREHOUSE is trino, which cannot query what STORAGE_BACKEND=postgres stores"],
     [[], { WAREHOUSE: "duckdb" }, 2, "STORAGE_BACKEND=iceberg"],
     [[], { ...lake, WAREHOUSE: "trino" }, 2, "WAREHOUSE is trino, which needs TRINO_URL"],
     [[], { STORAGE_BACKEND: "iceberg", WAREHOUSE: "duckdb" }, 2, "PRODUCT_ANALYTICS_ICEBERG_S3_BUCKET is missing"],
@@ -91,13 +91,16 @@ test("doctor reports which warehouse is used and whether it answers queries", as
     PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: "file:///nowhere/lake",
     SPOOL_DIR: "/dev/null/spool"
   }
-  expect(await warehouse(lake)).toMatchObject({ state: "note", found: expect.stringContaining("set it to duckdb") })
+  expect(await warehouse(lake)).toMatchObject({
+    state: "note",
+    found: expect.stringContaining("Set WAREHOUSE to duckdb")
+  })
   expect(await warehouse({ ...lake, WAREHOUSE: "trino", TRINO_URL: "http://127.0.0.1:1" })).toMatchObject({
     state: "bad",
     found: expect.stringContaining("trino does not answer queries: Trino can't be reached")
   })
   expect(await warehouse({ WAREHOUSE: "trino" })).toMatchObject({
     state: "bad",
-    found: expect.stringContaining("STORAGE_BACKEND is postgres")
+    found: expect.stringContaining("STORAGE_BACKEND=postgres stores")
   })
 }, 60_000)

@@ -41,10 +41,10 @@ test("a rejected setting responds with a status and a reason", async () => {
     422,
     'MAX_BODY_BYTES is "x"; it accepts 1024 to 104857600.'
   ])
-  expect(await set("port", { value: "1" })).toEqual([409, expect.stringContaining("environment alone")])
+  expect(await set("port", { value: "1" })).toEqual([409, expect.stringContaining("only from the environment")])
   expect(await set("cors-max-age", { value: "60" })).toEqual([
     409,
-    expect.stringContaining("comes before the settings table")
+    expect.stringContaining("overrides the settings table")
   ])
   expect((await set("max-body-bytes", { value: 2048 }))[0]).toBe(400)
   expect((await admin.call("GET", "settings/nonsense")).status).toBe(404)

@@ -73,7 +73,7 @@ test("the client endpoint explains which IP and location an event would get", as
   expect(trusted.body.why).toContain("header `x-forwarded-for`")
   const untrusted = await admin.call("GET", "client", { headers: forwarded, server: from("203.0.113.9") })
   expect(untrusted.body).toMatchObject({ peer: "203.0.113.9", ip: "203.0.113.9", country: null })
-  expect(untrusted.body.why).toContain("headers of this peer are not believed")
+  expect(untrusted.body.why).toContain("this peer's headers are not trusted")
   const local = await admin.call("GET", "client", { server: from("127.0.0.1") })
   expect(local.body.why).toContain("local or private")
   await admin.close()

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { Effect } from "effect"
 import { lakeConfig } from "../../../layers/lake/config.ts"
 import { Settings } from "../../../src/ports/Settings.ts"
-import { layer as memorySettings } from "../../support/memory/MemorySettings.ts"
+import * as MemorySettings from "../../support/memory/MemorySettings.ts"
 
 const LAKE = "PRODUCT_ANALYTICS_ICEBERG_"
 const APP = "postgres://app@db/footfall"
@@ -10,7 +10,7 @@ const APP = "postgres://app@db/footfall"
 const configOf = (values: Readonly<Record<string, string>>) =>
   Effect.flatMap(Settings, (settings) => lakeConfig(settings, APP)).pipe(
     Effect.provide(
-      memorySettings(Object.fromEntries(Object.entries(values).map(([name, value]) => [LAKE + name, value])))
+      MemorySettings.layer(Object.fromEntries(Object.entries(values).map(([name, value]) => [LAKE + name, value])))
     )
   )
 

@@ -132,8 +132,8 @@ test("a live value that someone broke in the table leaves the one before in forc
 describe("a value that can't be set says why", () => {
   test.each([
     ["nonsense", "1", "Unknown", "There is no setting"],
-    ["port", "1", "ReadOnly", "read from the environment alone"],
-    ["cors-max-age", "60", "ReadOnly", "comes before the settings table"],
+    ["port", "1", "ReadOnly", "read only from the environment"],
+    ["cors-max-age", "60", "ReadOnly", "overrides the settings table"],
     ["max-body-bytes", "lots", "Invalid", 'MAX_BODY_BYTES is "lots"; it accepts 1024 to 104857600.'],
     ["disable-bot-check", "false", "Invalid", "unset it to turn it off"]
   ])("%s=%s", async (name, value, reason, message) => {
