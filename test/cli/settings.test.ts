@@ -43,8 +43,8 @@ test("a value that no process could start with is rejected, with the setting's n
   for (const [name, value, message] of [
     ["trust-proxy", "10.0.0.0/99", 'TRUST_PROXY is "10.0.0.0/99"; it accepts `none`, `all`, a number of hops'],
     ["IGNORE_IP", "10.0.0.1, hugo", 'IGNORE_IP is "10.0.0.1, hugo"; it accepts addresses and CIDRs'],
-    ["client_ip_header", "X Real IP", 'CLIENT_IP_HEADER is "X Real IP"; it accepts a header\'s name'],
-    ["max-body", "5", "is it `max-body-bytes`?"]
+    ["client_ip_header", "X Real IP", 'CLIENT_IP_HEADER is "X Real IP"; it accepts a header name'],
+    ["max-body", "5", "Did you mean `max-body-bytes`?"]
   ] as const) {
     expect(await run(["settings", "set", name, value])).toEqual({
       code: 1,

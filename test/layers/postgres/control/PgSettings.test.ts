@@ -61,7 +61,7 @@ test("every wrong value is told at once, with its name, what it was given and wh
     'PORT is "http"; it accepts 0 to 65535.',
     'MAX_BATCH_ITEMS is "many"; it accepts 1 to 100000. It comes from the settings table: `bun run footfall settings set max-batch-items …` or `unset` it.',
     'SALT_ROTATION is "year"; it accepts `day`, `week` or `month`.',
-    "APP_SECRET is a value of the wrong form; it accepts 8 characters or more, not a known placeholder."
+    "APP_SECRET is malformed; it accepts 8 characters or more, not a known placeholder."
   ])
 })
 
@@ -89,7 +89,7 @@ test("another setting waits for the next start, and says so", async () => {
       const settings = yield* settingsOf(url)
       expect(yield* settings.set("cors-max-age", "60")).toMatchObject({
         value: "60",
-        note: "In force after the next start."
+        note: "Takes effect after a restart."
       })
       expect(settings.get(CORS_MAX_AGE)).toBe(86_400)
       expect((yield* settingsOf(url)).get(CORS_MAX_AGE)).toBe(60)
