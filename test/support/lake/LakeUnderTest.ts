@@ -20,7 +20,7 @@ import { until } from "../eventually.ts"
 import { Footfall } from "../footfallProcess.ts"
 import { guardFolder } from "../guard.ts"
 import type { Load } from "../load.ts"
-import { layer as memorySettings } from "../memory/MemorySettings.ts"
+import * as MemorySettings from "../memory/MemorySettings.ts"
 import { Program, run } from "../Program.ts"
 
 const ROOT = join(import.meta.dir, "../../..")
@@ -151,7 +151,7 @@ export class LakeUnderTest implements AsyncDisposable {
         return yield* work(yield* openLake(yield* lakeConfig(settings, this.#url)))
       }).pipe(
         Effect.scoped,
-        Effect.provide(memorySettings(this.direct)),
+        Effect.provide(MemorySettings.layer(this.direct)),
         Effect.provideService(References.MinimumLogLevel, "Error")
       )
     )

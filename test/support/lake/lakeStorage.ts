@@ -17,7 +17,7 @@ import type { LakeTableName } from "../../../src/ports/LakeAdmin.ts"
 import { Storage } from "../../../src/ports/Storage.ts"
 import type { Environment } from "../../../src/settings/resolve.ts"
 import { filesWith } from "../disk/filesWith.ts"
-import { layer as memorySettings } from "../memory/MemorySettings.ts"
+import * as MemorySettings from "../memory/MemorySettings.ts"
 import { type Stored, stored } from "../records.ts"
 
 export const LAKE_WORKER = new URL("../../../src/lakeWorker.ts", import.meta.url)
@@ -69,7 +69,7 @@ export const openLakeStorage = (
 ): Effect.Effect<Storage["Service"], never, Scope.Scope> =>
   IcebergStorage.layer(LAKE_WORKER, { files, spoolFolder: join(folder, "spool") }).pipe(
     Layer.provide(layerAppDatabase),
-    Layer.provide(memorySettings({ ...folderLake(folder), ...environment })),
+    Layer.provide(MemorySettings.layer({ ...folderLake(folder), ...environment })),
     Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: true })),
     Layer.fresh,
     Layer.build,

@@ -145,7 +145,9 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a lake that is looked 
     // Nobody sends events to these: what they store is the job's.
     await killAtEach(pointsOf(proxied).compact.slice(1, 2), () => lake.spawn({ PORT: "0" }, "full"))
     const full = all.use(await lake.start({ PORT: "0" }, "full"))
-    expect(await full.prints(/Lake maintenance: (pa_events): .*compacted \d+ files into \d+/, TURN_MS)).toBe("pa_events")
+    expect(await full.prints(/Lake maintenance: (pa_events): .*compacted \d+ files into \d+/, TURN_MS)).toBe(
+      "pa_events"
+    )
     await stop()
     await drain(full)
 
