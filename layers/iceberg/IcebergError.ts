@@ -36,9 +36,6 @@ export class IcebergError extends Schema.TaggedError<IcebergError>()("IcebergErr
   }
 }
 
-export const icebergError = (reason: IcebergError["reason"], message: string): IcebergError =>
-  new IcebergError({ reason, message })
-
 /** Turns `NotFound` into null. */
 export const nullIfNotFound = <A, R>(
   self: Effect.Effect<A, IcebergError, R>

@@ -1,7 +1,7 @@
 import { Effect, Redacted, type Scope } from "effect"
 import type { Catalog } from "../iceberg/catalog/Catalog.ts"
 import { type CatalogConfig, makeCatalog } from "../iceberg/catalog/makeCatalog.ts"
-import { type IcebergError, icebergError } from "../iceberg/IcebergError.ts"
+import { IcebergError } from "../iceberg/IcebergError.ts"
 import { ANY_REGION } from "../iceberg/io/AwsCredentials.ts"
 import type { S3Options } from "../iceberg/io/S3ObjectStore.ts"
 import { open } from "../postgres/client/connect.ts"
@@ -59,7 +59,7 @@ const catalogConfig = Effect.fnUntraced(function* (
     case "jdbc": {
       const url = Redacted.make(config.catalogUri ?? config.databaseUrl)
       const sql = yield* open({ url, embedded: false }, {}, CATALOG_CONNECTIONS).pipe(
-        Effect.mapError(({ message }) => icebergError("Unavailable", message))
+        Effect.mapError(({ message }) => IcebergError.unavailable(message))
       )
       return { type: "jdbc", name: config.catalogName, warehouse, s3: s3Options(config), client: jdbcClient(sql) }
     }

@@ -12,20 +12,20 @@ const joined = (chunks: ReadonlyArray<Uint8Array>, length: number): Uint8Array =
 
 /** The same bytes in parts of `size` bytes; the last may be shorter. Empty input yields no parts. */
 export async function* partsOf(chunks: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
-  let held: Array<Uint8Array> = []
+  let pending: Array<Uint8Array> = []
   let length = 0
   for await (let chunk of chunks) {
     while (length + chunk.byteLength >= size) {
       const taken = size - length
-      yield joined([...held, chunk.subarray(0, taken)], size)
-      held = []
+      yield joined([...pending, chunk.subarray(0, taken)], size)
+      pending = []
       length = 0
       chunk = chunk.subarray(taken)
     }
     if (chunk.byteLength > 0) {
-      held.push(chunk)
+      pending.push(chunk)
       length += chunk.byteLength
     }
   }
-  if (length > 0) yield joined(held, length)
+  if (length > 0) yield joined(pending, length)
 }

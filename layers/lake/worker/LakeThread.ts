@@ -1,5 +1,5 @@
 import { Effect, type Scope } from "effect"
-import { type IcebergError, icebergError } from "../../iceberg/IcebergError.ts"
+import { IcebergError } from "../../iceberg/IcebergError.ts"
 import type { LakeConfig } from "../config.ts"
 import type { CallEvent, FromWorker, Operations, ToWorker } from "./protocol.ts"
 
@@ -39,8 +39,7 @@ export const makeLakeThread = Effect.fnUntraced(function* (
     ended.worker.terminate()
     const calls = [...ended.calls.values()]
     ended.calls.clear()
-    for (const { resume } of calls)
-      resume(Effect.fail(icebergError("Unavailable", `The lake's thread ended: ${reason}`)))
+    for (const { resume } of calls) resume(Effect.fail(IcebergError.unavailable(`The lake's thread ended: ${reason}`)))
   }
 
   const start = (): Running => {
@@ -53,7 +52,9 @@ export const makeLakeThread = Effect.fnUntraced(function* (
       if (data.type === "event") return call?.onEvent(data.event)
       started.calls.delete(data.id)
       call?.resume(
-        data.type === "answered" ? Effect.succeed(data.answer) : Effect.fail(icebergError(data.reason, data.message))
+        data.type === "answered"
+          ? Effect.succeed(data.answer)
+          : Effect.fail(new IcebergError({ reason: data.reason, message: data.message }))
       )
     }
     started.worker.onerror = ({ message }) => end(started, message)

@@ -1,5 +1,5 @@
 import { Clock, Effect } from "effect"
-import { type IcebergError, icebergError } from "../../iceberg/IcebergError.ts"
+import { IcebergError } from "../../iceberg/IcebergError.ts"
 import { bytesIn, type DataFile } from "../../iceberg/manifest/DataFile.ts"
 import { hasLiveFiles, type ManifestFile } from "../../iceberg/manifest/ManifestFile.ts"
 import { newSnapshotId, type SnapshotChange } from "../../iceberg/table/commit.ts"
@@ -38,11 +38,11 @@ const moveWatermark = Effect.fnUntraced(function* (
     isApplied: (metadata) => metadata["table-uuid"] === uuid && isReached(watermarkOf(metadata, spoolId)),
     parts: (base, manifests) => {
       if (base.metadata["table-uuid"] !== uuid) {
-        return Effect.fail(icebergError("Invalid", `Table ${base.name.name} was replaced by another of the same name.`))
+        return Effect.fail(IcebergError.invalid(`Table ${base.name.name} was replaced by another of the same name.`))
       }
       if (watermarkOf(base.metadata, spoolId) !== watermark) {
         return Effect.fail(
-          icebergError("Invalid", `Another process has added records of spool ${spoolId} to table ${base.name.name}.`)
+          IcebergError.invalid(`Another process has added records of spool ${spoolId} to table ${base.name.name}.`)
         )
       }
       return Effect.succeed({

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { errorCode } from "../../../src/lib/errorCode.ts"
 import type { Run } from "../../forward/Destination.ts"
-import { type IcebergError, icebergError } from "../../iceberg/IcebergError.ts"
+import { IcebergError } from "../../iceberg/IcebergError.ts"
 import type { DataFile } from "../../iceberg/manifest/DataFile.ts"
 import { readRecords } from "../../spool/readRecords.ts"
 import type { Damage } from "../../spool/scan.ts"
@@ -25,14 +25,12 @@ const COMMIT_ROWS = 500_000
 const UPLOADS = 8
 
 const unreadable = (folder: string, code: string) =>
-  icebergError(
-    "Unavailable",
+  IcebergError.unavailable(
     `The spool in ${folder} can't be read (${code}). Its records stay there and will be retried. Check the disk. If this persists, stop the collector, copy what is readable of the folder to another disk, with zeros for the rest, and start with the copy.`
   )
 
 const newerRecord = (folder: string, position: number) =>
-  icebergError(
-    "Invalid",
+  IcebergError.invalid(
     `The spool in ${folder} has a record at ${position} that this version cannot decode. Start the version that wrote it.`
   )
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { Effect, Metric } from "effect"
-import { icebergError } from "../../../layers/iceberg/IcebergError.ts"
+import { IcebergError } from "../../../layers/iceberg/IcebergError.ts"
 import { makeLakeDestination } from "../../../layers/lake/LakeDestination.ts"
 import {
   lakeBytes,
@@ -24,7 +24,7 @@ const failingThread = (events: ReadonlyArray<CallEvent>): LakeThread => ({
   call: (_name, _input, onEvent = () => {}) =>
     Effect.suspend(() => {
       for (const event of events) onEvent(event)
-      return Effect.fail(icebergError("Conflict", "Another writer keeps committing."))
+      return Effect.fail(IcebergError.conflict("Another writer keeps committing."))
     })
 })
 

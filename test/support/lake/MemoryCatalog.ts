@@ -1,6 +1,6 @@
 import { Effect, Stream } from "effect"
 import type { Catalog, Table, TableName } from "../../../layers/iceberg/catalog/Catalog.ts"
-import { type IcebergError, icebergError } from "../../../layers/iceberg/IcebergError.ts"
+import { IcebergError } from "../../../layers/iceberg/IcebergError.ts"
 import type { ObjectStore } from "../../../layers/iceberg/io/ObjectStore.ts"
 import { applyUpdates } from "../../../layers/iceberg/metadata/applyUpdates.ts"
 import { newTableMetadata } from "../../../layers/iceberg/metadata/newTableMetadata.ts"
@@ -17,9 +17,7 @@ export class MemoryStore implements ObjectStore {
 
   read = (location: string) => {
     const bytes = this.files.get(location)
-    return bytes === undefined
-      ? Effect.fail(icebergError("NotFound", `There is no ${location}.`))
-      : Effect.succeed(bytes)
+    return bytes === undefined ? Effect.fail(IcebergError.notFound(`There is no ${location}.`)) : Effect.succeed(bytes)
   }
   readRange = (location: string, offset: number, length: number) =>
     Effect.map(this.read(location), (bytes) => bytes.subarray(offset, offset + length))
@@ -37,7 +35,7 @@ export class MemoryStore implements ObjectStore {
     Effect.flatMap(
       Effect.tryPromise({
         try: () => Array.fromAsync(chunks),
-        catch: (cause) => icebergError("Invalid", String(cause))
+        catch: (cause) => IcebergError.invalid(String(cause))
       }),
       (all) => {
         const bytes = Buffer.concat(all)
@@ -87,14 +85,14 @@ export class MemoryCatalog implements Catalog {
     Effect.suspend(() => {
       const table = this.tables.get(keyOf(name))
       return table === undefined
-        ? Effect.fail(icebergError("NotFound", `There is no table ${keyOf(name)}.`))
+        ? Effect.fail(IcebergError.notFound(`There is no table ${keyOf(name)}.`))
         : Effect.succeed(table)
     })
 
   create: Catalog["create"] = (name, table) =>
     Effect.suspend(() => {
       const key = keyOf(name)
-      if (this.tables.has(key)) return Effect.fail(icebergError("AlreadyExists", `There is a table ${key}.`))
+      if (this.tables.has(key)) return Effect.fail(IcebergError.alreadyExists(`There is a table ${key}.`))
       const location = `memory://lake/${key.replaceAll(".", "/")}`
       const made: Table = {
         name,
@@ -117,7 +115,7 @@ export class MemoryCatalog implements Catalog {
           ? "it changed"
           : failedRequirement(current.metadata, change.requirements)
       if (fate === "refused as a conflict" || failed !== null) {
-        return yield* icebergError("Conflict", `Table ${key} is not what it was: ${failed}.`)
+        return yield* IcebergError.conflict(`Table ${key} is not what it was: ${failed}.`)
       }
       const next: Table = {
         ...table,
@@ -131,7 +129,7 @@ export class MemoryCatalog implements Catalog {
         this.tables.set(key, next)
         this.commits++
       }
-      return fate === "committed" ? next : yield* icebergError("Unknown", `The commit of ${key} was not answered.`)
+      return fate === "committed" ? next : yield* IcebergError.unknown(`The commit of ${key} was not answered.`)
     }.bind(this)
   )
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import fc from "fast-check"
-import { icebergError } from "../../../../layers/iceberg/IcebergError.ts"
+import { IcebergError } from "../../../../layers/iceberg/IcebergError.ts"
 import { SILENT } from "../../../../layers/iceberg/table/commit.ts"
 import { encodeEvent, encodeIdentity } from "../../../../layers/lake/records.ts"
 import { type Committed, makeLakeWriter, type WriteEvents } from "../../../../layers/lake/writer/LakeWriter.ts"
@@ -142,7 +142,7 @@ test("a write reports conflicts and unknown outcomes even if it fails", () =>
       const catalog = new MemoryCatalog()
       catalog.fates = ["refused as a conflict", "lost", "refused as a conflict"]
       catalog.before = () =>
-        catalog.fates.length > 0 ? Effect.void : Effect.fail(icebergError("Unavailable", "The catalog is unreachable."))
+        catalog.fates.length > 0 ? Effect.void : Effect.fail(IcebergError.unavailable("The catalog is unreachable."))
       const { counts, events } = countingEvents()
       const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
       const failed = yield* Effect.flip(
@@ -166,7 +166,7 @@ test("data files are reported once, by the write that commits them", () =>
       // Only one of the two tables is committed.
       let attempts = 0
       catalog.before = () =>
-        ++attempts === 1 ? Effect.void : Effect.fail(icebergError("Unavailable", "The catalog is unreachable."))
+        ++attempts === 1 ? Effect.void : Effect.fail(IcebergError.unavailable("The catalog is unreachable."))
       yield* Effect.flip(writer.write({ spool: refOf(spool), upTo: spool.durable() }, events))
       expect(committed.length).toBe(1)
 
