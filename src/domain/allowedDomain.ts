@@ -32,7 +32,7 @@ export const parseAllowedDomain = (entered: string): Result.Result<AllowedDomain
   if (given === "*") return Result.succeed("*")
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(given)
   if (scheme !== null && !/^https?$/i.test(scheme[1]!)) {
-    return reject(`has the scheme \`${scheme[1]}\`; give the host alone, such as \`example.com\`.`)
+    return reject(`has the scheme \`${scheme[1]}\`; give only the host, such as \`example.com\`.`)
   }
   const rest = given.slice(scheme?.[0].length ?? 0).replace(/\/$/, "")
   if (/[/?#\\]/.test(rest)) return reject("has a path or query; give only the host, such as `example.com`.")

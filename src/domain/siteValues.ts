@@ -17,10 +17,10 @@ export type AcceptedSiteValues = Partial<
   Pick<Site, "id" | "name" | "domains" | "rateLimit" | "timezone" | "weekStart" | "currency">
 >
 
-/** Any string in place of a branded or literal one. */
+/** Widens branded and literal strings to `string`. */
 type Unchecked<Value> = Value extends string ? string : Value
 
-/** Values of a site as somebody entered them. */
+/** Values of a site as entered, before validation. */
 export type SiteValues = { readonly [Field in keyof AcceptedSiteValues]: Unchecked<AcceptedSiteValues[Field]> }
 
 /** The value in its normal form, or whole sentences that say why it was rejected. */

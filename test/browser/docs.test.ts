@@ -26,7 +26,7 @@ test.skipIf(browserPath === null)(
         await page.goto(`${full.url}/docs`, { waitUntil: "networkidle" })
         for (const text of [
           "Create a site",
-          "List rejections of no site",
+          "List rejections without a site",
           "Set a setting",
           "Revoke a key",
           "Bearer Token"

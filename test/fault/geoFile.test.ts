@@ -45,7 +45,7 @@ test("a damaged geo database turns locations off and is told; a damaged replacem
   await collector.prints(`${why} Locations are off.`)
   expect(await countryOf("81.2.69.142")).toBeNull()
   const doctor = await footfall(["doctor", "--url", collector.url], environment)
-  expect(doctor.out).toContain(`no countries from addresses: ${why}`)
+  expect(doctor.out).toContain(`no locations from IP addresses: ${why}`)
   expect(doctor.code).toBe(0)
 
   replace(good)

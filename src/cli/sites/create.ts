@@ -1,8 +1,8 @@
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Sites } from "../../ports/Sites.ts"
 import { json } from "../output.ts"
-import { given, givenValues, optionalString, valueFlags } from "./flags.ts"
+import { givenValues, optionalString, valueFlags } from "./flags.ts"
 import { printSite } from "./print.ts"
 
 export const create = Command.make(
@@ -15,9 +15,10 @@ export const create = Command.make(
   },
   Effect.fn(function* (flags) {
     const values = yield* givenValues(flags)
+    const id = Option.getOrNull(flags.id)
     const site = yield* (yield* Sites).create({
       ...values,
-      ...given("id", flags.id),
+      ...(id !== null && { id }),
       name: flags.name,
       domains: flags.domain
     })

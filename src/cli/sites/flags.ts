@@ -40,22 +40,18 @@ export interface ValueFlags {
   readonly burst: Option.Option<number>
 }
 
-/** The values that were given, except for domains: without `--domain`, a new site and an updated one differ. */
+/** The given values, except for domains: without `--domain`, `create` allows every origin and `update` changes nothing. */
 export const givenValues = (flags: ValueFlags): Effect.Effect<Omit<SiteValues, "domains">, UsageError> => {
+  const timezone = Option.getOrNull(flags.timezone)
+  const weekStart = Option.getOrNull(flags.weekStart)
+  const currency = Option.getOrNull(flags.currency)
   const rate = Option.getOrNull(flags.rate)
   const burst = Option.getOrNull(flags.burst)
   if (rate === null && burst !== null) return Effect.fail(new UsageError({ message: "--burst requires --rate." }))
   return Effect.succeed({
-    ...given("timezone", flags.timezone),
-    ...given("weekStart", flags.weekStart),
-    ...given("currency", flags.currency),
+    ...(timezone !== null && { timezone }),
+    ...(weekStart !== null && { weekStart }),
+    ...(currency !== null && { currency }),
     ...(rate !== null && { rateLimit: { eventsPerSecond: rate, burst: burst ?? defaultBurst(rate) } })
   })
 }
-
-/** An object with the value of a flag, or an empty one without a value. */
-export const given = <Name extends string>(
-  name: Name,
-  value: Option.Option<string>
-): { readonly [Key in Name]?: string } =>
-  Option.match(value, { onNone: () => ({}), onSome: (some) => ({ [name]: some }) as { [Key in Name]: string } })

@@ -3,7 +3,7 @@ import { Command, Flag } from "effect/cli"
 import { Sites, type SiteUpdate } from "../../ports/Sites.ts"
 import { json } from "../output.ts"
 import { UsageError } from "../UsageError.ts"
-import { given, givenValues, optionalString, type ValueFlags, valueFlags } from "./flags.ts"
+import { givenValues, optionalString, type ValueFlags, valueFlags } from "./flags.ts"
 import { printSite } from "./print.ts"
 import { id, siteId } from "./siteId.ts"
 
@@ -21,9 +21,10 @@ const changeOf = Effect.fnUntraced(function* (flags: UpdateFlags) {
   const fail = (message: string) => new UsageError({ message })
   if (flags.anyDomain && flags.domain.length > 0) return yield* fail("--any-domain cannot be combined with --domain.")
   if (flags.noRate && Option.isSome(flags.rate)) return yield* fail("--no-rate cannot be combined with --rate.")
+  const name = Option.getOrNull(flags.name)
   const change: SiteUpdate = {
     ...(yield* givenValues(flags)),
-    ...given("name", flags.name),
+    ...(name !== null && { name }),
     ...(flags.domain.length > 0 && { domains: flags.domain }),
     ...(flags.anyDomain && { domains: [] }),
     ...(flags.noRate && { rateLimit: null }),

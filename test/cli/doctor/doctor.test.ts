@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test"
-import { footfall, onFreshDatabase } from "./support.ts"
+import { Effect, Redacted } from "effect"
+import { freshDatabase, openClient } from "../../support/postgres.ts"
+import { footfall, onFreshDatabase } from "../support.ts"
 
 /** Nothing listens on this port. */
 const NO_SERVER = ["--url", "http://localhost:1"]
@@ -57,6 +59,28 @@ test("doctor reports every problem at once and exits with 1", async () => {
   expect(of("license")[0]?.found).toContain("needs LICENSE_PUBLIC_KEY")
   expect(of("geo")[0]?.found).toContain("/nowhere.mmdb")
   expect(of("storage")[0]?.state).toBe("ok")
+}, 20_000)
+
+test("doctor reports an invalid value in the settings table, and how to correct it", async () => {
+  const url = await freshDatabase()
+  const DATABASE_URL = Redacted.value(url)
+  await footfall(["migrate"], { DATABASE_URL })
+  await Effect.runPromise(
+    Effect.scoped(
+      Effect.flatMap(openClient(url, 1), (sql) =>
+        sql.unsafe("INSERT INTO product_analytics_setting (name, value) VALUES ('cors-max-age', 'soon')")
+      )
+    )
+  )
+  const { code, out } = await footfall(["doctor", "--json", ...NO_SERVER], { DATABASE_URL })
+  expect(code).toBe(1)
+  expect(report(out).of("settings")).toEqual([
+    {
+      about: "settings",
+      state: "bad",
+      found: expect.stringMatching(/^cors-max-age: CORS_MAX_AGE is "soon"; it accepts .* settings set cors-max-age/)
+    }
+  ])
 }, 20_000)
 
 test("doctor reports an unreachable database with its address and without its password", async () => {

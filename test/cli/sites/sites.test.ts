@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { footfall, onFreshDatabase } from "./support.ts"
+import { footfall, onFreshDatabase } from "../support.ts"
 
 const ID = "3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f"
 

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test"
 import { Effect, Redacted } from "effect"
-import { SITE } from "../services/fixture.ts"
-import { fillPostgres } from "../support/pgWarehouse.ts"
-import { freshDatabase, openClient } from "../support/postgres.ts"
-import { footfall } from "./support.ts"
+import { SITE } from "../../services/fixture.ts"
+import { fillPostgres } from "../../support/pgWarehouse.ts"
+import { freshDatabase, openClient } from "../../support/postgres.ts"
+import { footfall } from "../support.ts"
 
 /** `footfall` on a database with the events and the site of the fixture. */
 const onFixture = async () => {

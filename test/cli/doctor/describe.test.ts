@@ -1,0 +1,205 @@
+import { describe, expect, test } from "bun:test"
+import type { Check } from "../../../src/cli/doctor/Check.ts"
+import { describe as describeFinding } from "../../../src/cli/doctor/describe.ts"
+import type { Finding } from "../../../src/ports/Diagnostics.ts"
+
+type Row = readonly [finding: Finding, about: string, state: Check["state"], found: string, todo?: string]
+
+const ROWS: ReadonlyArray<Row> = [
+  [{ _tag: "Environment", variables: ["PORT", "HOST"] }, "environment", "ok", "sets PORT, HOST"],
+  [{ _tag: "Environment", variables: [] }, "environment", "ok", "sets nothing; every setting has its default"],
+  [
+    { _tag: "InvalidVariable", problem: 'PORT is "x"; it accepts 0 to 65535.' },
+    "environment",
+    "bad",
+    'PORT is "x"; it accepts 0 to 65535.',
+    "Correct the variable; the server does not start with it."
+  ],
+  [
+    { _tag: "CannotStart", subject: "secret", message: "The secret is a known placeholder." },
+    "secret",
+    "bad",
+    "The secret is a known placeholder.",
+    "The server does not start with this."
+  ],
+  [
+    { _tag: "DatabaseReachable", embedded: true, location: ".footfall" },
+    "database",
+    "ok",
+    "the embedded Postgres in .footfall is reachable"
+  ],
+  [
+    { _tag: "DatabaseReachable", embedded: false, location: "db.example:5432" },
+    "database",
+    "ok",
+    "the Postgres at db.example:5432 is reachable"
+  ],
+  [
+    { _tag: "DatabaseUnreachable", embedded: false, message: "Can't connect." },
+    "database",
+    "bad",
+    "Can't connect.",
+    "Check that it is running and accepts connections from this machine."
+  ],
+  [
+    { _tag: "DatabaseUnreachable", embedded: true, message: "Can't connect." },
+    "database",
+    "bad",
+    "Can't connect.",
+    "Its log is postgres.log in DATA_DIR."
+  ],
+  [
+    { _tag: "Migrated", latest: "0005_rows", count: 5 },
+    "migrations",
+    "ok",
+    "up to date: 5 migrations, the latest is 0005_rows"
+  ],
+  [
+    { _tag: "MigrationsPending", names: ["0004_lake", "0005_rows"] },
+    "migrations",
+    "note",
+    "not applied yet: 0004_lake, 0005_rows",
+    "The next start applies them; `bun run footfall migrate` applies them now."
+  ],
+  [
+    { _tag: "MigratedByNewerVersion", names: ["0099_later"] },
+    "migrations",
+    "note",
+    "the database was migrated by a newer Footfall (0099_later)",
+    "Upgrade this installation."
+  ],
+  [{ _tag: "SettingsTable", names: [] }, "settings", "ok", "the settings table is empty"],
+  [{ _tag: "SettingsTable", names: ["cors-max-age"] }, "settings", "ok", "the settings table sets cors-max-age"],
+  [
+    { _tag: "InvalidSetting", name: "cors-max-age", problem: 'CORS_MAX_AGE is "soon".' },
+    "settings",
+    "bad",
+    'cors-max-age: CORS_MAX_AGE is "soon".'
+  ],
+  [{ _tag: "SettingsUnavailable", message: "No connection." }, "settings", "bad", "No connection."],
+  [{ _tag: "Secret", source: "APP_SECRET" }, "secret", "ok", "from APP_SECRET"],
+  [
+    { _tag: "Secret", source: "database" },
+    "secret",
+    "ok",
+    "generated, stored in the database and shared by every process"
+  ],
+  [{ _tag: "License", state: { _tag: "Open" } }, "license", "ok", "FEATURE_GATE is open: no license is required"],
+  [
+    { _tag: "License", state: { _tag: "Licensed", expiresAt: Date.UTC(2027, 0, 1) } },
+    "license",
+    "ok",
+    "valid until 2027-01-01T00:00:00.000Z"
+  ],
+  [
+    { _tag: "License", state: { _tag: "Off", why: "no license token is set" } },
+    "license",
+    "bad",
+    "product analytics is off: no license token is set",
+    "`bun run footfall settings set license-token …` installs a new license without a restart."
+  ],
+  [
+    {
+      _tag: "ProxyTrust",
+      value: "loopback",
+      meaning: "only loopback is trusted",
+      trustsEveryone: false,
+      clientIpHeader: "x-real-ip"
+    },
+    "proxies",
+    "ok",
+    "TRUST_PROXY is loopback: only loopback is trusted; x-real-ip takes precedence"
+  ],
+  [
+    { _tag: "ProxyTrust", value: "all", meaning: "every peer is trusted", trustsEveryone: true, clientIpHeader: null },
+    "proxies",
+    "note",
+    "TRUST_PROXY is all: every peer is trusted",
+    "Set it to your proxies' addresses, otherwise clients can spoof their IP address."
+  ],
+  [
+    { _tag: "Geo", state: { _tag: "Loading", why: "/geo.mmdb is being loaded." } },
+    "geo",
+    "note",
+    "no locations from IP addresses: /geo.mmdb is being loaded.",
+    "Set GEOLITE_DB_PATH to a MaxMind file such as GeoLite2-City.mmdb, or rely on a CDN's location headers."
+  ],
+  [
+    {
+      _tag: "Geo",
+      state: {
+        _tag: "On",
+        path: "/geo.mmdb",
+        databaseType: "GeoLite2-City",
+        builtAt: new Date("2026-09-21T14:13:20Z"),
+        reloadError: null
+      }
+    },
+    "geo",
+    "ok",
+    "GeoLite2-City of 2026-09-21, /geo.mmdb"
+  ],
+  [
+    {
+      _tag: "Geo",
+      state: {
+        _tag: "On",
+        path: "/geo.mmdb",
+        databaseType: "GeoLite2-City",
+        builtAt: new Date("2026-09-21T14:13:20Z"),
+        reloadError: "GEOLITE_DB_PATH: /geo.mmdb is empty."
+      }
+    },
+    "geo",
+    "note",
+    "GEOLITE_DB_PATH: /geo.mmdb is empty.",
+    "The database loaded before stays in use."
+  ],
+  [{ _tag: "StorageWritable", backend: "postgres" }, "storage", "ok", "postgres can be written to"],
+  [
+    { _tag: "StorageUnavailable", backend: "postgres", message: "No connection." },
+    "storage",
+    "bad",
+    "postgres can't be written to: No connection."
+  ],
+  [{ _tag: "WarehouseReady", engine: "trino" }, "warehouse", "ok", "trino answers queries"],
+  [
+    { _tag: "WarehouseUnavailable", engine: "trino", message: "Trino can't be reached.\nSELECT 1" },
+    "warehouse",
+    "bad",
+    "trino does not answer queries: Trino can't be reached."
+  ],
+  [{ _tag: "WarehouseMissing", message: "Set WAREHOUSE." }, "warehouse", "note", "Set WAREHOUSE."],
+  [
+    { _tag: "SiteCount", count: 0 },
+    "sites",
+    "note",
+    "none yet",
+    'Create one: `bun run footfall sites create --name "My site" --domain example.com`.'
+  ],
+  [{ _tag: "SiteCount", count: 1 }, "sites", "ok", "1 live site"],
+  [{ _tag: "SitesUnavailable", message: "No connection." }, "sites", "bad", "No connection."],
+  [
+    { _tag: "KeyCount", count: 0 },
+    "keys",
+    "note",
+    "none yet",
+    "The first start of `bun run full` creates one and prints it; so does `bun run footfall keys create`."
+  ],
+  [{ _tag: "KeyCount", count: 2 }, "keys", "ok", "2 API keys"],
+  [{ _tag: "KeysUnavailable", message: "No connection." }, "keys", "bad", "No connection."],
+  [
+    { _tag: "LocalClient", ip: "127.0.0.1", why: "The address is the connection's." },
+    "client",
+    "ok",
+    "an event sent directly from this machine would get the IP 127.0.0.1. The address is the connection's."
+  ]
+]
+
+describe("doctor's report", () => {
+  test.each(
+    ROWS.map(([finding, about, state, found, todo]) => ({ tag: finding._tag, finding, about, state, found, todo }))
+  )("the finding $tag is reported under $about as $state", ({ finding, about, state, found, todo }) => {
+    expect(describeFinding(finding)).toEqual({ about, state, found, ...(todo !== undefined && { todo }) })
+  })
+})
