@@ -1,6 +1,7 @@
 import { hostname } from "node:os"
 import type { PgClient } from "@effect/sql-pg"
 import { Clock, Effect, type Scope } from "effect"
+import { SIZE } from "../../src/domain/columnSizes.ts"
 import type { EventRecord, IdentityRecord, SessionRecord } from "../../src/domain/Event.ts"
 import { StartError } from "../../src/domain/StartError.ts"
 import { StorageError } from "../../src/domain/StorageError.ts"
@@ -18,8 +19,6 @@ import { makeFlushSpool } from "./makeFlushSpool.ts"
 import { makeForwardMetrics } from "./metrics.ts"
 import { type Report, report, reportFlushed, reportStopped } from "./WriterRegistry.ts"
 
-/** Longest event name, in UTF-16 units. Destinations may accept longer ones, but every storage refuses the same records. */
-const EVENT_NAME_LENGTH = 50
 /** How often a collector reports its state and checks whether a flush was requested. */
 const REPORT_INTERVAL = "2 seconds"
 /** How often spools are searched for one whose collector is gone. */
@@ -182,10 +181,10 @@ const makeStorage = (
   let refused: { readonly at: number; readonly message: string } | null = null
   return {
     saveEvent: (record) => {
-      if (record.name !== null && record.name.length > EVENT_NAME_LENGTH) {
+      if (record.name !== null && record.name.length > SIZE.eventName) {
         const error = new StorageError({
           reason: "Refused",
-          message: `The record can't be stored: a text is too long (an event name has at most ${EVENT_NAME_LENGTH} characters).`
+          message: `The record can't be stored: a text is too long (an event name has at most ${SIZE.eventName} characters).`
         })
         refused = { at: Math.floor(timestamp()), message: error.message }
         return Effect.fail(error)

@@ -1,7 +1,8 @@
 import { Exit } from "effect"
+import { SIZE } from "../domain/columnSizes.ts"
 import { DataType, type Property } from "../domain/Event.ts"
 import { cut } from "../lib/strings.ts"
-import { MAX_DATA_DEPTH, MAX_FLATTEN_DEPTH, MAX_NUMBER, MAX_PROPERTIES, SIZE } from "./limits.ts"
+import { MAX_DATA_DEPTH, MAX_FLATTEN_DEPTH, MAX_NUMBER, MAX_PROPERTIES } from "./limits.ts"
 import { payloadError } from "./payload.ts"
 import type { Step } from "./Step.ts"
 

@@ -1,7 +1,8 @@
 import { Schema, SchemaIssue } from "effect"
+import { SIZE } from "../domain/columnSizes.ts"
 import { UUID_PATTERN } from "../domain/ids.ts"
 import { type ErrorTree, Rejection } from "../domain/Rejection.ts"
-import { MAX_TIMESTAMP, MIN_TIMESTAMP, SIZE } from "./limits.ts"
+import { MAX_TIMESTAMP, MIN_TIMESTAMP } from "./limits.ts"
 
 /*
  * The body of `/api/send` (wire contract 1.2). One schema decides. The messages are zod's, since Umami's clients read them. The hot

@@ -1,8 +1,8 @@
+import { SIZE } from "../domain/columnSizes.ts"
 import { type EventRecord, EventType, type SessionRecord } from "../domain/Event.ts"
 import type { EventId, SiteId } from "../domain/ids.ts"
 import { cutOrNull } from "../lib/strings.ts"
 import type { Draft } from "./Draft.ts"
-import { SIZE } from "./limits.ts"
 import { NO_REVENUE, resolveRevenue } from "./resolveRevenue.ts"
 
 /** Umami's `event_type`: a link or pixel takes precedence over a name. */

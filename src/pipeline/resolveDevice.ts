@@ -1,9 +1,10 @@
 import { browserName, detectOS } from "detect-browser"
 import { isbot } from "isbot"
 import UAParser from "ua-parser-js"
+import { SIZE } from "../domain/columnSizes.ts"
 import { LruCache } from "../lib/LruCache.ts"
 import { cutOrNull } from "../lib/strings.ts"
-import { AGENT_CACHE_ENTRIES, AGENT_PARSED_LENGTH, SIZE } from "./limits.ts"
+import { AGENT_CACHE_ENTRIES, AGENT_PARSED_LENGTH } from "./limits.ts"
 import type { Payload } from "./payload.ts"
 
 /** What a user agent string says, with Umami's labels (wire contract 1.8). `deviceType` is `desktop` if it names none. */

@@ -1,7 +1,7 @@
+import { SIZE } from "../domain/columnSizes.ts"
 import { isLocalAddress, withoutBrackets } from "../lib/ipAddress.ts"
 import { cut, decodeComponentOrKeep } from "../lib/strings.ts"
 import type { Geo, Location } from "../ports/Geo.ts"
-import { SIZE } from "./limits.ts"
 
 const NOWHERE: Location = { country: null, region: null, city: null }
 

@@ -1,8 +1,9 @@
 import { Exit } from "effect"
+import { SIZE } from "../domain/columnSizes.ts"
 import type { ClickIds, Page, Utm } from "../domain/Event.ts"
 import { LruCache } from "../lib/LruCache.ts"
 import { cut, cutOrNull, decodeComponentOrKeep, decodeUriOrKeep } from "../lib/strings.ts"
-import { PAGE_CACHE_ENTRIES, PAGE_CACHED_LENGTH, SIZE } from "./limits.ts"
+import { PAGE_CACHE_ENTRIES, PAGE_CACHED_LENGTH } from "./limits.ts"
 import type { Payload } from "./payload.ts"
 import type { Step } from "./Step.ts"
 

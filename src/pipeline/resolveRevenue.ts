@@ -1,5 +1,6 @@
+import { SIZE } from "../domain/columnSizes.ts"
 import { cut } from "../lib/strings.ts"
-import { MAX_NUMBER, SIZE } from "./limits.ts"
+import { MAX_NUMBER } from "./limits.ts"
 
 export interface Revenue {
   readonly revenue: number | null

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Fiber, type Scope } from "effect"
 import fc from "fast-check"
+import { SIZE } from "../../src/domain/columnSizes.ts"
 import {
   DataType,
   type EventRecord,
@@ -9,7 +10,7 @@ import {
   type Property,
   type SessionRecord
 } from "../../src/domain/Event.ts"
-import { MAX_TIMESTAMP, MIN_TIMESTAMP, SIZE } from "../../src/pipeline/limits.ts"
+import { MAX_TIMESTAMP, MIN_TIMESTAMP } from "../../src/pipeline/limits.ts"
 import type { Storage } from "../../src/ports/Storage.ts"
 import { run } from "../support/controlPlane.ts"
 import {

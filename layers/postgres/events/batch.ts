@@ -1,5 +1,6 @@
 import type { PgTypes } from "@effect/sql-pg"
 import type { EventRecord, IdentityRecord, Property, SessionRecord } from "../../../src/domain/Event.ts"
+import { EVENT_COLUMN_LIST } from "../../../src/domain/eventColumns.ts"
 import type { SessionId } from "../../../src/domain/ids.ts"
 import type { EventData, RowParameter, SessionData } from "./rows.ts"
 
@@ -11,9 +12,11 @@ import type { EventData, RowParameter, SessionData } from "./rows.ts"
 /** Columns that a table has as its rows have them. */
 const SESSION_SAME = `session_id, site_id, created_at, distinct_id, browser, os, device, screen, language, country, region, city,
     first_path, first_referrer_domain, first_utm_source, first_utm_medium, first_utm_campaign`
-const EVENT_SAME = `created_at, event_id, site_id, session_id, visit_id, event_type, event_name, tag, hostname, url_path, url_query,
-    page_title, referrer_path, referrer_query, referrer_domain, utm_source, utm_medium, utm_campaign, utm_content, utm_term,
-    gclid, fbclid, msclkid, ttclid, li_fat_id, twclid, currency`
+const EVENT_COLUMN_NAMES = EVENT_COLUMN_LIST.map(([, { column }]) => column).join(", ")
+/** Decimals are sent as strings, so that no digit is lost. */
+const EVENT_VALUES = EVENT_COLUMN_LIST.map(([, { column, kind }]) =>
+  kind === "decimal" ? `${column}::numeric` : column
+).join(", ")
 const EVENT_DATA_SAME = `created_at, event_id, site_id, session_id, date_value, data_type, event_name, data_key, string_value`
 const SESSION_DATA_SAME = `created_at, session_id, site_id, date_value, data_type, data_key, string_value`
 
@@ -31,8 +34,8 @@ const insertEvents = (onConflict: string): string => `WITH session AS (
   ${SESSION_ROWS}
   ON CONFLICT (session_id) DO NOTHING
 ), event AS (
-  INSERT INTO product_analytics_event (${EVENT_SAME}, lcp, inp, fcp, ttfb, cls, revenue)
-  SELECT ${EVENT_SAME}, lcp::numeric, inp::numeric, fcp::numeric, ttfb::numeric, cls::numeric, revenue::numeric
+  INSERT INTO product_analytics_event (${EVENT_COLUMN_NAMES})
+  SELECT ${EVENT_VALUES}
   FROM unnest($2::product_analytics_event_row[])
   ${onConflict}
 )

@@ -2,6 +2,7 @@ import { type PgClient, PgTypes } from "@effect/sql-pg"
 import { Effect, Result } from "effect"
 import type { SqlError } from "effect/sql"
 import type { EventRecord, Property, SessionRecord } from "../../../src/domain/Event.ts"
+import { EVENT_COLUMN_LIST } from "../../../src/domain/eventColumns.ts"
 import { hexDigit } from "../../../src/lib/hexDigit.ts"
 import { sqlCode } from "../client/sqlErrors.ts"
 
@@ -104,7 +105,7 @@ const uuid = (sink: Sink, value: string): void => {
 /** Columns of each type: the server refuses a row that has not as many. */
 const SESSION_COLUMNS = 17
 const SESSION_DATA_COLUMNS = 8
-const EVENT_COLUMNS = 33
+const EVENT_COLUMN_COUNT = EVENT_COLUMN_LIST.length
 const EVENT_DATA_COLUMNS = 10
 
 const sessionRow = (sink: Sink, row: SessionRecord): void => {
@@ -129,7 +130,7 @@ const sessionRow = (sink: Sink, row: SessionRecord): void => {
 }
 
 const eventRow = (sink: Sink, row: EventRecord): void => {
-  sink.int32(EVENT_COLUMNS)
+  sink.int32(EVENT_COLUMN_COUNT)
   time(sink, row.createdAt)
   uuid(sink, row.id)
   uuid(sink, row.siteId)

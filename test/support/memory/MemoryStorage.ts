@@ -1,10 +1,8 @@
 import { Clock, Context, Deferred, Effect, Layer, type Scope } from "effect"
+import { SIZE } from "../../../src/domain/columnSizes.ts"
 import type { EventRecord, IdentityRecord, Property, SessionRecord } from "../../../src/domain/Event.ts"
 import { StorageError } from "../../../src/domain/StorageError.ts"
 import { Storage } from "../../../src/ports/Storage.ts"
-
-/** Column size of an event's name: by its example, what no store takes is refused here too. */
-const EVENT_NAME_LENGTH = 50
 
 /** What a `MemoryStorage` holds, for tests and benches to look at. Maps are live. */
 export class StoredRecords extends Context.Service<
@@ -65,7 +63,7 @@ export const layer = (maxPending = Number.POSITIVE_INFINITY): Layer.Layer<Storag
 
       const saveEvent = (record: EventRecord) =>
         store(() => {
-          if (record.name !== null && record.name.length > EVENT_NAME_LENGTH) {
+          if (record.name !== null && record.name.length > SIZE.eventName) {
             return fail("Refused", "The record can't be stored: a text is too long.")
           }
           if (record.session !== null) keepSession(record.session)
