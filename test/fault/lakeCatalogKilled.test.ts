@@ -3,9 +3,9 @@ import { openFolderLake, swapOf } from "../support/lake/folderLake.ts"
 import { drain, expectExactlyOnce } from "../support/lake/LakeUnderTest.ts"
 import { metricOf } from "../support/lake/lakeMetrics.ts"
 import { Load } from "../support/load.ts"
-import type { StepFault } from "../support/proxy/StepProxy.ts"
+import type { Fault } from "../support/proxy/FaultProxy.ts"
 
-test("a catalog's database that is killed between the data and the commit, during it and after it costs no client anything", async () => {
+test("killing the catalog's database before, during and after a commit affects no client and loses no event", async () => {
   await using all = new AsyncDisposableStack()
   const { catalog, lake, server } = await openFolderLake(all)
   const load = all.use(
@@ -15,19 +15,19 @@ test("a catalog's database that is killed between the data and the commit, durin
   await load.stores(50)
   await lake.hasEvents(50)
 
-  const moments: ReadonlyArray<(kill: () => void) => StepFault> = [
-    // The data is there, the commit never arrives.
+  const moments: ReadonlyArray<(kill: () => void) => Fault> = [
+    // The data files are written, the commit never arrives.
     (kill) => {
       kill()
       return "cut"
     },
-    // Whether it was done before the end is chance.
+    // Whether the commit was applied before the end is random.
     (kill) => {
       setTimeout(kill, Math.random())
-      return { lose: true, answered: () => {} }
+      return "loseAnswer"
     },
-    // It was done, and nobody was told.
-    (kill) => ({ lose: true, answered: kill })
+    // The commit was applied and its answer is lost.
+    (kill) => ({ isLost: true, onAnswer: kill })
   ]
   for (const table of ["pa_events", "pa_sessions"]) {
     for (const moment of moments) {
@@ -46,7 +46,7 @@ test("a catalog's database that is killed between the data and the commit, durin
   await expectExactlyOnce(lake, [load])
 }, 90_000)
 
-test("a commit that is done, whose answer is lost and whose catalog is away until nobody looks for it any more, is found later", async () => {
+test("a commit whose answer is lost is found later, even if the catalog is unreachable until the collector stops checking", async () => {
   await using all = new AsyncDisposableStack()
   const { catalog, lake } = await openFolderLake(all)
   const load = all.use(
@@ -55,15 +55,15 @@ test("a commit that is done, whose answer is lost and whose catalog is away unti
   const collector = all.use(await lake.start())
   await load.stores(50)
   await lake.hasEvents(50)
-  const { promise: away, resolve } = Promise.withResolvers<void>()
+  const { promise: isUnreachable, resolve } = Promise.withResolvers<void>()
   void catalog.first(swapOf("pa_events"), {
-    lose: true,
-    answered: () => {
+    isLost: true,
+    onAnswer: () => {
       catalog.setDown(true)
       resolve()
     }
   })
-  await away
+  await isUnreachable
   await collector.prints("Flush failed; events stay in the spool")
   expect(await metricOf("footfall_lake_commit_unknown_total", [collector])).toBeGreaterThan(0)
   catalog.setDown(false)

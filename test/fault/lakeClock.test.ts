@@ -7,7 +7,7 @@ import { Load } from "../support/load.ts"
 
 const DAY_MS = 86_400_000
 
-test("with a clock that is set back by a day commits go on, and the times of snapshots never go back", async () => {
+test("when the clock is set back by a day, commits continue and snapshot times never go back", async () => {
   await using all = new AsyncDisposableStack()
   const { lake } = await openFolderLake(all)
   const file = join(lake.folder, "shift")
@@ -37,7 +37,7 @@ test("with a clock that is set back by a day commits go on, and the times of sna
   expect(times).toEqual(times.toSorted((a, b) => a - b))
   expect(times[0]).toBeGreaterThan(began - DAY_MS / 2)
   expect(metadata["last-updated-ms"]).toBeGreaterThanOrEqual(times.at(-1)!)
-  // It was set back for the collector: when events happened, and not in which order they came, is what its clock said.
+  // The collector's clock was set back: it determines event times, but not the order of acceptance.
   const rows = await lake.rows("pa_events", ["event_time", "received_at"])
   const earliest = (column: string) => Math.min(...rows.map((row) => Number(row[column])))
   expect(earliest("event_time")).toBeLessThan(began - DAY_MS / 2)

@@ -7,10 +7,10 @@ import { drain, expectExactlyOnce, type LakeUnderTest } from "../support/lake/La
 import { Load } from "../support/load.ts"
 import type { PostgresServer } from "../support/postgresServer.ts"
 
-/** The first commit to the table: the catalog is told of the second metadata file. */
+/** The first commit to the table, which writes its second metadata file. */
 const FIRST_COMMIT = /\/pa_events\/metadata\/00001-/
 
-/** As another engine's `DROP TABLE` does it. */
+/** Drops the table like another engine. */
 const drop = async ({ url }: PostgresServer): Promise<void> => {
   await using database = await connect(url, 1)
   await database.query("DELETE FROM iceberg_tables WHERE table_name = 'pa_events'")
@@ -22,7 +22,7 @@ const create = (lake: LakeUnderTest) =>
 const light = (lake: LakeUnderTest) =>
   new Load({ port: lake.port, connections: 3, batchConnections: 1, identityConnections: 1, pauseMs: 20 })
 
-test("a table that is dropped and made again while its first commit is on its way gets every event once", async () => {
+test("a table that is dropped and recreated during its first commit gets every event once", async () => {
   await using all = new AsyncDisposableStack()
   const { catalog, lake, server } = await openFolderLake(all)
   const replaced = catalog.first(FIRST_COMMIT, async () => {
@@ -42,7 +42,7 @@ test("a table that is dropped and made again while its first commit is on its wa
   await expectExactlyOnce(lake, [load])
 }, 60_000)
 
-test("a table that is dropped while collectors run is made again, and gets every event from then on once", async () => {
+test("a table that is dropped while collectors run is recreated and gets every later event once", async () => {
   await using all = new AsyncDisposableStack()
   const { lake, server } = await openFolderLake(all)
   const before = all.use(light(lake))

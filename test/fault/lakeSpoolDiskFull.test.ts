@@ -5,15 +5,15 @@ import { openFolderLake } from "../support/lake/folderLake.ts"
 import { drain, expectExactlyOnce } from "../support/lake/LakeUnderTest.ts"
 import { Load } from "../support/load.ts"
 
-/** Room for two segments of the log, and not for a third. */
+/** Room for two segments of the spool but not for a third. */
 const DISK_MIB = 160
 
 const mountable = SmallDisk.mount(1)
 mountable?.[Symbol.dispose]()
-if (mountable === null) console.warn("The test of a full log is skipped: only root on Linux may mount a small disk.")
+if (mountable === null) console.warn("The test of a full disk is skipped: only root on Linux may mount a small disk.")
 
 test.skipIf(mountable === null)(
-  "while the disk of the log is full clients get 503, with space freed 200 again, and every 200 gets into the lake once",
+  "clients get 503 while the spool's disk is full and 200 once space is freed, and every acknowledged event is in the lake once",
   async () => {
     await using all = new AsyncDisposableStack()
     const disk = all.use(SmallDisk.mount(DISK_MIB)!)
@@ -24,7 +24,7 @@ test.skipIf(mountable === null)(
     )
     await load.stores(50)
     await lake.hasEvents(50)
-    // What is accepted stays in the log meanwhile.
+    // Nothing is flushed meanwhile, so the spool grows.
     catalog.setDown(true)
     disk.fill()
     await load.isRefused(50)

@@ -3,38 +3,49 @@ import { existsSync, mkdirSync, watch } from "node:fs"
 import { join } from "node:path"
 import type { LakeUnderTest } from "./lake/LakeUnderTest.ts"
 import type { Program } from "./Program.ts"
-import type { StepProxy } from "./proxy/StepProxy.ts"
+import type { FaultProxy } from "./proxy/FaultProxy.ts"
 
-/** A process that did not come to the step within this time never will. */
+/** A process that has not reached the step within this time never will. */
 const STEP_MS = 20_000
-/** What the kernel's SIGKILL leaves as exit code. */
+/** Exit code after SIGKILL. */
 const KILLED = 137
 
-/** A step at which a process is killed. `arm` sees to it that `kill` is called then; what it answers is undone afterwards. */
+/** A step at which a process is killed. `arm` makes that step call `kill`, and returns how to undo that. */
 export interface KillPoint {
   readonly name: string
   readonly arm: (kill: () => void) => () => void
 }
 
-/** `before`: the server never hears of it. `stored`: it did it, and nobody was told. `answered`: just after it was told. */
+/** `before`: the server never receives the request. `stored`: it handled it but the answer is lost. `answered`: just after the answer. */
 export type Moment = "before" | "stored" | "answered"
 
-/** When a request that matches comes by. */
-export const atRequest = (name: string, proxy: StepProxy, matches: RegExp, moment: Moment, afterMs = 0): KillPoint => ({
+/** At the first request that matches. */
+export const atRequest = (
+  name: string,
+  proxy: FaultProxy,
+  matches: RegExp,
+  moment: Moment,
+  afterMs = 0
+): KillPoint => ({
   name: `${name}, ${moment}`,
   arm: (kill) => {
     const soon = () => (afterMs === 0 ? kill() : void setTimeout(kill, afterMs))
     void proxy.first(matches, () => {
-      if (moment !== "before") return { lose: moment === "stored", answered: soon }
+      if (moment !== "before") return { isLost: moment === "stored", onAnswer: soon }
       kill()
       return "cut"
     })
-    return () => proxy.well()
+    return () => proxy.reset()
   }
 })
 
-/** When something happens to a file of the log. */
-export const atLog = (name: string, lake: LakeUnderTest, file: RegExp, event?: "rename" | "change"): KillPoint => ({
+/** When a file of the spool changes. */
+export const atSpoolFile = (
+  name: string,
+  lake: LakeUnderTest,
+  file: RegExp,
+  event?: "rename" | "change"
+): KillPoint => ({
   name,
   arm: (kill) => {
     const folder = join(lake.spools, "0")
@@ -46,7 +57,7 @@ export const atLog = (name: string, lake: LakeUnderTest, file: RegExp, event?: "
   }
 })
 
-/** At any moment, from when the process starts. */
+/** At a random moment after the process starts. */
 export const atRandom = (withinMs: number): KillPoint => ({
   name: "at random",
   arm: (kill) => {
@@ -55,7 +66,7 @@ export const atRandom = (withinMs: number): KillPoint => ({
   }
 })
 
-/** Has a program come to each step, killed there, and the next one take its place. */
+/** Starts a program for each step and expects it to be killed there. */
 export const killAtEach = async (points: ReadonlyArray<KillPoint>, spawn: () => Program): Promise<void> => {
   for (const { arm, name } of points) {
     await using program = spawn()

@@ -1,19 +1,15 @@
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { event } from "../../../bench/load/mix.ts"
 import { seeded } from "../../../bench/load/random.ts"
-import { CREDENTIALS, REGION } from "../../../scripts/services/credentials.ts"
+import { BUCKET, CREDENTIALS, REGION } from "../../../scripts/services/credentials.ts"
 import { dropDatabase, ensureDatabase } from "../../../scripts/services/database.ts"
 import { endpoint } from "../../../scripts/services/place.ts"
 import { emptyLake } from "../../../scripts/services/seaweedfs.ts"
+import type { LakeTableName } from "../../../src/ports/LakeAdmin.ts"
 import { FIREFOX, SITE } from "../../support/collect.ts"
-import { prepareInstance } from "../../support/database.ts"
-import { Footfall } from "../../support/footfallProcess.ts"
-import { run } from "../../support/Program.ts"
+import type { Footfall } from "../../support/footfallProcess.ts"
+import { drain, LakeUnderTest, lakeSettings } from "../../support/lake/LakeUnderTest.ts"
 
-const ROOT = join(import.meta.dir, "../../..")
-/** What no batch exceeds, by default. */
+/** Items of a batch, by default at most. */
 const BATCH = 1_000
 const NAMESPACE = "product_analytics"
 
@@ -26,7 +22,7 @@ export const s3Settings = (): Record<string, string> => ({
   PRODUCT_ANALYTICS_ICEBERG_AWS_SECRET_KEY: CREDENTIALS.s3.secretAccessKey
 })
 
-/** Events of every kind that the collector takes, with texts that engines get wrong when they can. */
+/** Events of every kind that the collector accepts, with strings that are hard for engines. */
 const oddEvents = (): ReadonlyArray<object> => {
   const payload = { website: SITE, hostname: "shop.example", url: "/", screen: "1920x1080", language: "en" }
   return [
@@ -49,45 +45,47 @@ const oddEvents = (): ReadonlyArray<object> => {
 }
 
 export interface LakeCollectorOptions {
-  /** Names the database and the folder in the bucket. */
+  /** Names the database, the catalog and the folder in the bucket. */
   readonly name: string
   readonly environment?: Readonly<Record<string, string>>
 }
 
-/** A collector that writes to a lake of its own on the local services. */
+/** A collector that writes to a lake of its own on the local services, and the events sent to it. */
 export class LakeCollector implements AsyncDisposable {
   readonly name: string
-  /** Events that were answered 200, identities not counted. */
+  /** Events that were answered with 200, without identities. */
   events = 0
-  /** The settings of its instance, for other processes of it. */
-  readonly environment: Readonly<Record<string, string>>
-  readonly #folder: string
+  readonly #lake: LakeUnderTest
   readonly #random = seeded(20_261_124)
   #process: Footfall | null = null
 
-  private constructor(name: string, folder: string, environment: Readonly<Record<string, string>>) {
+  private constructor(name: string, lake: LakeUnderTest) {
     this.name = name
-    this.#folder = folder
-    this.environment = environment
+    this.#lake = lake
   }
 
   static async open({ environment = {}, name }: LakeCollectorOptions): Promise<LakeCollector> {
-    const instance = await prepareInstance(await ensureDatabase(name))
-    const folder = mkdtempSync(join(tmpdir(), "footfall-lake-"))
-    return new LakeCollector(name, folder, {
-      ...s3Settings(),
-      ...instance,
-      STORAGE_BACKEND: "iceberg",
-      SPOOL_DIR: join(folder, "spool"),
-      PRODUCT_ANALYTICS_ICEBERG_CATALOG_NAME: name,
-      PRODUCT_ANALYTICS_ICEBERG_S3_PREFIX: `${name}/`,
-      PRODUCT_ANALYTICS_ICEBERG_FLUSH_INTERVAL_SECONDS: "3600",
-      ...environment
+    const lake = await LakeUnderTest.open(await ensureDatabase(name), {
+      environment: () => ({
+        ...s3Settings(),
+        ...lakeSettings({
+          WAREHOUSE: `s3://${BUCKET}/${name}`,
+          CATALOG_NAME: name,
+          FLUSH_INTERVAL_SECONDS: "3600"
+        }),
+        ...environment
+      })
     })
+    return new LakeCollector(name, lake)
+  }
+
+  /** The settings of its instance, for other processes of it. */
+  get environment(): Readonly<Record<string, string>> {
+    return this.#lake.environment
   }
 
   async start(): Promise<void> {
-    this.#process = await Footfall.start({ environment: this.environment })
+    this.#process = await this.#lake.start()
   }
 
   get process(): Footfall {
@@ -95,15 +93,13 @@ export class LakeCollector implements AsyncDisposable {
     return this.#process
   }
 
-  /** Stops it as an operator does, which brings all that it has into the lake. */
+  /** Stops it gracefully, which flushes everything. */
   async stop(): Promise<void> {
-    this.process.signal("SIGTERM")
-    const code = await this.process.ended()
-    if (code !== 0) throw new Error(`The collector ended with ${code}: ${this.process.output}`)
+    await drain(this.process)
     this.#process = null
   }
 
-  /** Sends items to a running process; every one of them is taken. */
+  /** Sends items to a running process and expects that all are accepted. */
   static async post(url: string, items: ReadonlyArray<object>): Promise<void> {
     const response = await fetch(`${url}/api/batch`, {
       method: "POST",
@@ -112,11 +108,11 @@ export class LakeCollector implements AsyncDisposable {
     })
     const answer = (await response.json()) as { readonly processed: number; readonly errors: number }
     if (response.status !== 200 || answer.processed !== items.length || answer.errors !== 0) {
-      throw new Error(`Not every event was taken: ${JSON.stringify(answer)}`)
+      throw new Error(`Not every event was accepted: ${JSON.stringify(answer)}`)
     }
   }
 
-  /** Sends so many events of the benchmarks' mix. */
+  /** Sends this many events of the benchmarks' mix. */
   async send(count: number): Promise<void> {
     for (let sent = 0; sent < count; sent += BATCH) {
       const items = Array.from({ length: Math.min(BATCH, count - sent) }, () => event(this.#random, SITE))
@@ -125,25 +121,20 @@ export class LakeCollector implements AsyncDisposable {
     }
   }
 
-  /** Sends one of each kind; two of them are identities. */
+  /** Sends one odd event of each kind; two of them are identities. */
   async sendOdd(): Promise<void> {
     const items = oddEvents()
     await LakeCollector.post(this.process.url, items)
     this.events += items.length - 2
   }
 
-  /** `footfall lake …` beside the collector; its JSON. */
-  async lake(...args: ReadonlyArray<string>): Promise<unknown> {
-    const { code, out, output } = await run([process.execPath, join(ROOT, "src/cli.ts"), "lake", ...args, "--json"], {
-      cwd: ROOT,
-      environment: this.environment
-    })
-    if (code !== 0) throw new Error(`lake ${args.join(" ")} ended with ${code}: ${output}`)
-    return JSON.parse(out)
+  /** The result of `footfall lake … --json`, run alongside the collector. */
+  lake(...args: ReadonlyArray<string>): Promise<unknown> {
+    return this.#lake.lake(args)
   }
 
-  /** The tables as `namespace.table`. */
-  static table(name: "pa_events" | "pa_sessions" | "pa_session_data"): string {
+  /** A table's name in SQL: `namespace.table`. */
+  static table(name: LakeTableName): string {
     return `${NAMESPACE}.${name}`
   }
 
@@ -151,6 +142,6 @@ export class LakeCollector implements AsyncDisposable {
     await this.#process?.kill()
     await dropDatabase(this.name)
     await emptyLake(`${this.name}/`)
-    rmSync(this.#folder, { recursive: true, force: true })
+    await this.#lake[Symbol.asyncDispose]()
   }
 }

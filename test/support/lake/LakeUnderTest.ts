@@ -2,15 +2,10 @@ import { expect } from "bun:test"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { tableFromIPC } from "apache-arrow"
 import { Effect, References, type Scope } from "effect"
-import { readParquet } from "parquet-wasm/esm/parquet_wasm.js"
 import { freePort } from "../../../bench/support/server.ts"
 import type { Table } from "../../../layers/iceberg/catalog/Catalog.ts"
-import { forEachEntry, isLive } from "../../../layers/iceberg/maintenance/reachable.ts"
 import { currentSnapshot } from "../../../layers/iceberg/metadata/TableMetadata.ts"
-import { initParquet } from "../../../layers/iceberg/parquet/wasm.ts"
-import { manifestsOf } from "../../../layers/iceberg/table/files.ts"
 import { lakeConfig } from "../../../layers/lake/config.ts"
 import { type Lake, openLake } from "../../../layers/lake/openLake.ts"
 import type { LakeTableName } from "../../../src/ports/LakeAdmin.ts"
@@ -22,15 +17,14 @@ import { guardFolder } from "../guard.ts"
 import type { Load } from "../load.ts"
 import * as MemorySettings from "../memory/MemorySettings.ts"
 import { Program, run } from "../Program.ts"
+import { type Row, readTable } from "./readTable.ts"
 
 const ROOT = join(import.meta.dir, "../../..")
 const ICEBERG = "PRODUCT_ANALYTICS_ICEBERG_"
-const READS = 8
 
 type Environment = Readonly<Record<string, string>>
-type Row = Readonly<Record<string, unknown>>
 
-/** Settings by the end of their names. */
+/** The lake's settings, by their names without the prefix. */
 export const lakeSettings = (settings: Environment): Environment =>
   Object.fromEntries(Object.entries(settings).map(([name, value]) => [`${ICEBERG}${name}`, value]))
 
@@ -40,47 +34,24 @@ interface Verified {
   readonly problems: ReadonlyArray<string>
 }
 
-/** Of properties, the one that says what their event is called: all of them may be more than fits into memory. */
-const shown = (value: unknown): unknown =>
+/** Of an event's properties only `name`, which a load sets: all of them may be more than fits into memory. */
+const convert = (_: unknown, value: unknown): unknown =>
   typeof value === "object" && value !== null ? new Map(value as Iterable<[string, unknown]>).get("name") : value
 
-/** The values of some columns of a table's current snapshot. */
-const rowsOf = (table: Table, columns: ReadonlyArray<string>) =>
-  Effect.gen(function* () {
-    initParquet()
-    const locations: Array<string> = []
-    yield* forEachEntry(table, yield* manifestsOf(table, currentSnapshot(table.metadata)), (entry) => {
-      if (isLive(entry)) locations.push(entry.file.location)
-    })
-    const files = yield* Effect.forEach(
-      locations,
-      (location) =>
-        Effect.map(table.store.read(location), (bytes): ReadonlyArray<Row> => {
-          const file = tableFromIPC(readParquet(bytes, { columns: [...columns] }).intoIPCStream())
-          const vectors = columns.map((name) => file.getChild(name))
-          return Array.from({ length: file.numRows }, (_, row) =>
-            Object.fromEntries(columns.map((name, index) => [name, shown(vectors[index]?.get(row))]))
-          )
-        }),
-      { concurrency: READS }
-    )
-    return files.flat()
-  })
-
-/** What is there more than once. */
-const repeated = (texts: Iterable<string>): ReadonlyArray<string> => {
+/** Values that occur more than once. */
+const repeated = (values: Iterable<string>): ReadonlyArray<string> => {
   const seen = new Set<string>()
-  return [...texts].filter((text) => seen.size === seen.add(text).size)
+  return [...values].filter((value) => seen.size === seen.add(value).size)
 }
 
 export interface LakeOptions {
-  /** What collectors get besides: a proxy, say. */
+  /** Further settings of the collectors, such as a proxy. */
   readonly environment?: (folder: string) => Environment
-  /** Where those who check find the lake, past every proxy. */
+  /** Settings of those who check the lake, past every proxy. */
   readonly direct?: Environment
 }
 
-/** A lake that collectors write to, with the folder of their logs and the port that they take one after the other. */
+/** A lake that collectors write to, with the folder of their spools and the port that they use one after the other. */
 export class LakeUnderTest implements AsyncDisposable {
   readonly folder: string
   readonly spools: string
@@ -97,7 +68,7 @@ export class LakeUnderTest implements AsyncDisposable {
     this.environment = environment
   }
 
-  /** On an empty database, with the catalog in it and the files in a folder, unless the environment says otherwise. */
+  /** In an empty database, with the catalog in it and the data files in a folder, unless the environment says otherwise. */
   static async open(url: string, { direct = {}, environment = () => ({}) }: LakeOptions = {}): Promise<LakeUnderTest> {
     const folder = mkdtempSync(join(tmpdir(), "footfall-lake-"))
     guardFolder(folder)
@@ -120,12 +91,12 @@ export class LakeUnderTest implements AsyncDisposable {
     return Footfall.start({ entry, environment: { ...this.environment, ...environment } })
   }
 
-  /** Starts a collector and waits for nothing: it may be killed before it listens. */
+  /** Starts a collector without waiting for it: it may be killed before it listens. */
   spawn(environment: Environment = {}, entry: "collector" | "full" = "collector"): Footfall {
     return Footfall.spawn({ entry, environment: { ...this.environment, ...environment } })
   }
 
-  /** `footfall lake …`, as a program that may be killed. */
+  /** `footfall lake …`, as a program that can be killed. */
   command(args: ReadonlyArray<string>, environment: Environment = {}): Program {
     return new Program([process.execPath, join(ROOT, "src/cli.ts"), "lake", ...args], {
       cwd: ROOT,
@@ -133,7 +104,7 @@ export class LakeUnderTest implements AsyncDisposable {
     })
   }
 
-  /** `footfall lake … --json`, to its end; an exit code other than 0 is a failure. */
+  /** The result of `footfall lake … --json`. Rejects if the exit code is not 0. */
   async lake<A>(args: ReadonlyArray<string>, environment: Environment = {}): Promise<A> {
     const { code, out, output } = await run([process.execPath, join(ROOT, "src/cli.ts"), "lake", ...args, "--json"], {
       cwd: ROOT,
@@ -143,7 +114,7 @@ export class LakeUnderTest implements AsyncDisposable {
     return JSON.parse(out) as A
   }
 
-  /** Works on the lake's tables as a process of its own would. */
+  /** Works on the lake's tables like another process. */
   use<A, E>(work: (lake: Lake) => Effect.Effect<A, E, Scope.Scope>): Promise<A> {
     return Effect.runPromise(
       Effect.gen({ self: this }, function* () {
@@ -163,15 +134,15 @@ export class LakeUnderTest implements AsyncDisposable {
 
   rows(name: LakeTableName, columns: ReadonlyArray<string>): Promise<ReadonlyArray<Row>> {
     return this.use(({ catalog, namespace }) =>
-      Effect.flatMap(catalog.load({ namespace, name }), (table) => rowsOf(table, columns))
+      Effect.flatMap(catalog.load({ namespace, name }), (table) => readTable(table, { columns, convert }))
     )
   }
 
-  /** Resumes when the table of events has so many rows. */
+  /** Resolves when the table of events has this many rows. */
   async hasEvents(count: number, withinMs = 60_000): Promise<void> {
     let rows = 0
     await until(
-      () => `${count} events in the lake, of which ${rows} are`,
+      () => `${count} events are in the lake: ${rows}`,
       async () => {
         rows = await this.use(({ catalog, namespace }) =>
           catalog.load({ namespace, name: "pa_events" }).pipe(
@@ -193,7 +164,7 @@ export class LakeUnderTest implements AsyncDisposable {
   }
 }
 
-/** Stops a collector as an operator does; all that it has is in the lake then. */
+/** Stops a collector gracefully and expects that it leaves nothing unflushed. */
 export const drain = async (collector: Footfall): Promise<void> => {
   collector.signal("SIGTERM")
   const code = await collector.ended()
@@ -202,9 +173,9 @@ export const drain = async (collector: Footfall): Promise<void> => {
 }
 
 /**
- * Every answer was a 200 or an honest 503; every event and every attribute that was answered 200 is in the lake; nothing is there
- * twice, answered or not, no row of a session either; each event has its session and its properties; and each file is what the
- * lake says of it. Rows of others (`strangers`) may be among the events.
+ * Expects that every answer was a 200 or a proper 503; that every event and attribute answered with 200 is in the lake; that nothing
+ * is there twice, whether or not it was answered, including sessions' rows; that each event has its session and properties; and that
+ * `lake verify` finds no problems. The events may include `strangers`: rows that another writer added.
  */
 export const expectExactlyOnce = async (
   lake: LakeUnderTest,
@@ -212,8 +183,8 @@ export const expectExactlyOnce = async (
   { strangers = 0 }: { readonly strangers?: number | "any" } = {}
 ): Promise<void> => {
   const all = await lake.rows("pa_events", ["event_id", "event_name", "session_id", "properties"])
-  const isOurs = ({ event_name: name }: Row) => loads.some(({ prefix }) => String(name).startsWith(`${prefix}-`))
-  const events = all.filter(isOurs)
+  const isFromLoad = ({ event_name: name }: Row) => loads.some(({ prefix }) => String(name).startsWith(`${prefix}-`))
+  const events = all.filter(isFromLoad)
   const sessions = await lake.rows("pa_sessions", ["session_id", "first_path"])
   const attributes = await lake.rows("pa_session_data", ["data_key"]).catch((error) => {
     if (loads.every(({ identified }) => identified.size === 0)) return []
@@ -234,7 +205,7 @@ export const expectExactlyOnce = async (
     twice: repeated(names),
     twiceById: repeated(all.map((row) => String(row["event_id"]))),
     attributesTwice: repeated(keys),
-    // The first page of a session is the event that brought its row.
+    // The first page of a session identifies the event that its row came with.
     sessionsTwice: repeated(sessions.map((row) => `${row["session_id"]} ${row["first_path"]}`)),
     sessionless: events.filter((row) => !known.sessions.has(row["session_id"])).length,
     bare: events.filter((row) => row["properties"] !== row["event_name"]).length,

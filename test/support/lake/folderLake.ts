@@ -1,11 +1,11 @@
 import { PostgresServer } from "../postgresServer.ts"
-import { StepProxy } from "../proxy/StepProxy.ts"
+import { FaultProxy } from "../proxy/FaultProxy.ts"
 import { LakeUnderTest, lakeSettings } from "./LakeUnderTest.ts"
 
-/** The statement that swaps a table's metadata, or makes it: no other of the catalog's names such a file. */
+/** The statement that swaps or creates a table's metadata: the only one of the catalog that names such a file. */
 export const swapOf = (table: string): RegExp => new RegExp(`/${table}/metadata/\\d+-[^/]*\\.metadata\\.json`)
 
-/** A lake in a folder, with its catalog in a Postgres that may be killed, behind a proxy. The app database is another one. */
+/** A lake in a folder, with its catalog behind a proxy in a Postgres that can be killed. The app database is a different one. */
 export const openFolderLake = async (
   all: AsyncDisposableStack,
   environment: (folder: string) => Readonly<Record<string, string>> = () => ({})
@@ -13,7 +13,7 @@ export const openFolderLake = async (
   const [app, server] = await Promise.all([PostgresServer.start(), PostgresServer.start()])
   all.use(app)
   all.use(server)
-  const catalog = all.use(await StepProxy.before(server.port))
+  const catalog = all.use(await FaultProxy.before(server.port))
   const lake = all.use(
     await LakeUnderTest.open(app.url, {
       environment: (folder) => ({

@@ -1,12 +1,6 @@
 import { join } from "node:path"
-import { tableFromIPC } from "apache-arrow"
 import { Context, Deferred, Effect, Layer, type Redacted, type Scope } from "effect"
-import { readParquet } from "parquet-wasm/esm/parquet_wasm.js"
 import type { IcebergError } from "../../../layers/iceberg/IcebergError.ts"
-import { forEachEntry, isLive } from "../../../layers/iceberg/maintenance/reachable.ts"
-import { currentSchema, currentSnapshot } from "../../../layers/iceberg/metadata/TableMetadata.ts"
-import { initParquet } from "../../../layers/iceberg/parquet/wasm.ts"
-import { manifestsOf } from "../../../layers/iceberg/table/files.ts"
 import * as IcebergStorage from "../../../layers/lake/IcebergStorage.ts"
 import type { Lake } from "../../../layers/lake/openLake.ts"
 import { layerAppDatabase } from "../../../layers/postgres/client/connect.ts"
@@ -19,6 +13,7 @@ import type { Environment } from "../../../src/settings/resolve.ts"
 import { filesWith } from "../disk/filesWith.ts"
 import * as MemorySettings from "../memory/MemorySettings.ts"
 import { type Stored, stored } from "../records.ts"
+import { type Row, readTable } from "./readTable.ts"
 
 export const LAKE_WORKER = new URL("../../../src/lakeWorker.ts", import.meta.url)
 
@@ -77,53 +72,12 @@ export const openLakeStorage = (
     Effect.orDie
   )
 
-type Row = Readonly<Record<string, unknown>>
-
-const SCALE = 10_000
-
-const decimal = (value: unknown): number | null =>
-  value === null
-    ? null
-    : Number(
-        BigInt.asIntN(
-          128,
-          (value as Uint32Array).reduceRight((sum, word) => (sum << 32n) | BigInt(word), 0n)
-        )
-      ) / SCALE
-
 /** Every row of a table, unordered: times in ms with microseconds after the point, decimals as numbers, maps as pairs. */
 export const readLakeTable = (
   { catalog, namespace }: Lake,
   name: LakeTableName
 ): Effect.Effect<ReadonlyArray<Row>, IcebergError> =>
-  Effect.gen(function* () {
-    initParquet()
-    const table = yield* catalog.load({ namespace, name })
-    const fields = currentSchema(table.metadata).fields
-    const locations: Array<string> = []
-    yield* forEachEntry(table, yield* manifestsOf(table, currentSnapshot(table.metadata)), (entry) => {
-      if (isLive(entry)) locations.push(entry.file.location)
-    })
-    const rows: Array<Row> = []
-    for (const location of locations) {
-      const file = tableFromIPC(readParquet(yield* table.store.read(location)).intoIPCStream())
-      const columns = fields.map((field) => ({ field, column: file.getChild(field.name) }))
-      for (let row = 0; row < file.numRows; row++) {
-        rows.push(
-          Object.fromEntries(
-            columns.map(({ column, field }) => {
-              if (column === null || !column.isValid(row)) return [field.name, null]
-              const value: unknown = column.get(row)
-              if (typeof field.type === "object") return [field.name, [...(value as Iterable<[string, string]>)]]
-              if (field.type.startsWith("decimal")) return [field.name, decimal(value)]
-              return [field.name, value]
-            })
-          )
-        )
-      }
-    }
-    return rows
-  })
+  Effect.flatMap(catalog.load({ namespace, name }), (table) => readTable(table))
 
 /** What the lake keeps of properties: their keys, and their values as strings. */
 export const keptInLake = (held: Stored): Stored => ({
@@ -140,7 +94,7 @@ export const keptInLake = (held: Stored): Stored => ({
   }))
 })
 
-const ofRow = <A>(row: Row, names: Readonly<Record<string, string>>): A =>
+const fromRow = <A>(row: Row, names: Readonly<Record<string, string>>): A =>
   Object.fromEntries(Object.entries(names).map(([field, column]) => [field, row[column]])) as A
 
 const PAGE = {
@@ -217,7 +171,7 @@ export const readLake = (lake: Lake): Effect.Effect<Stored> =>
         events.map((row) => [
           row.event_id,
           {
-            ...ofRow<EventRecord>(row, PAGE),
+            ...fromRow<EventRecord>(row, PAGE),
             session: null,
             properties: ((row.properties ?? []) as ReadonlyArray<[string, string]>).map(([key, string]) => ({
               key,
@@ -230,14 +184,14 @@ export const readLake = (lake: Lake): Effect.Effect<Stored> =>
         ])
       ).values(),
       sessions: [...Map.groupBy(sessions.toSorted(byUpdate), (row) => row.session_id).values()].map((rows) => ({
-        ...ofRow<SessionRecord>(rows[0]!, SESSION),
+        ...fromRow<SessionRecord>(rows[0]!, SESSION),
         distinctId: (rows.find((row) => row.distinct_id !== null)?.distinct_id ?? null) as string | null
       })),
       attributes: [
         ...Map.groupBy(attributes.toSorted(byUpdate), (row) => `${row.session_id} ${row.data_key}`).values()
       ].map((rows) => {
-        const last = rows.at(-1)!
-        return { ...ofRow<Property>(last, VALUE), sessionId: last.session_id as string }
+        const newest = rows.at(-1)!
+        return { ...fromRow<Property>(newest, VALUE), sessionId: newest.session_id as string }
       })
     })
   }).pipe(

@@ -3,7 +3,7 @@ import { dropDatabase, ensureDatabase } from "../../../../scripts/services/datab
 import { port } from "../../../../scripts/services/place.ts"
 import { emptyLake } from "../../../../scripts/services/seaweedfs.ts"
 import { LakeUnderTest, lakeSettings } from "../../../support/lake/LakeUnderTest.ts"
-import { StepProxy } from "../../../support/proxy/StepProxy.ts"
+import { FaultProxy } from "../../../support/proxy/FaultProxy.ts"
 import { withDuckdb } from "../../engines/duckdb.ts"
 import { s3Settings } from "../LakeCollector.ts"
 
@@ -11,19 +11,19 @@ let lakes = 0
 
 export interface ProxiedLake {
   readonly lake: LakeUnderTest
-  /** The lake's database, and what its catalog has of it, for a foreign engine. */
+  /** The name of the lake's database and of its catalog, for another engine. */
   readonly name: string
   /** Between collectors and the store. */
-  readonly s3: StepProxy
+  readonly s3: FaultProxy
   /** Between collectors and the catalog's database, not the app database's. */
-  readonly catalog: StepProxy
+  readonly catalog: FaultProxy
 }
 
-/** A lake of its own in the local S3, with its catalog in the local Postgres, both behind proxies. Gone with the stack. */
+/** A new lake in the local S3, with its catalog in the local Postgres, both behind proxies. Removed with the stack. */
 export const openProxiedLake = async (
   all: AsyncDisposableStack,
   environment: Readonly<Record<string, string>> = {},
-  /** What of it those who check need, too. */
+  /** Settings that the checks need as well. */
   checked: Readonly<Record<string, string>> = {}
 ): Promise<ProxiedLake> => {
   const name = `faults_${process.pid}_${++lakes}`
@@ -32,9 +32,12 @@ export const openProxiedLake = async (
     await dropDatabase(name)
     await emptyLake(`${name}/`)
   })
-  const s3 = all.use(await StepProxy.before(port("s3")))
-  const catalog = all.use(await StepProxy.before(port("postgres")))
-  const ofCollectors = { S3_ENDPOINT: s3.url, CATALOG_URI: url.replace(`:${port("postgres")}/`, `:${catalog.port}/`) }
+  const s3 = all.use(await FaultProxy.before(port("s3")))
+  const catalog = all.use(await FaultProxy.before(port("postgres")))
+  const proxiedSettings = {
+    S3_ENDPOINT: s3.url,
+    CATALOG_URI: url.replace(`:${port("postgres")}/`, `:${catalog.port}/`)
+  }
   const direct = { ...s3Settings(), ...lakeSettings({ CATALOG_URI: url }), ...checked }
   const lake = all.use(
     await LakeUnderTest.open(url, {
@@ -43,7 +46,7 @@ export const openProxiedLake = async (
         ...lakeSettings({
           WAREHOUSE: `s3://${BUCKET}/${name}`,
           CATALOG_NAME: name,
-          ...ofCollectors
+          ...proxiedSettings
         }),
         ...environment
       }),
@@ -53,7 +56,7 @@ export const openProxiedLake = async (
   return { lake, name, s3, catalog }
 }
 
-/** What an engine that is not ours counts in the events. */
+/** The rows and distinct ids of the events, as counted by another engine. */
 export const countWithDuckdb = async (
   lake: LakeUnderTest
 ): Promise<{ readonly rows: number; readonly ids: number }> => {

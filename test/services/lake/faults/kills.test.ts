@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { atLog, atRandom, atRequest, type KillPoint, killAtEach } from "../../../support/killing.ts"
+import { atRandom, atRequest, atSpoolFile, type KillPoint, killAtEach } from "../../../support/killing.ts"
 import { drain, expectExactlyOnce } from "../../../support/lake/LakeUnderTest.ts"
 import { Load } from "../../../support/load.ts"
 import { areUp } from "../../areUp.ts"
@@ -8,11 +8,11 @@ import { commitSteps, firstRead, TABLES } from "./steps.ts"
 
 /** A process listens after one second and has flushed what it found after two. */
 const RANDOM_MS = 3_000
-/** Encoding begins when the tables are loaded, and is over so long after. */
+/** Encoding begins when the tables are loaded and takes this long. */
 const ENCODING_MS = 80
 
-describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a collector with a lake in S3 that is killed", () => {
-  test("at every step from accepting to trimming, fifty times in all, brings in every 200 once", async () => {
+describe.skipIf(!(await areUp("postgres", "seaweedfs")))("kills of a collector with a lake in S3", () => {
+  test("killing a collector fifty times, at every step from accepting to trimming, loses no acknowledged event and stores none twice", async () => {
     await using all = new AsyncDisposableStack()
     const { catalog, lake, s3 } = await openProxiedLake(all)
     const load = all.use(
@@ -32,12 +32,12 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a collector with a lak
       ...[0, 0.25, 0.5, 1].map((part) =>
         atRequest("encoding", s3, firstRead("pa_events"), "answered", part * ENCODING_MS)
       ),
-      atLog("appending", lake, /^\d+\.log$/, "change"),
-      atLog("a new segment", lake, /^\d+\.log$/, "rename"),
-      atLog("preparing a segment", lake, /^next\.tmp$/, "change"),
-      atLog("trimming", lake, /^trimmed\.tmp$/, "rename"),
-      atLog("trimming", lake, /^trimmed\.tmp$/, "change"),
-      atLog("trimmed", lake, /^trimmed$/),
+      atSpoolFile("appending", lake, /^\d+\.log$/, "change"),
+      atSpoolFile("a new segment", lake, /^\d+\.log$/, "rename"),
+      atSpoolFile("preparing a segment", lake, /^next\.tmp$/, "change"),
+      atSpoolFile("trimming", lake, /^trimmed\.tmp$/, "rename"),
+      atSpoolFile("trimming", lake, /^trimmed\.tmp$/, "change"),
+      atSpoolFile("trimmed", lake, /^trimmed$/),
       ...Array.from({ length: 7 }, () => atRandom(RANDOM_MS))
     ]
     expect(points).toHaveLength(50)

@@ -10,15 +10,15 @@ import { areUp } from "../../areUp.ts"
 import { countWithDuckdb, openProxiedLake, type ProxiedLake } from "./ProxiedLake.ts"
 import { commitSteps } from "./steps.ts"
 
-/** More than the age of a snapshot, and so little that the store takes the clock of the last of them for right. */
+/** More than a snapshot's maximum age, and so little that the store still accepts the last process's clock. */
 const AHEAD_MS = 100_000
-/** A turn of the background job comes after 9 to 11 s. */
+/** The background job runs every 9 to 11 s. */
 const TURN_MS = 30_000
 
-/** Snapshots are kept as short as settings allow. */
+/** Snapshots expire as soon as the settings allow. */
 const eager = lakeSettings({ SNAPSHOT_MAX_AGE_SECONDS: "60", SNAPSHOTS_MIN: "1", MAINTENANCE_INTERVAL_SECONDS: "10" })
 
-/** Two collectors that write events of days which are over, past the proxies: those are for who looks after the lake. */
+/** Two collectors that write events of closed days, past the proxies, which only maintenance uses. */
 const write = async (all: AsyncDisposableStack, lake: LakeUnderTest) => {
   const collectors = [
     all.use(await lake.start(lake.direct)),
@@ -37,7 +37,7 @@ const write = async (all: AsyncDisposableStack, lake: LakeUnderTest) => {
   }
 }
 
-/** A process whose clock is ahead, to which everything is old. */
+/** The environment of a process whose clock is ahead, to which everything is old. */
 const ahead = ({ folder }: LakeUnderTest) => {
   const file = join(folder, "ahead")
   return (ms: number) => {
@@ -92,8 +92,8 @@ interface Removed {
   readonly files: ReadonlyArray<unknown>
 }
 
-describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a lake that is looked after while collectors write", () => {
-  test("loses nothing to compact, expire and orphans, and to their being killed at every step", async () => {
+describe.skipIf(!(await areUp("postgres", "seaweedfs")))("maintenance of a lake while collectors write", () => {
+  test("compact, expire and orphans lose no row, even when they are killed at every step", async () => {
     await using all = new AsyncDisposableStack()
     const proxied = await openProxiedLake(all, eager)
     const { lake } = proxied
@@ -102,13 +102,16 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a lake that is looked 
     const points = pointsOf(proxied)
     await killAtEach(points.compact, () => lake.command(["compact", "--table", "pa_events"], lake.environment))
     let expiries = 0
-    // To the clock of each, what the one before it did is old.
+    // By the clock of each process, what the previous one did is old.
     for (const point of points.expire) {
       const later = shifted(++expiries * AHEAD_MS)
-      // The collectors have to have gone on.
+      // The collectors must have committed again.
       await until("something to expire", async () => {
-        const [told] = await lake.lake<ReadonlyArray<Expired>>(["expire", "--dry-run", "--table", "pa_events"], later)
-        return told!.snapshots > 0
+        const [planned] = await lake.lake<ReadonlyArray<Expired>>(
+          ["expire", "--dry-run", "--table", "pa_events"],
+          later
+        )
+        return planned!.snapshots > 0
       })
       await killAtEach([point], () =>
         lake.command(["expire", "--table", "pa_events"], { ...lake.environment, ...later })
@@ -127,7 +130,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a lake that is looked 
     await stop()
 
     await expectExactlyOnce(lake, loads)
-    // When nobody writes any more, the age of what killed ones left does not matter.
+    // After the last writer has stopped, what killed processes left may be removed at any age.
     const orphans = await lake.use(({ catalog, namespace }) =>
       removeOrphans(catalog, { namespace, name: "pa_events" }, 0, false)
     )
@@ -137,12 +140,12 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a lake that is looked 
     expect(ids).toBe(rows)
   }, 150_000)
 
-  test("loses nothing to the background job, and to its being killed in the midst of a compaction", async () => {
+  test("the background job loses no row, even when it is killed during a compaction", async () => {
     await using all = new AsyncDisposableStack()
     const proxied = await openProxiedLake(all, eager)
     const { lake } = proxied
     const { loads, stop } = await write(all, lake)
-    // Nobody sends events to these: what they store is the job's.
+    // These processes get no events: everything they store is the job's.
     await killAtEach(pointsOf(proxied).compact.slice(1, 2), () => lake.spawn({ PORT: "0" }, "full"))
     const full = all.use(await lake.start({ PORT: "0" }, "full"))
     expect(await full.prints(/Lake maintenance: (pa_events): .*compacted \d+ files into \d+/, TURN_MS)).toBe(

@@ -2,7 +2,7 @@ import type { LakeTableName } from "../../../../src/ports/LakeAdmin.ts"
 
 export const TABLES: ReadonlyArray<LakeTableName> = ["pa_events", "pa_sessions", "pa_session_data"]
 
-/** The requests of a commit to a table, in their order; a flush makes them for each table that it has rows for. */
+/** The requests of a commit to a table, in order. A flush makes them for each table that it has rows for. */
 export const commitSteps = (table: LakeTableName) =>
   [
     { name: `data of ${table}`, of: "s3", matches: new RegExp(`^PUT \\S*/${table}/data/`) },
@@ -13,7 +13,7 @@ export const commitSteps = (table: LakeTableName) =>
       of: "s3",
       matches: new RegExp(`^PUT \\S*/${table}/metadata/\\d+-\\S*\\.metadata\\.json`)
     },
-    // No other statement of the catalog names a metadata file.
+    // The only statement of the catalog that names a metadata file.
     {
       name: `commit of ${table}`,
       of: "catalog",
@@ -21,6 +21,6 @@ export const commitSteps = (table: LakeTableName) =>
     }
   ] as const
 
-/** What a process reads of a table before it encodes the first rows. */
+/** The first request for a table, before the first rows are encoded. */
 export const firstRead = (table: LakeTableName): RegExp =>
   new RegExp(`^GET \\S*/${table}/metadata/\\S*\\.metadata\\.json`)

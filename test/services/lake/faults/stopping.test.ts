@@ -7,13 +7,13 @@ import { openProxiedLake } from "./ProxiedLake.ts"
 const load = (lake: LakeUnderTest, port = lake.port) =>
   new Load({ port, connections: 4, batchConnections: 2, identityConnections: 1, leaveWhenAsked: true })
 
-/** So long that nothing gets into the lake before the end. */
-const never = lakeSettings({ FLUSH_INTERVAL_SECONDS: "3600", FLUSH_BATCH_SIZE: "10000000" })
+/** Nothing is flushed before the collector stops. */
+const onlyAtEnd = lakeSettings({ FLUSH_INTERVAL_SECONDS: "3600", FLUSH_BATCH_SIZE: "10000000" })
 
-describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a collector with a lake in S3 that stops", () => {
-  test("under load exits with 0, answers what was sent, and has every 200 in the lake", async () => {
+describe.skipIf(!(await areUp("postgres", "seaweedfs")))("stopping a collector with a lake in S3", () => {
+  test("a collector that stops under load exits with 0, answers every request and has every acknowledged event in the lake", async () => {
     await using all = new AsyncDisposableStack()
-    const { lake } = await openProxiedLake(all, never)
+    const { lake } = await openProxiedLake(all, onlyAtEnd)
     const collector = all.use(await lake.start())
     const clients = all.use(load(lake))
     await clients.stores(500)
@@ -24,7 +24,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a collector with a lak
     await expectExactlyOnce(lake, [clients])
   }, 60_000)
 
-  test("while its store hangs exits with 1 at its deadline, and the next start brings in every 200 once", async () => {
+  test("a collector that stops while its store hangs exits with 1 at its deadline, and the next start flushes every acknowledged event once", async () => {
     await using all = new AsyncDisposableStack()
     const { lake, s3 } = await openProxiedLake(all, { SHUTDOWN_TIMEOUT_SECONDS: "3" })
     const first = all.use(await lake.start())
@@ -38,7 +38,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a collector with a lak
     expect(performance.now() - began).toBeLessThan(5_000)
     expect(first.output).toContain("Not stopped within 3 s (SHUTDOWN_TIMEOUT_SECONDS)")
     await clients.stop()
-    s3.well()
+    s3.reset()
     const second = all.use(await lake.start())
     await lake.hasEvents(clients.stored.size)
     await drain(second)
@@ -47,7 +47,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a collector with a lak
     await expectExactlyOnce(lake, [clients])
   }, 60_000)
 
-  test("while its store is gone exits with 0 in time, says what stays, and the next start brings it in once", async () => {
+  test("a collector that stops while its store is unreachable exits with 0, reports what is left, and the next start flushes it once", async () => {
     await using all = new AsyncDisposableStack()
     const { lake, s3 } = await openProxiedLake(all)
     const first = all.use(await lake.start())
@@ -68,19 +68,19 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a collector with a lak
     await expectExactlyOnce(lake, [clients])
   }, 60_000)
 
-  test("for good leaves its log to another one of its folder, which brings it in once", async () => {
+  test("the spool of a collector that is gone is adopted by another one on the same folder and flushed once", async () => {
     await using all = new AsyncDisposableStack()
     const { lake } = await openProxiedLake(all)
-    const one = all.use(await lake.start(never))
-    const two = all.use(await lake.start({ ...never, PORT: "0" }))
+    const one = all.use(await lake.start(onlyAtEnd))
+    const two = all.use(await lake.start({ ...onlyAtEnd, PORT: "0" }))
     const clients = [all.use(load(lake)), all.use(load(lake, two.port))]
-    await Promise.all(clients.map((each) => each.stores(200)))
+    await Promise.all(clients.map((client) => client.stores(200)))
     await two.kill()
     await one.kill()
-    await Promise.all(clients.map((each) => each.stop()))
-    const heir = all.use(await lake.start())
-    expect(await heir.prints(/(Flushed \d+ rows that another collector left in \S+)\./)).toContain("/spool/1")
-    await drain(heir)
+    await Promise.all(clients.map((client) => client.stop()))
+    const adopter = all.use(await lake.start())
+    expect(await adopter.prints(/(Flushed \d+ rows that another collector left in \S+)\./)).toContain("/spool/1")
+    await drain(adopter)
 
     await expectExactlyOnce(lake, clients)
   }, 60_000)

@@ -2,31 +2,31 @@ import { describe, expect, test } from "bun:test"
 import { drain, expectExactlyOnce, type LakeUnderTest } from "../../../support/lake/LakeUnderTest.ts"
 import { Load } from "../../../support/load.ts"
 import { peakMemory } from "../../../support/processes.ts"
-import { LOST, SLOW_DOWN } from "../../../support/proxy/StepProxy.ts"
+import { SLOW_DOWN } from "../../../support/proxy/FaultProxy.ts"
 import { areUp } from "../../areUp.ts"
 import { openProxiedLake } from "./ProxiedLake.ts"
 import { commitSteps, TABLES } from "./steps.ts"
 
-/** What a collector may hold while it brings in a backlog of a quarter of a gigabyte, in MiB; it takes 180 when it idles. */
+/** Peak memory of a collector that flushes a quarter of a gigabyte, in MiB; idle, it takes 180. */
 const MEMORY_MIB = 600
-/** The smallest that there is: four segments. */
-const LOG_BYTES = 256 << 20
+/** The smallest allowed: four segments. */
+const SPOOL_BYTES = 256 << 20
 const REQUEST = /^(?:PUT|GET|HEAD|POST|DELETE) /
-/** Behind each fault so many more events were answered before it ends. */
+/** Events that are answered during each fault before it ends. */
 const EVENTS = 100
 
 const light = (lake: LakeUnderTest) =>
   new Load({ port: lake.port, connections: 3, batchConnections: 1, identityConnections: 1, pauseMs: 20 })
 
-describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a store with faults", () => {
-  test("that stores a file and loses the answer gets every event once, whichever file it is", async () => {
+describe.skipIf(!(await areUp("postgres", "seaweedfs")))("faults of the object store", () => {
+  test("a store that stores any file and loses the answer has every event once", async () => {
     await using all = new AsyncDisposableStack()
     const { catalog, lake, s3 } = await openProxiedLake(all)
     const load = all.use(light(lake))
     const collector = all.use(await lake.start())
     await load.stores(EVENTS)
     for (const { matches, of } of TABLES.flatMap(commitSteps)) {
-      await (of === "s3" ? s3 : catalog).first(matches, LOST, 2)
+      await (of === "s3" ? s3 : catalog).first(matches, "loseAnswer", 2)
     }
     await load.stop()
     await drain(collector)
@@ -35,7 +35,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a store with faults", 
     await expectExactlyOnce(lake, [load])
   }, 90_000)
 
-  test("that refuses, asks to slow down or hangs is waited for, and no client notices", async () => {
+  test("a store that refuses connections, asks to slow down or hangs affects no client", async () => {
     await using all = new AsyncDisposableStack()
     const { lake, s3 } = await openProxiedLake(all)
     const load = all.use(light(lake))
@@ -44,12 +44,12 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a store with faults", 
     await lake.hasEvents(EVENTS)
     const faults: ReadonlyArray<readonly [begin: () => void, end: () => void]> = [
       [() => s3.setDown(true), () => s3.setDown(false)],
-      [() => s3.always(REQUEST, SLOW_DOWN), () => s3.well()],
+      [() => s3.always(REQUEST, SLOW_DOWN), () => s3.reset()],
       [
         () => s3.always(REQUEST, "hang"),
         () => {
-          s3.well()
-          // The server is started again: what hung is told so.
+          s3.reset()
+          // A restart of the server ends the connections that hang.
           s3.setDown(true)
           s3.setDown(false)
         }
@@ -69,22 +69,22 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a store with faults", 
     await expectExactlyOnce(lake, [load])
   }, 90_000)
 
-  test("that is gone until the log is full has clients told to come back, and gets every 200 when it is back", async () => {
+  test("clients get 503 when the store is unreachable until the spool is full, and every acknowledged event is stored once it is back", async () => {
     await using all = new AsyncDisposableStack()
-    const { lake, s3 } = await openProxiedLake(all, { SPOOL_MAX_BYTES: String(LOG_BYTES) })
+    const { lake, s3 } = await openProxiedLake(all, { SPOOL_MAX_BYTES: String(SPOOL_BYTES) })
     const collector = all.use(await lake.start())
     s3.setDown(true)
     const load = all.use(
       new Load({ port: lake.port, connections: 8, batchConnections: 4, batchItems: 20, large: true })
     )
     await load.isRefused(100)
-    // The last bytes are too few for a large event, not for small ones.
+    // The last bytes are too few for a large event but not for small ones.
     const small = all.use(light(lake))
     await small.isRefused(20)
     await Promise.all([load.stop(), small.stop()])
-    const many = load.stored.size + small.stored.size
+    const storedCount = load.stored.size + small.stored.size
     s3.setDown(false)
-    await lake.hasEvents(many)
+    await lake.hasEvents(storedCount)
     const after = all.use(light(lake))
     await after.stores(EVENTS)
     const refused = after.count(503)
@@ -93,7 +93,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("a store with faults", 
     const memory = peakMemory(collector.pid)
     await drain(collector)
 
-    expect(many).toBeGreaterThan(5_000)
+    expect(storedCount).toBeGreaterThan(5_000)
     expect(after.count(503)).toBe(refused)
     expect(memory).toBeLessThan(MEMORY_MIB)
     await expectExactlyOnce(lake, [load, small, after])

@@ -10,9 +10,9 @@ import { areUp } from "../../areUp.ts"
 import { countWithDuckdb, openProxiedLake } from "./ProxiedLake.ts"
 
 const { accessKeyId, secretAccessKey } = CREDENTIALS.s3
-/** How long collectors may take until two of them have met. */
-const MEET_MS = 60_000
-/** Answered by each collector before it is asked whether it met another. */
+/** How long it may take until two collectors' commits conflict. */
+const CONFLICT_MS = 60_000
+/** Events that each collector answers before conflicts are counted. */
 const EVENTS = 100
 
 const rest = (namespace: string) =>
@@ -25,19 +25,19 @@ const rest = (namespace: string) =>
     NAMESPACE: namespace
   })
 
-describe.skipIf(!(await areUp("postgres", "seaweedfs")))("collectors that write to one lake at the same time", () => {
+describe.skipIf(!(await areUp("postgres", "seaweedfs")))("concurrent collectors", () => {
   for (const [count, catalog, settings] of [
     [2, "jdbc", undefined],
     [8, "jdbc", undefined],
     [2, "rest", rest(`faults_${process.pid}_two`)],
     [8, "rest", rest(`faults_${process.pid}_eight`)]
   ] as const) {
-    test(`${count}, ${catalog}: they meet, nothing is lost, nothing is there twice`, async () => {
+    test(`${count} collectors that write to one lake with a ${catalog} catalog lose no event and store none twice when commits conflict`, async () => {
       await using all = new AsyncDisposableStack()
       const { lake } = await openProxiedLake(all, settings, settings)
       const start = async () => all.use(await lake.start({ PORT: String(freePort()) }))
       const first = await start()
-      // The REST server makes a table twice when two ask for it at once; Postgres does not.
+      // Unlike Postgres, the REST server creates a table twice for two concurrent requests.
       if (catalog === "rest") {
         const load = all.use(new Load({ port: first.port, connections: 1, batchConnections: 0 }))
         await load.stores(1)
@@ -49,14 +49,14 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("collectors that write 
         all.use(new Load({ port, connections: 2, batchConnections: 0, identityConnections: 1, pauseMs: 40 }))
       )
       await Promise.all(loads.map((load) => load.stores(EVENTS)))
-      let met = 0
+      let conflicts = 0
       await until(
-        () => `two commits met: ${met}`,
+        () => `commits conflict: ${conflicts}`,
         async () => {
-          met = await metricOf("footfall_lake_commit_conflicts_total", collectors)
-          return met > 0
+          conflicts = await metricOf("footfall_lake_commit_conflicts_total", collectors)
+          return conflicts > 0
         },
-        MEET_MS
+        CONFLICT_MS
       )
       await Promise.all(loads.map((load) => load.stop()))
       await Promise.all(collectors.map(drain))
