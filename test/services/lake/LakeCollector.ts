@@ -81,7 +81,9 @@ export class LakeCollector implements AsyncDisposable {
 
   /** The settings of its instance, for other processes of it. */
   get environment(): Readonly<Record<string, string>> {
-    return this.#lake.environment
+    // The collector's port is its own.
+    const { PORT: _, ...environment } = this.#lake.environment
+    return environment
   }
 
   async start(): Promise<void> {
