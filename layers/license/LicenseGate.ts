@@ -1,6 +1,7 @@
 import { Clock, Effect, Layer, Result, Schedule, Schema } from "effect"
 import { type CryptoKey, compactVerify, importJWK, importSPKI } from "jose"
 import { StartError } from "../../src/domain/StartError.ts"
+import { errorCode } from "../../src/lib/errorCode.ts"
 import { FEATURE, FeatureGate, type GateState } from "../../src/ports/FeatureGate.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import { FEATURE_GATE, LICENSE_PUBLIC_KEY, LICENSE_TOKEN } from "../../src/settings/settings.ts"
@@ -81,7 +82,7 @@ const checkToken = Effect.fnUntraced(function* (token: string | null, key: Crypt
   const verified = yield* Effect.result(
     Effect.tryPromise({
       try: () => compactVerify(token.trim(), key, { algorithms: ["EdDSA", "Ed25519"] }),
-      catch: (cause) => (cause instanceof Error && "code" in cause ? String(cause.code) : "")
+      catch: errorCode
     })
   )
   if (Result.isFailure(verified)) return rejected(SIGNATURE_PROBLEMS[verified.failure] ?? NOT_A_JWT)

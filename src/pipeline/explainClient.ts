@@ -55,7 +55,7 @@ const whyAddress = ({ from, trusted }: ClientAddress): string => {
 
 const whyNoLocation = (ip: string, state: GeoState): string => {
   if (isLocalAddress(ip)) return "There is no location: the address is local or private."
-  return state._tag === "Off"
-    ? `There is no location: geo is off, ${state.why}.`
-    : "There is no location: the geo database does not contain the address."
+  return state._tag === "On"
+    ? "There is no location: the geo database does not contain the address."
+    : `There is no location: ${state.why}`
 }

@@ -54,7 +54,7 @@ const ClientJson = Schema.Struct({
   }),
   why: Schema.String.annotate({
     description: "Why the event would get that address and location",
-    examples: ["The address is from the header `x-forwarded-for`, which a trusted peer sent."]
+    examples: ["The address comes from the header `x-forwarded-for`, which a trusted peer sent."]
   }),
   country: Schema.NullOr(Schema.String).annotate({ description: "ISO 3166-1 alpha-2", examples: ["GB"] }),
   region: Schema.NullOr(Schema.String).annotate({ description: "ISO 3166-2", examples: ["GB-ENG"] }),
