@@ -33,10 +33,10 @@ const CASES: Readonly<Record<string, Case>> = {
 
 const USAGE = `Usage: bun bench [--short] [--write] [case ...]
 
-Cases: ${Object.keys(CASES).join(", ")}; all of them when none is named.
-  --short   a few seconds a case: whether it works, not how fast it is
-  --write   put the table into README.md
-BENCH_DATABASE_URL names an empty Postgres database to use; without it an embedded Postgres is started.`
+Cases: ${Object.keys(CASES).join(", ")}. Without a name, all of them run.
+  --short   run each case for a few seconds, only to check that it works
+  --write   write the results to docs/benchmarks.md
+BENCH_DATABASE_URL names an empty Postgres database to use; without it, an embedded Postgres is started.`
 
 const { values: flags, positionals } = parseArgs({
   args: process.argv.slice(2),
@@ -45,11 +45,11 @@ const { values: flags, positionals } = parseArgs({
 })
 const unknown = positionals.filter((name) => CASES[name] === undefined)
 if (flags.help === true || unknown.length > 0) {
-  console.log(unknown.length > 0 ? `There is no case ${unknown.join(", ")}.\n\n${USAGE}` : USAGE)
+  console.log(unknown.length > 0 ? `Unknown case: ${unknown.join(", ")}.\n\n${USAGE}` : USAGE)
   process.exit(unknown.length > 0 ? 2 : 0)
 }
 
-/** Every case in turn; one that fails says why and the others go on. */
+/** Runs the cases one after the other; after a failure, the others still run. */
 const runCases = async (
   bench: Bench,
   names: ReadonlyArray<string>
@@ -68,7 +68,10 @@ const runCases = async (
   return { rows, failed }
 }
 
-/** The embedded server's data, next to the project: a temporary folder may be in memory, where nothing is durable. */
+/** Where `--write` puts the table. */
+const REPORT = "docs/benchmarks.md"
+
+/** The embedded server's data, next to the project: the system's temporary folder may be in memory, where nothing is durable. */
 const temporaryFolder = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(ROOT, ".footfall-bench-"))),
   (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
@@ -90,13 +93,14 @@ const main = Effect.gen(function* () {
     runCases(await makeBench(url, flags.short === true), names)
   )
   const machine = describeMachine(name)
-  const kind = flags.short === true ? "A short run, to see that the benchmarks work; the figures mean little." : null
+  const kind =
+    flags.short === true ? "A short run, which only checks that the benchmarks work; ignore the numbers." : null
   const report = [machine, kind, "", table(rows)].filter((line) => line !== null).join("\n")
   console.log(`\n${report}`)
   if (flags.write === true) {
-    const path = join(ROOT, "README.md")
+    const path = join(ROOT, REPORT)
     const text = betweenMarkers(yield* Effect.promise(() => Bun.file(path).text()), `${machine}\n\n${table(rows)}`)
-    if (text === null) console.error("README.md has no bench markers; nothing was written.")
+    if (text === null) console.error(`${REPORT} has no bench markers; nothing was written.`)
     else yield* Effect.promise(() => Bun.write(path, text))
   }
   return failed.length === 0 ? 0 : 1

@@ -13,20 +13,20 @@ const traits = (setting: Setting<unknown>): string =>
 const row = (setting: Setting<unknown>): string =>
   `| \`${setting.env}\` | ${[code(setting.defaultText), setting.accepts, `${setting.doc} ${traits(setting)}`.trim()].map(cell).join(" | ")} |`
 
-/** Every setting as Markdown, a table for each group. */
+/** Every setting as Markdown, one table per group. */
 export const settingsTable = (): string =>
   SETTING_GROUPS.flatMap((group) => {
     const rows = SETTINGS.filter((setting) => setting.group === group).map(row)
     return rows.length === 0
       ? []
-      : [[`**${group}**`, "", "| variable | default | accepts | meaning |", "|---|---|---|---|", ...rows].join("\n")]
+      : [[`## ${group}`, "", "| variable | default | accepts | meaning |", "|---|---|---|---|", ...rows].join("\n")]
   }).join("\n\n")
 
-/** What the table lies between in a document. */
+/** The markers around the table in a document. */
 export const TABLE_BEGIN = "<!-- settings: written by `bun scripts/settings-table.ts` -->"
 export const TABLE_END = "<!-- /settings -->"
 
-/** The document with the table of today between its marks, or null when it has no marks. */
+/** The document with an up-to-date table between the markers, or null if it has none. */
 export const withSettingsTable = (document: string): string | null => {
   const begin = document.indexOf(TABLE_BEGIN)
   const end = document.indexOf(TABLE_END)

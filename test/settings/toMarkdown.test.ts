@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { SETTINGS } from "../../src/settings/settings.ts"
 import { settingsTable, TABLE_BEGIN, TABLE_END, withSettingsTable } from "../../src/settings/toMarkdown.ts"
 
-test("every setting has a row of four cells", () => {
+test("every setting has a row of four cells in the settings table", () => {
   const rows = settingsTable()
     .split("\n")
     .filter((line) => line.startsWith("| `"))
@@ -10,7 +10,7 @@ test("every setting has a row of four cells", () => {
   for (const line of rows) expect(line.split(/(?<!\\)\|/)).toHaveLength(6)
 })
 
-test("a row tells default, accepted values, meaning and when a change takes effect", () => {
+test("a row of the settings table has default, accepted values, meaning and when a change takes effect", () => {
   expect(settingsTable()).toContain(
     "| `RATE_LIMIT_BURST` | twice the rate | 1 to 10000000 | Events that a site may send at once before its rate applies. A change takes effect within 5 s. |"
   )
@@ -19,10 +19,10 @@ test("a row tells default, accepted values, meaning and when a change takes effe
   )
 })
 
-test("the table is put between its marks and leaves the rest of the document alone", () => {
+test("the settings table replaces what is between its markers and leaves the rest of the document unchanged", () => {
   const document = `# Footfall\n\n${TABLE_BEGIN}\nold\n${TABLE_END}\n\nThe end.\n`
   const written = withSettingsTable(document)!
-  expect(written).toStartWith(`# Footfall\n\n${TABLE_BEGIN}\n\n**Server**`)
+  expect(written).toStartWith(`# Footfall\n\n${TABLE_BEGIN}\n\n## Server`)
   expect(written).toEndWith(`${TABLE_END}\n\nThe end.\n`)
   expect(withSettingsTable(written)).toBe(written)
   expect(withSettingsTable("# Footfall\n")).toBeNull()
