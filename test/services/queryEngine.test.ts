@@ -12,7 +12,7 @@ import { until } from "../support/eventually.ts"
 import { fillPostgres, pgWarehouse } from "../support/pgWarehouse.ts"
 import { freshDatabase, openClient } from "../support/postgres.ts"
 import { areUp } from "./areUp.ts"
-import { lakeCatalog, s3Place } from "./engines/CatalogPlace.ts"
+import { lakeCatalog, s3Access } from "./engines/EngineCatalog.ts"
 import { pyiceberg } from "./engines/pyiceberg.ts"
 import { createTrinoCatalog, dropTrinoCatalog, trinoQuery } from "./engines/trino.ts"
 import { EVENTS, SESSIONS, SITE } from "./fixture.ts"
@@ -42,12 +42,12 @@ const inScope = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
 
 const quoted = (value: string | null) => (value === null ? "NULL" : `'${value}'`)
 
-const place = lakeCatalog({ name: own, database: own, warehouse: `s3://lake/${own}` })
+const lakeTables = lakeCatalog({ name: own, database: own, warehouse: `s3://lake/${own}` })
 
 const fillLake = async () => {
   // Trino makes neither a jdbc catalog's tables nor, on an empty database, anything else.
-  await pyiceberg.create({ place, table: `${schema}.first` })
-  await pyiceberg.append({ place, table: `${schema}.first`, rows: 300 })
+  await pyiceberg.create({ catalog: lakeTables, table: `${schema}.first` })
+  await pyiceberg.append({ catalog: lakeTables, table: `${schema}.first`, rows: 300 })
   await trinoQuery(
     `CREATE TABLE ${own}.${schema}.pa_events (event_id varchar, site_id varchar, session_id varchar, visit_id varchar, event_time timestamp(6) with time zone, event_type integer, event_name varchar, url_path varchar, revenue decimal(19, 4), properties map(varchar, varchar)) WITH (partitioning = ARRAY['day(event_time)', 'site_id'])`
   )
@@ -110,7 +110,7 @@ const trino = async (): Promise<World> => {
 }
 
 const duckdbOptions = async () => {
-  const s3 = s3Place()
+  const s3 = s3Access()
   return {
     locate,
     s3: Effect.succeed({ ...s3, secretAccessKey: Redacted.make(s3.secretAccessKey) }),
@@ -132,7 +132,7 @@ const duckdb = async (): Promise<World> => {
 beforeAll(async () => {
   if (!up) return
   await ensureDatabase(own)
-  await createTrinoCatalog(own, place)
+  await createTrinoCatalog(own, lakeTables)
   await fillLake()
 }, 120_000)
 

@@ -1,23 +1,23 @@
 import { join } from "node:path"
 import { Schema } from "effect"
 import { chdbPython } from "../../../scripts/services/engines.ts"
-import { s3Place } from "./CatalogPlace.ts"
+import { s3Access } from "./EngineCatalog.ts"
 import type { TableNumbers } from "./numbers.ts"
 import { runEngine } from "./runEngine.ts"
 import { clickhouseDialect, type Row, sqlNumbers } from "./sqlNumbers.ts"
 
 const PROGRAM = join(import.meta.dir, "python", "clickhouse.py")
-const Answers = Schema.Struct({
-  answers: Schema.Array(Schema.Array(Schema.Array(Schema.NullOr(Schema.String))))
+const Results = Schema.Struct({
+  results: Schema.Array(Schema.Array(Schema.Array(Schema.NullOr(Schema.String))))
 })
 
-const quoted = (text: string) => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`
+const quoted = (value: string) => `'${value.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`
 
-/** ClickHouse's SQL for the table at a location; `metadata` picks one of its metadata files by its name. */
+/** ClickHouse's SQL for the table at a location; `metadata` selects one of its metadata files by name. */
 const tableAt = (location: string, metadata: string | undefined): string => {
   const settings =
     metadata === undefined ? "" : `, SETTINGS iceberg_metadata_file_path = ${quoted(`metadata/${metadata}`)}`
-  const s3 = s3Place()
+  const s3 = s3Access()
   const remote = /^s3:\/\/(.*)$/.exec(location)
   return remote === null
     ? `icebergLocal(${quoted(location.replace(/^file:/, ""))}, 'Parquet'${settings})`
@@ -28,19 +28,19 @@ const runAll = async (
   statements: ReadonlyArray<string>,
   deadlineMs?: number
 ): Promise<ReadonlyArray<ReadonlyArray<Row>>> => {
-  // It reads files below where it is started, and no others.
+  // It reads only files below its working directory.
   const run = { command: [await chdbPython(), PROGRAM], cwd: "/", input: { statements }, deadlineMs }
-  return (await runEngine(Answers, run)).answers
+  return (await runEngine(Results, run)).results
 }
 
 export interface ChdbTable {
-  /** `s3://…`, or a folder of this machine. */
+  /** `s3://…`, or a local folder. */
   readonly location: string
-  /** Without it ClickHouse takes the newest metadata file that it finds in the folder. */
+  /** By default, ClickHouse uses the newest metadata file in the folder. */
   readonly metadataLocation?: string
 }
 
-/** ClickHouse's engine, chdb 4.4. It takes a map that is null for an empty one. */
+/** ClickHouse's engine, chdb 4.4. It reads a null map as an empty one. */
 export const chdb = {
   /** Reads every column of every row. */
   check: async (table: ChdbTable & { readonly id: string; readonly deadlineMs?: number }): Promise<TableNumbers> => {
@@ -55,7 +55,7 @@ export const chdb = {
       async (statement) => (await runAll([statement], table.deadlineMs))[0] ?? []
     )
   },
-  /** Runs statements one after the other; `{table}` in them is the table. */
+  /** Runs statements in order; `{table}` in them stands for the table. */
   query: (table: ChdbTable, statements: ReadonlyArray<string>): Promise<ReadonlyArray<ReadonlyArray<Row>>> => {
     const from = tableAt(table.location, table.metadataLocation?.split("/").at(-1))
     return runAll(statements.map((statement) => statement.replaceAll("{table}", from)))

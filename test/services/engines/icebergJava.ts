@@ -1,7 +1,7 @@
 import { CREDENTIALS } from "../../../scripts/services/credentials.ts"
 import { icebergJava as command } from "../../../scripts/services/engines.ts"
-import { type Change, ChangeAnswer, type LibraryCheck, LibraryCheckAnswer } from "./answers.ts"
-import { type CatalogPlace, jdbcUrl, s3Place } from "./CatalogPlace.ts"
+import { type EngineCatalog, jdbcUrl, s3Access } from "./EngineCatalog.ts"
+import { type Change, ChangeResult, type LibraryCheck, LibraryCheckResult } from "./engineResults.ts"
 import { runEngine } from "./runEngine.ts"
 
 const S3_FILES = "org.apache.iceberg.aws.s3.S3FileIO"
@@ -12,12 +12,12 @@ interface JavaCatalog {
   readonly name: string
   readonly properties: Values
   readonly hadoop?: Values
-  /** JVM properties: what the AWS SDK finds its credentials in. */
+  /** JVM properties with the credentials for the AWS SDK. */
   readonly system?: Values
 }
 
-const javaCatalog = (place: CatalogPlace): JavaCatalog => {
-  const s3 = s3Place()
+const javaCatalog = (catalog: EngineCatalog): JavaCatalog => {
+  const s3 = s3Access()
   const files: Values = {
     "io-impl": S3_FILES,
     "s3.endpoint": s3.endpoint,
@@ -26,17 +26,17 @@ const javaCatalog = (place: CatalogPlace): JavaCatalog => {
     "s3.secret-access-key": s3.secretAccessKey,
     "client.region": s3.region
   }
-  switch (place.type) {
+  switch (catalog.type) {
     case "jdbc":
       return {
-        name: place.name,
+        name: catalog.name,
         properties: {
           type: "jdbc",
-          uri: jdbcUrl(place.database),
+          uri: jdbcUrl(catalog.database),
           "jdbc.user": CREDENTIALS.postgres.user,
           "jdbc.password": CREDENTIALS.postgres.password,
           "jdbc.schema-version": "V1",
-          warehouse: place.warehouse,
+          warehouse: catalog.warehouse,
           ...files
         }
       }
@@ -45,17 +45,17 @@ const javaCatalog = (place: CatalogPlace): JavaCatalog => {
         name: "rest",
         properties: {
           type: "rest",
-          uri: place.uri,
-          warehouse: place.warehouse,
+          uri: catalog.uri,
+          warehouse: catalog.warehouse,
           credential: `${CREDENTIALS.s3.accessKeyId}:${CREDENTIALS.s3.secretAccessKey}`,
-          "oauth2-server-uri": place.tokens,
+          "oauth2-server-uri": catalog.tokens,
           ...files
         }
       }
     case "glue":
       return {
         name: "glue",
-        properties: { type: "glue", warehouse: place.warehouse, "glue.endpoint": place.endpoint, ...files },
+        properties: { type: "glue", warehouse: catalog.warehouse, "glue.endpoint": catalog.endpoint, ...files },
         system: {
           "aws.accessKeyId": CREDENTIALS.moto.accessKeyId,
           "aws.secretAccessKey": CREDENTIALS.moto.secretAccessKey
@@ -64,9 +64,9 @@ const javaCatalog = (place: CatalogPlace): JavaCatalog => {
     case "hadoop":
       return {
         name: "hadoop",
-        properties: { type: "hadoop", warehouse: place.warehouse },
+        properties: { type: "hadoop", warehouse: catalog.warehouse },
         hadoop: {
-          // Our locations begin with `s3:`, as every engine's but Hadoop's.
+          // Locations begin with `s3:`, which Hadoop does not support by default.
           "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
           "fs.s3a.endpoint": s3.endpoint,
           "fs.s3a.endpoint.region": s3.region,
@@ -81,19 +81,19 @@ const javaCatalog = (place: CatalogPlace): JavaCatalog => {
 }
 
 interface Call {
-  readonly place: CatalogPlace
+  readonly catalog: EngineCatalog
   /** `namespace.name` */
   readonly table: string
   readonly deadlineMs?: number
 }
 
-const request = async (name: string, { place, table, deadlineMs }: Call, more: object = {}) => ({
+const request = async (name: string, { catalog, table, deadlineMs }: Call, more: object = {}) => ({
   command: await command(),
-  input: { command: name, catalog: javaCatalog(place), table, ...more },
+  input: { command: name, catalog: javaCatalog(catalog), table, ...more },
   deadlineMs
 })
 
-/** The columns that scans by parts are tried on. */
+/** A check, with the columns that partial scans filter by. */
 export interface JavaCheck extends Call {
   readonly id: string
   readonly site?: string
@@ -102,12 +102,12 @@ export interface JavaCheck extends Call {
   readonly filter?: unknown
 }
 
-/** Iceberg's own library, 1.12. */
+/** Iceberg's Java library, 1.12. */
 export const icebergJava = {
   /**
-   * Compares what the metadata says with what is there: each data file's existence, length, row count, value and null counts,
-   * bounds and partition (the first 50 files row by row), each manifest's counts and ranges, the summary's totals; required
-   * columns have no nulls; scans by site, and before and after the mean time, add up to the whole.
+   * Compares the metadata with the files: each data file's existence, length, row count, value and null counts, bounds and
+   * partition (the first 50 files row by row), each manifest's counts and ranges, and the summary's totals. Checks that required
+   * columns have no nulls, and that scans by site, and before and after the mean time, add up to all rows.
    */
   check: async ({
     filter = null,
@@ -119,15 +119,15 @@ export const icebergJava = {
     readonly site?: string | null
     readonly time?: string | null
   }): Promise<LibraryCheck> =>
-    runEngine(LibraryCheckAnswer, {
+    runEngine(LibraryCheckResult, {
       ...(await request("check", call, { id, site, time, filter })),
-      answersWith: [0, 1]
+      exitCodes: [0, 1]
     }),
-  /** Rows made up for whatever columns the table has. */
+  /** Appends generated rows for the columns of the table. */
   append: async (call: Call & { readonly rows: number; readonly start?: number }): Promise<Change> =>
-    runEngine(ChangeAnswer, await request("append", call, { rows: call.rows, start: call.start ?? 0 })),
-  /** Expires every snapshot but the current one, and removes the files that only those had. */
-  expire: async (call: Call): Promise<Change> => runEngine(ChangeAnswer, await request("expire", call)),
-  /** A table of our shape with eight columns. */
-  create: async (call: Call): Promise<Change> => runEngine(ChangeAnswer, await request("create", call))
+    runEngine(ChangeResult, await request("append", call, { rows: call.rows, start: call.start ?? 0 })),
+  /** Expires all snapshots except the current one, and removes the files that only those need. */
+  expire: async (call: Call): Promise<Change> => runEngine(ChangeResult, await request("expire", call)),
+  /** Creates a table like ours, with eight columns. */
+  create: async (call: Call): Promise<Change> => runEngine(ChangeResult, await request("create", call))
 }

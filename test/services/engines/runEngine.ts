@@ -1,12 +1,12 @@
 import { Schema } from "effect"
 
-/** What of its error output tells why a program failed. */
+/** How much of a failed program's error output to show. */
 const TAIL_LINES = 30
 const LINE_LENGTH = 400
-/** A checker of ours answers in seconds; a machine that does much else may take ten times as long. */
+/** A check takes seconds; on a busy machine, ten times as long. */
 export const DEADLINE_MS = 120_000
 
-/** A foreign program did not do what it was asked; the message ends with the last lines of its error output. */
+/** A program failed; the message ends with the last lines of its error output. */
 export class EngineError extends Error {
   override readonly name = "EngineError"
   constructor(message: string, output: string) {
@@ -16,18 +16,18 @@ export class EngineError extends Error {
 
 export interface EngineRun {
   readonly command: ReadonlyArray<string>
-  /** Given as JSON on standard input. */
+  /** Passed as JSON on standard input. */
   readonly input?: unknown
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
   readonly deadlineMs?: number | undefined
-  /** Exit codes that come with an answer. */
-  readonly answersWith?: ReadonlyArray<number>
+  /** Exit codes of a run with a result. */
+  readonly exitCodes?: ReadonlyArray<number>
 }
 
-/** Runs a program whose last line of output is its answer as JSON. */
-export const runEngine = async <A>(answer: Schema.Codec<A, unknown>, run: EngineRun): Promise<A> => {
-  const { deadlineMs = DEADLINE_MS, answersWith = [0] } = run
+/** Runs a program whose last line of output is its result as JSON. */
+export const runEngine = async <A>(result: Schema.Codec<A, unknown>, run: EngineRun): Promise<A> => {
+  const { deadlineMs = DEADLINE_MS, exitCodes = [0] } = run
   const child = Bun.spawn([...run.command], {
     stdin: new TextEncoder().encode(JSON.stringify(run.input ?? null)),
     stdout: "pipe",
@@ -44,7 +44,7 @@ export const runEngine = async <A>(answer: Schema.Codec<A, unknown>, run: Engine
     killSignal: "SIGKILL"
   })
   const [output, errors, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
-  // Java's stacks would push out what they are about.
+  // Java's stack traces would crowd out the messages.
   const lines = errors
     .trimEnd()
     .split("\n")
@@ -55,12 +55,12 @@ export const runEngine = async <A>(answer: Schema.Codec<A, unknown>, run: Engine
     .map((part) => part.split("/").at(-1))
     .join(" ")
     .slice(-200)
-  if (child.signalCode !== null) throw new EngineError(`${what} gave no answer within ${deadlineMs / 1_000} s`, tail)
-  if (!answersWith.includes(code)) throw new EngineError(`${what} ended with ${code}`, tail)
+  if (child.signalCode !== null) throw new EngineError(`${what} did not finish within ${deadlineMs / 1_000} s`, tail)
+  if (!exitCodes.includes(code)) throw new EngineError(`${what} exited with ${code}`, tail)
   const line = output.trimEnd().split("\n").at(-1) ?? ""
   try {
-    return Schema.decodeUnknownSync(answer)(JSON.parse(line))
+    return Schema.decodeUnknownSync(result)(JSON.parse(line))
   } catch (error) {
-    throw new EngineError(`${what} gave an answer that can't be read: ${error}`, `${line.slice(0, 2_000)}\n${tail}`)
+    throw new EngineError(`${what} printed an invalid result: ${error}`, `${line.slice(0, 2_000)}\n${tail}`)
   }
 }

@@ -1,37 +1,37 @@
 import type { ColumnNumbers, TableNumbers } from "./numbers.ts"
 
-/** How the values of a column are told as one exact number. */
-export type Kind = "text" | "map" | "whole" | "boolean" | "date" | "timestamp" | { readonly scale: number }
+/** How the numbers of a column are computed. */
+export type Kind = "string" | "map" | "integer" | "boolean" | "date" | "timestamp" | { readonly scale: number }
 
-/** What differs between engines that speak SQL. Every expression is of SQL text. */
+/** What differs between SQL engines. All expressions are SQL. */
 export interface Dialect {
   readonly quote: (name: string) => string
-  /** Of a type as the engine names it; undefined for one that tables of ours don't have. */
-  readonly kindOf: (type: string) => Kind | undefined
-  readonly asText: (value: string) => string
-  readonly codePoints: (text: string) => string
+  /** The kind of a type in the engine's own name; null for a type that our tables do not have. */
+  readonly kindOf: (type: string) => Kind | null
+  readonly asString: (value: string) => string
+  readonly codePoints: (value: string) => string
   /** The first 7 hexadecimal digits of the MD5, as a number. */
-  readonly digest: (text: string) => string
-  /** As a number that may be added up without bounds: micros, days, 0 and 1, or the decimal. */
-  readonly number: (value: string, kind: Exclude<Kind, "text" | "map">) => string
-  /** What comes after FROM for one row `k`, `v` for each entry of the column. */
+  readonly digest: (value: string) => string
+  /** As a number whose sum cannot overflow: microseconds, days, 0 and 1, or the decimal. */
+  readonly number: (value: string, kind: Exclude<Kind, "string" | "map">) => string
+  /** A relation for FROM with a row `k`, `v` for each entry of the column. */
   readonly entries: (table: string, column: string) => string
-  /** Whether a map that is null can be told from an empty one. */
+  /** Whether a null map can be distinguished from an empty one. */
   readonly nullMaps: boolean
 }
 
 export type Row = ReadonlyArray<string | null>
 
 const base = (type: string) => type.toLowerCase().replace(/\s+/g, " ").trim()
-const scaleOf = (type: string): Kind | undefined => {
+const decimalKind = (type: string): Kind | null => {
   const found = /^decimal\((\d+), ?(\d+)\)$/.exec(type)
-  return found === null ? undefined : { scale: Number(found[2]) }
+  return found === null ? null : { scale: Number(found[2]) }
 }
 
 const kinds =
   (named: ReadonlyArray<readonly [RegExp, Kind]>) =>
-  (type: string): Kind | undefined =>
-    scaleOf(base(type)) ?? named.find(([pattern]) => pattern.test(base(type)))?.[1]
+  (type: string): Kind | null =>
+    decimalKind(base(type)) ?? named.find(([pattern]) => pattern.test(base(type)))?.[1] ?? null
 
 const ansi = (name: string) => `"${name.replaceAll('"', '""')}"`
 const isDecimal = (kind: Kind): kind is { readonly scale: number } => typeof kind === "object"
@@ -39,25 +39,25 @@ const isDecimal = (kind: Kind): kind is { readonly scale: number } => typeof kin
 export const duckdbDialect: Dialect = {
   quote: ansi,
   kindOf: kinds([
-    [/^varchar$/, "text"],
+    [/^varchar$/, "string"],
     [/^map\(varchar, varchar\)$/, "map"],
-    [/^(integer|bigint)$/, "whole"],
+    [/^(integer|bigint)$/, "integer"],
     [/^boolean$/, "boolean"],
     [/^date$/, "date"],
     [/^timestamp/, "timestamp"]
   ]),
-  asText: (value) => `CAST(${value} AS VARCHAR)`,
-  codePoints: (text) => `length(${text})`,
-  digest: (text) => `CAST('0x' || substr(md5(${text}), 1, 7) AS BIGINT)`,
+  asString: (value) => `CAST(${value} AS VARCHAR)`,
+  codePoints: (value) => `length(${value})`,
+  digest: (value) => `CAST('0x' || substr(md5(${value}), 1, 7) AS BIGINT)`,
   number: (value, kind) => {
     if (isDecimal(kind)) return `CAST(${value} AS DECIMAL(38, ${kind.scale}))`
-    const whole = {
-      whole: value,
+    const integers = {
+      integer: value,
       boolean: value,
       date: `(${value} - DATE '1970-01-01')`,
       timestamp: `epoch_us(${value})`
     }
-    return `CAST(${whole[kind]} AS HUGEINT)`
+    return `CAST(${integers[kind]} AS HUGEINT)`
   },
   entries: (table, column) =>
     `(SELECT e.key AS k, e.value AS v FROM (SELECT unnest(map_entries(${column})) AS e FROM ${table}))`,
@@ -67,26 +67,26 @@ export const duckdbDialect: Dialect = {
 export const trinoDialect: Dialect = {
   quote: ansi,
   kindOf: kinds([
-    [/^varchar/, "text"],
+    [/^varchar/, "string"],
     [/^map\(varchar, varchar\)$/, "map"],
-    [/^(integer|bigint)$/, "whole"],
+    [/^(integer|bigint)$/, "integer"],
     [/^boolean$/, "boolean"],
     [/^date$/, "date"],
     [/^timestamp/, "timestamp"]
   ]),
-  asText: (value) => `CAST(${value} AS varchar)`,
-  codePoints: (text) => `length(${text})`,
-  digest: (text) => `from_base(substr(to_hex(md5(to_utf8(${text}))), 1, 7), 16)`,
+  asString: (value) => `CAST(${value} AS varchar)`,
+  codePoints: (value) => `length(${value})`,
+  digest: (value) => `from_base(substr(to_hex(md5(to_utf8(${value}))), 1, 7), 16)`,
   number: (value, kind) => {
     if (isDecimal(kind)) return `CAST(${value} AS decimal(38, ${kind.scale}))`
-    const whole = {
-      whole: value,
+    const integers = {
+      integer: value,
       boolean: `CAST(${value} AS integer)`,
       date: `date_diff('day', DATE '1970-01-01', ${value})`,
       // A double holds seconds with microseconds exactly enough to round until the year 2106.
       timestamp: `CAST(round(to_unixtime(${value}) * 1000000) AS bigint)`
     }
-    return `CAST(${whole[kind]} AS decimal(38, 0))`
+    return `CAST(${integers[kind]} AS decimal(38, 0))`
   },
   entries: (table, column) => `${table} CROSS JOIN UNNEST(${column}) AS u (k, v)`,
   nullMaps: true
@@ -98,26 +98,26 @@ export const clickhouseDialect: Dialect = {
     const plain = type.replace(/^Nullable\((.*)\)$/, "$1")
     if (/^Map\(String, (Nullable\()?String\)?\)$/.test(plain)) return "map"
     return kinds([
-      [/^string$/, "text"],
-      [/^int(32|64)$/, "whole"],
+      [/^string$/, "string"],
+      [/^int(32|64)$/, "integer"],
       [/^bool$/, "boolean"],
       [/^date(32)?$/, "date"],
       [/^datetime64\(6/, "timestamp"]
     ])(plain)
   },
-  asText: (value) => `toString(${value})`,
-  codePoints: (text) => `lengthUTF8(${text})`,
-  digest: (text) =>
-    `if(isNull(${text}), NULL, bitShiftRight(reinterpretAsUInt32(reverse(substring(MD5(assumeNotNull(${text})), 1, 4))), 4))`,
+  asString: (value) => `toString(${value})`,
+  codePoints: (value) => `lengthUTF8(${value})`,
+  digest: (value) =>
+    `if(isNull(${value}), NULL, bitShiftRight(reinterpretAsUInt32(reverse(substring(MD5(assumeNotNull(${value})), 1, 4))), 4))`,
   number: (value, kind) => {
     if (isDecimal(kind)) return `toDecimal128(${value}, ${kind.scale})`
-    const whole = {
-      whole: value,
+    const integers = {
+      integer: value,
       boolean: value,
       date: `toInt32(${value})`,
       timestamp: `toUnixTimestamp64Micro(${value})`
     }
-    return `toInt128(${whole[kind]})`
+    return `toInt128(${integers[kind]})`
   },
   entries: (table, column) =>
     `(SELECT k, v FROM ${table} ARRAY JOIN mapKeys(${column}) AS k, mapValues(${column}) AS v)`,
@@ -127,38 +127,38 @@ export const clickhouseDialect: Dialect = {
 export const sparkDialect: Dialect = {
   quote: (name) => `\`${name.replaceAll("`", "``")}\``,
   kindOf: kinds([
-    [/^string$/, "text"],
+    [/^string$/, "string"],
     [/^map<string, ?string>$/, "map"],
-    [/^(int|bigint)$/, "whole"],
+    [/^(int|bigint)$/, "integer"],
     [/^boolean$/, "boolean"],
     [/^date$/, "date"],
     [/^timestamp/, "timestamp"]
   ]),
-  asText: (value) => `CAST(${value} AS STRING)`,
-  codePoints: (text) => `char_length(${text})`,
-  digest: (text) => `CAST(conv(substr(md5(encode(${text}, 'UTF-8')), 1, 7), 16, 10) AS BIGINT)`,
+  asString: (value) => `CAST(${value} AS STRING)`,
+  codePoints: (value) => `char_length(${value})`,
+  digest: (value) => `CAST(conv(substr(md5(encode(${value}, 'UTF-8')), 1, 7), 16, 10) AS BIGINT)`,
   number: (value, kind) => {
     if (isDecimal(kind)) return `CAST(${value} AS DECIMAL(38, ${kind.scale}))`
-    const whole = {
-      whole: value,
+    const integers = {
+      integer: value,
       boolean: `CAST(${value} AS INT)`,
       date: `unix_date(${value})`,
       timestamp: `unix_micros(${value})`
     }
-    return `CAST(${whole[kind]} AS DECIMAL(38, 0))`
+    return `CAST(${integers[kind]} AS DECIMAL(38, 0))`
   },
   entries: (table, column) => `(SELECT explode(${column}) AS (k, v) FROM ${table})`,
   nullMaps: true
 }
 
-/** `1.5` with four digits after the point is `1.5000`: some engines leave zeros out. */
+/** `1.5` with four decimal places is `1.5000`: some engines drop trailing zeros. */
 const withScale = (number: string | null, scale: number): string | null => {
   if (number === null || scale === 0) return number
-  const [whole, fraction = ""] = number.split(".")
-  return `${whole}.${fraction.padEnd(scale, "0")}`
+  const [integer, fraction = ""] = number.split(".")
+  return `${integer}.${fraction.padEnd(scale, "0")}`
 }
 
-/** One column's expressions, and how their values, in that order, make its numbers. */
+/** A column's SQL expressions, and how to read its numbers from their values, in the same order. */
 interface Measure {
   readonly from: string
   readonly select: ReadonlyArray<string>
@@ -167,12 +167,12 @@ interface Measure {
 
 const measure = (dialect: Dialect, table: string, name: string, kind: Kind): Measure => {
   const column = dialect.quote(name)
-  if (kind === "text") {
+  if (kind === "string") {
     return {
       from: table,
       select: [`count(${column})`, `sum(${dialect.codePoints(column)})`, `sum(${dialect.digest(column)})`],
       read: ([nonNull, codePoints, digest]) => ({
-        kind: "text",
+        kind: "string",
         nonNull: Number(nonNull),
         codePoints: codePoints ?? "0",
         digest: digest ?? "0"
@@ -206,16 +206,16 @@ const measure = (dialect: Dialect, table: string, name: string, kind: Kind): Mea
     from: table,
     select: [`count(${column})`, `sum(${number})`, `min(${number})`, `max(${number})`],
     read: ([nonNull, sum = null, min = null, max = null]) => {
-      const none = Number(nonNull) === 0
-      const told = (value: string | null) => (none ? null : withScale(value, scale))
-      return { kind: "number", nonNull: Number(nonNull), sum: told(sum), min: told(min), max: told(max) }
+      const isEmpty = Number(nonNull) === 0
+      const read = (value: string | null) => (isEmpty ? null : withScale(value, scale))
+      return { kind: "number", nonNull: Number(nonNull), sum: read(sum), min: read(min), max: read(max) }
     }
   }
 }
 
 /**
- * The table's numbers, by as many statements as there are maps, and one. `columns` are the engine's own names of the types;
- * `run` answers every row of a statement, each value as text.
+ * The table's numbers, computed with one statement, and one more for each map. `columns` have the engine's own type names;
+ * `run` returns the rows of a statement with all values as strings.
  */
 export const sqlNumbers = async (
   dialect: Dialect,
@@ -226,25 +226,25 @@ export const sqlNumbers = async (
 ): Promise<TableNumbers> => {
   const measures = columns.map(({ name, type }) => {
     const kind = dialect.kindOf(type)
-    if (kind === undefined) throw new TypeError(`no numbers are defined for ${name} of type ${type}`)
+    if (kind === null) throw new TypeError(`The type ${type} of the column ${name} is not supported.`)
     return { name, ...measure(dialect, table, name, kind) }
   })
-  const ask = async (select: ReadonlyArray<string>, from: string): Promise<Row> => {
-    const list = select.map((each, at) => `${dialect.asText(each)} AS c${at}`).join(", ")
+  const selectRow = async (select: ReadonlyArray<string>, from: string): Promise<Row> => {
+    const list = select.map((expression, at) => `${dialect.asString(expression)} AS c${at}`).join(", ")
     return (await run(`SELECT ${list} FROM ${from}`))[0] ?? []
   }
   const plain = measures.filter(({ from }) => from === table)
   const general = ["count(*)", `count(DISTINCT ${dialect.quote(id)})`]
-  const answer = await ask([...general, ...plain.flatMap(({ select }) => select)], table)
+  const row = await selectRow([...general, ...plain.flatMap(({ select }) => select)], table)
   const numbers: Record<string, ColumnNumbers> = {}
   let at = general.length
   for (const { name, read, select } of plain) {
-    numbers[name] = read(answer.slice(at, at + select.length))
+    numbers[name] = read(row.slice(at, at + select.length))
     at += select.length
   }
   for (const { from, name, read, select } of measures) {
-    if (from !== table) numbers[name] = read(await ask(select, from))
+    if (from !== table) numbers[name] = read(await selectRow(select, from))
   }
   const ordered = Object.fromEntries(measures.map(({ name }) => [name, numbers[name]!]))
-  return { rows: Number(answer[0]), distinctIds: Number(answer[1]), columns: ordered }
+  return { rows: Number(row[0]), distinctIds: Number(row[1]), columns: ordered }
 }

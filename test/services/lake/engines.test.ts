@@ -3,9 +3,9 @@ import { CREDENTIALS, REGION } from "../../../scripts/services/credentials.ts"
 import { endpoint } from "../../../scripts/services/place.ts"
 import { SITE } from "../../support/collect.ts"
 import { areUp } from "../areUp.ts"
-import { type CatalogPlace, glueCatalog, lakeCatalog, restCatalog } from "../engines/CatalogPlace.ts"
 import { chdb } from "../engines/chdb.ts"
 import { duckdb } from "../engines/duckdb.ts"
+import { type EngineCatalog, glueCatalog, lakeCatalog, restCatalog } from "../engines/EngineCatalog.ts"
 import { icebergJava } from "../engines/icebergJava.ts"
 import { differences, type TableNumbers } from "../engines/numbers.ts"
 import { pyiceberg } from "../engines/pyiceberg.ts"
@@ -34,13 +34,13 @@ interface Verified {
 
 /** Every engine reads every column of every row, and says the same. */
 const expectAgreement = async (
-  place: CatalogPlace,
+  catalog: EngineCatalog,
   trinoCatalog: string | null,
   one: (typeof TABLES)[number],
   withPython = true
 ): Promise<TableNumbers & { readonly files: number }> => {
   const { id, table } = one
-  const java = await icebergJava.check({ place, ...one })
+  const java = await icebergJava.check({ catalog, ...one })
   expect(java.problems).toEqual([])
   const { location, metadataLocation } = java
   const others: Record<string, TableNumbers> = {
@@ -48,7 +48,7 @@ const expectAgreement = async (
     chdb: await chdb.check({ location, metadataLocation, id })
   }
   if (withPython) {
-    const python = await pyiceberg.check({ place, table, id })
+    const python = await pyiceberg.check({ catalog, table, id })
     expect(python.problems).toEqual([])
     others["pyiceberg"] = python
   }
@@ -61,7 +61,7 @@ const expectAgreement = async (
 
 describe.skipIf(!up)("engines that we did not write read Footfall's tables", () => {
   let jdbc: LakeCollector
-  const place = lakeCatalog({ name: own, database: own, warehouse: `s3://lake/${own}` })
+  const catalog = lakeCatalog({ name: own, database: own, warehouse: `s3://lake/${own}` })
 
   beforeAll(async () => {
     jdbc = await LakeCollector.open({ name: own })
@@ -69,7 +69,7 @@ describe.skipIf(!up)("engines that we did not write read Footfall's tables", () 
     await jdbc.send(3_000)
     await jdbc.sendOdd()
     await jdbc.stop()
-    await createTrinoCatalog(own, place)
+    await createTrinoCatalog(own, catalog)
   }, FETCH_MS)
 
   afterAll(async () => {
@@ -80,11 +80,11 @@ describe.skipIf(!up)("engines that we did not write read Footfall's tables", () 
   test(
     "every column of every table, to the last digit",
     async () => {
-      const events = await expectAgreement(place, own, TABLES[0])
+      const events = await expectAgreement(catalog, own, TABLES[0])
       expect(events).toMatchObject({ rows: jdbc.events, distinctIds: jdbc.events })
-      const sessions = await expectAgreement(place, own, TABLES[1])
+      const sessions = await expectAgreement(catalog, own, TABLES[1])
       expect(sessions.rows).toBeWithin(sessions.distinctIds, sessions.distinctIds + 3)
-      const attributes = await expectAgreement(place, own, TABLES[2])
+      const attributes = await expectAgreement(catalog, own, TABLES[2])
       expect(attributes.rows).toBe(4)
       expect(await jdbc.lake("verify")).toMatchObject([
         { table: "pa_events", rows: jdbc.events, problems: [] },
@@ -98,19 +98,19 @@ describe.skipIf(!up)("engines that we did not write read Footfall's tables", () 
   test(
     "opening no more files than a question's days and sites need",
     async () => {
-      const all = await icebergJava.check({ place, ...TABLES[0] })
+      const all = await icebergJava.check({ catalog, ...TABLES[0] })
       const filter = "event_time < '1971-01-01T00:00:00+00:00'"
-      const python = await pyiceberg.check({ place, table: EVENTS, id: "event_id", filter })
+      const python = await pyiceberg.check({ catalog, table: EVENTS, id: "event_id", filter })
       expect(python).toMatchObject({ prunedFiles: 1, filteredRows: 1 })
       expect(all.files).toBeGreaterThanOrEqual(3)
       const ofSite = await icebergJava.check({
-        place,
+        catalog,
         ...TABLES[0],
         filter: { type: "eq", term: "site_id", value: SITE }
       })
       expect(ofSite).toMatchObject({ prunedFiles: all.files, filteredRows: jdbc.events })
       const ofNobody = await icebergJava.check({
-        place,
+        catalog,
         ...TABLES[0],
         filter: { type: "eq", term: "site_id", value: "nobody" }
       })
@@ -124,13 +124,13 @@ describe.skipIf(!up)("engines that we did not write read Footfall's tables", () 
     async () => {
       let rows = jdbc.events
       rows += 50
-      expect((await pyiceberg.append({ place, table: EVENTS, rows: 50, start: 0 })).rows).toBe(rows)
+      expect((await pyiceberg.append({ catalog, table: EVENTS, rows: 50, start: 0 })).rows).toBe(rows)
       await jdbc.start()
       await jdbc.send(500)
       await jdbc.stop()
       rows += 500
       rows += 60
-      expect((await icebergJava.append({ place, table: EVENTS, rows: 60, start: 1_000 })).rows).toBe(rows)
+      expect((await icebergJava.append({ catalog, table: EVENTS, rows: 60, start: 1_000 })).rows).toBe(rows)
       await trino.query(`INSERT INTO ${own}.${EVENTS} SELECT * FROM ${own}.${EVENTS} WHERE event_name IS NULL LIMIT 7`)
       rows += 7
       await jdbc.start()
@@ -138,12 +138,12 @@ describe.skipIf(!up)("engines that we did not write read Footfall's tables", () 
       await jdbc.stop()
       rows += 500
       await trino.query(`ALTER TABLE ${own}.${EVENTS} EXECUTE optimize`)
-      expect((await icebergJava.expire({ place, table: EVENTS })).snapshots).toBe(1)
+      expect((await icebergJava.expire({ catalog, table: EVENTS })).snapshots).toBe(1)
       await jdbc.start()
       await jdbc.send(500)
       await jdbc.stop()
       rows += 500
-      const numbers = await expectAgreement(place, own, TABLES[0])
+      const numbers = await expectAgreement(catalog, own, TABLES[0])
       expect(numbers).toMatchObject({ rows, distinctIds: rows - 7 })
       const verified = (await jdbc.lake("verify", "--table", "pa_events")) as ReadonlyArray<Verified>
       expect(verified[0]).toMatchObject({ rows, problems: [] })
@@ -154,10 +154,10 @@ describe.skipIf(!up)("engines that we did not write read Footfall's tables", () 
   test(
     "after Footfall compacted, expired and merged what they and it wrote",
     async () => {
-      const before = await icebergJava.check({ place, ...TABLES[0] })
+      const before = await icebergJava.check({ catalog, ...TABLES[0] })
       await jdbc.lake("compact", "--table", "pa_events")
       await jdbc.lake("expire", "--table", "pa_events")
-      const after = await expectAgreement(place, own, TABLES[0])
+      const after = await expectAgreement(catalog, own, TABLES[0])
       expect(differences(["before", before], ["after", after])).toEqual([])
       expect(await jdbc.lake("orphans", "--dry-run")).toMatchObject([{ files: [] }, { files: [] }, { files: [] }])
     },
@@ -168,15 +168,17 @@ describe.skipIf(!up)("engines that we did not write read Footfall's tables", () 
     "Spark's vectorized reader agrees, and compacts what Footfall then goes on with",
     async () => {
       const table = EVENTS
-      const java = await icebergJava.check({ place, ...TABLES[0] })
-      expect(differences(["java", java], ["spark", await spark.check({ place, table, id: "event_id" })])).toEqual([])
-      await spark.query(place, [`CALL {catalog}.system.rewrite_data_files(table => '${table}')`])
+      const java = await icebergJava.check({ catalog, ...TABLES[0] })
+      expect(differences(["java", java], ["spark", await spark.check({ catalog, table, id: "event_id" })])).toEqual([])
+      await spark.query(catalog, [`CALL {catalog}.system.rewrite_data_files(table => '${table}')`])
       await jdbc.start()
       await jdbc.send(500)
       await jdbc.stop()
-      const numbers = await expectAgreement(place, own, TABLES[0])
+      const numbers = await expectAgreement(catalog, own, TABLES[0])
       expect(numbers.rows).toBe(java.rows + 500)
-      expect(differences(["java", numbers], ["spark", await spark.check({ place, table, id: "event_id" })])).toEqual([])
+      expect(differences(["java", numbers], ["spark", await spark.check({ catalog, table, id: "event_id" })])).toEqual(
+        []
+      )
     },
     FETCH_MS
   )

@@ -14,7 +14,7 @@ import { prepareInstance } from "../../support/database.ts"
 import { until } from "../../support/eventually.ts"
 import { Footfall } from "../../support/footfallProcess.ts"
 import { areUp } from "../areUp.ts"
-import { lakeCatalog } from "../engines/CatalogPlace.ts"
+import { lakeCatalog } from "../engines/EngineCatalog.ts"
 import { createTrinoCatalog, dropTrinoCatalog, trinoQuery } from "../engines/trino.ts"
 import { LakeCollector } from "./LakeCollector.ts"
 

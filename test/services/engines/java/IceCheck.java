@@ -64,15 +64,15 @@ import org.apache.iceberg.types.Types;
 import org.apache.iceberg.util.DateTimeUtil;
 
 /**
- * Iceberg's own library on a table: check, append, expire, create. One JSON request on standard input:
- * {"command", "catalog": {"name", "properties", "hadoop"}, "table", "id", "site", "time", "filter", "rows", "start"}.
- * The last line of output is the answer. Exit code 1: the answer names problems. 2: there is no answer.
+ * Runs a command on a table with Iceberg's Java library: check, append, expire, create. Reads a JSON request from standard
+ * input: {"command", "catalog": {"name", "properties", "hadoop"}, "table", "id", "site", "time", "filter", "rows", "start"}.
+ * The last line of output is the result. Exit code 1: the result lists problems. 2: there is no result.
  */
 public class IceCheck {
   static final ObjectMapper JSON = new ObjectMapper();
-  /** Files whose bounds are compared with their rows: reading each alone takes much longer than the scan. */
+  /** Files whose bounds are compared with their rows: reading files one by one takes much longer than a scan. */
   static final int FILES_IN_DETAIL = 50;
-  /** Scans by a value of the site column. */
+  /** Maximum number of scans by site. */
   static final int SITES = 20;
 
   final Table table;
@@ -88,7 +88,7 @@ public class IceCheck {
     problems.add(String.format(form, values));
   }
 
-  // Values as Iceberg has them inside: what bounds are given in.
+  // Values in Iceberg's internal representation, which bounds use.
 
   static Object internal(Object value) {
     if (value instanceof OffsetDateTime time) return DateTimeUtil.microsFromTimestamptz(time);
@@ -105,7 +105,7 @@ public class IceCheck {
     return (Comparator<Object>) (Comparator<?>) Comparators.forType(type.asPrimitiveType());
   }
 
-  // Numbers of a column, by the definition in numbers.ts.
+  // Numbers of a column, as defined in numbers.ts.
 
   static final class Numbers {
     final Type type;
@@ -156,7 +156,7 @@ public class IceCheck {
     ObjectNode json() {
       ObjectNode node = JSON.createObjectNode();
       if (type.typeId() == Type.TypeID.STRING) {
-        return node.put("kind", "text").put("nonNull", nonNull).put("codePoints", "" + codePoints).put("digest", "" + digest);
+        return node.put("kind", "string").put("nonNull", nonNull).put("codePoints", "" + codePoints).put("digest", "" + digest);
       }
       if (type.isMapType()) {
         return node.put("kind", "map").put("nonNull", nonNull).put("entries", entries).put("nullValues", nullValues)
@@ -181,7 +181,7 @@ public class IceCheck {
     return ByteBuffer.wrap(MD5.digest(text.getBytes(StandardCharsets.UTF_8))).getInt() >>> 4;
   }
 
-  // What is checked.
+  // Checks.
 
   List<DataFile> checkFiles() throws Exception {
     List<DataFile> files = new ArrayList<>();
@@ -197,14 +197,14 @@ public class IceCheck {
       InputFile input = table.io().newInputFile(file.location());
       if (!input.exists()) problem("%s is missing", file.location());
       else if (input.getLength() != file.fileSizeInBytes()) {
-        problem("%s has %d bytes, its manifest says %d", file.location(), input.getLength(), file.fileSizeInBytes());
+        problem("%s has %d bytes, but its manifest lists %d", file.location(), input.getLength(), file.fileSizeInBytes());
       }
       List<Long> offsets = file.splitOffsets();
       if (offsets != null) {
         for (int at = 0; at < offsets.size(); at++) {
           long least = at == 0 ? 0 : offsets.get(at - 1) + 1;
           if (offsets.get(at) < least || offsets.get(at) >= file.fileSizeInBytes()) {
-            problem("%s has split offsets that can't be: %s", file.location(), offsets);
+            problem("%s has invalid split offsets: %s", file.location(), offsets);
           }
         }
       }
@@ -212,7 +212,7 @@ public class IceCheck {
     return files;
   }
 
-  /** Counts, bounds and partition of one file against its rows. */
+  /** Compares a file's counts, bounds and partition with its rows. */
   void checkFile(DataFile file) throws Exception {
     Schema schema = table.schema();
     PartitionSpec spec = table.specs().get(file.specId());
@@ -243,17 +243,17 @@ public class IceCheck {
       }
     }
     String path = file.location();
-    if (elsewhere) problem("%s has rows of another partition than %s", path, file.partition());
-    if (rows != file.recordCount()) problem("%s has %d rows, its manifest says %d", path, rows, file.recordCount());
+    if (elsewhere) problem("%s has rows that do not belong to its partition %s", path, file.partition());
+    if (rows != file.recordCount()) problem("%s has %d rows, but its manifest lists %d", path, rows, file.recordCount());
     for (Types.NestedField field : schema.columns()) {
       if (!field.type().isPrimitiveType()) continue;
       int id = field.fieldId();
       String what = path + " " + field.name();
       Long values = file.valueCounts() == null ? null : file.valueCounts().get(id);
-      if (values != null && values != rows) problem("%s: %d values, the manifest says %d", what, rows, values);
+      if (values != null && values != rows) problem("%s has %d values, but the manifest lists %d", what, rows, values);
       Long stated = file.nullValueCounts() == null ? null : file.nullValueCounts().get(id);
       long counted = nulls.getOrDefault(id, 0L);
-      if (stated != null && stated != counted) problem("%s: %d nulls, the manifest says %d", what, counted, stated);
+      if (stated != null && stated != counted) problem("%s has %d nulls, but the manifest lists %d", what, counted, stated);
       Comparator<Object> order = order(field.type());
       Object lower = bound(field, file.lowerBounds());
       Object upper = bound(field, file.upperBounds());
@@ -271,7 +271,7 @@ public class IceCheck {
     return bytes == null ? null : Conversions.fromByteBuffer(field.type(), bytes);
   }
 
-  /** Each manifest's counts and partition ranges against its entries, and its length and sequence number. */
+  /** Compares each manifest's counts and partition ranges with its entries, and checks its length and sequence number. */
   void checkManifests(Snapshot snapshot) throws Exception {
     for (ManifestFile manifest : snapshot.dataManifests(table.io())) {
       String path = manifest.path();
@@ -281,7 +281,7 @@ public class IceCheck {
         continue;
       }
       if (input.getLength() != manifest.length()) {
-        problem("%s has %d bytes, the manifest list says %d", path, input.getLength(), manifest.length());
+        problem("%s has %d bytes, but the manifest list says %d", path, input.getLength(), manifest.length());
       }
       if (manifest.sequenceNumber() > snapshot.sequenceNumber()) {
         problem("%s has sequence number %d, above the snapshot's %d", path, manifest.sequenceNumber(), snapshot.sequenceNumber());
@@ -302,12 +302,12 @@ public class IceCheck {
             ManifestFile.PartitionFieldSummary range = manifest.partitions().get(at);
             Type type = fields.get(at).type();
             if (value == null) {
-              if (!range.containsNull()) problem("%s says that no %s is null", path, fields.get(at).name());
+              if (!range.containsNull()) problem("%s has null values of %s, which its summary denies", path, fields.get(at).name());
             } else {
               Object low = range.lowerBound() == null ? null : Conversions.fromByteBuffer(type, range.lowerBound());
               Object high = range.upperBound() == null ? null : Conversions.fromByteBuffer(type, range.upperBound());
               if (low == null || high == null || order(type).compare(low, value) > 0 || order(type).compare(high, value) < 0) {
-                problem("%s says %s is from %s to %s, a file has %s", path, fields.get(at).name(), low, high, value);
+                problem("%s states a range of %s from %s to %s, but a file has %s", path, fields.get(at).name(), low, high, value);
               }
             }
           }
@@ -315,8 +315,8 @@ public class IceCheck {
       }
       long statedFiles = (long) manifest.addedFilesCount() + manifest.existingFilesCount();
       long statedRows = manifest.addedRowsCount() + manifest.existingRowsCount();
-      if (files != statedFiles) problem("%s has %d files, the manifest list says %d", path, files, statedFiles);
-      if (rows != statedRows) problem("%s has %d rows, the manifest list says %d", path, rows, statedRows);
+      if (files != statedFiles) problem("%s has %d files, but the manifest list says %d", path, files, statedFiles);
+      if (rows != statedRows) problem("%s has %d rows, but the manifest list says %d", path, rows, statedRows);
     }
   }
 
@@ -329,11 +329,11 @@ public class IceCheck {
       String stated = snapshot.summary().get(name);
       boolean hasDeletes = !"0".equals(snapshot.summary().getOrDefault("total-delete-files", "0"));
       if (stated != null && !hasDeletes && Long.parseLong(stated) != value) {
-        problem("the snapshot's summary says %s is %s, it is %d", name, stated, value);
+        problem("the snapshot's summary says that %s is %s, but it is %d", name, stated, value);
       }
     });
     if (actual.get("total-records") != rows && "0".equals(snapshot.summary().getOrDefault("total-delete-files", "0"))) {
-      problem("the manifests have %d rows, a scan has %d", actual.get("total-records"), rows);
+      problem("the manifests list %d rows, but a scan returns %d", actual.get("total-records"), rows);
     }
   }
 
@@ -345,27 +345,27 @@ public class IceCheck {
     return rows;
   }
 
-  /** What pruning leaves out must not be missing: parts of the table add up to the whole. */
+  /** Pruning must not drop rows: partial scans add up to all rows. */
   void checkPruning(Set<String> sites, String siteColumn, String timeColumn, Numbers times, long rows) throws Exception {
     if (siteColumn != null && sites.size() <= SITES) {
       long sum = 0;
       for (String site : sites) sum += count(Expressions.equal(siteColumn, site));
-      if (sum != rows) problem("scans by %s add up to %d rows of %d", siteColumn, sum, rows);
+      if (sum != rows) problem("the scans by %s return %d of %d rows in total", siteColumn, sum, rows);
     }
     if (timeColumn != null && times != null && times.nonNull > 0) {
       long middle = times.sum.divideToIntegralValue(BigDecimal.valueOf(times.nonNull)).longValueExact();
       long sum = count(Expressions.lessThan(timeColumn, middle)) + count(Expressions.greaterThanOrEqual(timeColumn, middle));
-      if (sum != rows) problem("the scans before and from the mean %s add up to %d rows of %d", timeColumn, sum, rows);
+      if (sum != rows) problem("the scans before and from the mean %s return %d of %d rows in total", timeColumn, sum, rows);
     }
   }
 
   ObjectNode check() throws Exception {
-    ObjectNode answer = JSON.createObjectNode();
+    ObjectNode result = JSON.createObjectNode();
     ObjectNode columns = JSON.createObjectNode();
     Schema schema = table.schema();
-    String id = text("id");
-    String siteColumn = text("site");
-    String timeColumn = text("time");
+    String id = stringAt("id");
+    String siteColumn = stringAt("site");
+    String timeColumn = stringAt("time");
     Snapshot snapshot = table.currentSnapshot();
     List<DataFile> files = checkFiles();
     if (snapshot != null) checkManifests(snapshot);
@@ -379,7 +379,7 @@ public class IceCheck {
         rows++;
         for (Types.NestedField field : schema.columns()) {
           Object value = record.getField(field.name());
-          if (value == null && field.isRequired()) problem("%s is required and null", field.name());
+          if (value == null && field.isRequired()) problem("the required column %s has a null value", field.name());
           numbers.get(field.name()).add(value);
         }
         if (id != null) ids.add(record.getField(id));
@@ -389,33 +389,33 @@ public class IceCheck {
       if (snapshot != null) checkSummary(snapshot, rows, files);
       checkPruning(sites, siteColumn, timeColumn, timeColumn == null ? null : numbers.get(timeColumn), rows);
     } catch (Exception | AssertionError failure) {
-      problem("the rows can't be read: %s", failure);
+      problem("the rows cannot be read: %s", failure);
     }
     numbers.forEach((name, each) -> columns.set(name, each.json()));
-    answer.put("rows", rows).put("distinctIds", ids.size()).set("columns", columns);
-    answer.put("location", table.location()).put("metadataLocation", metadataLocation());
-    answer.put("snapshots", snapshots()).put("currentSnapshotId", snapshot == null ? null : "" + snapshot.snapshotId());
-    answer.put("files", files.size()).put("bytes", files.stream().mapToLong(DataFile::fileSizeInBytes).sum());
-    answer.putNull("prunedFiles").putNull("filteredRows");
+    result.put("rows", rows).put("distinctIds", ids.size()).set("columns", columns);
+    result.put("location", table.location()).put("metadataLocation", metadataLocation());
+    result.put("snapshots", snapshots()).put("currentSnapshotId", snapshot == null ? null : "" + snapshot.snapshotId());
+    result.put("files", files.size()).put("bytes", files.stream().mapToLong(DataFile::fileSizeInBytes).sum());
+    result.putNull("prunedFiles").putNull("filteredRows");
     if (request.hasNonNull("filter")) {
       Expression filter = ExpressionParser.fromJson(request.get("filter").toString(), schema);
       long pruned = 0;
       try (CloseableIterable<FileScanTask> tasks = table.newScan().filter(filter).planFiles()) {
         for (FileScanTask ignored : tasks) pruned++;
       }
-      answer.put("prunedFiles", pruned);
+      result.put("prunedFiles", pruned);
       try {
-        answer.put("filteredRows", count(filter));
+        result.put("filteredRows", count(filter));
       } catch (Exception failure) {
-        problem("the filtered rows can't be read: %s", failure);
+        problem("the filtered rows cannot be read: %s", failure);
       }
     }
-    ArrayNode list = answer.putArray("problems");
+    ArrayNode list = result.putArray("problems");
     problems.forEach(list::add);
-    return answer;
+    return result;
   }
 
-  String text(String name) {
+  String stringAt(String name) {
     return request.hasNonNull(name) ? request.get(name).asText() : null;
   }
 
@@ -429,11 +429,11 @@ public class IceCheck {
     return count;
   }
 
-  // What is changed.
+  // Changes.
 
   static final String[] WORDS = {"/", "/pricing", "/blog/größe", "naïve café", "東京", "emoji 🎈👩‍👩‍👧", "a'b\"c\\d", "tab\there", ""};
 
-  static Object made(Types.NestedField field, long row, Random chance) {
+  static Object randomValue(Types.NestedField field, long row, Random chance) {
     String name = field.name();
     if (field.isOptional() && (name.equals("twclid") || chance.nextInt(4) == 0)) return null;
     String word = WORDS[chance.nextInt(WORDS.length)];
@@ -471,14 +471,14 @@ public class IceCheck {
     InternalRecordWrapper wrapper = new InternalRecordWrapper(schema.asStruct());
     for (long row = start; row < start + rows; row++) {
       Record record = GenericRecord.create(schema);
-      for (Types.NestedField field : schema.columns()) record.setField(field.name(), made(field, row, chance));
+      for (Types.NestedField field : schema.columns()) record.setField(field.name(), randomValue(field, row, chance));
       key.partition(wrapper.wrap(record));
       partitions.computeIfAbsent(key.copy(), ignored -> new ArrayList<>()).add(record);
     }
     AppendFiles files = table.newAppend();
     for (Map.Entry<StructLike, List<Record>> part : partitions.entrySet()) {
-      String place = table.locationProvider().newDataLocation(table.spec(), part.getKey(), UUID.randomUUID() + ".parquet");
-      OutputFile output = table.io().newOutputFile(place);
+      String location = table.locationProvider().newDataLocation(table.spec(), part.getKey(), UUID.randomUUID() + ".parquet");
+      OutputFile output = table.io().newOutputFile(location);
       DataWriter<Record> writer = Parquet.writeData(output).forTable(table).createWriterFunc(GenericParquetWriter::create)
           .withPartition(part.getKey()).build();
       try (writer) {
@@ -516,30 +516,30 @@ public class IceCheck {
 
   static int run() throws Exception {
     JsonNode request = JSON.readTree(System.in);
-    JsonNode place = request.get("catalog");
-    map(place.get("system")).forEach(System::setProperty);
+    JsonNode settings = request.get("catalog");
+    map(settings.get("system")).forEach(System::setProperty);
     Configuration hadoop = new Configuration();
-    map(place.get("hadoop")).forEach(hadoop::set);
-    Catalog catalog = CatalogUtil.buildIcebergCatalog(place.get("name").asText(), map(place.get("properties")), hadoop);
+    map(settings.get("hadoop")).forEach(hadoop::set);
+    Catalog catalog = CatalogUtil.buildIcebergCatalog(settings.get("name").asText(), map(settings.get("properties")), hadoop);
     TableIdentifier name = TableIdentifier.parse(request.get("table").asText());
     String command = request.get("command").asText();
     Table table = command.equals("create") ? create(catalog, name) : catalog.loadTable(name);
     IceCheck check = new IceCheck(table, request);
-    ObjectNode answer;
+    ObjectNode result;
     if (command.equals("check")) {
-      answer = check.check();
+      result = check.check();
     } else {
       if (command.equals("append")) check.append(request.get("start").asLong(), request.get("rows").asLong());
       else if (command.equals("expire")) {
         table.expireSnapshots().expireOlderThan(System.currentTimeMillis()).retainLast(1).commit();
-      } else if (!command.equals("create")) throw new IllegalArgumentException("no command " + command);
+      } else if (!command.equals("create")) throw new IllegalArgumentException("unknown command " + command);
       table.refresh();
       Snapshot snapshot = table.currentSnapshot();
-      answer = JSON.createObjectNode()
+      result = JSON.createObjectNode()
           .put("rows", snapshot == null ? 0 : Long.parseLong(snapshot.summary().get("total-records")))
           .put("snapshots", check.snapshots()).put("metadataLocation", check.metadataLocation());
     }
-    System.out.println(JSON.writeValueAsString(answer));
+    System.out.println(JSON.writeValueAsString(result));
     return check.problems.isEmpty() ? 0 : 1;
   }
 
@@ -551,7 +551,7 @@ public class IceCheck {
       failure.printStackTrace();
     }
     System.out.flush();
-    // Clients that were left open have threads of their own.
+    // Open clients have threads that would keep the process alive.
     Runtime.getRuntime().halt(code);
   }
 }

@@ -1,4 +1,4 @@
-"""ClickHouse's engine (chdb) runs statements. {"statements": [...]} on standard input, on the last line the rows of each, a list of lists of texts."""
+"""Runs statements with ClickHouse's engine (chdb). Reads {"statements": [...]} from standard input and prints the rows of each statement, lists of strings, on the last line."""
 
 import json
 import sys
@@ -11,12 +11,12 @@ def main():
     database = session.Session()
     for name in ["quote_64bit_integers", "quote_decimals"]:
         database.query(f"SET output_format_json_{name} = 1")
-    answers = []
+    results = []
     for statement in request["statements"]:
-        text = str(database.query(statement, "JSONCompactEachRow"))
-        rows = [json.loads(line) for line in text.splitlines() if line]
-        answers.append([[None if value is None else str(value) for value in row] for row in rows])
-    print(json.dumps({"answers": answers}))
+        output = str(database.query(statement, "JSONCompactEachRow"))
+        rows = [json.loads(line) for line in output.splitlines() if line]
+        results.append([[None if value is None else str(value) for value in row] for row in rows])
+    print(json.dumps({"results": results}))
 
 
 main()

@@ -1,4 +1,4 @@
-"""pyiceberg on a table: check, append, expire, create. One JSON request on standard input, one JSON answer on the last line.
+"""Runs a command on a table with pyiceberg: check, append, expire, create. Reads a JSON request from standard input and prints a JSON result on the last line.
 
 {"command": "check", "catalog": {"name": ..., properties...}, "table": "ns.name", "id": "event_id", "filter": "site_id = 'x'"}
 """
@@ -24,15 +24,15 @@ from pyiceberg.types import (
 )
 
 
-def digest(text):
-    return int(hashlib.md5(text.encode()).hexdigest()[:7], 16)
+def digest(value):
+    return int(hashlib.md5(value.encode()).hexdigest()[:7], 16)
 
 
-def text_numbers(column):
+def string_numbers(column):
     values = column.drop_null()
     counts = [(each["values"].as_py(), each["counts"].as_py()) for each in pc.value_counts(values)]
     return {
-        "kind": "text",
+        "kind": "string",
         "nonNull": len(values),
         "codePoints": str(sum(len(value) * n for value, n in counts)),
         "digest": str(sum(digest(value) * n for value, n in counts)),
@@ -46,15 +46,15 @@ def number_numbers(column):
     elif pa.types.is_date32(kind):
         column = column.cast(pa.int32())
     values = column.drop_null().to_pylist()
-    # Python adds whole numbers of any size and decimals exactly.
-    text = (lambda value: str(int(value))) if not pa.types.is_decimal(kind) else (lambda value: f"{value:f}")
+    # Python adds integers of any size and decimals exactly.
+    to_string = (lambda value: str(int(value))) if not pa.types.is_decimal(kind) else (lambda value: f"{value:f}")
     total = sum(values, Decimal(0).scaleb(-kind.scale)) if pa.types.is_decimal(kind) and values else sum(values)
     return {
         "kind": "number",
         "nonNull": len(values),
-        "sum": text(total) if values else None,
-        "min": text(min(values)) if values else None,
-        "max": text(max(values)) if values else None,
+        "sum": to_string(total) if values else None,
+        "min": to_string(min(values)) if values else None,
+        "max": to_string(max(values)) if values else None,
     }
 
 
@@ -74,7 +74,7 @@ def map_numbers(column):
 def column_numbers(column):
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return text_numbers(column)
+        return string_numbers(column)
     if pa.types.is_map(kind):
         return map_numbers(column)
     return number_numbers(column)
@@ -89,14 +89,14 @@ def check(table, request):
         problems.append("a data file is listed twice")
     counted = sum(file.record_count for file in files)
     if counted != rows.num_rows:
-        problems.append(f"the manifests count {counted} rows, a scan has {rows.num_rows}")
+        problems.append(f"the manifests list {counted} rows, but a scan returns {rows.num_rows}")
     for path in paths:
         with table.io.new_input(path).open() as stream:
             stream.seek(0, 2)
             size = stream.tell()
-        wanted = next(file.file_size_in_bytes for file in files if file.file_path == path)
-        if size != wanted:
-            problems.append(f"{path} has {size} bytes, its manifest says {wanted}")
+        expected = next(file.file_size_in_bytes for file in files if file.file_path == path)
+        if size != expected:
+            problems.append(f"{path} has {size} bytes, but its manifest lists {expected}")
     filtered, pruned = None, None
     if request.get("filter"):
         scan = table.scan(row_filter=request["filter"])
@@ -123,7 +123,7 @@ WORDS = ["/", "/pricing", "/blog/größe", "naïve café", "東京", "emoji 🎈
 
 
 def value_of(field, row, chance):
-    """Something to store in a column: nulls where it may, a column called `*_null` or `twclid` always null."""
+    """A random value for a column. Optional columns are sometimes null; `twclid` always is."""
     kind, name = field.field_type, field.name
     if not field.required and (name == "twclid" or chance.random() < 0.25):
         return None
@@ -162,7 +162,7 @@ def append(table, request):
 
 
 def expire(table, request):
-    """All snapshots but the current one."""
+    """Expires all snapshots except the current one."""
     current = table.current_snapshot()
     old = [each.snapshot_id for each in table.snapshots() if each.snapshot_id != current.snapshot_id]
     if old:
@@ -191,7 +191,7 @@ def events_schema():
 
 
 def create(catalog, request):
-    """A table of the shape of ours: a day and a site to a partition, a map, decimals, microseconds."""
+    """Creates a table like ours: partitioned by day and site, with a map, decimals and microseconds."""
     try:
         catalog.create_namespace(request["table"].split(".")[0])
     except NamespaceAlreadyExistsError:
@@ -214,22 +214,22 @@ def main():
     else:
         table = catalog.load_table(request["table"])
     if command == "check":
-        answer = check(table, request)
+        result = check(table, request)
     else:
         if command == "append":
             append(table, request)
         elif command == "expire":
             expire(table, request)
         elif command != "create":
-            raise ValueError(f"no command {command}")
+            raise ValueError(f"unknown command {command}")
         table = catalog.load_table(request["table"])
         snapshot = table.current_snapshot()
-        answer = {
+        result = {
             "rows": int(snapshot.summary["total-records"]) if snapshot else 0,
             "snapshots": len(table.snapshots()),
             "metadataLocation": table.metadata_location,
         }
-    print(json.dumps(answer))
+    print(json.dumps(result))
 
 
 main()

@@ -1,4 +1,4 @@
-"""Spark runs SQL on Iceberg tables. {"conf": {...}, "jars": folder, "statements": [...]} on standard input; on the last line the rows of each, a list of lists of texts."""
+"""Runs SQL on Iceberg tables with Spark. Reads {"conf": {...}, "jars": folder, "statements": [...]} from standard input and prints the rows of each statement, lists of strings, on the last line."""
 
 import glob
 import json
@@ -15,12 +15,12 @@ def main():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
-    answers = []
+    results = []
     for statement in request["statements"]:
         rows = spark.sql(statement).collect()
-        answers.append([[None if value is None else str(value) for value in row] for row in rows])
+        results.append([[None if value is None else str(value) for value in row] for row in rows])
     spark.stop()
-    print(json.dumps({"answers": answers}))
+    print(json.dumps({"results": results}))
 
 
 main()

@@ -9,7 +9,7 @@ import { endpoint, port } from "../../../../scripts/services/place.ts"
 import { freshName, isTable, NEW_TABLE, setProperties, snapshotIds } from "../../../layers/iceberg/catalog/tables.ts"
 import { openClient } from "../../../support/postgres.ts"
 import { areUp } from "../../areUp.ts"
-import { type CatalogPlace, glueCatalog, lakeCatalog, restCatalog } from "../../engines/CatalogPlace.ts"
+import { type EngineCatalog, glueCatalog, lakeCatalog, restCatalog } from "../../engines/EngineCatalog.ts"
 import { icebergJava } from "../../engines/icebergJava.ts"
 import { pyiceberg } from "../../engines/pyiceberg.ts"
 import { freshWarehouse, lakeS3, MOTO_KEYS } from "./lake.ts"
@@ -25,7 +25,7 @@ const s3 = lakeS3()
 const { accessKeyId, secretAccessKey } = CREDENTIALS.s3
 
 /** Each catalog, as this library and as other engines open it. */
-const catalogs: ReadonlyArray<readonly [string, Effect.Effect<CatalogConfig, never, Scope.Scope>, CatalogPlace]> = [
+const catalogs: ReadonlyArray<readonly [string, Effect.Effect<CatalogConfig, never, Scope.Scope>, EngineCatalog]> = [
   [
     "jdbc",
     Effect.map(
@@ -70,7 +70,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs", "moto")))("interoperabili
   beforeAll(() => ensureDatabase(database), TIMEOUT_MS)
   afterAll(() => dropDatabase(database))
 
-  for (const [type, config, place] of catalogs) {
+  for (const [type, config, engineCatalog] of catalogs) {
     test(
       `${type}: Iceberg's Java library appends to our table before and after our changes and finds no problem`,
       () =>
@@ -79,7 +79,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs", "moto")))("interoperabili
           const name = freshName()
           const table = `${name.namespace[0]}.${name.name}`
           const created = yield* catalog.create(name, NEW_TABLE)
-          yield* Effect.promise(() => icebergJava.append({ place, table, rows: 100 }))
+          yield* Effect.promise(() => icebergJava.append({ catalog: engineCatalog, table, rows: 100 }))
           const appended = yield* catalog.load(name)
           expect(appended.metadata["table-uuid"]).toBe(created.metadata["table-uuid"])
           expect(snapshotIds(appended)).toHaveLength(1)
@@ -102,8 +102,10 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs", "moto")))("interoperabili
             ]
           })
           yield* catalog.commit(widened, setProperties(widened, { "commit.manifest-merge.enabled": "false" }))
-          yield* Effect.promise(() => icebergJava.append({ place, table, rows: 50, start: 100 }))
-          const checked = yield* Effect.promise(() => icebergJava.check({ place, table, id: "event_id" }))
+          yield* Effect.promise(() => icebergJava.append({ catalog: engineCatalog, table, rows: 50, start: 100 }))
+          const checked = yield* Effect.promise(() =>
+            icebergJava.check({ catalog: engineCatalog, table, id: "event_id" })
+          )
           expect(checked.problems).toEqual([])
           expect([checked.rows, checked.distinctIds]).toEqual([150, 150])
           expect(Object.keys(checked.columns)).toContain("country")
@@ -111,7 +113,9 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs", "moto")))("interoperabili
           expect(snapshotIds(last)).toHaveLength(2)
           expect(last.metadata.properties).toMatchObject({ "commit.manifest-merge.enabled": "false" })
           if (type === "jdbc" || type === "rest") {
-            const python = yield* Effect.promise(() => pyiceberg.check({ place, table, id: "event_id" }))
+            const python = yield* Effect.promise(() =>
+              pyiceberg.check({ catalog: engineCatalog, table, id: "event_id" })
+            )
             expect(python.rows).toBe(150)
           }
         }).pipe(Effect.scoped, Effect.runPromise),
@@ -119,7 +123,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs", "moto")))("interoperabili
     )
   }
 
-  for (const [type, config, place] of catalogs.filter(([type]) => type === "jdbc" || type === "rest")) {
+  for (const [type, config, engineCatalog] of catalogs.filter(([type]) => type === "jdbc" || type === "rest")) {
     test(
       `${type}: three processes of Iceberg's Java library append while we keep changing properties, and nothing is lost`,
       () =>
@@ -132,7 +136,11 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs", "moto")))("interoperabili
           yield* catalog.create(name, { ...NEW_TABLE, properties })
           const appending = yield* Effect.forkChild(
             Effect.promise(() =>
-              Promise.all([0, 1, 2].map((each) => icebergJava.append({ place, table, rows: 10, start: each * 10 })))
+              Promise.all(
+                [0, 1, 2].map((each) =>
+                  icebergJava.append({ catalog: engineCatalog, table, rows: 10, start: each * 10 })
+                )
+              )
             )
           )
           let changes = 0
@@ -149,7 +157,9 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs", "moto")))("interoperabili
             )
           }
           yield* Fiber.join(appending)
-          const checked = yield* Effect.promise(() => icebergJava.check({ place, table, id: "event_id" }))
+          const checked = yield* Effect.promise(() =>
+            icebergJava.check({ catalog: engineCatalog, table, id: "event_id" })
+          )
           expect(checked.problems).toEqual([])
           expect([checked.rows, checked.distinctIds]).toEqual([30, 30])
           const last = yield* catalog.load(name)

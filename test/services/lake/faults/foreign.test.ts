@@ -4,7 +4,7 @@ import { drain, expectExactlyOnce } from "../../../support/lake/LakeUnderTest.ts
 import { metricOf } from "../../../support/lake/lakeMetrics.ts"
 import { Load } from "../../../support/load.ts"
 import { areUp } from "../../areUp.ts"
-import { lakeCatalog } from "../../engines/CatalogPlace.ts"
+import { lakeCatalog } from "../../engines/EngineCatalog.ts"
 import { pyiceberg } from "../../engines/pyiceberg.ts"
 import { LakeCollector } from "../LakeCollector.ts"
 import { openProxiedLake } from "./ProxiedLake.ts"
@@ -20,16 +20,16 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("pyiceberg alongside a 
     async () => {
       await using all = new AsyncDisposableStack()
       const { catalog, lake, name } = await openProxiedLake(all)
-      const place = lakeCatalog({ name, database: name, warehouse: `s3://${BUCKET}/${name}` })
+      const shared = lakeCatalog({ name, database: name, warehouse: `s3://${BUCKET}/${name}` })
       const table = LakeCollector.table("pa_events")
       const load = all.use(
         new Load({ port: lake.port, connections: 3, batchConnections: 1, identityConnections: 1, pauseMs: 20 })
       )
       const collector = all.use(await lake.start())
       for (const between of [
-        () => pyiceberg.append({ place, table, rows: 50, start: 0 }),
-        () => pyiceberg.append({ place, table, rows: 30, start: 1_000 }),
-        () => pyiceberg.expire({ place, table })
+        () => pyiceberg.append({ catalog: shared, table, rows: 50, start: 0 }),
+        () => pyiceberg.append({ catalog: shared, table, rows: 30, start: 1_000 }),
+        () => pyiceberg.expire({ catalog: shared, table })
       ]) {
         await catalog.first(COMMIT, async () => {
           await between()
