@@ -147,7 +147,7 @@ test("lake verify names a damaged file and exits with 1", async () => {
   truncateSync(file!, readFileSync(file!).length - 100)
   const damaged = await lake("verify", "--table", "pa_events")
   expect(damaged.code).toBe(1)
-  expect(damaged.out).toContain(`  file://${file}: it can't be read: `)
+  expect(damaged.out).toContain(`  file://${file}: the file cannot be read: `)
   const json = await lake("verify", "--json")
   expect(json.code).toBe(1)
   expect(JSON.parse(json.out)[0]).toMatchObject({ table: "pa_events", problems: [expect.stringContaining(file!)] })

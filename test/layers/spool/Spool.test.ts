@@ -1,302 +1,342 @@
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { expect, setDefaultTimeout, test } from "bun:test"
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { Effect, Fiber, type Scope } from "effect"
-import { claimSpool, listSpools } from "../../../layers/spool/claimSpool.ts"
+import { Effect, Exit, Scope } from "effect"
 import { readRecords } from "../../../layers/spool/readRecords.ts"
-import { openSpool, type Spool, type SpoolOptions } from "../../../layers/spool/Spool.ts"
-import type { Damage } from "../../../layers/spool/scan.ts"
-import { run } from "../../support/controlPlane.ts"
-import { until } from "../../support/eventually.ts"
-import { Program } from "../../support/Program.ts"
+import { openSpool } from "../../../layers/spool/Spool.ts"
+import { segmentStarts } from "../../../layers/spool/segmentNames.ts"
+import { filesWith } from "../../support/disk/filesWith.ts"
+import {
+  appendAll,
+  appendEach,
+  type Content,
+  contentOf,
+  newFolder,
+  openFailure,
+  readFolder,
+  reopened,
+  SEGMENT,
+  segmentFiles,
+  spoolOptions,
+  withSpool
+} from "../../support/disk/spools.ts"
+import { eventually } from "../../support/eventually.ts"
+import type { ReadRequest } from "../../support/process/readingWorker.ts"
 
 setDefaultTimeout(60_000)
 
-const root = mkdtempSync(join(tmpdir(), "footfall-spool-"))
-afterAll(() => rmSync(root, { recursive: true, force: true }))
-let folders = 0
-const newFolder = (): string => join(root, String(folders++))
+const numbered = (count: number): ReadonlyArray<string> =>
+  Array.from({ length: count }, (_, index) => `${index} \u{1f600} ${"x".repeat(100)}`)
 
-const SEGMENT = 64 << 10
-const options = (folder: string, more: Partial<SpoolOptions> = {}): SpoolOptions => ({
-  folder,
-  maxPending: 10_000,
-  maxBytes: 2 ** 30,
-  timeoutMs: 10_000,
-  segmentBytes: SEGMENT,
-  ...more
-})
+/** As many at a time as fit into a group of such a small segment. */
+const appendInTurns = (
+  spool: { readonly append: (record: string) => Effect.Effect<void, unknown> },
+  records: ReadonlyArray<string>
+) => Effect.forEach(records, spool.append, { concurrency: 30, discard: true })
 
-const read = (folder: string, from: number, to: number) => {
-  const damages: Array<Damage> = []
-  const texts: Array<string> = []
-  for (const { payload } of readRecords(folder, from, to, (damage) => damages.push(damage))) {
-    texts.push(Buffer.from(payload).toString())
-  }
-  return { texts, damages }
-}
-
-/** As many at a time as fit into the group of so small a segment. */
-const appendAll = (spool: Spool, all: ReadonlyArray<string>) =>
-  Effect.forEach(all, (text) => spool.append(text), { concurrency: 30, discard: true })
-
-const texts = (count: number, length = 100) =>
-  Array.from({ length: count }, (_, index) => `${index} \u{1f600} ${"x".repeat(length)}`)
-
-const segmentsIn = (folder: string) => readdirSync(folder).filter((name) => name.endsWith(".log"))
-
-/** A log with some records, closed again. */
-const written = (folder: string, all: ReadonlyArray<string>): Effect.Effect<number, unknown> =>
-  Effect.scoped(
+test("records are read back unchanged and in order", async () => {
+  const folder = newFolder()
+  const records = ["one", "zwei – ü", "三", "x".repeat(5_000), '{"four":4}']
+  await withSpool(folder, (spool) =>
     Effect.gen(function* () {
-      const spool = yield* openSpool(options(folder))
-      for (const text of all) yield* spool.append(text)
-      return spool.durable()
+      expect(spool).toMatchObject({ cut: 0, oldest: 0 })
+      yield* appendAll(spool, records)
+      expect(contentOf(spool)).toEqual({ records, damages: [] })
+      expect(spool.durable()).toBe(spool.accepted())
     })
   )
+  expect(await reopened(folder)).toEqual({ records, damages: [], cut: 0 })
+  expect(statSync(folder).mode & 0o777).toBe(0o700)
+})
 
-const check = <A>(body: Effect.Effect<A, unknown, Scope.Scope>): Promise<A> => run(body)
+test("records in many segments are read back now and after the spool is opened again", async () => {
+  const folder = newFolder()
+  const records = numbered(5_000)
+  const id = await withSpool(folder, (spool) =>
+    Effect.gen(function* () {
+      yield* appendInTurns(spool, records)
+      expect(segmentFiles(folder).length).toBeGreaterThan(5)
+      expect(contentOf(spool)).toEqual({ records, damages: [] })
+      return spool.id
+    })
+  )
+  await withSpool(folder, (spool) =>
+    Effect.gen(function* () {
+      expect(spool.id).toBe(id)
+      expect(spool.cut).toBe(0)
+      yield* spool.append("one more")
+      expect(contentOf(spool)).toEqual({ records: [...records, "one more"], damages: [] })
+    })
+  )
+})
 
-describe("a log in a folder", () => {
-  test("gives back what it was given, over many files, now and when it is opened again", () =>
-    check(
-      Effect.gen(function* () {
-        const folder = newFolder()
-        const all = texts(5_000)
-        const id = yield* Effect.scoped(
-          Effect.gen(function* () {
-            const spool = yield* openSpool(options(folder))
-            yield* appendAll(spool, all)
-            expect(segmentsIn(folder).length).toBeGreaterThan(5)
-            expect(read(folder, 0, spool.durable())).toEqual({ texts: all, damages: [] })
-            return spool.id
-          })
-        )
-        const spool = yield* openSpool(options(folder))
-        expect(spool.id).toBe(id)
-        expect(spool.cut).toBe(0)
-        yield* spool.append("one more")
-        expect(read(folder, 0, spool.durable())).toEqual({ texts: [...all, "one more"], damages: [] })
+test("a spool can be read from the end of any record", async () => {
+  const folder = newFolder()
+  await withSpool(folder, (spool) => appendEach(spool, numbered(50)))
+  const ends = [...readRecords(folder, 0, 1e9, () => {})].map(({ position }) => position)
+  for (const [index, end] of ends.entries()) {
+    expect(readFolder(folder, end, ends.at(-1)!).records).toEqual(numbered(50).slice(index + 1))
+  }
+})
+
+test("another thread reads a spool while records are appended and trimmed", async () => {
+  const folder = newFolder()
+  const worker = new Worker(new URL("../../support/process/readingWorker.ts", import.meta.url))
+  const read = (request: ReadRequest): Promise<Content> =>
+    new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }: MessageEvent<Content>) => resolve(data)
+      worker.onerror = ({ message }) => reject(new Error(message))
+      worker.postMessage(request)
+    })
+  const found: Array<string> = []
+  const appended: Array<string> = []
+  await withSpool(folder, (spool) =>
+    Effect.gen(function* () {
+      let position = 0
+      const readAndTrim = Effect.gen(function* () {
+        const to = spool.durable()
+        const { damages, records } = yield* Effect.promise(() => read({ folder, from: position, to }))
+        expect(damages).toEqual([])
+        found.push(...records)
+        position = to
+        yield* spool.trim(to)
       })
-    ))
+      for (let burst = 0; burst < 60; burst++) {
+        const records = Array.from(
+          { length: 40 },
+          (_, index) => `${burst}.${index} ${"y".repeat((burst * 31 + index * 7) % 300)}`
+        )
+        appended.push(...records)
+        yield* Effect.all([appendAll(spool, records), readAndTrim], { concurrency: "unbounded" })
+      }
+      yield* readAndTrim
+      expect(found).toEqual(appended)
+      // About 6 of them were written.
+      expect(segmentFiles(folder).length).toBeLessThanOrEqual(2)
+      expect(spool.status().diskBytes).toBeLessThanOrEqual(3 * SEGMENT)
+    })
+  )
+  worker.terminate()
+})
 
-  test("is read from any position on", () =>
-    check(
+test("trimming removes all segments but the active one, and nothing trimmed is read again", async () => {
+  const folder = newFolder()
+  await withSpool(folder, (spool) =>
+    Effect.gen(function* () {
+      yield* appendInTurns(spool, numbered(5_000))
+      yield* spool.trim(spool.durable())
+      expect(segmentFiles(folder).length).toBe(1)
+    })
+  )
+  await withSpool(folder, (spool) =>
+    Effect.sync(() => {
+      expect(spool.oldest).toBe(spool.durable())
+      expect(contentOf(spool)).toEqual({ records: [], damages: [] })
+    })
+  )
+})
+
+test("a trim is permanent, and positions continue after it even if no segment is left", async () => {
+  const folder = newFolder()
+  const records = ["record one", "record two", "record tri"]
+  await withSpool(folder, (spool) => appendEach(spool, records))
+  await withSpool(folder, (spool) => spool.trim(22))
+  await withSpool(folder, (spool) =>
+    Effect.gen(function* () {
+      expect([spool.oldest, spool.durable()]).toEqual([22, 66])
+      expect(contentOf(spool).records).toEqual(records.slice(1))
+      yield* spool.trim(66)
+      // A lower position changes nothing.
+      yield* spool.trim(44)
+    })
+  )
+  await withSpool(folder, (spool) =>
+    Effect.gen(function* () {
+      expect([spool.oldest, spool.durable(), spool.accepted()]).toEqual([66, 66, 66])
+      yield* spool.append("record for")
+      expect(spool.durable()).toBe(88)
+    })
+  )
+  expect(segmentStarts(segmentFiles(folder))).toEqual([66])
+})
+
+test("a full spool refuses records as overloaded until it is trimmed", async () => {
+  const folder = newFolder()
+  await withSpool(
+    folder,
+    (spool) =>
       Effect.gen(function* () {
-        const folder = newFolder()
-        yield* written(folder, texts(50))
-        const ends = [...readRecords(folder, 0, 1e9, () => {})].map(({ position }) => position)
-        for (const [index, end] of ends.entries()) {
-          expect(read(folder, end, ends.at(-1)!).texts).toEqual(texts(50).slice(index + 1))
+        let refused: unknown = null
+        while (refused === null) {
+          refused = yield* Effect.match(spool.append("z".repeat(1_000)), {
+            onSuccess: () => null,
+            onFailure: (error) => error
+          })
         }
-      })
-    ))
+        expect(refused).toMatchObject({
+          reason: "Overloaded",
+          message: "The spool is full (SPOOL_MAX_BYTES = 196608): flushes are not keeping up."
+        })
+        expect(spool.status()).toMatchObject({ ready: false, diskBytes: 3 * SEGMENT })
+        expect(segmentFiles(folder).length).toBe(3)
+        yield* spool.trim(spool.durable())
+        expect(spool.status().ready).toBe(true)
+        yield* spool.append("room again")
+      }),
+    { maxBytes: 3 * SEGMENT }
+  )
+})
 
-  test("gives up files that were read, and tells from where it is there", () =>
-    check(
+test("a full spool is not ready until it is trimmed and never takes more than its limit", async () => {
+  const folder = newFolder()
+  await withSpool(
+    folder,
+    (spool) =>
       Effect.gen(function* () {
-        const folder = newFolder()
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const spool = yield* openSpool(options(folder))
-            yield* appendAll(spool, texts(5_000))
-            yield* spool.trim(spool.durable())
-            expect(segmentsIn(folder).length).toBe(1)
-          })
+        const outcomes = yield* Effect.forEach(numbered(2_000), (record) =>
+          Effect.match(spool.append(record), { onSuccess: () => "ok", onFailure: ({ reason }) => reason })
         )
-        const spool = yield* openSpool(options(folder))
-        expect(spool.oldest).toBe(spool.durable())
-        expect(read(folder, spool.oldest, spool.durable())).toEqual({ texts: [], damages: [] })
-      })
-    ))
-
-  test("belongs to one owner at a time", () =>
-    check(
-      Effect.gen(function* () {
-        const folder = newFolder()
-        const first = yield* Effect.scoped(
-          Effect.gen(function* () {
-            yield* openSpool(options(folder))
-            return yield* Effect.flip(openSpool(options(folder)))
-          })
-        )
-        expect(first).toMatchObject({ reason: "Locked", message: `Another process uses the spool in ${folder}.` })
-        yield* openSpool(options(folder))
-      })
-    ))
-
-  test("is the first that nobody uses, of those under a folder", () =>
-    check(
-      Effect.gen(function* () {
-        const folder = newFolder()
-        const { folder: _, ...claim } = options(folder)
-        const [a, b] = [yield* claimSpool(folder, claim), yield* Effect.scoped(claimSpool(folder, claim))]
-        expect([a.folder, b.folder]).toEqual([join(folder, "0"), join(folder, "1")])
-        expect((yield* claimSpool(folder, claim)).id).toBe(b.id)
-        expect(yield* listSpools(folder)).toEqual([join(folder, "0"), join(folder, "1")])
-      })
-    ))
-
-  test("takes no more than its room, and takes records again when some was given up", () =>
-    check(
-      Effect.gen(function* () {
-        const folder = newFolder()
-        const spool = yield* openSpool(options(folder, { maxBytes: 3 * SEGMENT }))
-        const outcomes: Array<string> = []
-        for (const text of texts(2_000)) {
-          outcomes.push(yield* Effect.match(spool.append(text), { onSuccess: () => "ok", onFailure: (e) => e.reason }))
-        }
-        expect(new Set(outcomes)).toEqual(new Set(["ok", "Overloaded"]))
+        expect(new Set<string>(outcomes)).toEqual(new Set(["ok", "Overloaded"]))
         expect(spool.status().ready).toBe(false)
-        expect((yield* Effect.flip(spool.append("x".repeat(3_000)))).message).toContain(
-          "The spool is full (SPOOL_MAX_BYTES = 196608)"
-        )
-        expect(segmentsIn(folder).length * SEGMENT).toBeLessThanOrEqual(3 * SEGMENT)
+        expect(segmentFiles(folder).length).toBeLessThanOrEqual(3)
+        expect(yield* Effect.flip(spool.append("x".repeat(3_000)))).toMatchObject({
+          reason: "Overloaded",
+          message: "The spool is full (SPOOL_MAX_BYTES = 196608): flushes are not keeping up."
+        })
         yield* spool.trim(spool.durable())
         yield* spool.append("after")
         expect(spool.status().ready).toBe(true)
-      })
-    ))
-
-  test("refuses a record that is too long, alone, and one too many for the queue", () =>
-    check(
-      Effect.gen(function* () {
-        const spool = yield* openSpool(options(newFolder(), { maxPending: 3 }))
-        expect((yield* Effect.flip(spool.append("x".repeat(SEGMENT)))).reason).toBe("Refused")
-        const appended = yield* Effect.forEach(
-          texts(5),
-          (text) => Effect.match(spool.append(text), { onSuccess: () => "ok", onFailure: ({ reason }) => reason }),
-          { concurrency: "unbounded" }
-        )
-        expect(appended).toEqual(["ok", "ok", "ok", "Overloaded", "Overloaded"])
-      })
-    ))
-
-  test("answers all that it accepted when it is closed, and takes nothing more", () =>
-    check(
-      Effect.gen(function* () {
-        const folder = newFolder()
-        const [spool, saved] = yield* Effect.scoped(
-          Effect.gen(function* () {
-            const spool = yield* openSpool(options(folder))
-            const saved = yield* Effect.forkDetach(appendAll(spool, texts(30)), { startImmediately: true })
-            return [spool, saved] as const
-          })
-        )
-        yield* Fiber.join(saved)
-        expect((yield* Effect.flip(spool.append("late"))).message).toBe("The collector is stopping.")
-        expect(read(folder, 0, spool.durable()).texts.length).toBe(30)
-      })
-    ))
+      }),
+    { maxBytes: 3 * SEGMENT }
+  )
 })
 
-describe("a folder that is not as a log left it", () => {
-  const at = (folder: string) => {
-    const [name] = segmentsIn(folder)
-    const path = join(folder, name!)
-    return { path, bytes: readFileSync(path) }
-  }
-
-  test("with a write that was cut off: it is passed over, and told", () =>
-    check(
-      Effect.gen(function* () {
-        const folder = newFolder()
-        const end = yield* written(folder, ["first", "second", "third"])
-        const { bytes, path } = at(folder)
-        bytes.fill(0, end - 3, end)
-        writeFileSync(path, bytes)
-        const spool = yield* openSpool(options(folder))
-        expect(spool.cut).toBeGreaterThan(0)
-        yield* spool.append("fourth")
-        expect(spool.durable()).toBeGreaterThan(end)
-        expect(read(folder, 0, spool.durable())).toEqual({ texts: ["first", "second", "fourth"], damages: [] })
-      })
-    ))
-
-  test("with a damaged record before others: it is told, and the others are read", () =>
-    check(
-      Effect.gen(function* () {
-        const folder = newFolder()
-        yield* written(folder, ["first", "second", "third"])
-        const { bytes, path } = at(folder)
-        bytes[bytes.indexOf("first")]! ^= 1
-        writeFileSync(path, bytes)
-        const spool = yield* openSpool(options(folder))
-        expect(read(folder, 0, spool.durable())).toEqual({ texts: ["second", "third"], damages: [{ from: 0, to: 17 }] })
-      })
-    ))
-
-  test("without one of its files: what is missing is told", () =>
-    check(
-      Effect.gen(function* () {
-        const folder = newFolder()
-        yield* written(folder, texts(2_000))
-        const names = segmentsIn(folder).sort()
-        rmSync(join(folder, names[1]!))
-        const spool = yield* openSpool(options(folder))
-        const { damages } = read(folder, 0, spool.durable())
-        expect(damages).toEqual([{ from: Number.parseInt(names[1]!, 10), to: Number.parseInt(names[2]!, 10) }])
-      })
-    ))
-
-  test("with files of others: they are left alone", () =>
-    check(
-      Effect.gen(function* () {
-        const folder = newFolder()
-        mkdirSync(folder)
-        writeFileSync(join(folder, "notes.txt"), "mine")
-        writeFileSync(join(folder, "1.log"), "mine too")
-        const end = yield* written(folder, ["a"])
-        expect(read(folder, 0, end).texts).toEqual(["a"])
-        expect(readFileSync(join(folder, "1.log"), "utf8")).toBe("mine too")
-      })
-    ))
-
-  test("with something else in place of its name: it is refused", () =>
-    check(
-      Effect.gen(function* () {
-        const folder = newFolder()
-        mkdirSync(folder)
-        writeFileSync(join(folder, "spool-id"), "hello")
-        const refused = yield* Effect.flip(openSpool(options(folder)))
-        expect(refused).toMatchObject({
-          reason: "Foreign",
-          message: expect.stringContaining("spool-id does not contain a UUID")
-        })
-      })
-    ))
-})
-
-test("records that were acknowledged are there after kill -9, in order and once, ten times over", async () => {
-  const folder = newFolder()
-  const acknowledged: Array<number> = []
-  let next = 0
-  for (let round = 0; round < 10; round++) {
-    await using writer = new Program([
-      process.execPath,
-      join(import.meta.dir, "../../support/spoolWriter.ts"),
-      folder,
-      String(next)
-    ])
-    await until("200 records", () => writer.out.split("\n").length > 200, 30_000)
-    writer.signal("SIGKILL")
-    await writer.ended()
-    const told = writer.out.split("\n").slice(0, -1).map(Number)
-    acknowledged.push(...told)
-    next = Math.max(...told) + 1_000
-  }
-  await check(
+test("a record is refused if it is empty or too long, and accepted up to the limit", async () => {
+  // A quarter of a segment, without the head of a frame.
+  const maxBytes = 16_372
+  await withSpool(newFolder(), (spool) =>
     Effect.gen(function* () {
-      const spool = yield* openSpool(options(folder, { segmentBytes: 1 << 20 }))
-      const { damages, texts: found } = read(folder, 0, spool.durable())
-      const numbers = found.map((text) => Number(text.split(" ", 1)[0]))
-      expect(damages).toEqual([])
-      expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b))
-      const there = new Set(numbers)
-      expect(acknowledged.filter((number) => !there.has(number))).toEqual([])
-      for (const [index, text] of found.entries())
-        expect(text).toBe(`${numbers[index]} ${"x".repeat(numbers[index]! % 700)}`)
+      const tooLong = { reason: "Refused", message: "The record can't be stored: it is longer than 16372 bytes." }
+      expect(yield* Effect.flip(spool.append("x".repeat(maxBytes + 1)))).toMatchObject(tooLong)
+      expect(yield* Effect.flip(spool.append("ü".repeat(maxBytes / 2 + 1)))).toMatchObject(tooLong)
+      expect(yield* Effect.flip(spool.append(""))).toMatchObject({
+        reason: "Refused",
+        message: "The record can't be stored: it is empty."
+      })
+      const records = ["x".repeat(maxBytes), "ü".repeat(maxBytes / 2), "x"]
+      yield* appendEach(spool, records)
+      expect(contentOf(spool)).toEqual({ records, damages: [] })
     })
   )
+})
+
+test("records past the limit of waiting ones are refused as overloaded", async () => {
+  await withSpool(
+    newFolder(),
+    (spool) =>
+      Effect.gen(function* () {
+        const outcomes = yield* Effect.forEach(
+          numbered(5),
+          (record) => Effect.match(spool.append(record), { onSuccess: () => "ok", onFailure: ({ reason }) => reason }),
+          { concurrency: "unbounded" }
+        )
+        expect(outcomes).toEqual(["ok", "ok", "ok", "Overloaded", "Overloaded"])
+      }),
+    { maxPending: 3 }
+  )
+})
+
+test("closing a spool writes what was accepted, and later records are refused", async () => {
+  const folder = newFolder()
+  const records = Array.from({ length: 50 }, (_, index) => `record ${index}`)
+  const scope = await Effect.runPromise(Scope.make())
+  const spool = await Effect.runPromise(Scope.provide(openSpool(spoolOptions(folder)), scope))
+  const answers = Promise.all(records.map((record) => Effect.runPromise(Effect.exit(spool.append(record)))))
+  const closing = Effect.runPromise(Scope.close(scope, Exit.void))
+  expect((await answers).every(Exit.isSuccess)).toBe(true)
+  await closing
+  const late = await Effect.runPromise(Effect.flip(spool.append("late")))
+  expect(late).toMatchObject({ reason: "Unavailable", message: "The collector is stopping." })
+  expect(await reopened(folder)).toEqual({ records, damages: [], cut: 0 })
+  expect(existsSync(join(folder, "next.tmp"))).toBe(false)
+})
+
+test("a second owner of a spool is refused until the first one closes it", async () => {
+  const folder = newFolder()
+  await withSpool(folder, () =>
+    Effect.promise(async () => {
+      expect(await openFailure(folder)).toEqual({
+        reason: "Locked",
+        message: `Another process uses the spool in ${folder}.`
+      })
+    })
+  )
+  expect(await openFailure(folder)).toBeNull()
+})
+
+test("an owner that appends nothing prepares a segment only if configured to", async () => {
+  const folder = newFolder()
+  await withSpool(folder, () => Effect.void)
+  let created = 0
+  const files = filesWith(() => {
+    created++
+    return {}
+  })
+  const open = (ahead: boolean) =>
+    withSpool(folder, () => (ahead ? eventually("a segment is prepared", () => created > 0) : Effect.void), {
+      ahead,
+      files
+    })
+  await open(false)
+  expect(created).toBe(0)
+  await open(true)
+  await withSpool(folder, (spool) => spool.append("one"), { ahead: false })
+  expect(await reopened(folder)).toEqual({ records: ["one"], damages: [], cut: 0 })
+})
+
+test("owners that come and go without a trim do not use a segment each", async () => {
+  const folder = newFolder()
+  const records: Array<string> = []
+  const remember = (record: string) => {
+    records.push(record)
+    return record
+  }
+  for (let owner = 0; owner < 20; owner++) {
+    await withSpool(folder, (spool) => spool.append(remember(`of ${owner}`)))
+  }
+  expect(segmentFiles(folder)).toEqual(["0000000000000000.log"])
+  // More than a quarter of a segment stays where it is, and the spool continues in a second one.
+  for (let owner = 0; owner < 4; owner++) {
+    await withSpool(folder, (spool) => appendEach(spool, [remember("x".repeat(15_000)), remember(`after ${owner}`)]))
+  }
+  expect(segmentFiles(folder).length).toBeLessThanOrEqual(3)
+  expect(await reopened(folder)).toEqual({ records, damages: [], cut: 0 })
+})
+
+test("a segment that is prepared slowly delays neither records nor closing", async () => {
+  const folder = newFolder()
+  let zeros = 0
+  const began = performance.now()
+  await withSpool(folder, (spool) => spool.append("one"), {
+    segmentBytes: 64 << 20,
+    maxBytes: 1 << 30,
+    files: filesWith((file, name) => ({
+      write: (bytes, offset) => {
+        if (name === "next.tmp" && bytes.length > 1_000) zeros += bytes.length
+        return file.write(bytes, offset)
+      }
+    }))
+  })
+  // All of the first segment, and the part of the second one that was prepared meanwhile.
+  expect(zeros).toBeGreaterThanOrEqual(64 << 20)
+  expect(zeros).toBeLessThan(80 << 20)
+  expect(performance.now() - began).toBeLessThan(10_000)
+  expect(readdirSync(folder).sort()).toEqual(["0000000000000000.log", "lock", "spool-id"])
+})
+
+test("missing parent folders are created", async () => {
+  const folder = join(newFolder(), "some", "where")
+  await withSpool(folder, (spool) => spool.append("one"))
+  expect(await reopened(folder)).toEqual({ records: ["one"], damages: [], cut: 0 })
+  rmSync(folder, { recursive: true })
 })

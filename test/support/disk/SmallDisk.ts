@@ -5,7 +5,7 @@ import { guardFolder } from "../guard.ts"
 
 const CHUNK = Buffer.alloc(1 << 20)
 
-/** A file system in memory with an end that can be reached. Only root may make one, and only on Linux. */
+/** A small file system in memory, which can be filled. Only root may mount one, and only on Linux. */
 export class SmallDisk implements Disposable {
   readonly path: string
   readonly #filler: string
@@ -15,7 +15,7 @@ export class SmallDisk implements Disposable {
     this.#filler = join(path, "filler")
   }
 
-  /** Null where this process may not mount. */
+  /** Null if this process may not mount. */
   static mount(mebibytes: number): SmallDisk | null {
     const path = mkdtempSync(join(tmpdir(), "footfall-disk-"))
     const mounted = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", `size=${mebibytes}m,mode=711`, "tmpfs", path], {
@@ -29,7 +29,7 @@ export class SmallDisk implements Disposable {
     return new SmallDisk(path)
   }
 
-  /** Takes all the space that is left. */
+  /** Uses up all free space. */
   fill(): void {
     try {
       for (;;) appendFileSync(this.#filler, CHUNK)

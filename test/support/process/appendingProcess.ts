@@ -3,15 +3,15 @@ import { Effect } from "effect"
 import { openSpool } from "../../../layers/spool/Spool.ts"
 
 /*
- * Appends to the log in a folder until it is killed, many records at once, and prints the number of each that was acknowledged, a
- * line each: what is in the pipe survives this process.
+ * Appends records to the spool in a folder until it is killed, many at the same time, and prints the number of each acknowledged
+ * record on a line: what is in the pipe survives this process.
  *
  *     bun appendingProcess.ts FOLDER FIRST_NUMBER
  */
 const [folder, first] = [process.argv[2]!, Number(process.argv[3])]
-/** Appends on their way. */
-const LANES = 64
-/** Small files, so that a kill meets changes of file too. */
+/** Concurrent appends. */
+const CONCURRENCY = 64
+/** Small segments, so that kills also happen during rotations. */
 const SEGMENT_BYTES = 256 << 10
 
 await Effect.runPromise(
@@ -26,7 +26,7 @@ await Effect.runPromise(
       })
       let next = first
       yield* Effect.all(
-        Array.from({ length: LANES }, () =>
+        Array.from({ length: CONCURRENCY }, () =>
           Effect.forever(
             Effect.suspend(() => {
               const number = next++
