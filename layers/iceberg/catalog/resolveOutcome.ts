@@ -51,9 +51,8 @@ export interface Change<A> {
   readonly observe: (isAmbiguous: boolean) => Effect.Effect<Observation<A>, IcebergError>
 }
 
-class Unresolved extends Data.TaggedError("Unresolved")<{ readonly message: string }> {}
-
-const SUPERSEDED: Superseded = { _tag: "Superseded", isCertain: true }
+/** A check that did not find out. */
+class Unresolved extends Data.TaggedError("Unresolved") {}
 
 /**
  * Sends a change and finds out whether it was applied:
@@ -72,41 +71,48 @@ export const resolveOutcome = <A>({ observe, send, what }: Change<A>): Effect.Ef
     let isAmbiguous = first._tag === "Lost"
     let lastMessage = first.message
 
-    const note = (message: string): Unresolved => {
+    const unknown = (message: string) => IcebergError.unknown(`It is unknown whether ${what} was committed: ${message}`)
+    const superseded = (isCertain: boolean): Superseded => ({ _tag: "Superseded", isCertain })
+    const ambiguous = ({ message }: { readonly message: string }): Unresolved => {
       isAmbiguous = true
       lastMessage = message
-      return new Unresolved({ message })
+      return new Unresolved()
     }
+
     const sendAgain = Effect.gen(function* () {
       // An error says nothing about the attempts before.
-      const attempt = yield* Effect.mapError(send, ({ message }) => note(message))
-      if (attempt._tag === "Applied") return attempt
-      if (attempt._tag === "Superseded") return { ...attempt, isCertain: !isAmbiguous }
-      return yield* attempt._tag === "Lost" ? note(attempt.message) : new Unresolved({ message: attempt.message })
+      const attempt = yield* Effect.mapError(send, ambiguous)
+      switch (attempt._tag) {
+        case "Applied":
+          return attempt
+        case "Superseded":
+          return superseded(!isAmbiguous)
+        case "Refused":
+          return yield* new Unresolved()
+        case "Lost":
+          return yield* ambiguous(attempt)
+      }
     })
     const check: Effect.Effect<Outcome<A>, IcebergError | Unresolved> = Effect.gen(function* () {
       const seen = yield* Effect.mapError(observe(isAmbiguous), (error) =>
-        error.reason === "NotFound" ? error : note(error.message)
+        error.reason === "NotFound" ? error : ambiguous(error)
       )
       switch (seen._tag) {
         case "Applied":
           return seen
         case "Superseded":
-          return { ...SUPERSEDED, isCertain: !isAmbiguous }
+          return superseded(!isAmbiguous)
         case "Pending":
           return yield* sendAgain
         case "Inconclusive":
-          return isAmbiguous ? yield* unknown(seen.message) : { ...SUPERSEDED, isCertain: false }
+          return isAmbiguous ? yield* unknown(seen.message) : superseded(false)
       }
     })
-    const unknown = (message: string) => IcebergError.unknown(`It is unknown whether ${what} was committed: ${message}`)
 
     return yield* check.pipe(
       Effect.retry({ while: ({ _tag }) => _tag === "Unresolved", schedule: CHECKS }),
       Effect.catchTag("Unresolved", () =>
-        isAmbiguous
-          ? Effect.fail(unknown(lastMessage))
-          : Effect.succeed<Outcome<A>>({ ...SUPERSEDED, isCertain: false })
+        isAmbiguous ? Effect.fail(unknown(lastMessage)) : Effect.succeed<Outcome<A>>(superseded(false))
       ),
       Effect.timeoutOrElse({
         duration: DEADLINE,

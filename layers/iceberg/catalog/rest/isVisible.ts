@@ -19,14 +19,14 @@ const fieldsKey = (fields: ReadonlyArray<StructField>): unknown =>
 const sameColumns = (a: TableSchema, b: TableSchema): boolean =>
   JSON.stringify(fieldsKey(a.fields)) === JSON.stringify(fieldsKey(b.fields))
 
-const isDone = (metadata: TableMetadata, update: TableUpdate, added: TableSchema | undefined): boolean => {
+const isDone = (metadata: TableMetadata, update: TableUpdate, added: TableSchema | null): boolean => {
   switch (update.action) {
     case "add-schema":
       return metadata.schemas.some((schema) => sameColumns(schema, update.schema))
     case "set-current-schema": {
       const current = metadata.schemas.find((schema) => schema["schema-id"] === metadata["current-schema-id"])
       if (update["schema-id"] !== -1) return current?.["schema-id"] === update["schema-id"]
-      return current !== undefined && added !== undefined && sameColumns(current, added)
+      return current !== undefined && added !== null && sameColumns(current, added)
     }
     case "add-snapshot":
       return hasSnapshots(metadata, [update.snapshot["snapshot-id"]])
@@ -45,11 +45,11 @@ const isDone = (metadata: TableMetadata, update: TableUpdate, added: TableSchema
 
 /**
  * Whether a table shows a change. A snapshot is identified by its id, and whatever was committed with it is visible too. A
- * change without a snapshot is visible once everything that it asks for holds, whoever did it.
+ * change without a snapshot is visible once everything that it requests holds, no matter who did it.
  */
 export const isVisible = (metadata: TableMetadata, change: TableChange): boolean => {
   const snapshots = addedSnapshots(change)
   if (snapshots.length > 0) return hasSnapshots(metadata, snapshots)
-  const added = change.updates.findLast((update) => update.action === "add-schema")?.schema
+  const added = change.updates.findLast((update) => update.action === "add-schema")?.schema ?? null
   return change.updates.every((update) => isDone(metadata, update, added))
 }
