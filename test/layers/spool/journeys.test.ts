@@ -5,10 +5,15 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
-import { type Command, type Generation, SpoolJourney } from "../../support/disk/SpoolJourney.ts"
+import { Group } from "../../../layers/spool/Group.ts"
+import { readRecords } from "../../../layers/spool/readRecords.ts"
+import { Segments } from "../../../layers/spool/Segments.ts"
+import type { Damage } from "../../../layers/spool/scan.ts"
+import { chanceOf, SimulatedDisk } from "../../support/disk/SimulatedDisk.ts"
+import { type Command, type Fault, type Generation, SpoolJourney } from "../../support/disk/SpoolJourney.ts"
 import { guardFolder } from "../../support/guard.ts"
 
-/** Journeys that chance makes; FOOTFALL_SPOOL_RUNS asks for more, FOOTFALL_SPOOL_SEED for the same again. */
+/** Random journeys; FOOTFALL_SPOOL_RUNS sets their number, FOOTFALL_SPOOL_SEED repeats a run. */
 const RUNS = Number(process.env["FOOTFALL_SPOOL_RUNS"] ?? 300)
 const SEED = process.env["FOOTFALL_SPOOL_SEED"]
 const TEST_MS = Math.max(60_000, RUNS * 200)
@@ -18,12 +23,12 @@ const MEMORY = "/dev/shm"
 let root: string
 let folders = 0
 beforeAll(() => {
-  // The folder holds a lock alone; in memory it is made at once.
+  // The folder contains only the lock; in memory it is created at once.
   root = mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), "footfall-test-"))
   guardFolder(root)
 })
 
-/** The journey's steps of the disk, from the first generation to the arrival; rejects with what did not hold. */
+/** The number of the disk's steps in each generation. Rejects if an invariant does not hold. */
 const travel = (seed: number, generations: ReadonlyArray<Generation>): Promise<ReadonlyArray<number>> => {
   const journey = new SpoolJourney(join(root, String(folders++)), seed)
   return Effect.runPromise(
@@ -75,7 +80,7 @@ const command = fc.oneof(
 const fault = fc.record({
   at: fc.nat(60),
   lasts: fc.oneof({ weight: 3, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fc.integer({ min: 2, max: 12 }) }),
-  outcome: fc.constantFrom("EIO" as const, "EIO" as const, "ENOSPC" as const, "short" as const, "hang" as const)
+  outcome: fc.constantFrom<Fault["outcome"]>("EIO", "EIO", "ENOSPC", "short", "hang", "hangThenEIO")
 })
 
 const generation: fc.Arbitrary<Generation> = fc.record({
@@ -101,7 +106,7 @@ const generation: fc.Arbitrary<Generation> = fc.record({
 })
 
 test(
-  "whatever becomes of disk, process and power, acknowledged records are there once, in order, with their bytes",
+  "acknowledged records are there once, in order and unchanged, whatever happens to disk, process and power",
   () =>
     fc.assert(
       fc.asyncProperty(fc.nat(), fc.array(generation, { minLength: 1, maxLength: 4 }), (seed, generations) =>
@@ -123,7 +128,7 @@ const life = (changes: Partial<Generation>): Generation => ({
   ...changes
 })
 
-/** Two files and the beginning of a third, a part given up, the next records on their way while that happens. */
+/** Two segments and the beginning of a third, a trim, and records that are appended meanwhile. */
 const BUSY: ReadonlyArray<Command> = [
   append(10, 20, 30),
   append(900),
@@ -133,11 +138,11 @@ const BUSY: ReadonlyArray<Command> = [
   append(1_000, 5)
 ]
 
-/** What the power failure leaves differs from seed to seed. */
+/** What a power failure leaves depends on the seed. */
 const SEEDS = [1, 2, 3]
 
 test(
-  "the power may fail at every step of a log's life, and again at every step of what its next owner does first",
+  "a power failure at any step of a spool's life, and another at any step of its next owner's start, loses no acknowledged record",
   async () => {
     const [all] = await travel(0, [life({ commands: BUSY, end: "close" })])
     expect(all).toBeGreaterThan(60)
@@ -157,13 +162,13 @@ test(
   TEST_MS
 )
 
-/** As much as there is room for, and more. */
+/** More than there is room for. */
 const FULL: ReadonlyArray<Command> = Array.from({ length: 80 }, () => append(1_000))
 
 test(
-  "a log as large as it may be has no room to go on when its owner is gone: it is read, given up and written on, whenever the power fails",
+  "a full spool is read, trimmed and continued by its next owner, whenever the power fails",
   async () => {
-    const goOn: ReadonlyArray<Command> = [
+    const continuation: ReadonlyArray<Command> = [
       { kind: "read" },
       { kind: "trim", part: 0.999, wait: true },
       { kind: "pass", ms: 2_500 },
@@ -171,33 +176,36 @@ test(
       { kind: "trim", part: 0.999, wait: true },
       append(9)
     ]
-    const [, all] = await travel(0, [life({ commands: FULL, end: "kill" }), life({ commands: goOn })])
+    const [, all] = await travel(0, [life({ commands: FULL, end: "kill" }), life({ commands: continuation })])
     expect(all).toBeGreaterThan(20)
     for (let crashAt = 0; crashAt < all!; crashAt++) {
       for (const seed of SEEDS) {
         const end = seed === 1 ? "kill" : "power"
         await travel(seed * 1_000 + crashAt, [
           life({ commands: FULL, end }),
-          life({ commands: goOn, crashAt }),
-          life({ commands: goOn, heals: true })
+          life({ commands: continuation, crashAt }),
+          life({ commands: continuation, heals: true })
         ])
       }
     }
     for (let at = 0; at < all!; at++) {
       for (const lasts of [1, 4]) {
         const faults = [{ at, lasts, outcome: "EIO" as const }]
-        await travel(at, [life({ commands: FULL, end: "kill" }), life({ commands: goOn, faults, heals: lasts === 1 })])
+        await travel(at, [
+          life({ commands: FULL, end: "kill" }),
+          life({ commands: continuation, faults, heals: lasts === 1 })
+        ])
       }
     }
   },
   TEST_MS
 )
 
-test.each(["EIO", "ENOSPC", "short", "hang"] as const)(
-  "every step may end in %s once: records are answered, and the log goes on by itself, whether or not the power fails then",
+test.each(["EIO", "ENOSPC", "short", "hang", "hangThenEIO"] as const)(
+  "when any one step ends in %s, records are answered and the spool continues by itself, whether or not the power fails then",
   async (outcome) => {
     const [all] = await travel(0, [life({ commands: BUSY, end: "close" })])
-    const goOn: ReadonlyArray<Command> = [
+    const continuation: ReadonlyArray<Command> = [
       ...BUSY,
       { kind: "pass", ms: 2_500 },
       append(60),
@@ -207,9 +215,35 @@ test.each(["EIO", "ENOSPC", "short", "hang"] as const)(
     ]
     for (let at = 0; at < all!; at++) {
       const faults = [{ at, lasts: 1, outcome }]
-      await travel(at, [life({ faults, commands: goOn, heals: true })])
+      await travel(at, [life({ faults, commands: continuation, heals: true })])
       await travel(at, [life({ faults, commands: BUSY, end: "kill" }), life({ end: "power" })])
     }
   },
   TEST_MS
 )
+
+test("any flipped bit of a spool is reported as damage of one record, and all others are read", async () => {
+  const disk = new SimulatedDisk(chanceOf(1))
+  const segments = new Segments(disk.files(), [], {
+    segmentBytes: 4_096,
+    maxBytes: 8_192,
+    ahead: false,
+    sleep: () => Promise.resolve(),
+    accepted: () => 0
+  })
+  let end = 0
+  for (let index = 0; index < 5; index++) {
+    const group = new Group(Buffer.alloc(100), end)
+    end += group.append(`${index} ${"x".repeat(index)}`, end)
+    await segments.write(group.start, group.bytes)
+  }
+  const name = disk.names[0]!
+  for (let bit = 0; bit < end * 8; bit++) {
+    disk.flip(name, bit >> 3, bit & 7)
+    const damages: Array<Damage> = []
+    const read = [...readRecords("", 0, end, (damage) => damages.push(damage), disk.folder)]
+    expect([damages.length, read.length]).toEqual([1, 4])
+    disk.flip(name, bit >> 3, bit & 7)
+  }
+  expect([...readRecords("", 0, end, () => expect.unreachable(), disk.folder)].length).toBe(5)
+})

@@ -1,10 +1,10 @@
 import type { ReadableFolder } from "../../../layers/spool/readRecords.ts"
 import type { SpoolFile, SpoolFiles } from "../../../layers/spool/SpoolFiles.ts"
 
-/** A number from 0 to 1, without 1. */
+/** A number in [0, 1). */
 export type Chance = () => number
 
-/** Numbers that follow from a seed (mulberry32). */
+/** Numbers determined by a seed (mulberry32). */
 export const chanceOf = (seed: number): Chance => {
   let state = seed >>> 0
   return () => {
@@ -17,32 +17,37 @@ export const chanceOf = (seed: number): Chance => {
 
 export type StepKind = "list" | "read" | "create" | "write" | "sync" | "rename" | "remove" | "syncFolder"
 
-/** One thing that a log asks of the disk. */
+/** What a step results in once it no longer hangs. */
+type StepResult = Exclude<Outcome, "hang" | "hangThenEIO">
+
+/** One operation that a spool asks of the disk. */
 export interface Step {
   readonly kind: StepKind
-  /** The file, by the name it was made under; empty for the folder. */
+  /** The file, by the name under which it was created; empty for the folder. */
   readonly name: string
 }
 
 /**
- * What becomes of a step. `ENOSPC`, `EIO`: it fails, a write after a part of its bytes; a sync that fails drops what it was to
- * bring to the disk. `short`: a write takes a part of its bytes, and says so. `hang`: it goes on when {@link SimulatedDisk.wake} is called.
+ * The outcome of a step.
+ * - `ENOSPC`, `EIO`: it fails; a write after part of its bytes. A sync that fails drops what it should have stored.
+ * - `short`: a write takes part of its bytes and reports how many.
+ * - `hang`: it continues when {@link SimulatedDisk.wake} is called. `hangThenEIO`: it fails then.
  */
-export type Outcome = "done" | "ENOSPC" | "EIO" | "short" | "hang"
+export type Outcome = "done" | "ENOSPC" | "EIO" | "short" | "hang" | "hangThenEIO"
 
-/** What happens to a file before it is synced: bytes at a place, or the loss of all of them. */
+/** A change of a file that is not synced: bytes at an offset, or truncation. */
 type Change = { readonly kind: "write"; readonly at: number; readonly bytes: Buffer } | { readonly kind: "empty" }
 
-/** What happens to the names in the folder before they are synced; a new name does not need the old one to be there. */
+/** A change of the folder's entries that is not synced. Storing a new name does not require the old one to be stored. */
 type Naming =
   | { readonly kind: "create"; readonly name: string; readonly file: File }
   | { readonly kind: "rename"; readonly from: string; readonly name: string; readonly file: File }
   | { readonly kind: "remove"; readonly name: string }
 
 interface File {
-  /** What whoever reads the file gets to see. */
+  /** What readers see. */
   cached: Buffer
-  /** What is there after a power failure, but for what happens to the changes. */
+  /** What a power failure leaves, apart from some of the changes. */
   stored: Buffer
   changes: Array<Change>
 }
@@ -64,24 +69,24 @@ const renamed = (names: Map<string, File>, naming: Naming): void => {
   }
 }
 
-const failed = (code: string) => Object.assign(new Error(`${code}: the simulated disk refused`), { code })
+const failed = (code: string) => Object.assign(new Error(`${code}: failure of the simulated disk`), { code })
 
 /**
- * A folder on a disk that keeps what it promises and nothing else. Each file has what is seen of it and what is stored of it; a
- * power failure leaves any part of the unsynced writes, torn anywhere and in any order, and any of the unsynced names. A sync that
- * fails drops what it was to store, which is seen all the same until the power fails, as on Linux. `decide` is asked at each step.
+ * A folder on a disk that guarantees only what was synced. Each file has a visible and a stored content. A power failure keeps any
+ * part of the unsynced writes, torn anywhere and in any order, and any of the unsynced names. A sync that fails drops what it should
+ * have stored, which stays visible until the power fails, as on Linux. `decide` determines the outcome of each step.
  */
 export class SimulatedDisk {
-  /** Every step so far, which `decide` was asked about. */
+  /** Every step so far. */
   readonly steps: Array<Step> = []
-  /** The most bytes that files whose name matches {@link counted} took together. */
+  /** The largest total size of the files whose name matches {@link counted}. */
   peak = 0
   counted = /\.log$/
   #names = new Map<string, File>()
   #storedNames = new Map<string, File>()
   #namings: Array<Naming> = []
   #era = 0
-  #sleepers: Array<() => void> = []
+  #hanging: Array<() => void> = []
   readonly #chance: Chance
   readonly #decide: (step: Step, number: number) => Outcome | "crash"
 
@@ -90,12 +95,12 @@ export class SimulatedDisk {
     this.#decide = decide
   }
 
-  /** The folder as it is reached until the next power failure; after it, nothing that is asked of it has an effect. */
+  /** Access to the folder until the next power failure or `kill`; afterwards its operations have no effect. */
   readonly files = (): SpoolFiles => {
     const era = this.#era
-    /** `begun` is what the disk may have begun with when the power fails. */
-    const step = async (kind: StepKind, name: string, begun?: () => void): Promise<Exclude<Outcome, "hang">> => {
-      // The answer comes later, so that others get to go on before.
+    /** `begun` applies what the disk may have begun when the power fails. */
+    const step = async (kind: StepKind, name: string, begun?: () => void): Promise<StepResult> => {
+      // Takes time, so that others can run in between.
       await Promise.resolve()
       if (era !== this.#era) throw failed("EPOWER")
       this.steps.push({ kind, name })
@@ -105,10 +110,10 @@ export class SimulatedDisk {
         this.crash()
         throw failed("EPOWER")
       }
-      if (outcome !== "hang") return outcome
-      await new Promise<void>((resolve) => this.#sleepers.push(resolve))
+      if (outcome !== "hang" && outcome !== "hangThenEIO") return outcome
+      await new Promise<void>((resolve) => this.#hanging.push(resolve))
       if (era !== this.#era) throw failed("EPOWER")
-      return "done"
+      return outcome === "hang" ? "done" : "EIO"
     }
     const stepOrFail = async (kind: StepKind, name: string, begun?: () => void): Promise<void> => {
       const outcome = await step(kind, name, begun)
@@ -116,26 +121,26 @@ export class SimulatedDisk {
     }
     const fileOf = (name: string, file: File): SpoolFile => ({
       write: async (bytes, offset) => {
-        const take = (length: number): void => {
+        const apply = (length: number): void => {
           if (length === 0) return
           const change: Change = { kind: "write", at: offset, bytes: Buffer.from(bytes.subarray(0, length)) }
           file.cached = changed(file.cached, change)
           file.changes.push(change)
           this.#measure()
         }
-        const outcome = await step("write", name, () => take(bytes.length))
+        const outcome = await step("write", name, () => apply(bytes.length))
         const part = Math.floor(this.#chance() * bytes.length)
         const length = outcome === "done" ? bytes.length : outcome === "short" ? Math.max(1, part) : part
-        take(length)
+        apply(length)
         if (outcome === "ENOSPC" || outcome === "EIO") throw failed(outcome)
         return length
       },
       sync: async () => {
-        // Only what was written before it was asked for.
-        const asked = new Set(file.changes)
+        // Only what was written before the call.
+        const requested = new Set(file.changes)
         const outcome = await step("sync", name)
-        const changes = file.changes.filter((change) => asked.has(change))
-        file.changes = file.changes.filter((change) => !asked.has(change))
+        const changes = file.changes.filter((change) => requested.has(change))
+        file.changes = file.changes.filter((change) => !requested.has(change))
         if (outcome === "ENOSPC" || outcome === "EIO") {
           this.#storeSome(file, changes)
           throw failed(outcome)
@@ -184,16 +189,16 @@ export class SimulatedDisk {
         remove()
       },
       syncFolder: async () => {
-        const asked = new Set(this.#namings)
-        // Names that could not be stored wait in the journal for the next time.
+        const requested = new Set(this.#namings)
+        // After a failure, the names stay in the file system's journal for the next sync.
         await stepOrFail("syncFolder", "")
-        for (const naming of this.#namings) if (asked.has(naming)) renamed(this.#storedNames, naming)
-        this.#namings = this.#namings.filter((naming) => !asked.has(naming))
+        for (const naming of this.#namings) if (requested.has(naming)) renamed(this.#storedNames, naming)
+        this.#namings = this.#namings.filter((naming) => !requested.has(naming))
       }
     }
   }
 
-  /** The folder as a reader sees it. */
+  /** The folder as readers see it. */
   readonly folder: ReadableFolder = {
     list: () => [...this.#names.keys()],
     open: (name) => {
@@ -207,13 +212,13 @@ export class SimulatedDisk {
     }
   }
 
-  /** Whoever used the folder is gone, and the system goes on: all that was seen is seen. */
+  /** The process is killed; the system continues, so everything visible stays visible. */
   kill(): void {
     this.#era++
     this.wake()
   }
 
-  /** The power fails, and comes back. */
+  /** The power fails and comes back. */
   crash(): void {
     this.kill()
     const files = new Set([...this.#names.values(), ...this.#storedNames.values()])
@@ -224,18 +229,18 @@ export class SimulatedDisk {
     this.#names = new Map(this.#storedNames)
   }
 
-  /** Steps that hang go on. */
+  /** Ends the steps that hang. */
   wake(): void {
-    for (const resume of this.#sleepers.splice(0)) resume()
+    for (const resume of this.#hanging.splice(0)) resume()
   }
 
-  /** Turns one bit over, on the disk; whether there was one. */
+  /** Flips a bit on the disk. Returns whether the file has that byte. */
   flip(name: string, at: number, bit: number): boolean {
     const file = this.#names.get(name)
     if (file === undefined || at >= file.cached.length) return false
-    const turned = file.cached[at]! ^ (1 << bit)
-    file.cached[at] = turned
-    if (at < file.stored.length) file.stored[at] = turned
+    const flipped = file.cached[at]! ^ (1 << bit)
+    file.cached[at] = flipped
+    if (at < file.stored.length) file.stored[at] = flipped
     return true
   }
 
@@ -243,7 +248,7 @@ export class SimulatedDisk {
     return [...this.#names.keys()]
   }
 
-  /** What is seen of a file; empty when there is none. */
+  /** The visible content of a file; empty if it does not exist. */
   content(name: string): Buffer {
     return this.#names.get(name)?.cached ?? Buffer.alloc(0)
   }
@@ -260,7 +265,7 @@ export class SimulatedDisk {
     this.peak = Math.max(this.peak, bytes)
   }
 
-  /** Some changes reach the disk in some order, some in part, and some do not. */
+  /** Stores some of the changes, in any order, and some of them in part. */
   #storeSome(file: File, changes: ReadonlyArray<Change>): void {
     const all = this.#chance()
     const ordered = changes.map((change) => ({ change, at: this.#chance() }))
@@ -270,10 +275,10 @@ export class SimulatedDisk {
       if (all < 0.2 || (all < 0.8 && fate < 0.4)) continue
       if (change.kind === "empty" || all >= 0.8 || fate < 0.7) file.stored = changed(file.stored, change)
       else {
-        const [one, other] = [this.#chance(), this.#chance()].map((part) =>
+        const [first, second] = [this.#chance(), this.#chance()].map((part) =>
           Math.floor(part * (change.bytes.length + 1))
         )
-        const [from, to] = [Math.min(one!, other!), Math.max(one!, other!)]
+        const [from, to] = [Math.min(first!, second!), Math.max(first!, second!)]
         const [begin, end] = this.#chance() < 0.5 ? [0, to] : [from, to]
         const bytes = change.bytes.subarray(begin, end)
         if (bytes.length > 0) file.stored = changed(file.stored, { kind: "write", at: change.at + begin, bytes })
