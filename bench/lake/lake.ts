@@ -6,10 +6,10 @@ import { median, milliseconds, perSecond } from "../support/report.ts"
 import { HOSTNAME, ROOT, type Server } from "../support/server.ts"
 
 const CONNECTIONS = 256
-/** Events of the flush that latency and memory are looked at beside. */
+/** Events in the flush during which latency and memory are measured. */
 const FLUSHED = 100_000
 
-/** A lake in a folder next to the project: a temporary folder may be in memory, where nothing is durable. */
+/** A lake in a folder next to the project: the system's temporary folder may be in memory, where nothing is durable. */
 export const lakeFolder = async () => {
   const folder = await mkdtemp(join(ROOT, ".bench-lake-"))
   return {
@@ -22,7 +22,7 @@ export const lakeFolder = async () => {
   }
 }
 
-/** A lake that is flushed after so many seconds, and not for what is in the log. */
+/** A lake that is flushed only by time, not by the size of the spool. */
 const flushedAfter = (seconds: number) => ({
   PRODUCT_ANALYTICS_ICEBERG_FLUSH_INTERVAL_SECONDS: String(seconds),
   PRODUCT_ANALYTICS_ICEBERG_FLUSH_BATCH_SIZE: "10000000",
@@ -49,7 +49,7 @@ export const lake: Case = async ({ short, startCollector, website }) => {
     }
     let half = 0
     {
-      // What it took is in the lake when it has stopped.
+      // What the collector accepted is in the lake once it has stopped.
       await using collector = await startCollector(folder.env)
       const measured = await measure(collector, one)
       rates.lake.push(measured.okPerSecond)
@@ -59,12 +59,12 @@ export const lake: Case = async ({ short, startCollector, website }) => {
       await using collector = await startCollector({ ...folder.env, ...flushedAfter(3_600) })
       p99.half.push((await measure(collector, { ...one, ratePerSecond: half })).latency.p99)
     }
-    // A flush of so many events while clients send on at half of the rate.
+    // Flushes this many events while clients keep sending at half of the maximum rate.
     const until = FLUSHED / half
     await using flushing = await startCollector({ ...folder.env, ...flushedAfter(Math.max(1, Math.round(until))) })
     const beside = await measure(flushing, { ...one, seconds: Math.ceil(until * 1.5), ratePerSecond: half })
     const rows = await flushedRows(flushing)
-    if (rows < FLUSHED / 2) throw new Error(`only ${rows} rows were flushed while it was measured`)
+    if (rows < FLUSHED / 2) throw new Error(`only ${rows} rows were flushed during the measurement`)
     p99.flush.push(beside.latency.p99)
     peak = Math.max(peak, flushing.memory().peak)
   }
@@ -72,7 +72,7 @@ export const lake: Case = async ({ short, startCollector, website }) => {
   const [still, flushing] = [median(p99.half), median(p99.flush)]
   return [
     {
-      what: "lake: ingest to the log, one process, 256 connections",
+      what: "lake: ingest to the spool, one process, 256 connections",
       value: perSecond(ofLake),
       against: `to Postgres: ${perSecond(ofPostgres)}`,
       ratio: ofLake / ofPostgres,
@@ -80,7 +80,7 @@ export const lake: Case = async ({ short, startCollector, website }) => {
       met: ofLake >= ofPostgres
     },
     {
-      what: "lake: p99 at half of the maximum rate, nothing being flushed",
+      what: "lake: p99 at half of the maximum rate, no flush running",
       value: milliseconds(still),
       against: null,
       ratio: null,
@@ -88,7 +88,7 @@ export const lake: Case = async ({ short, startCollector, website }) => {
       met: still < 15
     },
     {
-      what: "lake: p99 while some 100,000 events are flushed",
+      what: "lake: p99 while about 100,000 events are flushed",
       value: milliseconds(flushing),
       against: `at rest: ${milliseconds(still)}`,
       ratio: flushing / still,
@@ -96,7 +96,7 @@ export const lake: Case = async ({ short, startCollector, website }) => {
       met: flushing - still < 20
     },
     {
-      what: "lake: RSS while some 100,000 events are flushed",
+      what: "lake: RSS while about 100,000 events are flushed",
       value: `${Math.round(peak / 1e6)} MB`,
       against: null,
       ratio: null,

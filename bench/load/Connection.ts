@@ -1,11 +1,11 @@
-/** A complete answer: its status, and the text that it came as (latin1), to be asked for at once, with where the body begins. */
+/** A complete response: its status, and its text (latin1), which is decoded on demand, with the start of the body. */
 export interface Answer {
   readonly status: number
   readonly text: () => string
   readonly bodyAt: number
 }
 
-/** Where the parts of an answer lie. A server's answers are all alike, so the next one is only looked at in these places. */
+/** Positions of the parts of a response. A server's responses are all alike, so the next one is checked only there. */
 interface Layout {
   readonly size: number
   readonly headEnd: number
@@ -32,18 +32,18 @@ const isLaidOut = (bytes: Buffer, { headEnd, length, lengthAt, size }: Layout): 
 }
 
 export interface ConnectionEvents {
-  /** The one request in flight was answered. */
+  /** The request in flight was answered. */
   readonly answered: (connection: Connection, answer: Answer) => void
-  /** The server closed or never accepted; `inFlight` when a request was left without an answer. */
+  /** The server closed the connection or never accepted it; `inFlight` if a request was left without a response. */
   readonly closed: (connection: Connection, inFlight: boolean) => void
 }
 
 /**
- * A keep-alive HTTP/1.1 connection with one request in flight, on a raw socket. It reads what servers under test send: a status
- * line, `Content-Length` and a body of that length; anything else counts as closed.
+ * A keep-alive HTTP/1.1 connection with one request in flight, on a raw socket. It understands what the servers under test send: a status
+ * line, `Content-Length` and a body of that length. Anything else counts as closed.
  */
 export class Connection {
-  /** For the request in flight: when it was meant to be sent, in ms. */
+  /** When the request in flight should have been sent, in ms. */
   intendedAt = 0
   #socket: Bun.Socket | null = null
   #inFlight = false
@@ -70,7 +70,7 @@ export class Connection {
     })
   }
 
-  /** `request` may be changed again when this returns, unless it is larger than the socket takes at once. */
+  /** `request` may be reused once this returns, unless it is larger than the socket accepts immediately. */
   send(request: Uint8Array, length: number, intendedAt: number): void {
     this.intendedAt = intendedAt
     this.#inFlight = true
@@ -132,7 +132,7 @@ export class Connection {
   }
 }
 
-/** Where the digits of `Content-Length` are. */
+/** Position of the digits of `Content-Length`. */
 const contentLengthAt = (text: string, headEnd: number): number | null => {
   let at = text.indexOf("ontent-Length: ")
   if (at === -1) at = text.indexOf("ontent-length: ")

@@ -1,11 +1,11 @@
-/** Values below this many microseconds have a bucket each. */
+/** Each value below this many microseconds has its own bucket. */
 const EXACT = 128
 /** Buckets for each further power of two: a quantile is at most 1/64 too high. */
 const PER_DOUBLING = 64
 /** Larger values count as this one: 35 minutes. */
 const MOST_US = 2 ** 31 - 1
 
-/** A histogram of latencies in microseconds with a bounded relative error, as HdrHistogram has it. */
+/** A histogram of latencies in microseconds with a bounded relative error, like HdrHistogram. */
 export class Histogram {
   readonly #counts = new Float64Array(EXACT + (31 - 7) * PER_DOUBLING)
   #total = 0
@@ -30,7 +30,7 @@ export class Histogram {
     return this.#max
   }
 
-  /** The smallest recorded value, up to the bucket's width, that `part` (0 to 1) of all values do not exceed; 0 when there are none. */
+  /** The smallest recorded value, up to the bucket's width, that at least `part` (0 to 1) of all values do not exceed; 0 without values. */
   quantile(part: number): number {
     const rank = Math.max(1, Math.ceil(part * this.#total))
     let seen = 0

@@ -1,4 +1,4 @@
-/** What a load generator process is asked for: one argument, as JSON. */
+/** What a load generator process should do: its only argument, as JSON. */
 export interface LoadConfig {
   readonly hostname: string
   readonly port: number
@@ -6,33 +6,33 @@ export interface LoadConfig {
   readonly website: string
   readonly connections: number
   readonly warmUpSeconds: number
-  /** Measured time; ignored when `requests` is given. */
+  /** Measured time; ignored if `requests` is set. */
   readonly seconds: number
-  /** Measured requests, in place of a measured time; null: none. */
+  /** Number of measured requests, instead of a measured time; null for none. */
   readonly requests: number | null
-  /** Requests a second at fixed intended times (open loop); null: each connection sends when its last request was answered. */
+  /** Requests per second at fixed intended times (open loop); null: each connection sends as soon as its last request is answered. */
   readonly ratePerSecond: number | null
-  /** Items of one `/api/batch` body; null: single events. */
+  /** Items per `/api/batch` body; null for single events. */
   readonly batchItems: number | null
 }
 
-/** What it prints at the end, as JSON in one line, after a line `measuring` when the warm-up is over. */
+/** Printed at the end, as one line of JSON, after a line `measuring` once the warm-up is over. */
 export interface LoadResult {
   /** Length of the measurement. */
   readonly seconds: number
-  /** Answers in the measurement, by status. */
+  /** Responses during the measurement, by status. */
   readonly statuses: Readonly<Record<string, number>>
-  /** Requests whose connection closed before the answer. */
+  /** Requests whose connection closed before the response. */
   readonly lost: number
-  /** Answers with 200 a second. */
+  /** Responses with 200 per second. */
   readonly okPerSecond: number
-  /** From the intended sending to the whole answer, in ms; with a fixed rate, waiting for a free connection counts. */
+  /** From the intended time of sending to the complete response, in ms. With a fixed rate this includes waiting for a free connection. */
   readonly latency: { readonly p50: number; readonly p99: number; readonly p999: number; readonly max: number }
-  /** Most requests that were due and waited for a connection; 0 without a fixed rate. */
+  /** Maximum number of requests that were due and waited for a connection; 0 without a fixed rate. */
   readonly mostWaiting: number
-  /** CPU of the generator itself in the measurement, in cores. */
+  /** CPU that the generator itself used during the measurement, in cores. */
   readonly ownCpu: number
 }
 
-/** Line that says that the measurement begins. */
+/** The line that announces the measurement. */
 export const MEASURING = "measuring"

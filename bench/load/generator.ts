@@ -4,15 +4,15 @@ import { Histogram } from "./Histogram.ts"
 import { batch, event, type Visitor, visitor } from "./mix.ts"
 import { seeded } from "./random.ts"
 
-/** Different events; more than any cache of bodies would hold by accident, little to build. */
+/** Different events: more than any cache of bodies could hold by accident, yet quick to build. */
 const EVENTS = 4_096
-/** Longest head and body of a single event. */
+/** Maximum head and body of a single event. */
 const REQUEST_BYTES = 8_192
-/** With a fixed rate, requests that may wait for a connection; beyond it the server is not keeping up anyway. */
+/** With a fixed rate, requests that may wait for a connection; beyond that the server is not keeping up anyway. */
 const MOST_WAITING = 1_000_000
-/** A run whose answers stop coming ends this long after its time. */
+/** A run without further responses ends this long after its time. */
 const STUCK_AFTER_MS = 30_000
-/** Pause before a lost connection is opened again, so that a stopped server is not called in a tight loop. */
+/** Pause before a lost connection is reopened, so that a stopped server is not contacted in a tight loop. */
 const REOPEN_AFTER_MS = 20
 
 const config = JSON.parse(process.argv[2] ?? "") as LoadConfig
@@ -24,12 +24,12 @@ const withLength = (body: string) => `\r\nContent-Length: ${Buffer.byteLength(bo
 const bodies = events.map((body) => Buffer.from(withLength(body)))
 const batchHead = `POST ${config.path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: example-backend/1.0\r\nContent-Type: application/json`
 
-/** A connection's visitor, whose head stands in the request with the token that the server gave it. */
+/** A connection's visitor, whose head is in the request together with the token that the server issued. */
 interface Seat {
   visitor: Visitor
   hasToken: boolean
   readonly request: Buffer
-  /** Bytes of the head, the token's included. */
+  /** Bytes of the head, including the token. */
   head: number
 }
 

@@ -1,7 +1,7 @@
 import type { Random } from "./random.ts"
 import { USER_AGENTS } from "./userAgents.ts"
 
-/** Events of a visit on average; the first one has no token. */
+/** Average events per visit; the first one has no token. */
 const EVENTS_PER_VISIT = 5
 /** Share of events with a name and properties. */
 const CUSTOM = 0.2
@@ -57,7 +57,7 @@ const properties = (random: Random): object => {
   return Object.fromEntries(Object.entries(all).slice(0, 3 + random.below(3)))
 }
 
-/** A body of Umami's tracker: four page views to one custom event with three to five properties. */
+/** A body as Umami's tracker sends it: four page views to one custom event with three to five properties. */
 export const event = (random: Random, website: string, more: object = {}): object => ({
   type: "event",
   payload: {
@@ -75,13 +75,15 @@ export const event = (random: Random, website: string, more: object = {}): objec
 
 const byte = (random: Random) => random.below(256)
 
-/** A public address; IPv4 from blocks that are all assigned, so that a geo database would have an answer. */
+/** A public address; IPv4 from assigned blocks only, so that a geo database would find it. */
 export const address = (random: Random): string =>
   random.chance(IPV6)
     ? `2a02:${(0x1000 + random.below(0xe000)).toString(16)}:${random.below(0x10000).toString(16)}::${random.below(0x10000).toString(16)}`
     : `${random.pick([24, 62, 73, 81, 86, 90, 109, 151, 188, 201])}.${byte(random)}.${byte(random)}.${1 + random.below(254)}`
 
-/** What a visitor's browser sends with each request, down to the blank that `x-umami-cache` follows, and how many it sends. */
+/**
+ * The headers that a visitor's browser sends with each request, up to the space that `x-umami-cache` follows, and the number of requests.
+ */
 export interface Visitor {
   readonly head: string
   events: number
@@ -102,15 +104,15 @@ export const visitor = (random: Random, path: string, host: string): Visitor => 
     "Connection: keep-alive",
     "x-umami-cache: "
   ].join("\r\n"),
-  // Geometric, as page counts of visits are.
+  // Geometric, like page counts of real visits.
   events: 1 + Math.floor(Math.log(1 - random.next()) / Math.log(1 - 1 / EVENTS_PER_VISIT))
 })
 
 const OPENING = '{"type":"event","payload":{'
 
 /**
- * One `/api/batch` body of events as {@link event} makes them, in JSON. A backend sends each visitor's address and user agent in
- * the payload; there are as many new visitors as in single sends.
+ * One `/api/batch` body of events as {@link event} makes them, in JSON. A backend sends each visitor's address and user agent in the
+ * payload; new visitors are as frequent as in single sends.
  */
 export const batch = (random: Random, events: ReadonlyArray<string>, items: number): string => {
   const visitors = Array.from(

@@ -1,7 +1,7 @@
 /** A seeded generator (mulberry32), so that every run sends the same mix. */
 export const seeded = (seed: number) => {
   let state = seed >>> 0
-  /** From 0 up to, not including, 1. */
+  /** From 0 up to, but not including, 1. */
   const next = (): number => {
     state = (state + 0x6d2b79f5) >>> 0
     let t = state

@@ -1,4 +1,4 @@
-/** Browsers as seen in access logs of 2025, the common ones more than once. */
+/** Browsers from access logs of 2025, the common ones more than once. */
 export const USER_AGENTS: ReadonlyArray<string> = [
   "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
   "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",

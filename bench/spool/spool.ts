@@ -9,11 +9,11 @@ import { median, microseconds, milliseconds, perSecond } from "../support/report
 import { ROOT } from "../support/server.ts"
 
 const APPENDERS = 256
-/** Of a record: most events take about as much. */
+/** Size of a record: about that of most events. */
 const RECORD_BYTES = 600
-/** Texts to choose from: one alone would stay in the processor's cache. */
+/** Different strings to choose from: a single one would stay in the processor's cache. */
 const TEXTS = 4_096
-/** How often what is on the disk is given up, in ms. */
+/** Interval at which durable records are trimmed, in ms. */
 const TRIM_MS = 250
 const MAX_BYTES = 4 * 2 ** 30
 
@@ -28,14 +28,14 @@ const texts = Array.from({ length: TEXTS }, (_, index) => {
 
 interface Measured {
   readonly perSecond: number
-  /** User and system, of all threads, in microseconds a record. */
+  /** User and system time of all threads, in microseconds per record. */
   readonly cpu: number
   /** In ms. */
   readonly p50: number
   readonly p99: number
 }
 
-/** What `work` takes, which tells how many records it wrote and notes how long each waited. */
+/** Measures `work`, which returns the number of records it wrote and notes how long each one waited. */
 const measured = async (
   work: (latencies: Histogram, until: number) => Promise<number>,
   seconds: number
@@ -83,7 +83,7 @@ const appending = (folder: string, warmUpSeconds: number, seconds: number): Prom
     return yield* Effect.promise(() => measured(run, seconds))
   }).pipe(Effect.scoped, Effect.runPromise)
 
-/** Groups as large as those of the log when all appenders wait for it. */
+/** Groups as large as the spool's when all appenders wait for it. */
 const GROUP = Buffer.from(texts.slice(0, APPENDERS).join("\0".repeat(FRAME_HEAD)))
 
 const floor = async (folder: string, seconds: number): Promise<Measured> => {
@@ -115,7 +115,7 @@ export const spool: Case = async ({ short }) => {
   const rounds = short ? 1 : 3
   const floors: Array<Measured> = []
   const ours: Array<Measured> = []
-  // A temporary folder may be in memory, where nothing is durable.
+  // The system's temporary folder may be in memory, where nothing is durable.
   const folder = await mkdtemp(join(ROOT, ".footfall-bench-"))
   try {
     for (let round = 0; round < rounds; round++) {
@@ -137,7 +137,7 @@ export const spool: Case = async ({ short }) => {
       met: rate >= 150_000
     },
     {
-      what: "spool: CPU an append, files prepared included",
+      what: "spool: CPU per append, including the preparation of files",
       value: microseconds(cpu),
       against: `raw: ${microseconds(of(floors, "cpu"))}`,
       ratio: cpu / of(floors, "cpu"),

@@ -10,12 +10,12 @@ import { microseconds } from "../support/report.ts"
 import { records } from "./records.ts"
 
 const NAME = "footfall_bench_storage"
-/** Events of one statement: what gathers under load lies between 80 and 1,000. */
+/** Events per statement: under load, 80 to 1,000 accumulate. */
 const BATCH = 500
 const EVENT = "product_analytics_event"
 const TABLES = [EVENT, "product_analytics_event_data", "product_analytics_session"]
 
-/** Runs with a database of its own, which is gone afterwards. */
+/** Runs with its own database, which is dropped afterwards. */
 const withDatabase = <A, E>(server: string, use: (sql: PgClient.PgClient) => Effect.Effect<A, E>) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -71,7 +71,7 @@ export const storage: Case = async ({ databaseUrl, short }) => {
         const sizes = yield* Effect.forEach(TABLES, (table, index) =>
           Effect.map(size(sql, table), (bytes) => (bytes - empty[index]!) / events)
         )
-        // The same rows once more, from tables without a log or an index: nothing is parsed and nothing is sent.
+        // The same rows again, from unlogged tables without indexes: nothing is parsed and nothing is sent.
         for (const table of TABLES) {
           yield* sql.unsafe(`CREATE UNLOGGED TABLE staged_${table} AS SELECT * FROM ${table}`)
           yield* sql.unsafe(`ALTER TABLE staged_${table} ADD COLUMN batch integer`)
@@ -110,7 +110,7 @@ export const storage: Case = async ({ databaseUrl, short }) => {
   const ratio = measured.writing / measured.copying
   return [
     {
-      what: `a statement of ${BATCH} events, one connection (of it ${microseconds(each(measured.cpu))} each in the process that sends it)`,
+      what: `a statement of ${BATCH} events, one connection (of which ${microseconds(each(measured.cpu))} each in the sending process)`,
       value: `${microseconds(each(measured.writing))} an event`,
       against: `the same rows copied inside the server: ${microseconds(each(measured.copying))}`,
       ratio,
@@ -118,7 +118,7 @@ export const storage: Case = async ({ databaseUrl, short }) => {
       met: ratio <= 2
     },
     {
-      what: "the same, looking for events that are there already",
+      what: "the same, checking for events that already exist",
       value: `${microseconds(each(measured.again))} an event`,
       against: `without looking: ${microseconds(each(measured.writing))}`,
       ratio: measured.again / measured.writing,
@@ -126,7 +126,7 @@ export const storage: Case = async ({ databaseUrl, short }) => {
       met: true
     },
     {
-      what: "an event on disk, its indexes included",
+      what: "an event on disk, including its indexes",
       value: `${Math.round(event!)} B`,
       against: `with properties and session: ${Math.round(event! + data! + session!)} B`,
       ratio: null,

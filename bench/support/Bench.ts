@@ -1,22 +1,22 @@
 import type { Row } from "./report.ts"
 import { HOSTNAME, ROOT, type Server, startServer } from "./server.ts"
 
-/** What a case gets to work with. */
+/** What a case has to work with. */
 export interface Bench {
-  /** A few seconds a case, to see that it works; the figures mean little. */
+  /** Run for a few seconds, only to check that the case works; the numbers mean little. */
   readonly short: boolean
-  /** A registered site. */
+  /** Id of a registered site. */
   readonly website: string
   readonly databaseUrl: string
-  /** A collector that stores in Postgres. */
+  /** Starts a collector that stores in Postgres. */
   readonly startCollector: (env?: Readonly<Record<string, string>>) => Promise<Server>
-  /** The raw `Bun.serve` of floor.ts. */
+  /** Starts the raw `Bun.serve` of floor.ts. */
   readonly startFloor: () => Promise<Server>
 }
 
 export type Case = (bench: Bench) => Promise<ReadonlyArray<Row>>
 
-/** Collectors and floor on `databaseUrl`, with a site made by the command line. */
+/** Collectors and floor on `databaseUrl`, with a site created on the command line. */
 export const makeBench = async (databaseUrl: string, short: boolean): Promise<Bench> => ({
   short,
   databaseUrl,
@@ -32,11 +32,11 @@ const createSite = async (databaseUrl: string): Promise<string> => {
     stdio: ["ignore", "pipe", "inherit"]
   })
   const output = await new Response(child.stdout).text()
-  if ((await child.exited) !== 0) throw new Error("the site could not be created")
+  if ((await child.exited) !== 0) throw new Error("creating the site failed")
   return (JSON.parse(output) as { readonly id: string }).id
 }
 
-/** One event that is stored, as `fetch` sends it. */
+/** One event that is stored, sent with `fetch`. */
 export const sendOne =
   (website: string) =>
   (origin: string): Promise<Response> =>

@@ -22,11 +22,11 @@ import { ROOT } from "./server.ts"
 export interface BenchLake {
   readonly catalog: Catalog
   readonly name: TableName
-  /** Where its files are, in words. */
+  /** The location of its files, in words. */
   readonly where: string
 }
 
-/** A lake with its catalog in the bench's database, on the local S3 if that runs, else in a folder next to the project. */
+/** A lake with its catalog in the benchmark's database, on the local S3 if that runs, otherwise in a folder next to the project. */
 export const openBenchLake = Effect.fnUntraced(function* (
   databaseUrl: string
 ): Effect.fn.Return<BenchLake, IcebergError, Scope.Scope> {
@@ -66,7 +66,7 @@ export const writeFile = ({ table }: WritableTable, rows: Rows): Effect.Effect<D
   return Effect.as(table.store.write(location, bytes), { ...file, location })
 }
 
-/** Appends files as a collector does; the table after it. */
+/** Appends files as a collector does; returns the table after the commit. */
 export const append = Effect.fnUntraced(function* (
   { catalog, name }: BenchLake,
   writable: WritableTable,

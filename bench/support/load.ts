@@ -3,13 +3,13 @@ import { type LoadConfig, type LoadResult, MEASURING } from "../load/config.ts"
 import { HOSTNAME, ROOT, type Server } from "./server.ts"
 
 export interface Measured extends LoadResult {
-  /** CPU of the server in the measurement, in microseconds for each answer with 200. */
+  /** CPU of the server during the measurement, in microseconds per response with 200. */
   readonly cpuPerRequest: number
 }
 
 type Asked = Partial<LoadConfig> & Pick<LoadConfig, "website">
 
-/** Runs the load generator in a process of its own against a server. Fails when not every answer was a 200. */
+/** Runs the load generator in its own process against a server. Fails if any response was not a 200. */
 export const measure = async (server: Server, asked: Asked): Promise<Measured> => {
   const config: LoadConfig = {
     hostname: HOSTNAME,
@@ -33,7 +33,7 @@ export const measure = async (server: Server, asked: Asked): Promise<Measured> =
     else result = JSON.parse(line) as LoadResult
   }
   const cpu = server.cpuSeconds() - cpuBefore
-  if (result === null) throw new Error(`the load generator ended with ${await generator.exited} and no result`)
+  if (result === null) throw new Error(`the load generator exited with ${await generator.exited} and without a result`)
   const ok = result.statuses["200"] ?? 0
   const answers = Object.values(result.statuses).reduce((total, count) => total + count, 0)
   if (ok === 0 || ok !== answers || result.lost > 0) {

@@ -1,6 +1,6 @@
 import { arch, cpus, platform, release, totalmem } from "node:os"
 
-/** What the numbers were measured on, in one line. */
+/** The machine that the numbers were measured on, in one line. */
 export const describeMachine = (postgres: string): string => {
   const processors = cpus()
   const memory = Math.round(totalmem() / 2 ** 30)

@@ -1,8 +1,8 @@
-/** One line of the table. */
+/** One row of the table. */
 export interface Row {
   readonly what: string
   readonly value: string
-  /** What it is compared with, and the value over that; null when it stands for itself. */
+  /** What it is compared with, and the value divided by that; null if it stands on its own. */
   readonly against: string | null
   readonly ratio: number | null
   readonly goal: string
@@ -18,7 +18,7 @@ const cells = ({ what, value, against, ratio, goal, met }: Row): ReadonlyArray<s
   met ? "yes" : "no"
 ]
 
-/** The rows as a Markdown table that is readable in a terminal as well. */
+/** The rows as a Markdown table that is also readable in a terminal. */
 export const table = (rows: ReadonlyArray<Row>): string => {
   const all = [["Measured", "Value", "Against", "Ratio", "Goal", "Met"], ...rows.map(cells)]
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))
@@ -31,7 +31,7 @@ export const table = (rows: ReadonlyArray<Row>): string => {
 const BEGIN = "<!-- bench:begin -->"
 const END = "<!-- bench:end -->"
 
-/** `text` with what stands between its markers replaced; null when it has none. */
+/** `text` with everything between its markers replaced; null if it has none. */
 export const betweenMarkers = (text: string, replacement: string): string | null => {
   const begin = text.indexOf(BEGIN)
   const end = text.indexOf(END)

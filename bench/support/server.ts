@@ -5,32 +5,32 @@ import { SETTINGS } from "../../src/settings/settings.ts"
 export const ROOT = join(import.meta.dir, "..", "..")
 export const HOSTNAME = "127.0.0.1"
 
-/** A server that does not answer within this time does not work. */
+/** A server that does not answer within this time is broken. */
 const START_DEADLINE_MS = 60_000
 /** A server that does not drain within this time is killed. */
 const STOP_DEADLINE_MS = 40_000
-/** How often a starting server is asked. */
+/** Interval between requests to a server that is starting. */
 const POLL_MS = 1
 /** Linux counts CPU time in hundredths of a second for every program (USER_HZ), whatever the kernel's own tick. */
 const TICKS_PER_SECOND = 100
 
 export interface ServerOptions {
-  /** Arguments of `bun`, from the project's folder. */
+  /** Arguments of `bun`, run in the project's folder. */
   readonly run: ReadonlyArray<string>
   readonly env?: Readonly<Record<string, string>>
 }
 
 export interface Server extends AsyncDisposable {
   readonly port: number
-  /** From the process's start to the first answer with 200, in ms. */
+  /** From the start of the process to the first response with 200, in ms. */
   readonly firstAnswerMs: number
-  /** CPU seconds, user and system, of the process and its children so far. */
+  /** CPU seconds, user and system, that the process and its children have used so far. */
   readonly cpuSeconds: () => number
-  /** Resident memory of the process and its children, now and at its highest, in bytes. */
+  /** Resident memory of the process and its children, current and peak, in bytes. */
   readonly memory: () => { readonly now: number; readonly peak: number }
 }
 
-/** This process's environment without any setting of ours: a benchmark sets what it means. */
+/** This process's environment without Footfall's settings: a benchmark sets all it needs. */
 const bareEnvironment = (): Record<string, string> => {
   const names = new Set(SETTINGS.map(({ env }) => env))
   return Object.fromEntries(
@@ -40,17 +40,17 @@ const bareEnvironment = (): Record<string, string> => {
   )
 }
 
-/** What `bun run collector` sets for the runtime before it starts. */
+/** The runtime options that `bun run collector` sets. */
 const runtimeOptions = async (): Promise<Record<string, string>> => {
   const { scripts } = (await Bun.file(join(ROOT, "package.json")).json()) as {
     readonly scripts: Record<string, string>
   }
   const options = [...scripts["collector"]!.matchAll(/\b(BUN_JSC_\w+)=\$\{\1:-(\w+)\}/g)]
-  if (options.length === 0) throw new Error("package.json's collector sets no option of the runtime")
+  if (options.length === 0) throw new Error("package.json's collector script sets no runtime option")
   return Object.fromEntries(options.map(([, name, value]) => [name!, value!]))
 }
 
-/** A port of the loopback interface that nobody listens on. */
+/** A free port of the loopback interface. */
 export const freePort = (): number => {
   const probe = Bun.listen({ hostname: HOSTNAME, port: 0, socket: { data: () => {} } })
   const { port } = probe
@@ -58,7 +58,7 @@ export const freePort = (): number => {
   return port
 }
 
-/** Asks `request` until it is answered with 200; the time it took in ms. */
+/** Sends `request` until the response is 200; returns the time that took, in ms. */
 const untilAnswered = async (request: () => Promise<Response>, isAlive: () => boolean): Promise<number> => {
   const startedAt = performance.now()
   for (;;) {
@@ -67,15 +67,15 @@ const untilAnswered = async (request: () => Promise<Response>, isAlive: () => bo
       await response.arrayBuffer()
       if (response.status === 200) return performance.now() - startedAt
     } catch {
-      // Not listening yet.
+      // It does not listen yet.
     }
-    if (!isAlive()) throw new Error("the server under test ended while it started")
+    if (!isAlive()) throw new Error("the server under test ended while starting")
     if (performance.now() - startedAt > START_DEADLINE_MS) throw new Error("the server under test does not answer")
     await Bun.sleep(POLL_MS)
   }
 }
 
-/** Starts a server process on a free port of the loopback interface and waits until `firstRequest` is answered with 200. */
+/** Starts a server process on a free loopback port and waits until `firstRequest` gets a 200. */
 export const startServer = async (
   options: ServerOptions,
   firstRequest: (origin: string) => Promise<Response> = (origin) => fetch(`${origin}/livez`)
@@ -117,7 +117,7 @@ export const startServer = async (
 
 const sum = (values: ReadonlyArray<number>) => values.reduce((total, value) => total + value, 0)
 
-/** A process and all below it; empty where there is no /proc, so that CPU and memory are told as 0. */
+/** A process and all its descendants; empty on systems without /proc, where CPU and memory are reported as 0. */
 const family = (pid: number): ReadonlyArray<number> => {
   try {
     const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
@@ -129,7 +129,7 @@ const family = (pid: number): ReadonlyArray<number> => {
   }
 }
 
-/** Fields 14 and 15 of /proc/PID/stat (proc(5)), counted behind the name, which may hold blanks. */
+/** Fields 14 and 15 of /proc/PID/stat (proc(5)), counted after the name, which may contain spaces. */
 const cpuSeconds = (pid: number): number => {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")

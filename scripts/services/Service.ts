@@ -1,28 +1,28 @@
 import type { PortName } from "./place.ts"
 import type { Command } from "./processes.ts"
 
-/** A server that tests are run against. */
+/** A server that tests run against. */
 export interface Service {
   readonly name: string
-  /** What it is for, one line. */
+  /** Its purpose, in one line. */
   readonly what: string
   readonly version: string
-  /** Everything it listens on, the port that clients use most first. */
+  /** Every port it listens on, the one that clients use most first. */
   readonly ports: ReadonlyArray<PortName>
-  /** What it keeps between starts. */
+  /** Where it keeps data between starts. */
   readonly dataFolder: string
-  /** Gets its programs when they are missing. */
+  /** Fetches its programs if they are missing. */
   readonly fetch: () => Promise<void>
-  /** Makes its configuration anew and says how to start it. */
+  /** Writes its configuration and returns how to start it. */
   readonly prepare: () => Promise<Command>
-  /** Whether it does what clients want of it. */
+  /** Whether it does what clients need. */
   readonly isReady: () => Promise<boolean>
-  /** A start that takes longer never ends. */
+  /** A start that takes longer has failed. */
   readonly startMs: number
-  /** Makes what has to be in it, once it is ready. */
+  /** Creates what it must contain, once it is ready. */
   readonly settle?: () => Promise<void>
   readonly stopSignal: NodeJS.Signals
   readonly stopMs: number
-  /** Removes what it leaves outside of its folder. */
+  /** Removes what it leaves outside its folder. */
   readonly tidy?: () => void
 }

@@ -2,13 +2,13 @@ import { SQL } from "bun"
 import { CREDENTIALS } from "./credentials.ts"
 import { port } from "./place.ts"
 
-/** Of the server that `services up postgres` starts. */
+/** URL of the server that `services up postgres` starts. */
 export const postgresUrl = (database: string): string =>
   `postgres://${CREDENTIALS.postgres.user}:${CREDENTIALS.postgres.password}@127.0.0.1:${port("postgres")}/${database}`
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-/** Statements on the server's own database, one after the other, on a connection that is closed afterwards. */
+/** Runs statements on the server's default database, one after the other, on a connection that is closed afterwards. */
 export const withServer = async <A>(run: (sql: SQL) => Promise<A>, database = "postgres"): Promise<A> => {
   const sql = new SQL(postgresUrl(database), { max: 1, connectionTimeout: 5 })
   try {
@@ -18,7 +18,7 @@ export const withServer = async <A>(run: (sql: SQL) => Promise<A>, database = "p
   }
 }
 
-/** Makes the database when there is none of this name; answers its URL. */
+/** Creates the database if it does not exist; returns its URL. */
 export const ensureDatabase = async (name: string): Promise<string> => {
   await withServer(async (sql) => {
     const found = await sql`SELECT 1 FROM pg_database WHERE datname = ${name}`
@@ -27,7 +27,7 @@ export const ensureDatabase = async (name: string): Promise<string> => {
   return postgresUrl(name)
 }
 
-/** Drops the database with everything in it, connections of others included. */
+/** Drops the database with everything in it, closing other clients' connections. */
 export const dropDatabase = (name: string): Promise<void> =>
   withServer(async (sql) => {
     await sql.unsafe(`DROP DATABASE IF EXISTS ${quoted(name)} WITH (FORCE)`)

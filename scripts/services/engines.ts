@@ -6,34 +6,34 @@ import { findJava } from "./java.ts"
 import { inServices, PROJECT } from "./place.ts"
 import { VERSIONS } from "./versions.ts"
 
-/** The DuckDB extensions that reading Iceberg from S3 takes, in the order in which they have to be loaded. */
+/** The DuckDB extensions needed to read Iceberg from S3, in loading order. */
 export const DUCKDB_EXTENSIONS = ["avro", "httpfs", "iceberg"] as const
 
-/** Python with pyiceberg; answers the interpreter. */
+/** Python with pyiceberg; returns the interpreter. */
 export const pyicebergPython = async (): Promise<string> =>
   join(
     await ensureVenv("pyiceberg", [
-      // pyiceberg-core: without it an append to a day() partition fails.
+      // pyiceberg-core: without it, an append to a day() partition fails.
       `pyiceberg[sql-postgres,pyarrow,pyiceberg-core]==${VERSIONS.pyiceberg}`,
       `boto3==${VERSIONS.boto3}`
     ]),
     "python"
   )
 
-/** Python with ClickHouse's engine in it; answers the interpreter. */
+/** Python with ClickHouse's engine; returns the interpreter. */
 export const chdbPython = async (): Promise<string> =>
   join(await ensureVenv("chdb", [`chdb==${VERSIONS.chdb}`]), "python")
 
-/** Python with Spark (needs Java 17 at run time); answers the interpreter. */
+/** Python with Spark (which needs Java 17 at run time); returns the interpreter. */
 export const sparkPython = async (): Promise<string> =>
   join(await ensureVenv("spark", [`pyspark==${VERSIONS.pyspark}`]), "python")
 
-/** A folder with `<name>.duckdb_extension` for each of the extensions, as DuckDB's vendor built them. */
+/** A folder with `<name>.duckdb_extension` for each extension, as DuckDB's vendor built them. */
 export const duckdbExtensions = async (): Promise<string> => {
   const folder = inServices("duckdb-extensions")
   const packages = DUCKDB_EXTENSIONS.map((name) => `duckdb-extension-${name}==${VERSIONS.duckdb}`)
   await ensure("duckdb", folder, packages.join("\n"), `fetching ${packages.join(", ")} from PyPI`, async () => {
-    // Without what they depend on: DuckDB comes as a Node module.
+    // Without their dependencies: DuckDB is a Node module here.
     const venv = join(await ensureVenv("duckdb", packages, ["--no-deps"]), "..")
     for (const name of DUCKDB_EXTENSIONS) {
       const [file] = new Bun.Glob(`**/${name}.duckdb_extension`).scanSync(venv)
@@ -46,7 +46,7 @@ export const duckdbExtensions = async (): Promise<string> => {
 
 const JAVA_SOURCE = join(PROJECT, "test", "services", "engines", "java")
 
-/** The checker built on Iceberg's own Java library: the command that runs it, compiled when its source is newer. */
+/** The checker built on Iceberg's own Java library: the command that runs it, recompiled when its source is newer. */
 export const icebergJava = async (): Promise<ReadonlyArray<string>> => {
   const java = findJava("iceberg-java", VERSIONS.java)
   const javac = join(java, "..", "javac")
@@ -65,7 +65,7 @@ export const icebergJava = async (): Promise<ReadonlyArray<string>> => {
     "iceberg-java",
     libraries,
     make,
-    `fetching Iceberg ${VERSIONS.iceberg} and what it needs from Maven`,
+    `fetching Iceberg ${VERSIONS.iceberg} and its dependencies from Maven`,
     () => runLogged("iceberg-java", maven("iceberg-java", copy), { into: libraries })
   )
   const classes = inServices("iceberg-java", "classes")
@@ -76,7 +76,7 @@ export const icebergJava = async (): Promise<ReadonlyArray<string>> => {
   return [java, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classPath, "IceCheck"]
 }
 
-/** The jars that Spark reads Iceberg on S3 and in Postgres with; answers their folder. */
+/** The jars with which Spark reads Iceberg on S3 and in Postgres; returns their folder. */
 export const sparkJars = async (): Promise<string> => {
   const folder = inServices("spark-jars")
   const jars = [
@@ -93,7 +93,7 @@ export const sparkJars = async (): Promise<string> => {
   return folder
 }
 
-/** Engines that we did not write, by the name that `services fetch` takes. */
+/** Third-party engines, by the name that `services fetch` accepts. */
 export const ENGINES: ReadonlyArray<{ readonly name: string; readonly fetch: () => Promise<unknown> }> = [
   { name: "pyiceberg", fetch: pyicebergPython },
   { name: "iceberg-java", fetch: icebergJava },

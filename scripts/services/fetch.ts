@@ -6,26 +6,26 @@ import { alone } from "./lock.ts"
 import { inServices, SERVICES_FOLDER } from "./place.ts"
 import { logFile, logTail } from "./processes.ts"
 
-/** The largest thing, Trino's 821 MB, on a line of 1 MB/s. */
+/** Enough for the largest download, Trino's 821 MB, at 1 MB/s. */
 const FETCH_MS = 15 * 60_000
 const PROGRESS_MS = 5_000
 
 export const say = (name: string, text: string): void => console.error(`${name.padEnd(10)} ${text}`)
 
-/** Bytes of everything below a path, as the disk counts them. */
+/** Bytes on disk of everything below a path. */
 export const sizeOf = (path: string): number =>
   existsSync(path) ? Number(Bun.spawnSync(["du", "-sk", path]).stdout.toString().split("\t")[0]) * 1_024 : 0
 
 export const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`
 const seconds = (since: number): string => `${((Date.now() - since) / 1_000).toFixed(1)} s`
 
-/** The environment of programs that fetch and build: ours, which knows proxies and certificates. */
+/** The environment for programs that fetch and build: our own, which has proxies and certificates. */
 const ourEnvironment = (): Record<string, string> =>
   Object.fromEntries(
     Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))
   )
 
-/** Runs a program to its end with its output in a log, telling every few seconds how much has come into the folder. */
+/** Runs a program to its end with its output in a log file, printing every few seconds how much has arrived in the folder. */
 export const runLogged = async (
   name: string,
   command: ReadonlyArray<string>,
@@ -61,16 +61,16 @@ export const runLogged = async (
   )
 }
 
-/** The program's path, or a failure that says how to get it. */
+/** The path of a program; fails with how to install it. */
 export const needProgram = (name: string, program: string, advice: string): string => {
   const path = Bun.which(program)
-  if (path === null) throw new Failure(`${name}: needs \`${program}\`, which is not here. ${advice}`)
+  if (path === null) throw new Failure(`${name}: needs \`${program}\`, which is not installed. ${advice}`)
   return path
 }
 
 /**
- * Makes what is missing or of another make. `make` names the parts with their versions; a folder without the right mark is
- * one that somebody was interrupted in, or an older make. `what` is told: `fetching this from there`.
+ * Builds what is missing or has another version. `make` names the parts with their versions; a folder without that mark was interrupted or
+ * is older. `what` is printed: `fetching this from there`.
  */
 export const ensure = (
   name: string,
@@ -83,7 +83,7 @@ export const ensure = (
   const wanted = createHash("sha256").update(make).digest("hex")
   const isThere = () => existsSync(mark) && readFileSync(mark, "utf8") === wanted
   if (isThere()) return Promise.resolve()
-  // By the folder: what is made of parts fetches those meanwhile.
+  // One lock per folder: something built from parts fetches those in the meantime.
   return alone(`fetch-${relative(SERVICES_FOLDER, folder).replaceAll(sep, "-")}`, async () => {
     if (isThere()) return
     const began = Date.now()
@@ -96,7 +96,7 @@ export const ensure = (
   })
 }
 
-/** A Python environment of its own with exactly these packages; answers its `bin` folder. */
+/** A separate Python environment with exactly these packages; returns its `bin` folder. */
 export const ensureVenv = async (
   name: string,
   packages: ReadonlyArray<string>,
@@ -112,7 +112,7 @@ export const ensureVenv = async (
   return join(folder, "bin")
 }
 
-/** Maven with a repository of our own, so that nothing is left in the home folder. */
+/** Maven with its own repository, so that nothing is left in the home folder. */
 export const maven = (name: string, args: ReadonlyArray<string>): ReadonlyArray<string> => [
   needProgram(name, "mvn", "Install Maven (Debian: `apt-get install maven`, macOS: `brew install maven`)."),
   "--batch-mode",

@@ -3,7 +3,7 @@ import { homedir } from "node:os"
 import { join } from "node:path"
 import { Failure } from "./Failure.ts"
 
-/** Where Linux distributions, macOS and SDKMAN put Java. */
+/** Where Linux distributions, macOS and SDKMAN install Java. */
 const places = (): ReadonlyArray<string> => {
   const folders: ReadonlyArray<readonly [string, string]> = [
     ["/usr/lib/jvm", "*/bin/java"],
@@ -28,7 +28,7 @@ const versionOf = (java: string): number => {
   }
 }
 
-/** A `java` of at least this version: `FOOTFALL_JAVA`, `JAVA_HOME`, the path's, else any installed; fails with what is missing. */
+/** A `java` of at least this version: from `FOOTFALL_JAVA`, `JAVA_HOME`, the path, or any installed one; fails with what is missing. */
 export const findJava = (name: string, oldest: number): string => {
   const given = process.env["FOOTFALL_JAVA"]
   const home = process.env["JAVA_HOME"]

@@ -4,15 +4,15 @@ import type { Service } from "./Service.ts"
 import { seaweedfs } from "./seaweedfs.ts"
 import { trino } from "./trino.ts"
 
-/** In the order in which they are started: Trino looks for the others. */
+/** In start order: Trino connects to the others. */
 export const SERVICES: ReadonlyArray<Service> = [postgres, seaweedfs, moto, trino]
 
-/** All, or those of these names; a `TypeError` for a name that is none's. */
+/** All services, or those with these names; throws a `TypeError` for an unknown name. */
 export const servicesNamed = (names: ReadonlyArray<string>): ReadonlyArray<Service> => {
   for (const name of names) {
     if (!SERVICES.some((service) => service.name === name)) {
       throw new TypeError(
-        `There is no service ${name}; there are ${SERVICES.map((service) => service.name).join(", ")}.`
+        `There is no service ${name}. Services: ${SERVICES.map((service) => service.name).join(", ")}.`
       )
     }
   }

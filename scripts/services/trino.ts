@@ -8,7 +8,7 @@ import { jdbcCatalog, restCatalog } from "./trinoCatalogs.ts"
 import { VERSIONS } from "./versions.ts"
 
 const FOLDER = inServices("trino")
-/** Programs apart from configuration and data: they are fetched once, those are made anew. */
+/** Programs are kept apart from configuration and data: they are fetched once, the rest is rewritten. */
 const PROGRAMS = inServices("trino-server")
 const ETC = join(FOLDER, "etc")
 const ANSWER_MS = 2_000
@@ -40,7 +40,7 @@ const config = (): Readonly<Record<string, string>> => ({
   "query.max-memory": "512MB",
   "query.max-memory-per-node": "512MB",
   "memory.heap-headroom-per-node": "256MB",
-  // Tests make catalogs of their own with CREATE CATALOG; those are gone at the next start.
+  // Tests create their own catalogs with CREATE CATALOG; those are gone after a restart.
   "catalog.management": "dynamic",
   "catalog.store": "file"
 })
@@ -57,10 +57,10 @@ const install = (): Promise<void> =>
       const copy = ["dependency:copy", `-Dartifact=${artifact}`, `-DoutputDirectory=${PROGRAMS}`]
       try {
         await runLogged("trino", maven("trino", copy), { into: PROGRAMS })
-        // Maven's own copy, as large again.
+        // Maven's own copy, which is just as large.
         rmSync(inServices("m2", "io", "trino", "trino-server"), { recursive: true, force: true })
         const archive = join(PROGRAMS, `trino-server-${VERSIONS.trino}.tar.gz`)
-        // Whole, since files of one plugin are hard links to another's.
+        // As a whole, since files of one plugin are hard links to another's.
         const unpack = [tar, "-xzf", archive, "-C", PROGRAMS, "--strip-components=1"]
         await runLogged("trino", unpack, { into: PROGRAMS })
         const plugins = join(PROGRAMS, "plugin")
@@ -73,7 +73,7 @@ const install = (): Promise<void> =>
     }
   )
 
-/** Trino with its Iceberg connector alone: 8 s to start instead of 18 with all its plugins. */
+/** Trino with only its Iceberg connector: it starts in 8 s instead of 18. */
 export const trino: Service = {
   name: "trino",
   what: "Trino with the catalogs `lake` (jdbc, in Postgres) and `sw` (SeaweedFS's REST catalog)",
@@ -97,12 +97,12 @@ export const trino: Service = {
       writeFileSync(join(catalogs, `${name}.properties`), properties({ "connector.name": "iceberg", ...values }))
     }
     writeFileSync(join(ETC, "config.properties"), properties(config()))
-    // At its usual level it logs every setting of every catalog.
+    // At its default level it logs every setting of every catalog.
     writeFileSync(
       join(ETC, "log.properties"),
       properties({ "io.trino": "WARN", "io.airlift": "WARN", Bootstrap: "WARN" })
     )
-    // Paths in its configuration count from where it is started, and `plugin` has to lie there.
+    // Paths in its configuration are relative to where it is started, and `plugin` has to be there.
     const node: Readonly<Record<string, string>> = {
       "node.environment": "footfall",
       "node.id": "footfall-1",

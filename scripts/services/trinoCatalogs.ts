@@ -10,7 +10,7 @@ const s3 = (): Readonly<Record<string, string>> => ({
   "s3.aws-secret-key": CREDENTIALS.s3.secretAccessKey
 })
 
-/** The name that tables have in the catalog's `catalog_name`, the database they stand in, where new ones go. */
+/** The tables' `catalog_name`, their database, and the location of new tables. */
 export interface JdbcCatalogPlace {
   readonly catalog: string
   readonly database: string

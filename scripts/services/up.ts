@@ -7,7 +7,7 @@ import { type PortName, port, portVariable } from "./place.ts"
 import { eventually, logFile, logTail, runningPid, startDetached, stopProcess } from "./processes.ts"
 import type { Service } from "./Service.ts"
 
-/** A port of this machine takes or refuses at once. */
+/** A local port accepts or refuses immediately. */
 const CONNECT_MS = 1_000
 
 const isTaken = (name: PortName): Promise<boolean> =>
@@ -34,16 +34,16 @@ const wantFreePorts = async (service: Service): Promise<void> => {
 
 const logSize = (name: string): number => (existsSync(logFile(name)) ? statSync(logFile(name)).size : 0)
 
-/** Fails with what the service said last. */
+/** Fails with the service's last output. */
 const didNotStart = (service: Service, why: string, logStart: number): Failure => {
-  const lines = logSize(service.name) > logStart ? logTail(service.name) : "(it said nothing)"
+  const lines = logSize(service.name) > logStart ? logTail(service.name) : "(no output)"
   return new Failure(
     `${service.name}: ${why} Its last lines (all in ${logFile(service.name)}):\n${lines}\n` +
-      `Try \`bun run services down ${service.name}\` and up again; should its data be broken, remove ${service.dataFolder}.`
+      `Run \`bun run services down ${service.name}\` and try again; if its data is broken, remove ${service.dataFolder}.`
   )
 }
 
-/** Starts the service unless it runs, and resumes when it is ready. Says nothing when there was nothing to do. */
+/** Starts the service unless it runs, and resumes when it is ready. Prints nothing if there was nothing to do. */
 export const up = (service: Service): Promise<void> =>
   alone(service.name, async () => {
     const { name } = service
@@ -65,7 +65,7 @@ export const up = (service: Service): Promise<void> =>
       pid = startDetached(name, command)
     }
     const ready = await eventually(service.startMs, async () => {
-      if (runningPid(name) === undefined) throw didNotStart(service, "ended while it was starting.", logStart)
+      if (runningPid(name) === undefined) throw didNotStart(service, "ended while starting.", logStart)
       return service.isReady()
     })
     if (!ready) {
@@ -77,12 +77,12 @@ export const up = (service: Service): Promise<void> =>
     say(name, `ready in ${((Date.now() - began) / 1_000).toFixed(1)} s (pid ${pid})`)
   })
 
-/** Ends the service if we started it, and resumes when it is gone. */
+/** Ends the service if we started it, and resumes when it has ended. */
 export const down = (service: Service): Promise<void> =>
   alone(service.name, async () => {
     const began = Date.now()
     const outcome = await stopProcess(service.name, service.stopSignal, service.stopMs)
-    // What lies about of a service that is down may be another launcher's, whose service runs.
+    // The remains of a stopped service may belong to another launcher, whose service runs.
     if (outcome !== "was down") service.tidy?.()
     const how = {
       "was down": "is down",

@@ -1,4 +1,7 @@
-/** A map that forgets what was not asked for of late: two generations, each of at most half the entries. */
+/**
+ * A map of limited size that drops the entries not used recently. It keeps two generations, each of at most half the entries: when the
+ * young one is full, the old one is dropped.
+ */
 export class LruCache<V> {
   readonly #half: number
   #young = new Map<string, V>()

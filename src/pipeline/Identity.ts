@@ -14,7 +14,7 @@ export type DerivedIds = Map<string, string>
 /** Hours and periods whose salts are kept: nearly all events fall into the current ones. */
 const SALTS_KEPT = 64
 
-/** What a session id is derived from, besides the address: kept with tokens in order to recognize a session. */
+/** What a session id is derived from, except for the address. Kept with tokens in order to recognize their session. */
 export interface Origin {
   /** The source's id as the client sent it. */
   readonly sourceId: string

@@ -1,6 +1,6 @@
 /**
  * Signals within this time count as one. A terminal and a service manager signal every process of a group, and the parent forwards the
- * signal too (`bun run` does so twice). Nobody presses Ctrl-C twice that fast.
+ * signal too (`bun run` does so twice). People do not press Ctrl-C twice that fast.
  */
 const SAME_SIGNAL_MS = 500
 
