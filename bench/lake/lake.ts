@@ -62,10 +62,10 @@ export const lake: Case = async ({ short, startCollector, website }) => {
     // Flushes this many events while clients keep sending at half of the maximum rate.
     const until = FLUSHED / half
     await using flushing = await startCollector({ ...folder.env, ...flushedAfter(Math.max(1, Math.round(until))) })
-    const beside = await measure(flushing, { ...one, seconds: Math.ceil(until * 1.5), ratePerSecond: half })
+    const flushed = await measure(flushing, { ...one, seconds: Math.ceil(until * 1.5), ratePerSecond: half })
     const rows = await flushedRows(flushing)
     if (rows < FLUSHED / 2) throw new Error(`only ${rows} rows were flushed during the measurement`)
-    p99.flush.push(beside.latency.p99)
+    p99.flush.push(flushed.latency.p99)
     peak = Math.max(peak, flushing.memory().peak)
   }
   const [ofLake, ofPostgres] = [median(rates.lake), median(rates.postgres)]

@@ -17,7 +17,7 @@ export interface Property {
   readonly date: number | null
 }
 
-/** What is known of a visitor when a session is first seen. Null means unknown. Times in ms since the epoch. */
+/** What is known about a visitor when a session is first seen. Null means unknown. Times in ms since the epoch. */
 export interface SessionRecord {
   readonly id: SessionId
   readonly siteId: SiteId
@@ -39,7 +39,7 @@ export interface SessionRecord {
   readonly firstUtmCampaign: string | null
 }
 
-/** The five UTM parameters of a page's address. */
+/** The five UTM parameters of a page's URL. */
 export interface Utm {
   readonly utmSource: string | null
   readonly utmMedium: string | null
@@ -48,7 +48,7 @@ export interface Utm {
   readonly utmTerm: string | null
 }
 
-/** The ad networks' click ids of a page's address. */
+/** The ad networks' click ids in a page's URL. */
 export interface ClickIds {
   readonly gclid: string | null
   readonly fbclid: string | null
@@ -78,9 +78,9 @@ export interface Page {
 }
 
 /**
- * A fully resolved event, ready to be stored: sizes are within the columns' limits, strings hold no NUL and no lone surrogate.
- * `createdAt` is the event's time in ms since the epoch. `session` is the row to create when the storage has none of this
- * id; null when a valid token proves that it was stored before.
+ * A fully resolved event, ready to be stored: strings fit their columns and contain neither NUL nor lone surrogates. `createdAt` is the
+ * event's time in ms since the epoch. `session` is the row to create if the storage has none with this id; null if a valid token proves
+ * that it was stored before.
  */
 export interface EventRecord extends Page, Utm, ClickIds, Vitals {
   readonly id: EventId
@@ -91,7 +91,7 @@ export interface EventRecord extends Page, Utm, ClickIds, Vitals {
   readonly type: EventType
   readonly name: string | null
   readonly tag: string | null
-  /** Positive amount of `data.revenue` with its upper-cased `data.currency`, else null. */
+  /** The positive amount of `data.revenue` with its upper-cased `data.currency`, otherwise null. */
   readonly revenue: number | null
   readonly currency: string | null
   readonly properties: ReadonlyArray<Property>

@@ -16,18 +16,18 @@ export type Rejection = Data.TaggedEnum<{
   SiteNotFound: { readonly website: string }
   Bot: Record<never, never>
   BlockedIp: Record<never, never>
-  /** Over the site's rate; try again after so many seconds (whole, at least 1). */
+  /** Over the site's rate limit; retry after this many seconds (whole, at least 1). */
   OverLimit: { readonly retryAfterSeconds: number }
-  /** The feature is off (no valid license). */
+  /** Product analytics is off (no valid license). */
   Disabled: Record<never, never>
-  /** The storage refused this very record. */
+  /** The storage refused this record. */
   Refused: { readonly message: string }
-  /** The storage can't take it now; retry after so many seconds. */
+  /** The storage cannot accept the record now; retry after this many seconds. */
   Unavailable: { readonly reason: RetryableReason; readonly retryAfterSeconds: number }
 }>
 export const Rejection = Data.taggedEnum<Rejection>()
 
-/** `BodyTooLarge` and `BodyTimeout` are of the HTTP edge: such a body never became a payload. */
+/** `BodyTooLarge` and `BodyTimeout` occur before a body becomes a payload. */
 export type RejectionReason = Rejection["_tag"] | "BodyTooLarge" | "BodyTimeout"
 export const REJECTION_REASONS: ReadonlyArray<RejectionReason> = [
   "InvalidPayload",

@@ -10,7 +10,7 @@ const Uuid = Schema.String.check(Schema.isPattern(UUID_PATTERN, { message: "Inva
 export const SiteId = Uuid.pipe(Schema.brand("SiteId"))
 export type SiteId = typeof SiteId.Type
 
-/** Umami's session: a visitor for one salt period (UUIDv5), or for ever when it has a distinct id. */
+/** Umami's session: a visitor for one salt period (UUIDv5), or permanently if it has a distinct id. */
 export const SessionId = Uuid.pipe(Schema.brand("SessionId"))
 export type SessionId = typeof SessionId.Type
 

@@ -1,5 +1,5 @@
 import { Predicate } from "effect"
 
-/** What a system's error calls itself (`ENOSPC`, `ECONNREFUSED`, Postgres' SQLSTATE), else "". */
+/** A system error's code (`ENOSPC`, `ECONNREFUSED`, Postgres's SQLSTATE), or "". */
 export const errorCode = (error: unknown): string =>
   Predicate.isObject(error) && "code" in error && typeof error["code"] === "string" ? error["code"] : ""

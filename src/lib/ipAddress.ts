@@ -176,7 +176,7 @@ const NAMED_RANGES: Readonly<Record<string, ReadonlyArray<string>>> = {
   uniquelocal: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
 }
 
-/** A matcher for a list of addresses, CIDRs and, if `names` is set, named ranges. Fails with the first entry that is none of these. */
+/** A matcher for a list of addresses, CIDRs and, if `names` is set, named ranges. Fails with the first invalid entry. */
 export const parseAddressRanges = (
   entries: ReadonlyArray<string>,
   options: { readonly names: boolean }

@@ -1,11 +1,11 @@
 import { Context, type Redacted } from "effect"
 
-/** Where the secret behind session ids and tokens came from. */
+/** Where the secret that session ids and tokens are derived from came from. */
 export type SecretSource = "APP_SECRET" | "ENCRYPTION_SECRET_KEY" | "database"
 
 /**
- * The secret that Umami calls `APP_SECRET`: the same value on every collector gives the same session ids and mutually valid
- * tokens. Configuration decides, else the encryption secret, else one generated once and kept in the app database.
+ * Umami's `APP_SECRET`: the same value on every collector yields the same session ids and mutually valid tokens. It comes from the
+ * configuration, otherwise from the encryption secret, otherwise it is generated once and kept in the app database.
  */
 export class AppSecret extends Context.Service<
   AppSecret,

@@ -1,7 +1,7 @@
 import { Context, type Effect, Schema } from "effect"
 import type { Setting } from "../settings/settings.ts"
 
-/** Where a setting's present value came from. */
+/** Where a setting's current value came from. */
 export type SettingSource = "environment" | "table" | "default"
 
 /** A value that was rejected, so that the default applies. `message` names the setting, the value and what it accepts. */
@@ -23,26 +23,26 @@ export interface SettingState {
 }
 
 /**
- * - `Unknown`: no setting of this name.
- * - `Invalid`: not an accepted value; `message` names the setting, what it was given and what it accepts.
- * - `ReadOnly`: the setting is read from the environment alone, or the environment overrides it now.
- * - `Unavailable`: the app database can't be reached.
+ * - `Unknown`: no setting has this name.
+ * - `Invalid`: not an accepted value; `message` names the setting, the value and what it accepts.
+ * - `ReadOnly`: the setting is read only from the environment, or the environment overrides it.
+ * - `Unavailable`: the app database cannot be reached.
  */
 export class SettingsError extends Schema.TaggedError<SettingsError>()("SettingsError", {
   reason: Schema.Literals(["Unknown", "Invalid", "ReadOnly", "Unavailable"]),
   message: Schema.String
 }) {}
 
-/** The registry's values: environment before settings table before default. */
+/** The settings' values: the environment takes precedence over the settings table, and that over the default. */
 export class Settings extends Context.Service<
   Settings,
   {
-    /** The value that this process runs with. For a `live` setting it follows the table within 5 s, for others it never changes. */
+    /** The value that this process runs with. A `live` setting follows the table within 5 s; others never change. */
     readonly get: <A>(setting: Setting<A>) => A
     readonly list: Effect.Effect<ReadonlyArray<SettingState>, SettingsError>
-    /** Writes the table; every process of the instance sees it (live settings within 5 s, the others when they start next). */
+    /** Writes to the table. Every process of the instance sees it: live settings within 5 s, others after a restart. */
     readonly set: (name: string, value: string) => Effect.Effect<SettingState, SettingsError>
-    /** Takes the value out of the table: back to the default. */
+    /** Removes the value from the table, which restores the default. */
     readonly unset: (name: string) => Effect.Effect<SettingState, SettingsError>
   }
 >()("footfall/ports/Settings") {}

@@ -2,10 +2,10 @@ import { Context, type Effect } from "effect"
 import type { EventRecord, IdentityRecord } from "../domain/Event.ts"
 import type { StorageError } from "../domain/StorageError.ts"
 
-/** How a storage is doing. Times in ms since the epoch; null when there was none yet. */
+/** A storage's status. Times in ms since the epoch; null if it has not happened yet. */
 export interface StorageStatus {
   readonly backend: string
-  /** True while a record given now would be accepted and is expected to be stored. */
+  /** Whether a record saved now would be accepted and is expected to be stored. */
   readonly ready: boolean
   /** Records accepted and not yet durable, and their estimated size. */
   readonly pendingRecords: number

@@ -1,4 +1,4 @@
-/** Values that documentation and examples show in place of a secret: known to everyone, so no secret. Lower case. */
+/** Values that documentation and examples show in place of a secret. They are public, so they cannot be secrets. Lower case. */
 const PLACEHOLDERS: ReadonlySet<string> = new Set([
   "replace-me-with-a-random-string",
   "replace_me_with_a_random_string",
@@ -58,7 +58,7 @@ const PLACEHOLDERS: ReadonlySet<string> = new Set([
   "0123456789abcdef"
 ])
 
-/** Whether a secret is one that everybody knows: a documented placeholder, in any case and quotes, or one character repeated. */
+/** Whether a secret is well known: a documented placeholder, in any case and quotes, or one character repeated. */
 export const isPlaceholderSecret = (secret: string): boolean => {
   const bare = secret
     .trim()

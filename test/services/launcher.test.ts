@@ -49,21 +49,21 @@ describe("the launcher of local services", () => {
     await services(["down"])
   })
 
-  test("says how it is used, and what is wrong", async () => {
+  test("the launcher prints its usage, and what is wrong with an invalid command", async () => {
     const help = await services(["--help"])
     expect(help).toMatchObject({ code: 0, errors: "" })
     expect(help.output).toContain("bun run services up")
     expect((await services([])).code).toBe(2)
     expect(await services(["up", "posgres"])).toMatchObject({
       code: 2,
-      errors: expect.stringContaining("There is no service posgres; there are postgres, seaweedfs, moto, trino.")
+      errors: expect.stringContaining("There is no service posgres. Services: postgres, seaweedfs, moto, trino.")
     })
     expect((await services(["up", "postgres"], { FOOTFALL_PORT_POSTGRES: "many" })).errors).toContain(
       'FOOTFALL_PORT_POSTGRES is "many"; it accepts 1 to 65535.'
     )
   })
 
-  test("starts what is down, once, however many ask for it at the same time", async () => {
+  test("concurrent launchers start a stopped service once", async () => {
     expect((await status("postgres")).state).toBe("down")
     const runs = await Promise.all([1, 2, 3].map(() => services(["up", "postgres"])))
     expect(runs.map(({ code }) => code)).toEqual([0, 0, 0])
@@ -82,7 +82,7 @@ describe("the launcher of local services", () => {
     await expect(stranger`SELECT 1`.execute()).rejects.toThrow("password authentication failed")
   })
 
-  test("starts anew what was killed, with its data", async () => {
+  test("the launcher restarts a killed service with its data", async () => {
     const { pid } = await status("postgres")
     process.kill(pid!, "SIGKILL")
     expect(await services(["up", "postgres"])).toMatchObject({ code: 0 })
@@ -94,7 +94,7 @@ describe("the launcher of local services", () => {
     expect(await sql`SELECT seven FROM kept`.values()).toEqual([[7]])
   })
 
-  test("stops what it started, and waits for its end", async () => {
+  test("the launcher stops what it started and waits until it has ended", async () => {
     expect((await status("postgres")).state).toBe("up")
     expect(await services(["down", "postgres"])).toMatchObject({
       code: 0,
@@ -106,7 +106,7 @@ describe("the launcher of local services", () => {
     expect(await services(["down", "postgres"])).toMatchObject({ code: 0, errors: expect.stringContaining("is down") })
   })
 
-  test("leaves alone a process that has the id of one of ours", async () => {
+  test("the launcher does not touch another process that has a service's former process id", async () => {
     await using stranger = Bun.spawn(["sleep", "600"])
     mkdirSync(join(folder, "run"), { recursive: true })
     writeFileSync(pidFile, `${stranger.pid}\nanother birth\n`)
@@ -115,7 +115,7 @@ describe("the launcher of local services", () => {
     expect(isAlive(stranger.pid)).toBe(true)
   })
 
-  test("says whose port it is when another program has it", async () => {
+  test("the launcher reports the port that another program occupies", async () => {
     const other = createServer().listen(port, "127.0.0.1")
     await new Promise((resolve) => other.on("listening", resolve))
     const { code, errors } = await services(["up", "postgres"])
@@ -126,11 +126,11 @@ describe("the launcher of local services", () => {
     )
   })
 
-  test("shows the last lines of what ended while it was starting", async () => {
+  test("the launcher prints the last log lines of a service that ended while starting", async () => {
     writeFileSync(join(folder, "postgres", "cluster", "PG_VERSION"), "9\n")
     const { code, errors } = await services(["up", "postgres"])
     expect(code).toBe(1)
-    expect(errors).toContain("postgres: ended while it was starting. Its last lines")
+    expect(errors).toContain("postgres: ended while starting. Its last lines")
     expect(errors).toContain("database files are incompatible with server")
     expect(errors).toContain(`remove ${join(folder, "postgres")}`)
     expect(readFileSync(join(folder, "log", "postgres.log"), "utf8")).toContain("incompatible")

@@ -93,7 +93,7 @@ export const PROBLEM_TYPES = {
 export const ProblemField = Schema.Struct({ pointer: Schema.String, detail: Schema.String })
 export type ProblemField = typeof ProblemField.Type
 
-// RFC 9457 members of every problem besides type, title, status, detail and instance.
+// Extension members (RFC 9457) of every problem.
 const common = { request_id: Schema.optionalKey(Schema.String) }
 const withErrors = { ...common, errors: Schema.optionalKey(Schema.Array(ProblemField)) }
 
