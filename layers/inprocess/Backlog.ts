@@ -8,7 +8,7 @@ interface FlushWaiter {
   readonly resume: (effect: Effect.Effect<void, StorageError>) => void
 }
 
-/** Counts what is accepted and not yet answered, over all lanes of a storage, and keeps it within its limits. */
+/** Counts the records of a storage that are accepted and not answered yet, and limits their number and size. */
 export class Backlog {
   records = 0
   bytes = 0
@@ -22,19 +22,19 @@ export class Backlog {
     this.maxBytes = maxBytes
   }
 
-  /** Whether one more record of this size fits. The first always does, whatever its size. */
+  /** Whether another record of this size fits. A single record always does. */
   hasRoom(bytes: number): boolean {
     return this.records < this.maxRecords && (this.bytes + bytes <= this.maxBytes || this.records === 0)
   }
 
-  /** Takes a record in; the answer is its number in the order of acceptance. */
+  /** Adds a record. Returns its number in the order of acceptance. */
   add(bytes: number): number {
     this.records++
     this.bytes += bytes
     return ++this.accepted
   }
 
-  /** A record was answered, well or not. */
+  /** Removes a record that was answered. */
   remove(number: number, bytes: number, failure: StorageError | undefined): void {
     this.records--
     this.bytes -= bytes
@@ -49,7 +49,7 @@ export class Backlog {
     this.waiters = this.waiters.filter((waiter) => waiter.remaining > 0)
   }
 
-  /** Resumes when every record accepted so far was answered; fails with the first failure among them. */
+  /** Resumes when every record accepted so far is answered. Fails with the first failure among them. */
   readonly flush: Effect.Effect<void, StorageError> = Effect.callback((resume) => {
     if (this.records === 0) return resume(Effect.void)
     this.waiters.push({ upTo: this.accepted, remaining: this.records, failure: undefined, resume })

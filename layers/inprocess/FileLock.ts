@@ -6,12 +6,12 @@ export interface FileLock {
 }
 
 /**
- * Takes a kernel lock on a file, which is made when missing; undefined while another holder is in the way. Any number may
- * share it, or one hold it exclusively. Throws when the file can't be opened.
+ * Takes a kernel lock on a file, which is created when missing. Returns undefined while another holder prevents it: any number of
+ * holders may share the lock, or one may have it exclusively. Throws if the file cannot be opened.
  *
- * The kernel drops the lock with its process, however that ends, so there are no stale locks and no races over them. Bun has
- * no flock; SQLite's own locks are the portable way to the same thing. Nothing else may open the file in this process:
- * closing any descriptor of it would drop the lock.
+ * The kernel releases the lock when the process ends, however it ends, so there are no stale locks and no races over them. Bun has no
+ * flock; SQLite's locks are a portable equivalent. Nothing else in this process may open the file: closing any descriptor of it would
+ * release the lock.
  */
 export const tryLock = (path: string, mode: "shared" | "exclusive"): FileLock | undefined => {
   const file = new Database(path, { create: true, readwrite: true })

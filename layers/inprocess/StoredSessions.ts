@@ -1,11 +1,11 @@
 import { LruCache } from "../../src/lib/LruCache.ts"
 
-/** So many ids are remembered at most, some 100 bytes each. */
-const SESSIONS = 40_000
+/** About 100 bytes each. */
+const MAX_SESSIONS = 40_000
 
-/** Sessions that are known to be stored: their rows need not be sent again. Forgets the ones longest unused, a half at a time. */
+/** Sessions that are known to be stored, whose rows need not be sent again. The least recently used ones are dropped. */
 export class StoredSessions {
-  readonly #recent = new LruCache<true>(SESSIONS)
+  readonly #recent = new LruCache<true>(MAX_SESSIONS)
 
   has(id: string): boolean {
     return this.#recent.get(id) !== undefined
@@ -15,7 +15,7 @@ export class StoredSessions {
     this.#recent.set(id, true)
   }
 
-  /** It is not stored after all. */
+  /** Its row could not be stored. */
   remove(id: string): void {
     this.#recent.delete(id)
   }

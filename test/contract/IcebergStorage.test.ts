@@ -17,7 +17,7 @@ storageContract(
       const url = yield* emptiedDatabase
       const folder = yield* Effect.acquireRelease(
         Effect.sync(() => mkdtempSync(join(tmpdir(), "footfall-lake-"))),
-        (made) => Effect.sync(() => rmSync(made, { recursive: true, force: true }))
+        (created) => Effect.sync(() => rmSync(created, { recursive: true, force: true }))
       )
       const held = new HeldFiles()
       const storage = yield* openLakeStorage(url, {
@@ -31,7 +31,7 @@ storageContract(
       const lake = { catalog, namespace: ["product_analytics"] }
       return {
         storage,
-        // What is on the collector's disk gets into the tables, and nothing else does.
+        // A flush moves what is on the collector's disk to the tables, and waits for records that are not there yet.
         read: Effect.andThen(
           Effect.suspend(() =>
             Effect.runSync(storage.status).pendingRecords === 0 ? Effect.orDie(storage.flush) : Effect.void

@@ -6,8 +6,8 @@ import { StorageError } from "../../../src/domain/StorageError.ts"
 const refused = new StorageError({ reason: "Refused", message: "first" })
 const unavailable = new StorageError({ reason: "Unavailable", message: "second" })
 
-describe("a flush", () => {
-  test("waits for what was accepted before it, in whatever order that is answered, and for nothing later", () => {
+describe("Backlog.flush", () => {
+  test("a flush waits for the records accepted before it, in any order of answers, and for no later ones", () => {
     const backlog = new Backlog(10, 1_000)
     const [first, second] = [backlog.add(1), backlog.add(1)]
     const flush = Effect.runFork(backlog.flush)
@@ -20,7 +20,7 @@ describe("a flush", () => {
     expect(flush.pollUnsafe()).toEqual(Exit.void)
   })
 
-  test("fails with the first failure among those, once all are answered", () => {
+  test("a flush fails with the first failure among its records, once all are answered", () => {
     const backlog = new Backlog(10, 1_000)
     const [first, second, third] = [backlog.add(1), backlog.add(1), backlog.add(1)]
     const flush = Effect.runFork(backlog.flush)
@@ -33,7 +33,7 @@ describe("a flush", () => {
     expect(flush.pollUnsafe()).toEqual(Exit.fail(refused))
   })
 
-  test("of which several wait resumes each for its own", () => {
+  test("concurrent flushes each resume for their own records", () => {
     const backlog = new Backlog(10, 1_000)
     const first = backlog.add(1)
     const early = Effect.runFork(backlog.flush)
@@ -46,7 +46,7 @@ describe("a flush", () => {
   })
 })
 
-test("there is room up to the records and the bytes, and always for one", () => {
+test("a backlog has room up to its records and bytes, and always for one record", () => {
   const backlog = new Backlog(2, 100)
   expect(backlog.hasRoom(1_000)).toBe(true)
   const first = backlog.add(60)

@@ -19,10 +19,10 @@ const MODULE = join(import.meta.dir, "../../../layers/inprocess/FileLock.ts")
 const holder = async (path: string, mode: "shared" | "exclusive"): Promise<Program> => {
   const script = `import { tryLock } from "${MODULE}"
     globalThis.lock = tryLock(${JSON.stringify(path)}, "${mode}")
-    console.log(globalThis.lock === undefined ? "in vain" : "held")
+    console.log(globalThis.lock === undefined ? "refused" : "held")
     setInterval(() => {}, 1_000)`
   const program = new Program([process.execPath, "-e", script])
-  expect(await program.prints(/^(held|in vain)$/m)).toBe("held")
+  expect(await program.prints(/^(held|refused)$/m)).toBe("held")
   return program
 }
 
@@ -31,32 +31,35 @@ test.each([
   ["shared", "exclusive", false],
   ["exclusive", "shared", false],
   ["exclusive", "exclusive", false]
-] as const)("a lock that another process holds %s is to be had %s: %p", async (theirs, ours, had) => {
-  const path = join(folder, `${theirs} ${ours}`)
-  await using other = await holder(path, theirs)
-  expect(tryLock(path, ours) !== undefined).toBe(had)
-  other.signal("SIGKILL")
-  // However its holder ends, a lock ends with it.
-  await other.ended()
-  await until("the lock is free", () => {
-    const lock = tryLock(path, "exclusive")
-    lock?.release()
-    return lock !== undefined || had
-  })
-})
+] as const)(
+  "while another process holds a lock in %s mode, taking it in %s mode succeeds: %p",
+  async (theirs, ours, succeeds) => {
+    const path = join(folder, `${theirs} ${ours}`)
+    await using other = await holder(path, theirs)
+    expect(tryLock(path, ours) !== undefined).toBe(succeeds)
+    other.signal("SIGKILL")
+    // The lock ends with its holder, however that ends.
+    await other.ended()
+    await until("the lock is free", () => {
+      const lock = tryLock(path, "exclusive")
+      lock?.release()
+      return lock !== undefined || succeeds
+    })
+  }
+)
 
-test("locks of one process count as those of several, and are given back one by one", () => {
+test("locks in one process exclude each other like those of several, and are released one by one", () => {
   const path = join(folder, "own")
   const [first, second] = [tryLock(path, "shared"), tryLock(path, "shared")]
   first?.release()
   expect(tryLock(path, "exclusive")).toBeUndefined()
   second?.release()
-  const alone = tryLock(path, "exclusive")
-  expect(alone).toBeDefined()
+  const exclusive = tryLock(path, "exclusive")
+  expect(exclusive).toBeDefined()
   expect(tryLock(path, "shared")).toBeUndefined()
-  alone?.release()
+  exclusive?.release()
 })
 
-test("a lock in a folder that is not there can't be taken", () => {
+test("a lock in a missing folder throws", () => {
   expect(() => tryLock("/nowhere/lock", "shared")).toThrow()
 })

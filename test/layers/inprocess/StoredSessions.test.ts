@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { StoredSessions } from "../../../layers/inprocess/StoredSessions.ts"
 
-test("a stored session is known as long as it is used, and forgotten after at most 100,000 others", () => {
+test("a stored session is remembered while it is used, and dropped after at most 100,000 others", () => {
   const sessions = new StoredSessions()
   expect(sessions.has("busy")).toBe(false)
   sessions.add("busy")

@@ -15,7 +15,7 @@ setDefaultTimeout(30_000)
 const makeLake = Effect.gen(function* () {
   const folder = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "footfall-lake-"))),
-    (made) => Effect.sync(() => rmSync(made, { recursive: true, force: true }))
+    (created) => Effect.sync(() => rmSync(created, { recursive: true, force: true }))
   )
   const warehouse = folderLake(folder)["PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE"]!
   const catalog = yield* Effect.orDie(makeCatalog({ type: "hadoop", warehouse }))

@@ -32,15 +32,15 @@ interface Verified {
   readonly problems: ReadonlyArray<string>
 }
 
-/** Every engine reads every column of every row, and says the same. */
+/** Expects that every engine reads every column of every row with the same result. */
 const expectAgreement = async (
   catalog: EngineCatalog,
   trinoCatalog: string | null,
-  one: (typeof TABLES)[number],
+  tested: (typeof TABLES)[number],
   withPython = true
 ): Promise<TableNumbers & { readonly files: number }> => {
-  const { id, table } = one
-  const java = await icebergJava.check({ catalog, ...one })
+  const { id, table } = tested
+  const java = await icebergJava.check({ catalog, ...tested })
   expect(java.problems).toEqual([])
   const { location, metadataLocation } = java
   const others: Record<string, TableNumbers> = {
@@ -59,7 +59,7 @@ const expectAgreement = async (
   return java
 }
 
-describe.skipIf(!up)("engines that we did not write read Footfall's tables", () => {
+describe.skipIf(!up)("Footfall's tables in other engines", () => {
   let jdbc: LakeCollector
   const catalog = lakeCatalog({ name: own, database: own, warehouse: `s3://lake/${own}` })
 
@@ -78,7 +78,7 @@ describe.skipIf(!up)("engines that we did not write read Footfall's tables", () 
   })
 
   test(
-    "every column of every table, to the last digit",
+    "other engines read every column of every table to the last digit",
     async () => {
       const events = await expectAgreement(catalog, own, TABLES[0])
       expect(events).toMatchObject({ rows: jdbc.events, distinctIds: jdbc.events })
@@ -96,7 +96,7 @@ describe.skipIf(!up)("engines that we did not write read Footfall's tables", () 
   )
 
   test(
-    "opening no more files than a question's days and sites need",
+    "other engines open only the files of a query's days and sites",
     async () => {
       const all = await icebergJava.check({ catalog, ...TABLES[0] })
       const filter = "event_time < '1971-01-01T00:00:00+00:00'"
@@ -109,18 +109,18 @@ describe.skipIf(!up)("engines that we did not write read Footfall's tables", () 
         filter: { type: "eq", term: "site_id", value: SITE }
       })
       expect(ofSite).toMatchObject({ prunedFiles: all.files, filteredRows: jdbc.events })
-      const ofNobody = await icebergJava.check({
+      const ofUnknownSite = await icebergJava.check({
         catalog,
         ...TABLES[0],
-        filter: { type: "eq", term: "site_id", value: "nobody" }
+        filter: { type: "eq", term: "site_id", value: "unknown" }
       })
-      expect(ofNobody).toMatchObject({ prunedFiles: 0, filteredRows: 0 })
+      expect(ofUnknownSite).toMatchObject({ prunedFiles: 0, filteredRows: 0 })
     },
     TEST_MS
   )
 
   test(
-    "and append, expire and compact, then Footfall appends on top, and everyone agrees",
+    "Footfall appends to tables that other engines appended to, expired and compacted, and all engines agree",
     async () => {
       let rows = jdbc.events
       rows += 50
@@ -152,7 +152,7 @@ describe.skipIf(!up)("engines that we did not write read Footfall's tables", () 
   )
 
   test(
-    "after Footfall compacted, expired and merged what they and it wrote",
+    "other engines read tables that Footfall compacted, expired and merged",
     async () => {
       const before = await icebergJava.check({ catalog, ...TABLES[0] })
       await jdbc.lake("compact", "--table", "pa_events")
@@ -165,7 +165,7 @@ describe.skipIf(!up)("engines that we did not write read Footfall's tables", () 
   )
 
   test.skipIf(process.env["FOOTFALL_NIGHTLY"] !== "1")(
-    "Spark's vectorized reader agrees, and compacts what Footfall then goes on with",
+    "Spark's vectorized reader agrees, and Footfall continues a table that Spark compacted",
     async () => {
       const table = EVENTS
       const java = await icebergJava.check({ catalog, ...TABLES[0] })
@@ -210,7 +210,7 @@ describe.skipIf(!up)("engines that we did not write read Footfall's tables", () 
       true
     ],
     [
-      "a catalog of folders in S3",
+      "a Hadoop catalog in S3",
       `${own}_hadoop`,
       { PRODUCT_ANALYTICS_ICEBERG_CATALOG_TYPE: "hadoop" },
       { type: "hadoop", warehouse: `s3://lake/${own}_hadoop` } as const,
@@ -231,7 +231,7 @@ describe.skipIf(!up)("engines that we did not write read Footfall's tables", () 
     ]
   ] as const) {
     test(
-      `of ${name}`,
+      `other engines read tables in ${name}`,
       async () => {
         await using collector = await LakeCollector.open({
           name: namespace,
@@ -243,10 +243,10 @@ describe.skipIf(!up)("engines that we did not write read Footfall's tables", () 
           await collector.sendOdd()
           await collector.stop()
         }
-        for (const one of TABLES) {
-          const table = one.table.replace(/^\w+/, namespace)
-          const numbers = await expectAgreement(catalog, trinoCatalog, { ...one, table } as never, withPython)
-          if (one.id === "event_id")
+        for (const tested of TABLES) {
+          const table = tested.table.replace(/^\w+/, namespace)
+          const numbers = await expectAgreement(catalog, trinoCatalog, { ...tested, table } as never, withPython)
+          if (tested.id === "event_id")
             expect(numbers).toMatchObject({ rows: collector.events, distinctIds: collector.events })
         }
       },

@@ -31,30 +31,30 @@ const seconds = (instant: string) => Date.parse(instant) / 1_000
 
 /** `visitor instant kind`: pageviews, custom events (`e`) and web vitals (`v`) of visitors that differ in their address. */
 const BY_HAND: ReadonlyArray<string> = [
-  // One visit of 750 s, whose custom event at its end counts for nothing.
+  // One visit of 750 s; the custom event at its end does not count.
   "1 2026-03-28T22:10:00Z p",
   "1 2026-03-28T22:22:30Z p",
   "1 2026-03-28T22:40:00Z e",
-  // The same visitor in the next hour: a bounce, which a custom event does not rescue.
+  // The same visitor in the next hour: a bounce despite the custom event.
   "1 2026-03-28T23:30:00Z p",
   "1 2026-03-28T23:30:05Z e",
-  // A bounce beside web vitals.
+  // A bounce with web vitals.
   "2 2026-03-29T09:00:00Z p",
   "2 2026-03-29T09:00:03Z v",
-  // 70 s with a view twice at the same second.
+  // 70 s, with two pageviews in the same second.
   "3 2026-03-29T10:00:00Z p",
   "3 2026-03-29T10:00:00Z p",
   "3 2026-03-29T10:01:10Z p",
-  // Only an event: no view, no visitor.
+  // Only a custom event: no pageview and no visitor.
   "4 2026-03-29T11:00:00Z e",
-  // The last second of March, and the first of April, in which the visitor is another one.
+  // The last second of March and the first of April, when the same person is another visitor.
   "5 2026-03-31T23:59:59Z p",
   "5 2026-04-01T00:00:00Z p"
 ]
 
 const byHand = (): ReadonlyArray<object> =>
-  BY_HAND.map((text) => {
-    const [visitor, instant = "", kind] = text.split(" ")
+  BY_HAND.map((line) => {
+    const [visitor, instant = "", kind] = line.split(" ")
     const payload = {
       website: SITE,
       hostname: "shop.example",
@@ -66,7 +66,7 @@ const byHand = (): ReadonlyArray<object> =>
     return { type: "event", payload: kind === "e" ? { ...payload, name: "signup" } : payload }
   })
 
-/** The benchmarks' mix over the first twenty days of March, from few enough visitors that some come back within an hour. */
+/** The benchmarks' mix over the first twenty days of March, from few enough visitors that some return within an hour. */
 const mixed = (): ReadonlyArray<object> => {
   const random = seeded(20_260_301)
   const first = seconds("2026-03-01T00:00:00Z")
@@ -96,7 +96,7 @@ const RANGES: ReadonlyArray<readonly [from: string, to: string]> = [
   ["2020-01-01", "2021-01-01"]
 ]
 const FEW = RANGES.slice(0, 2)
-/** Of the first range. */
+/** The overview of the first range. */
 const HAND = { pageviews: 8, visitors: 4, visits: 5, bounces: 3, totaltime: 820 }
 
 interface Numbers {
@@ -121,8 +121,12 @@ const cli = async (environment: Settings, ...args: ReadonlyArray<string>) => {
   return JSON.parse(out)
 }
 
-/** By the command line, of every range unless told otherwise. */
-const shown = async (environment: Settings, warehouse: string, ranges = RANGES): Promise<ReadonlyArray<Numbers>> => {
+/** The overviews that the command line shows, by default for every range. */
+const shownByCli = async (
+  environment: Settings,
+  warehouse: string,
+  ranges = RANGES
+): Promise<ReadonlyArray<Numbers>> => {
   const all: Array<Numbers> = []
   for (const [from, to] of ranges) {
     const answer = await cli(environment, "sites", "stats", SITE, "--from", from, "--to", to, "--json")
@@ -145,7 +149,7 @@ const openApi = async (environment: Settings) => {
     get,
     stats,
     key: String(key),
-    /** By the API, of every range. */
+    /** The overviews of every range. */
     all: async () => {
       const answers: Array<Numbers> = []
       for (const [from, to] of RANGES) {
@@ -174,7 +178,7 @@ describe.skipIf(!up)("a site's overview", () => {
     postgres = await prepareInstance(await ensureDatabase(`${own}_pg`))
     await using collector = await Footfall.start({ environment: postgres })
     await send(collector.url)
-    expected = await shown(postgres, "postgres")
+    expected = await shownByCli(postgres, "postgres")
   }, 600_000)
 
   afterAll(async () => {
@@ -183,14 +187,14 @@ describe.skipIf(!up)("a site's overview", () => {
     await dropDatabase(`${own}_pg`)
   })
 
-  test("waits for the first flush, and says so", async () => {
+  test("a site's overview before the first flush fails with a message that says so", async () => {
     for (const warehouse of [duckdb, trino]) {
       const { code, err } = await footfall(["sites", "stats", SITE], { ...lake.environment, ...warehouse })
       expect([code, err]).toEqual([1, expect.stringMatching(/ first flush makes /)])
     }
   })
 
-  test("in Postgres is what the requests say, by the command line and by the API", async () => {
+  test("a site's overview in Postgres matches the requests, in the command line and the API", async () => {
     expect(expected[0]).toEqual(HAND)
     expect(expected[1]!.visits).toBeGreaterThan(100)
     expect(expected[1]!.bounces).toBeLessThan(expected[1]!.visits)
@@ -199,13 +203,13 @@ describe.skipIf(!up)("a site's overview", () => {
     expect(await api.all()).toEqual([...expected])
   })
 
-  test("is the same from a jdbc lake on S3, through DuckDB and Trino, by the command line and by the API", async () => {
+  test("a site's overview of a JDBC lake on S3 is the same through DuckDB and Trino, in the command line and the API", async () => {
     await lake.start()
     await send(lake.process.url)
     await lake.stop()
     for (const warehouse of [duckdb, trino]) {
       const environment = { ...lake.environment, ...warehouse }
-      expect(await shown(environment, warehouse["WAREHOUSE"]!)).toEqual([...expected])
+      expect(await shownByCli(environment, warehouse["WAREHOUSE"]!)).toEqual([...expected])
       await using api = await openApi(environment)
       expect(await api.all()).toEqual([...expected])
       const status = (await (await api.get("status")).json()) as { readonly warehouse: unknown }
@@ -223,14 +227,17 @@ describe.skipIf(!up)("a site's overview", () => {
 
   test.each<[string, (folder: string, name: string) => Settings]>([
     [
-      "a catalog of folders on this machine",
+      "a local Hadoop catalog",
       (folder) => ({
         PRODUCT_ANALYTICS_ICEBERG_CATALOG_TYPE: "hadoop",
         PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: `file://${folder}`
       })
     ],
-    ["a jdbc catalog of a folder", (folder) => ({ PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: `file://${folder}` })],
-    ["a catalog of folders in S3", () => ({ PRODUCT_ANALYTICS_ICEBERG_CATALOG_TYPE: "hadoop" })],
+    [
+      "a JDBC catalog with a local warehouse",
+      (folder) => ({ PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: `file://${folder}` })
+    ],
+    ["a Hadoop catalog in S3", () => ({ PRODUCT_ANALYTICS_ICEBERG_CATALOG_TYPE: "hadoop" })],
     [
       "a REST catalog",
       (_, name) => ({
@@ -251,21 +258,23 @@ describe.skipIf(!up)("a site's overview", () => {
         AWS_ENDPOINT_URL_GLUE: endpoint.moto()
       })
     ]
-  ])("is the same through DuckDB from %s", async (what, settings) => {
+  ])("a site's overview through DuckDB is the same from %s", async (catalogName, settings) => {
     const folder = mkdtempSync(join(tmpdir(), "footfall-lake-"))
-    const name = `${own}_${what.toLowerCase().replaceAll(/\W+/g, "_")}`
+    const name = `${own}_${catalogName.toLowerCase().replaceAll(/\W+/g, "_")}`
     try {
       await using other = await LakeCollector.open({ name, environment: settings(folder, name) })
       await other.start()
       await send(other.process.url)
       await other.stop()
-      expect(await shown({ ...other.environment, ...duckdb }, "duckdb", FEW)).toEqual(expected.slice(0, FEW.length))
+      expect(await shownByCli({ ...other.environment, ...duckdb }, "duckdb", FEW)).toEqual(
+        expected.slice(0, FEW.length)
+      )
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
   })
 
-  test("S3 keys may come from where the AWS SDK finds them", async () => {
+  test("DuckDB reads a lake with S3 keys that the AWS SDK finds", async () => {
     const {
       PRODUCT_ANALYTICS_ICEBERG_AWS_ACCESS_KEY: AWS_ACCESS_KEY_ID = "",
       PRODUCT_ANALYTICS_ICEBERG_AWS_SECRET_KEY: AWS_SECRET_ACCESS_KEY = "",
@@ -278,18 +287,18 @@ describe.skipIf(!up)("a site's overview", () => {
       AWS_SECRET_ACCESS_KEY,
       AWS_EC2_METADATA_DISABLED: "true"
     }
-    expect(await shown(environment, "duckdb", FEW)).toEqual(expected.slice(0, FEW.length))
-    const none = { ...rest, ...duckdb, AWS_EC2_METADATA_DISABLED: "true" }
-    const { code, err } = await footfall(["sites", "stats", SITE], none)
+    expect(await shownByCli(environment, "duckdb", FEW)).toEqual(expected.slice(0, FEW.length))
+    const withoutKeys = { ...rest, ...duckdb, AWS_EC2_METADATA_DISABLED: "true" }
+    const { code, err } = await footfall(["sites", "stats", SITE], withoutKeys)
     expect([code, err]).toEqual([1, expect.stringContaining("PRODUCT_ANALYTICS_ICEBERG_AWS_ACCESS_KEY")])
   })
 
-  test("ends in Trino when the client hangs up", async () => {
+  test("a query is canceled in Trino when the client hangs up", async () => {
     const held = Promise.withResolvers<Response>()
     const deleted: Array<string> = []
     let query = ""
     let isHeld = false
-    // Before Trino, and keeps the pages of an answer to itself.
+    // A proxy in front of Trino that withholds the pages of an answer.
     await using proxy = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
@@ -307,9 +316,9 @@ describe.skipIf(!up)("a site's overview", () => {
           headers,
           ...(body !== "" && { body })
         })
-        const text = await response.text()
-        query ||= /"id":"(\w+)"/.exec(text)?.[1] ?? ""
-        return new Response(text === "" ? null : text, { status: response.status })
+        const answer = await response.text()
+        query ||= /"id":"(\w+)"/.exec(answer)?.[1] ?? ""
+        return new Response(answer === "" ? null : answer, { status: response.status })
       }
     })
     await using api = await openApi({
@@ -319,20 +328,20 @@ describe.skipIf(!up)("a site's overview", () => {
     })
     const hangUp = new AbortController()
     const answer = api.get(api.stats("2026-03-01", "2026-04-01"), { signal: hangUp.signal })
-    await until("the question at work in Trino", () => isHeld)
+    await until("the query runs in Trino", () => isHeld)
     expect(deleted).toEqual([])
     hangUp.abort()
     await expect(answer).rejects.toThrow()
-    await until("the word to stop", () => deleted.length > 0)
+    await until("Trino is asked to cancel", () => deleted.length > 0)
     expect(deleted[0]).toContain(query)
     const stateOf = async () =>
       (await trinoQuery(`SELECT state, error_code FROM system.runtime.queries WHERE query_id = '${query}'`)).rows[0]
-    await until("the end in Trino", async () => (await stateOf())?.[0] === "FAILED")
+    await until("the query has ended in Trino", async () => (await stateOf())?.[0] === "FAILED")
     expect(await stateOf()).toEqual(["FAILED", "USER_CANCELED"])
     held.resolve(new Response(null, { status: 410 }))
   })
 
-  test("is 503 while the warehouse is away and 504 past its deadline, without a word of where it is", async () => {
+  test("the API answers 503 when the warehouse is unreachable and 504 past its deadline, without revealing its address", async () => {
     const never = Promise.withResolvers<Response>()
     await using silent = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => never.promise })
     for (const [url, status, seconds] of [
@@ -346,11 +355,11 @@ describe.skipIf(!up)("a site's overview", () => {
         WAREHOUSE_TIMEOUT_SECONDS: seconds
       })
       const response = await api.get(api.stats("2026-03-01", "2026-04-01"))
-      const text = await response.text()
+      const problem = await response.text()
       expect([response.status, response.headers.get("content-type")]).toEqual([status, "application/problem+json"])
-      expect(text).not.toMatch(/127\.0\.0\.1|SELECT|at .*\.ts/)
+      expect(problem).not.toMatch(/127\.0\.0\.1|SELECT|at .*\.ts/)
       const id = response.headers.get("x-request-id")!
-      await until("the line in the log", () => api.full.output.includes(id))
+      await until("the request id is logged", () => api.full.output.includes(id))
     }
     never.resolve(new Response())
   })

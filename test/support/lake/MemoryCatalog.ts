@@ -60,18 +60,18 @@ export class MemoryStore implements ObjectStore {
   }
 }
 
-/** What becomes of a commit that would succeed: told so, told not so, or not done at all. */
+/** The outcome of a commit that would succeed. */
 export type Fate = "committed" | "committed, answer lost" | "lost" | "refused as a conflict"
 
 const keyOf = ({ name, namespace }: TableName): string => [...namespace, name].join(".")
 
-/** A catalog in memory, whose commits are decided as every catalog decides them, and which may lose answers. */
+/** A catalog in memory that accepts and rejects commits like any other, and can lose answers. */
 export class MemoryCatalog implements Catalog {
   readonly tables = new Map<string, Table>()
   readonly store: MemoryStore
-  /** Fates of the next commits; those after them are well. */
+  /** Fates of the next commits; later ones succeed. */
   fates: Array<Fate> = []
-  /** Run before each commit is decided: what another writer does meanwhile. */
+  /** Runs before each commit, for what another writer does meanwhile. */
   before: (name: TableName) => Effect.Effect<void, IcebergError> = () => Effect.void
   commits = 0
   now = Date.now()
@@ -94,14 +94,14 @@ export class MemoryCatalog implements Catalog {
       const key = keyOf(name)
       if (this.tables.has(key)) return Effect.fail(IcebergError.alreadyExists(`There is a table ${key}.`))
       const location = `memory://lake/${key.replaceAll(".", "/")}`
-      const made: Table = {
+      const created: Table = {
         name,
         metadata: newTableMetadata(table, { location, uuid: crypto.randomUUID(), now: this.now }),
         metadataLocation: `${location}/metadata/${++this.#files}.metadata.json`,
         store: this.store
       }
-      this.tables.set(key, made)
-      return Effect.succeed(made)
+      this.tables.set(key, created)
+      return Effect.succeed(created)
     })
 
   commit: Catalog["commit"] = Effect.fnUntraced(

@@ -4,8 +4,8 @@ import type { Footfall } from "../footfallProcess.ts"
 export const metricOf = async (name: string, collectors: ReadonlyArray<Footfall>): Promise<number> => {
   const values = await Promise.all(
     collectors.map(async ({ url }) => {
-      const text = await (await fetch(`${url}/metrics`)).text()
-      return Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, "m").exec(text)?.[1] ?? 0)
+      const exposition = await (await fetch(`${url}/metrics`)).text()
+      return Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, "m").exec(exposition)?.[1] ?? 0)
     })
   )
   return values.reduce((sum, value) => sum + value, 0)
