@@ -7,6 +7,7 @@ import { layerAppDatabase } from "../../../layers/postgres/client/connect.ts"
 import { DatabaseUrl } from "../../../layers/postgres/client/Database.ts"
 import { folderFiles, type SpoolFiles } from "../../../layers/spool/SpoolFiles.ts"
 import { DataType, type EventRecord, type Property, type SessionRecord } from "../../../src/domain/Event.ts"
+import { EVENT_COLUMN_LIST } from "../../../src/domain/eventColumns.ts"
 import type { LakeTableName } from "../../../src/ports/LakeAdmin.ts"
 import { Storage } from "../../../src/ports/Storage.ts"
 import type { Environment } from "../../../src/settings/resolve.ts"
@@ -97,40 +98,10 @@ export const keptInLake = (held: Stored): Stored => ({
 const fromRow = <A>(row: Row, names: Readonly<Record<string, string>>): A =>
   Object.fromEntries(Object.entries(names).map(([field, column]) => [field, row[column]])) as A
 
-const PAGE = {
-  id: "event_id",
-  siteId: "site_id",
-  sessionId: "session_id",
-  visitId: "visit_id",
-  createdAt: "event_time",
-  type: "event_type",
-  name: "event_name",
-  tag: "tag",
-  hostname: "hostname",
-  urlPath: "url_path",
-  urlQuery: "url_query",
-  pageTitle: "page_title",
-  referrerPath: "referrer_path",
-  referrerQuery: "referrer_query",
-  referrerDomain: "referrer_domain",
-  utmSource: "utm_source",
-  utmMedium: "utm_medium",
-  utmCampaign: "utm_campaign",
-  utmContent: "utm_content",
-  utmTerm: "utm_term",
-  gclid: "gclid",
-  fbclid: "fbclid",
-  msclkid: "msclkid",
-  ttclid: "ttclid",
-  liFatId: "li_fat_id",
-  twclid: "twclid",
-  lcp: "lcp",
-  inp: "inp",
-  fcp: "fcp",
-  ttfb: "ttfb",
-  cls: "cls",
-  revenue: "revenue",
-  currency: "currency"
+/** The lake's column of each field of an event; only `createdAt` has another name than in Postgres. */
+const EVENT: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(EVENT_COLUMN_LIST.map(([field, { column }]) => [field, column])),
+  createdAt: "event_time"
 }
 const SESSION = {
   id: "session_id",
@@ -171,7 +142,7 @@ export const readLake = (lake: Lake): Effect.Effect<Stored> =>
         events.map((row) => [
           row.event_id,
           {
-            ...fromRow<EventRecord>(row, PAGE),
+            ...fromRow<EventRecord>(row, EVENT),
             session: null,
             properties: ((row.properties ?? []) as ReadonlyArray<[string, string]>).map(([key, string]) => ({
               key,
