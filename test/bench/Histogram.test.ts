@@ -8,13 +8,13 @@ const of = (values: ReadonlyArray<number>) => {
   return histogram
 }
 
-test("small values are told exactly", () => {
+test("small values are recorded exactly", () => {
   const histogram = of(Array.from({ length: 100 }, (_, i) => i + 1))
   expect([0.5, 0.99, 0.999, 1].map((part) => histogram.quantile(part))).toEqual([50, 99, 100, 100])
   expect([histogram.count, histogram.max]).toEqual([100, 100])
 })
 
-test("nothing recorded is 0", () => expect(of([]).quantile(0.99)).toBe(0))
+test("a quantile of an empty histogram is 0", () => expect(of([]).quantile(0.99)).toBe(0))
 
 test("a quantile is never below the exact one and at most 1/64 above it", () => {
   fc.assert(
@@ -31,7 +31,7 @@ test("a quantile is never below the exact one and at most 1/64 above it", () => 
   )
 })
 
-test("values beyond its range count as the largest one", () => {
+test("values beyond the histogram's range count as its largest value", () => {
   const histogram = of([2 ** 40, -5])
   expect([histogram.quantile(0.5), histogram.max]).toEqual([0, 2 ** 31 - 1])
 })

@@ -71,7 +71,7 @@ test("a visitor's first event has no token, the later ones the token of the firs
   expect(perVisit).toBeLessThan(6.5)
 })
 
-test("a fifth of the events has a name and three to five properties", async () => {
+test("a fifth of the generated events have a name and three to five properties", async () => {
   answer = () => Response.json({ cache: "t" })
   await run({ requests: 3_000 })
   const named = seen.flatMap(({ body }) => {
@@ -83,7 +83,7 @@ test("a fifth of the events has a name and three to five properties", async () =
   expect(named.every((properties) => properties >= 3 && properties <= 5)).toBe(true)
 })
 
-test("other answers are counted by status, and answers in pieces are put together", async () => {
+test("the generator counts responses by status and reassembles responses that arrive in pieces", async () => {
   let count = 0
   answer = () => new Response("x".repeat(100_000), { status: ++count % 4 === 0 ? 503 : 200 })
   const { statuses } = await run({ requests: 400 })
@@ -91,7 +91,7 @@ test("other answers are counted by status, and answers in pieces are put togethe
   expect(statuses["503"]!).toBeGreaterThan(90)
 })
 
-test("with a fixed rate, requests come at that rate and waiting for a slow server counts as latency", async () => {
+test("with a fixed rate, requests are sent at that rate and waiting for a slow server counts as latency", async () => {
   answer = () => Response.json({ cache: "t" })
   const quick = await run({ ratePerSecond: 500, seconds: 2 })
   expect(quick.okPerSecond).toBeGreaterThan(400)
@@ -106,7 +106,7 @@ test("with a fixed rate, requests come at that rate and waiting for a slow serve
   expect(slow.mostWaiting).toBeGreaterThan(300)
 })
 
-test("a batch has as many items as asked for, each with its visitor's address and user agent", async () => {
+test("a generated batch has the requested number of items, each with its visitor's address and user agent", async () => {
   answer = () => Response.json({ size: 100 })
   const { statuses } = await run({ requests: 10, batchItems: 100, path: "/api/batch", connections: 2 })
   expect(statuses).toEqual({ "200": 10 })

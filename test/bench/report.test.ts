@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { betweenMarkers, median, table } from "../../bench/support/report.ts"
 
-test("the table is Markdown and says whether a goal is met", () => {
+test("the report is a Markdown table that shows whether each goal is met", () => {
   const rows = [
     { what: "a", value: "1/s", against: "floor: 2/s", ratio: 0.5, goal: "at least 0.35", met: true },
     { what: "b", value: "200 MB", against: null, ratio: null, goal: "under 100 MB", met: false }
@@ -16,7 +16,7 @@ test("the table is Markdown and says whether a goal is met", () => {
   )
 })
 
-test("only what is between the markers is replaced", () => {
+test("the report replaces only what is between its markers", () => {
   const text = "a\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nb\n"
   expect(betweenMarkers(text, "new")).toBe("a\n<!-- bench:begin -->\nnew\n<!-- bench:end -->\nb\n")
   expect(betweenMarkers("no markers", "new")).toBeNull()

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import fc from "fast-check"
 import { LruCache } from "../../src/lib/LruCache.ts"
 
-test("what was asked for lately is kept, what was not is forgotten", () => {
+test("the cache keeps recently used entries and drops others", () => {
   const recent = new LruCache<number>(4)
   for (const n of [1, 2, 3]) recent.set(`${n}`, n)
   expect(recent.get("1")).toBe(1)
@@ -10,13 +10,13 @@ test("what was asked for lately is kept, what was not is forgotten", () => {
   expect([recent.get("2"), recent.get("1")]).toEqual([undefined, 1])
 })
 
-test("a null is an answer, not a miss", () => {
+test("a cached null is a hit", () => {
   const recent = new LruCache<null>(2)
   recent.set("a", null)
   expect(recent.get("a")).toBeNull()
 })
 
-test("it never answers more entries than it may hold, and never a wrong value", () => {
+test("the cache never holds more entries than its limit, and never returns a wrong value", () => {
   fc.assert(
     fc.property(fc.integer({ min: 2, max: 20 }), fc.array(fc.tuple(fc.boolean(), fc.nat(60))), (entries, steps) => {
       const recent = new LruCache<number>(entries)
@@ -30,7 +30,7 @@ test("it never answers more entries than it may hold, and never a wrong value", 
   )
 })
 
-test("what is deleted is gone, young or old", () => {
+test("a deleted entry is gone from both generations", () => {
   const recent = new LruCache<number>(4)
   for (const [index, key] of ["a", "b", "c"].entries()) recent.set(key, index)
   for (const key of ["a", "c"]) recent.delete(key)

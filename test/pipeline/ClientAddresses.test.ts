@@ -19,7 +19,13 @@ describe("the client's address", () => {
       { "x-forwarded-for": "1.2.3.4" },
       "203.0.113.5"
     ],
-    ["is the connection's when nobody is trusted", "none", "127.0.0.1", { "x-forwarded-for": "1.2.3.4" }, "127.0.0.1"],
+    [
+      "is the connection's when no proxy is trusted",
+      "none",
+      "127.0.0.1",
+      { "x-forwarded-for": "1.2.3.4" },
+      "127.0.0.1"
+    ],
     ["comes from a proxy on this machine", "loopback", "::ffff:127.0.0.1", { "x-forwarded-for": "1.2.3.4" }, "1.2.3.4"],
     [
       "is the last one that a trusted proxy did not write",
@@ -84,12 +90,12 @@ describe("the client's address", () => {
     ["is IPv4 when mapped", "all", "1.1.1.1", { "x-real-ip": "::ffff:192.0.2.1" }, "192.0.2.1"],
     ["may be nonsense", "all", "1.1.1.1", { "x-real-ip": "unknown" }, "unknown"]
   ]
-  test.each(cases)("%s (TRUST_PROXY=%s)", (_, trusted, peer, headers, expected) => {
+  test.each(cases)("the client's address %s (TRUST_PROXY=%s)", (_, trusted, peer, headers, expected) => {
     const { ip } = addresses(trusted).resolve(peer, new Headers(headers))
     expect(ip === "[2001:DB8::17]" ? "[2001:db8::17]" : ip).toBe(expected)
   })
 
-  test("comes from CLIENT_IP_HEADER first, when it is there", () => {
+  test("the client's address comes first from CLIENT_IP_HEADER, if the header is present", () => {
     const headers = new Headers({ "x-mine": "5.5.5.5", "true-client-ip": "4.4.4.4" })
     expect(addresses("all", "X-Mine").resolve("1.1.1.1", headers)).toMatchObject({
       ip: "5.5.5.5",
@@ -98,7 +104,7 @@ describe("the client's address", () => {
     expect(addresses("all", "x-other").resolve("1.1.1.1", headers).ip).toBe("4.4.4.4")
   })
 
-  test("of an untrusted peer is the connection's whatever it sends", () => {
+  test("the address of an untrusted peer is the connection's, whatever headers it sends", () => {
     const address = fc.ipV4()
     fc.assert(
       fc.property(fc.constantFrom(...CLIENT_IP_HEADERS), address, (header, value) => {
@@ -108,7 +114,7 @@ describe("the client's address", () => {
     )
   })
 
-  test("is never one that the client put before the trusted proxy's own entry", () => {
+  test("the client's address is never one that the client put before the trusted proxy's entry", () => {
     fc.assert(
       fc.property(
         fc.array(fc.ipV4(), { maxLength: 5 }),
@@ -124,13 +130,13 @@ describe("the client's address", () => {
 
 describe("TRUST_PROXY", () => {
   test.each(["", "everyone", "10.0.0.0/33", "10.0.0.1/", "fe80::/129", "loopback,nobody", "-1"])(
-    "refuses %p",
+    "TRUST_PROXY rejects %p",
     (text) => {
       expect(Result.isFailure(parseProxyTrust(text))).toBe(true)
     }
   )
   test.each(["none", "all", "0", "3", "loopback", "LOOPBACK, 10.0.0.0/8", "::1", "uniquelocal,linklocal"])(
-    "takes %p",
+    "TRUST_PROXY accepts %p",
     (text) => {
       expect(Result.isSuccess(parseProxyTrust(text))).toBe(true)
     }
@@ -138,7 +144,7 @@ describe("TRUST_PROXY", () => {
 })
 
 describe("an address", () => {
-  test("in normal form is its own normal form, and no text makes it throw", () => {
+  test("normalizing an address twice changes nothing, and no string makes it throw", () => {
     fc.assert(
       fc.property(
         fc.oneof(
@@ -156,7 +162,7 @@ describe("an address", () => {
     )
   })
 
-  test("is the same however IPv6 is written", () => {
+  test("an IPv6 address has the same normal form however it is written", () => {
     fc.assert(
       fc.property(
         fc.ipV6().filter((ip) => ipaddr.IPv6.isValid(ip) && !ipaddr.IPv6.parse(ip).isIPv4MappedAddress()),
@@ -180,7 +186,7 @@ describe("an address", () => {
     fc.ipV6()
   )
 
-  test("of version 6 is read exactly as ipaddr.js reads it", () => {
+  test("an IPv6 address is parsed exactly as ipaddr.js parses it", () => {
     fc.assert(
       fc.property(nearlyIpV6, (text) => {
         fc.pre(text.includes(":") && !/[[\]]/.test(text) && !/^[^:]*:\d+$/.test(text))
@@ -191,7 +197,7 @@ describe("an address", () => {
     )
   })
 
-  test("of version 6 is in a CIDR exactly when ipaddr.js says so", () => {
+  test("an IPv6 address is in a CIDR exactly when ipaddr.js says so", () => {
     fc.assert(
       fc.property(fc.ipV6(), fc.ipV6(), fc.integer({ min: 0, max: 128 }), fc.boolean(), (any, network, bits, near) => {
         fc.pre(!ipaddr.process(network).toString().includes(".") || bits === 128)
@@ -228,11 +234,11 @@ describe("an address", () => {
     ["2001:4860:4860::8888", false],
     ["8.8.8.8", false],
     ["nonsense", false]
-  ])("%s is local: %p", (ip, local) => {
+  ])("the address %s is local: %p", (ip, local) => {
     expect(isLocalAddress(ip)).toBe(local)
   })
 
-  test("is in a CIDR exactly when its first bits are the network's", () => {
+  test("an IPv4 address is in a CIDR exactly when its first bits are the network's", () => {
     const number = (ip: string) => ip.split(".").reduce((sum, part) => sum * 256 + Number(part), 0)
     fc.assert(
       fc.property(fc.ipV4(), fc.ipV4(), fc.integer({ min: 0, max: 32 }), (ip, network, bits) => {

@@ -17,7 +17,7 @@ const claims = fc.record({
 })
 
 describe("a token", () => {
-  test("has the bytes of the contract's vector", () => {
+  test("a token has exactly the bytes of the contract's test vector", () => {
     const token = signClaims(
       {
         websiteId: SITE,
@@ -32,7 +32,7 @@ describe("a token", () => {
     )
   })
 
-  test("has the bytes that jose makes of the same claims", async () => {
+  test("a token has exactly the bytes that jose produces for the same claims", async () => {
     await fc.assert(
       fc.asyncProperty(claims, async (given) => {
         const jose = await new SignJWT({ ...given }).setProtectedHeader({ alg: "HS256", typ: "JWT" }).sign(KEY)
@@ -42,7 +42,7 @@ describe("a token", () => {
     )
   })
 
-  test("verifies with jose, and jose's with us", async () => {
+  test("jose verifies our tokens, and we verify jose's", async () => {
     await fc.assert(
       fc.asyncProperty(claims, async (given) => {
         const { payload } = await jwtVerify(tokens.sign(given), KEY, { currentDate: new Date(given.iat * 1000) })
@@ -54,14 +54,14 @@ describe("a token", () => {
     )
   })
 
-  test("with one character changed is none, as for jose", async () => {
+  test("a token with one changed character is invalid, as for jose", async () => {
     await fc.assert(
       fc.asyncProperty(claims, fc.nat(), fc.constantFrom("A", "z", "-", "."), async (given, position, char) => {
         const token = tokens.sign(given)
         const at = position % token.length
         const changed = token.slice(0, at) + char + token.slice(at + 1)
         fc.pre(changed !== token)
-        // The last character of a base64url text has bits that decoders ignore; we compare text, jose bytes.
+        // The last base64url character has bits that decoders ignore; we compare characters, jose compares bytes.
         const ours = tokens.verify(changed, given.websiteId, given.iat)
         expect(ours).toBeNull()
       }),
@@ -69,14 +69,14 @@ describe("a token", () => {
     )
   })
 
-  test("is valid for 24 hours, to the second", () => {
+  test("a token is valid for exactly 24 hours", () => {
     const given = { websiteId: SITE, sessionId: SITE, visitId: SITE, iat: 1_800_000_000 }
     const token = tokens.sign(given)
     expect(tokens.verify(token, SITE, 1_800_086_399)).not.toBeNull()
     expect(tokens.verify(token, SITE, 1_800_086_400)).toBeNull()
   })
 
-  test("of no text throws", () => {
+  test("no string makes token verification throw", () => {
     fc.assert(
       fc.property(
         fc.oneof(
@@ -115,7 +115,7 @@ describe("ids", () => {
   }
   const saltOf = (start: string) => Bun.SHA512.hash(new Date(start).toUTCString(), "hex")
 
-  test("take their periods from the time zone TZ, weeks from Sunday", async () => {
+  test("salts use periods in the time zone TZ, with weeks from Sunday", async () => {
     expect(await salts("UTC", "2026-11-23T19:11:54.895Z")).toEqual([
       saltOf("2026-11-23T00:00:00Z"),
       saltOf("2026-11-22T00:00:00Z"),
@@ -130,7 +130,7 @@ describe("ids", () => {
     ])
   })
 
-  test("change with the month and the hour, and not within them", () => {
+  test("salts change with the month and the hour, and not within them", () => {
     const at = (time: string) => Date.parse(time)
     const zone = new Date(at("2026-12-01T00:00:00Z")).getTimezoneOffset() * 60_000
     const midnight = at("2026-12-01T00:00:00Z") + zone
@@ -140,7 +140,7 @@ describe("ids", () => {
     expect(identity.visitSalt(midnight)).toBe(identity.visitSalt(midnight + 3_599_999))
   })
 
-  test("differ by every part of the seed", () => {
+  test("session ids differ by every part they are derived from", () => {
     const id = (change: Partial<typeof base>) => {
       const seed = { ...base, ...change }
       const salt = identity.sessionSalt(seed.createdAt)

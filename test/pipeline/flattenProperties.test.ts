@@ -13,7 +13,7 @@ const flatten = (data: Record<string, unknown>) => {
 }
 
 describe("flattened properties", () => {
-  test("have unique keys within the columns' sizes, whatever JSON comes", () => {
+  test("flattened properties have unique keys that fit the columns, for any JSON", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string({ unit: "binary" }), fc.jsonValue({ maxDepth: 12 })), (data) => {
         const rows = flatten(data)
@@ -31,7 +31,7 @@ describe("flattened properties", () => {
     )
   })
 
-  test("of flat data are one for each key, in order, with its value", () => {
+  test("flat data becomes one property per key, in order, with its value", () => {
     const value = fc.oneof(fc.boolean(), fc.integer(), fc.string({ maxLength: 20, unit: "grapheme-ascii" }))
     fc.assert(
       fc.property(fc.dictionary(fc.stringMatching(/^[a-z_]{1,12}$/), value, { maxKeys: 30 }), (data) => {
@@ -47,7 +47,7 @@ describe("flattened properties", () => {
     )
   })
 
-  test("of nested data are the paths to its leaves", () => {
+  test("nested data becomes one property per leaf, named by its path", () => {
     const leaf = fc.integer()
     const tree = fc.letrec((tie) => ({
       node: fc.dictionary(fc.stringMatching(/^[a-z]{1,4}$/), fc.oneof({ maxDepth: 4 }, leaf, tie("node")), {

@@ -36,7 +36,7 @@ const piece = fc.constantFrom(
   "q=1"
 )
 
-test("an address is taken exactly when the URL parser takes it", () => {
+test("a URL is valid exactly when the URL parser accepts it", () => {
   fc.assert(
     fc.property(
       fc.oneof(
@@ -66,7 +66,7 @@ test.each([
   ["//", false],
   ["/\\", false],
   ["https://1.2.3.400/", false]
-])("%p is an address: %p", (text, is) => {
+])("%p is a valid URL: %p", (text, is) => {
   expect(isUrl(text)).toBe(is)
   expect(parses(text)).toBe(is)
 })
@@ -120,7 +120,7 @@ const body = fc.oneof(
   { weight: 1, arbitrary: value }
 )
 
-test("a body is taken exactly when the schema takes it and it names one source", () => {
+test("a body is valid exactly when the schema accepts it and it names one source", () => {
   const conforms = Schema.is(SendBody)
   let taken = 0
   fc.assert(

@@ -15,7 +15,7 @@ const geo = Geo.of({
 
 const utf8InLatin1 = (text: string) => Buffer.from(text, "utf8").toString("latin1")
 
-describe("a location header of a provider comes before the database", () => {
+describe("location headers", () => {
   test.each<[string, Record<string, string>, Location]>([
     [
       "Cloudflare, region without its country",
@@ -55,19 +55,19 @@ describe("a location header of a provider comes before the database", () => {
       { "cf-ipcountry": "NO", "cf-region-code": "r".repeat(30), "cf-ipcity": "c".repeat(60) },
       { country: "NO", region: `NO-${"r".repeat(17)}`, city: "c".repeat(50) }
     ]
-  ])("%s", (_, headers, expected) => {
+  ])("a provider's location headers take precedence over the database: %s", (_, headers, expected) => {
     expect(resolveLocation(PUBLIC, new Headers(headers), geo)).toEqual(expected)
   })
 })
 
-test("where headers may not be believed, the database alone tells", () => {
+test("only the database is used if the headers are not trusted", () => {
   expect(resolveLocation(PUBLIC, null, geo)).toEqual(LONDON)
   expect(resolveLocation("[2001:db8::1]", null, geo)).toEqual(LONDON)
   expect(resolveLocation("9.9.9.9", null, geo)).toEqual(NOWHERE)
 })
 
 test.each(["", "127.0.0.1", "10.1.2.3", "192.168.0.1", "::1", "fe80::1", "localhost"])(
-  "%p is nowhere, whatever a header says",
+  "the address %p has no location, whatever a header says",
   (ip) => {
     expect(resolveLocation(ip, new Headers({ "cf-ipcountry": "NO" }), geo)).toEqual(NOWHERE)
   }
@@ -83,7 +83,7 @@ test.each([
   ],
   ["of a peer that is no trusted proxy they are not", { TRUST_PROXY: "10.0.0.0/8" }, {}, null],
   ["for an address in the payload they are not", {}, { ip: PUBLIC }, "GB"]
-] as const)("location headers: %s", async (_, environment, payload, country) => {
+] as const)("location headers are used only from trusted proxies: %s", async (_, environment, payload, country) => {
   const collect = await startCollect({ environment })
   const response = await collect.post(
     { type: "event", payload: { website: SITE, url: "/", ...payload } },

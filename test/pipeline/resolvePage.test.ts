@@ -14,7 +14,7 @@ const SIZES = {
 }
 
 describe("a page", () => {
-  test("fits the columns whatever address, referrer, host and title come", () => {
+  test("a page fits its columns for any URL, referrer, hostname and title", () => {
     const anything = fc.oneof(
       fc.webUrl({ withQueryParameters: true, withFragments: true }),
       fc.webPath(),
@@ -41,7 +41,7 @@ describe("a page", () => {
     )
   })
 
-  test("has the path, query and campaign that the address was built of", () => {
+  test("a page has the path, query and campaign of its URL", () => {
     const word = fc.stringMatching(/^[a-z0-9]{1,10}$/)
     fc.assert(
       fc.property(fc.array(word, { maxLength: 4 }), word, word, fc.domain(), (segments, source, hash, host) => {
@@ -53,7 +53,7 @@ describe("a page", () => {
     )
   })
 
-  test("of a referrer keeps its domain without www, path and query", () => {
+  test("a referrer keeps its domain without www, its path and its query", () => {
     const word = fc.stringMatching(/^[a-z0-9]{1,10}$/)
     fc.assert(
       fc.property(word, word, fc.domain(), (path, query, host) => {
@@ -67,8 +67,8 @@ describe("a page", () => {
   })
 })
 
-describe("a cut text", () => {
-  test("is well formed, holds no NUL, and is a prefix of a clean text", () => {
+describe("cutting strings", () => {
+  test("a cut string is well formed, has no NUL, and is a prefix of a clean string", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 40 }), fc.integer({ min: 1, max: 40 }), (text, limit) => {
         const short = cut(text, limit)
@@ -80,7 +80,7 @@ describe("a cut text", () => {
   })
 })
 
-test("an address is resolved against its own host, whatever was resolved before", () => {
+test("a URL is resolved against its own hostname, whatever was resolved before", () => {
   for (const hostname of ["a.example", "b.example", "a.example"]) {
     const page = new PageResolver(false).resolve({ url: "/same?utm_source=x", referrer: "/from", hostname })
     expect([page.hostname, page.urlPath, page.referrerDomain]).toEqual([hostname, "/same", hostname])

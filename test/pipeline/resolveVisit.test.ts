@@ -57,7 +57,7 @@ const visitor = fc.record<Visitor>({
   createdAt: fc.constantFrom(NOON, NOON - 1_000, NOON - MONTH)
 })
 
-test("whatever token comes along, a session is the payload's own", () => {
+test("a session is derived from its own payload, whatever token comes with it", () => {
   fc.assert(
     fc.property(fc.array(visitor, { minLength: 1, maxLength: 6 }), (visitors) => {
       // The token of each goes to the next, as when somebody moves from one network to another.
@@ -78,7 +78,7 @@ test("whatever token comes along, a session is the payload's own", () => {
   )
 })
 
-test("in a request of several payloads, each has the session and visit that it has alone", () => {
+test("in a batch, each payload has the same session and visit as on its own", () => {
   fc.assert(
     fc.property(fc.array(visitor, { minLength: 1, maxLength: 12 }), (visitors) => {
       const derived: DerivedIds = new Map()
@@ -89,7 +89,7 @@ test("in a request of several payloads, each has the session and visit that it h
   )
 })
 
-test("a token that this process has not met is as good", () => {
+test("a token from another process is accepted like our own", () => {
   const of: Visitor = { sent: SITE, distinctId: undefined, ip: "81.2.69.142", userAgent: "Firefox", createdAt: NOON }
   const visit = visitOf(of, null)
   // Another process signs without telling what the session was made of.
@@ -105,7 +105,7 @@ test("a token that this process has not met is as good", () => {
   }
 })
 
-test("nothing that is remembered of a token holds its visitor's address", () => {
+test("nothing remembered about a token contains the visitor's address", () => {
   const of: Visitor = { sent: SITE, distinctId: undefined, ip: "81.2.69.142", userAgent: "Firefox", createdAt: NOON }
   const token = tokens.verify(tokenOf(of, visitOf(of, null)), SITE, NOON / 1_000)
   expect(token?.origin).not.toBeNull()

@@ -16,7 +16,7 @@ if (npx === null) console.log("`npx bun run full` is not tested: there is no npx
 /** A key's first characters and length are in the contract; what is between is random. */
 const KEY = /^ {4}(ff_[\w-]{43})$/m
 
-test("from a clone to stored events: one command, a key, a site, an event, and a clean Ctrl-C", async () => {
+test("a fresh clone stores an event after one command, and stops cleanly on Ctrl-C", async () => {
   const clone = cloneProject()
   const port = String(freePort())
   const environment = { PORT: port }

@@ -60,7 +60,7 @@ const cases: ReadonlyArray<readonly [why: string, texts: ReadonlyArray<string>, 
 ]
 for (const [why, texts, merged] of cases) test(why, () => expect(merge(...texts)).toBe(merged))
 
-test("no sample is lost, and no family has two types, whatever the workers say", () => {
+test("merged metrics lose no sample and give each family one type, for any input", () => {
   const sample = fc.tuple(fc.constantFrom("a", "b_total", "c"), fc.option(fc.stringMatching(/^[a-z]{1,4}$/)), fc.nat(9))
   fc.assert(
     fc.property(fc.array(fc.array(sample, { maxLength: 8 }), { maxLength: 4 }), (workers) => {

@@ -39,7 +39,7 @@ const stored = async (name: string): Promise<number> => {
   return rows[0]!.n
 }
 
-test("full with MODE=collector collects, and has neither admin routes nor documentation nor a key to print", async () => {
+test("full with MODE=collector only collects: no admin routes, no documentation, no printed key", async () => {
   await using collector = await Footfall.start({ entry: "full", environment: { ...instance, MODE: "collector" } })
   expect((await send(collector.url)).status).toBe(200)
   expect(await collector.health()).toBe(200)
@@ -51,7 +51,7 @@ test("full with MODE=collector collects, and has neither admin routes nor docume
   expect(await collector.ended()).toBe(0)
 }, 30_000)
 
-test("two workers share one port, and each tells the metrics of both as one", async () => {
+test("two workers share one port, and each serves the metrics of both", async () => {
   await using collectors = await Footfall.start({ environment: { ...instance, WORKERS: "2" } })
   const metrics = async () => await (await fetch(`${collectors.url}/metrics`)).text()
   await until(
@@ -70,7 +70,7 @@ test("two workers share one port, and each tells the metrics of both as one", as
   expect(await collectors.ended()).toBe(0)
 }, 30_000)
 
-test("what `bun run` hands on of a signal is no second one: a request in flight is answered first", async () => {
+test("a signal that `bun run` forwards does not count as a second one, so a request in flight is answered", async () => {
   await using collector = new Program([process.execPath, "run", "collector"], {
     cwd: clone,
     environment: { ...instance, PORT: "0" },
@@ -115,7 +115,7 @@ describe("the bundle", () => {
     cpSync(join(clone, "dist"), folder, { recursive: true })
   }, 60_000)
 
-  test("of the collector starts and serves with nothing else beside it", async () => {
+  test("the collector's bundle starts and serves without any other file", async () => {
     await using collector = new Program([process.execPath, "collector.js"], {
       cwd: folder,
       environment: { ...instance, PORT: "0" }
@@ -127,7 +127,7 @@ describe("the bundle", () => {
     expect(await collector.ended()).toBe(0)
   }, 30_000)
 
-  test("of full has its documentation and migrations in it, and the one of the command line runs", async () => {
+  test("full's bundle contains documentation and migrations, and the CLI's bundle runs", async () => {
     const environment = { DATABASE_URL: Redacted.value(await freshDatabase()), PORT: "0" }
     await using full = new Program([process.execPath, "full.js"], { cwd: folder, environment })
     const url = await full.prints(LISTENS)
@@ -142,7 +142,7 @@ describe("the bundle", () => {
     expect(await full.ended()).toBe(0)
   }, 30_000)
 
-  test("without a database says which setting to give", async () => {
+  test("a bundle without a database names the missing setting", async () => {
     const alone = await run([process.execPath, "collector.js"], { cwd: folder })
     expect(alone.code).toBe(2)
     expect(alone.output).toMatch(/There is no embedded Postgres for \S+ here .*Set DATABASE_URL/)

@@ -85,7 +85,7 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
-test("with PORT=0, all workers share one port that was picked before", async () => {
+test("with PORT=0, all workers share one free port", async () => {
   const running = await start()
   expect([...(await running.pids()).keys()].sort()).toEqual([1, 2])
 })
@@ -100,14 +100,14 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   })
 }
 
-test("a worker that had the signal as well, as from a terminal or systemd, is not asked a second time", async () => {
+test("a worker that also got the signal, as from a terminal or systemd, is asked to stop only once", async () => {
   const running = await start()
   for (const pid of (await running.pids()).values()) process.kill(pid, "SIGTERM")
   running.child.kill("SIGTERM")
   expect(await running.child.exited).toBe(0)
 })
 
-test("a crashed worker is started again while the other one answers", async () => {
+test("a crashed worker is restarted while the other one keeps answering", async () => {
   const running = await start()
   const before = await running.pids()
   process.kill(before.get(1)!, "SIGKILL")
@@ -119,7 +119,7 @@ test("a crashed worker is started again while the other one answers", async () =
   expect((await running.pids()).get(2)).toBe(before.get(2)!)
 })
 
-test("crashes in a row wait longer each time", async () => {
+test("the pause before a restart grows with each crash in a row", async () => {
   const running = await start()
   for (const wait of ["100ms", "200ms", "400ms"]) {
     const pid = (await running.pids()).get(2)!
@@ -128,13 +128,13 @@ test("crashes in a row wait longer each time", async () => {
   }
 })
 
-test("a worker that refuses to start stops the whole with exit code 2", async () => {
+test("a worker that refuses to start stops all workers with exit code 2", async () => {
   const running = new Running({ FAKE: "refuse" })
   expect(await running.child.exited).toBe(2)
   expect(running.output).toContain("Worker 2 refused to start; stopping all workers.")
 })
 
-test("a port that is taken refuses to start and says which", async () => {
+test("the supervisor refuses to start on a port in use, and names it", async () => {
   using taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } })
   const running = new Running({ PORT: String(taken.port) })
   expect(await running.child.exited).toBe(2)
@@ -147,7 +147,7 @@ test("a worker that ends with an error while draining makes the exit code 1", as
   expect(await running.child.exited).toBe(1)
 })
 
-test("the same signal more than once, as `bun run` hands it on, lets the workers drain", async () => {
+test("a signal repeated by `bun run` still lets the workers drain", async () => {
   const running = await start()
   for (let i = 0; i < 5; i++) {
     running.child.kill("SIGTERM")
@@ -191,7 +191,7 @@ test("when the supervisor is killed, its workers drain and exit", async () => {
   )
 })
 
-test("a scrape of any worker answers for all, with one HELP and TYPE a family", async () => {
+test("a scrape of any worker returns the metrics of all, with one HELP and TYPE per family", async () => {
   const running = await start()
   await running.pids()
   const text = await running.scrape()
@@ -207,7 +207,7 @@ test("scrapes at the same time are all answered", async () => {
   for (const text of texts) expect(text).toContain('footfall_worker_up{worker="2"} 1')
 })
 
-test("a worker that does not answer a scrape in time is told to be down, and the others are there", async () => {
+test("a worker that does not answer a scrape in time is reported as down, alongside the others' metrics", async () => {
   const running = await start()
   const stopped = (await running.pids()).get(2)!
   process.kill(stopped, "SIGSTOP")

@@ -12,6 +12,6 @@ test.each([
   ["xxxxxxxxxxxxxxxx", true],
   ["7Qm0xk2mJ8vN3pR6tW9zC4fH5jL1aS0d", false],
   ["correct horse battery staple", false]
-])("%p as a secret is refused: %p", (secret, refused) => {
+])("the secret %p is rejected as a placeholder: %p", (secret, refused) => {
   expect(isPlaceholderSecret(secret)).toBe(refused)
 })

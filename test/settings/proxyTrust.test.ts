@@ -3,7 +3,7 @@ import { Result } from "effect"
 import { parseAddressRanges } from "../../src/lib/ipAddress.ts"
 import { parseProxyTrust } from "../../src/settings/proxyTrust.ts"
 
-describe("an address range", () => {
+describe("address ranges", () => {
   test.each([
     ["10.1.2.3", true],
     ["10.0.0.0/8", true],
@@ -17,12 +17,12 @@ describe("an address range", () => {
     ["10.1", false],
     ["loopback", false],
     ["", false]
-  ])("%p: %p", (text, is) => {
+  ])("%p is an address range: %p", (text, is) => {
     expect(Result.isSuccess(parseAddressRanges([text], { names: false }))).toBe(is)
   })
 })
 
-describe("whom to trust", () => {
+describe("TRUST_PROXY", () => {
   test.each([
     ["none", true],
     ["ALL", true],
@@ -35,7 +35,7 @@ describe("whom to trust", () => {
     ["loopback,,", true],
     [",", false],
     ["", false]
-  ])("%p: %p", (text, is) => {
+  ])("TRUST_PROXY accepts %p: %p", (text, is) => {
     expect(Result.isSuccess(parseProxyTrust(text))).toBe(is)
   })
 })

@@ -12,8 +12,8 @@ afterAll(() => collect.stop())
 const item = (payload: object = {}, type = "event") => ({ type, payload: { website: SITE, ...payload } })
 const post = (body: unknown, on = collect) => on.post(body, { path: "/api/batch" })
 
-describe("a batch", () => {
-  test("tells what became of each item, and the first token", async () => {
+describe("POST /api/batch", () => {
+  test("a batch reports the outcome of each item and the first token", async () => {
     const before = collect.events.length
     const response = await post([
       item({ url: "/1" }),
@@ -46,7 +46,7 @@ describe("a batch", () => {
     expect(collect.events.slice(before).map(({ urlPath }) => urlPath)).toEqual(["/1", "/2"])
   })
 
-  test("that is empty is a success of nothing", async () => {
+  test("an empty batch succeeds with size 0", async () => {
     expect<unknown>(await (await post([])).json()).toEqual({
       size: 0,
       processed: 0,
@@ -65,7 +65,7 @@ describe("a batch", () => {
       [item(), 5],
       { errors: [], items: [null, { errors: ["Invalid input: expected record, received number"] }] }
     ]
-  ])("that is %s is refused whole", async (_, body, tree) => {
+  ])("a batch that is %s is rejected as a whole", async (_, body, tree) => {
     const before = collect.events.length
     const response = await post(body)
     expect(response.status).toBe(400)
@@ -75,7 +75,7 @@ describe("a batch", () => {
     expect(collect.events.length).toBe(before)
   })
 
-  test("is taken under the prefix as well, gzipped too, and a long answer comes gzipped", async () => {
+  test("a batch is also accepted under the prefix and gzipped, and its long response is gzipped", async () => {
     const response = await collect.post(
       Bun.gzipSync(JSON.stringify(Array.from({ length: 50 }, () => item({ url: 5 })))),
       {
@@ -88,7 +88,7 @@ describe("a batch", () => {
     expect<unknown>(await response.json()).toMatchObject({ size: 50, errors: 50 })
   })
 
-  test("gives each item its own agent, address and time", async () => {
+  test("each item of a batch has its own user agent, address and timestamp", async () => {
     const before = collect.events.length
     await post([
       item({ ip: "81.2.69.142", timestamp: 1_700_000_000 }),
@@ -99,7 +99,7 @@ describe("a batch", () => {
     expect(second).toMatchObject({ session: { country: "SE", os: "Windows 10" } })
   })
 
-  test("with more items than MAX_BATCH_ITEMS is refused with 413", async () => {
+  test("a batch with more than MAX_BATCH_ITEMS items is rejected with 413", async () => {
     const small = await startCollect({ environment: { MAX_BATCH_ITEMS: "2" } })
     expect((await post([item(), item()], small)).status).toBe(200)
     expect((await post([item(), item(), item()], small)).status).toBe(413)
@@ -107,7 +107,7 @@ describe("a batch", () => {
     await small.stop()
   })
 
-  test("of which the storage took a part is 200 and tells the rest", async () => {
+  test("a batch that is stored in part gets 200 and the errors of the other items", async () => {
     const half = await startCollect({
       onSave: (record) =>
         record.urlPath === "/down"

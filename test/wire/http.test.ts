@@ -38,16 +38,16 @@ const CORS = {
   "cache-control": "no-cache"
 }
 
-describe("every answer has the CORS headers", () => {
+describe("CORS headers", () => {
   test.each<[string, () => Promise<Response>, number]>([
     ["a success", () => collect.post(event()), 200],
     ["a bad request", () => collect.post("{"), 400],
-    ["a bot's", () => collect.post(event({ userAgent: "curl/8" })), 200],
+    ["a bot", () => collect.post(event({ userAgent: "curl/8" })), 200],
     ["a wrong method", () => fetch(`${collect.url}/api/send`), 405],
     ["a preflight", () => fetch(`${collect.url}/api/send`, { method: "OPTIONS" }), 204],
     ["a body too large", () => collect.post(event({ title: "x".repeat(2_000_000) })), 413],
     ["an unknown path", () => collect.post(event(), { path: "/api/nothing" }), 404]
-  ])("%s", async (_, send, status) => {
+  ])("the response to %s has the CORS headers", async (_, send, status) => {
     const response = await send()
     expect(response.status).toBe(status)
     for (const [name, value] of Object.entries(CORS)) expect([name, response.headers.get(name)]).toEqual([name, value])
@@ -56,8 +56,8 @@ describe("every answer has the CORS headers", () => {
   })
 })
 
-describe("a method", () => {
-  test.each(["GET", "PUT", "DELETE", "PATCH"])("%s is answered 405 with an empty body", async (method) => {
+describe("methods", () => {
+  test.each(["GET", "PUT", "DELETE", "PATCH"])("%s is rejected with 405 and an empty body", async (method) => {
     for (const path of ["/api/send", "/api/batch", "/api/ee/product-analytics/api/send"]) {
       const response = await fetch(collect.url + path, { method })
       expect(response.status).toBe(405)
@@ -82,7 +82,7 @@ describe("cross-origin requests", () => {
     ["https://example.com.evil.test", false],
     ["https://other.test", false],
     ["null", false]
-  ])("a page of %s may read the site's answers: %p", async (origin, allowed) => {
+  ])("a page on %s may read the site's responses: %p", async (origin, allowed) => {
     const response = await shops.post(event(), { headers: { origin } })
     expect(response.status).toBe(200)
     expect(response.headers.get("access-control-allow-origin")).toBe(allowed ? origin : null)
@@ -93,7 +93,7 @@ describe("cross-origin requests", () => {
     ["https://example.com", true],
     ["https://other.test", true],
     ["https://evil.test", false]
-  ])("a preflight of %s is allowed by any site: %p", async (origin, allowed) => {
+  ])("a preflight from %s is allowed by any of the sites: %p", async (origin, allowed) => {
     const response = await fetch(`${shops.url}/api/send`, {
       method: "OPTIONS",
       headers: {
@@ -109,7 +109,7 @@ describe("cross-origin requests", () => {
     expect(response.headers.get("allow")).toBe("OPTIONS, POST")
   })
 
-  test("CORS_MAX_AGE says how long a preflight is cached", async () => {
+  test("CORS_MAX_AGE sets how long browsers cache a preflight", async () => {
     const other = await startCollect({ environment: { CORS_MAX_AGE: "60" } })
     const response = await fetch(`${other.url}/api/send`, { method: "OPTIONS" })
     expect(response.headers.get("access-control-max-age")).toBe("60")
@@ -117,8 +117,8 @@ describe("cross-origin requests", () => {
   })
 })
 
-describe("a body", () => {
-  test("over the limit of its content length is refused with 413 and the connection closed", async () => {
+describe("bodies", () => {
+  test("a body whose content length is over the limit gets 413 and a closed connection", async () => {
     const answer = await talk(
       collect.port,
       `POST /api/send HTTP/1.1\r\nhost: x\r\ncontent-length: 2000000\r\n\r\n{"type"`
@@ -127,7 +127,7 @@ describe("a body", () => {
     expect(answer.toLowerCase()).toContain("connection: close")
   })
 
-  test("over the limit in chunks is refused with 413", async () => {
+  test("a chunked body over the limit gets 413", async () => {
     const chunk = `10000\r\n${"x".repeat(0x10000)}\r\n`
     const answer = await talk(
       collect.port,
@@ -137,7 +137,7 @@ describe("a body", () => {
     expect(answer).toStartWith("HTTP/1.1 413")
   })
 
-  test("in chunks below the limit is stored", async () => {
+  test("a chunked body below the limit is stored", async () => {
     const body = JSON.stringify(event({ url: "/chunked" }))
     const answer = await talk(
       collect.port,
@@ -148,19 +148,19 @@ describe("a body", () => {
     expect(collect.events.at(-1)!.urlPath).toBe("/chunked")
   })
 
-  test("that inflates past the limit is refused with 413", async () => {
+  test("a gzipped body that decompresses beyond the limit gets 413", async () => {
     const bomb = Bun.gzipSync(Buffer.alloc(200_000_000))
     expect(bomb.byteLength).toBeLessThan(300_000)
     const response = await collect.post(bomb, { headers: { "content-encoding": "gzip" } })
     expect(response.status).toBe(413)
   })
 
-  test("that says gzip and is none is a bad request", async () => {
+  test("a body declared as gzip that is not gzip gets 400", async () => {
     const response = await collect.post(event(), { headers: { "content-encoding": "gzip" } })
     expect(response.status).toBe(400)
   })
 
-  test("that does not arrive is answered 408 and the connection closed", async () => {
+  test("a body that never arrives gets 408 and a closed connection", async () => {
     const hasty = await startCollect({ environment: { BODY_TIMEOUT_SECONDS: "1" } })
     const answer = await talk(hasty.port, 'POST /api/send HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"type":')
     expect(answer).toStartWith("HTTP/1.1 408")
@@ -170,20 +170,20 @@ describe("a body", () => {
   })
 })
 
-describe("a request id", () => {
-  test("of the client or proxy comes back", async () => {
+describe("request ids", () => {
+  test("the request id of a client or proxy is returned", async () => {
     const response = await collect.post(event(), { headers: { "x-request-id": "abc-123" } })
     expect(response.headers.get("x-request-id")).toBe("abc-123")
   })
 
-  test("that is no plain one is replaced", async () => {
+  test("a malformed request id is replaced", async () => {
     const response = await collect.post(event(), { headers: { "x-request-id": "a b<script>" } })
     expect(response.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/)
   })
 })
 
-describe("a site over its rate", () => {
-  test("is told so with 429 and when to come back, other sites are not", async () => {
+describe("rate limits", () => {
+  test("a site over its rate limit gets 429 with Retry-After, and other sites do not", async () => {
     const limited = await startCollect({
       environment: { RATE_LIMIT_EVENTS_PER_SECOND: "0.01", RATE_LIMIT_BURST: "2" },
       sites: [site(SITE), site(OTHER)]
@@ -199,7 +199,7 @@ describe("a site over its rate", () => {
     await limited.stop()
   })
 
-  test("has its own limit before the instance's", async () => {
+  test("a site's own rate limit takes precedence over the instance's", async () => {
     const limited = await startCollect()
     await Effect.runPromise(limited.sites.update(SiteId.make(SITE), { rateLimit: { eventsPerSecond: 0.01, burst: 1 } }))
     expect((await limited.post(event())).status).toBe(200)
@@ -207,14 +207,14 @@ describe("a site over its rate", () => {
     await limited.stop()
   })
 
-  test("is not limited until an operator says so", async () => {
+  test("there is no rate limit by default", async () => {
     const answers = await Promise.all(Array.from({ length: 200 }, () => collect.post(event())))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
   })
 })
 
-describe("without a license", () => {
-  test("the tracker is told to stop, nothing is stored", async () => {
+describe("the license gate", () => {
+  test("without a license, nothing is stored and the tracker is asked to stop", async () => {
     const { publicKey } = await generateKeyPair("EdDSA", { extractable: true })
     const unlicensed = await startCollect({
       environment: {
@@ -233,11 +233,11 @@ describe("without a license", () => {
   })
 })
 
-describe("what the storage can't take", () => {
+describe("storage failures", () => {
   test.each([
     ["Overloaded", "1"],
     ["Unavailable", "5"]
-  ] as const)("for being %s is 503 with Retry-After", async (reason, retryAfter) => {
+  ] as const)("an event gets 503 with Retry-After while the storage is %s", async (reason, retryAfter) => {
     const down = await startCollect({
       onSave: () => Effect.fail(new StorageError({ reason, message: "secret inside" }))
     })
@@ -248,7 +248,7 @@ describe("what the storage can't take", () => {
     await down.stop()
   })
 
-  test("for the record itself is 400", async () => {
+  test("an event that the storage refuses gets 400", async () => {
     const picky = await startCollect({
       onSave: () => Effect.fail(new StorageError({ reason: "Refused", message: "The record is not acceptable." }))
     })
@@ -258,7 +258,7 @@ describe("what the storage can't take", () => {
     await picky.stop()
   })
 
-  test("for a fault of ours is 500 without a word of the inside", async () => {
+  test("an internal error gets 500 without internal details", async () => {
     const broken = await startCollect({ onSave: () => Effect.die(new Error("at /srv/secret/path.ts")) })
     const response = await broken.post(event())
     expect(response.status).toBe(500)
@@ -269,8 +269,8 @@ describe("what the storage can't take", () => {
   })
 })
 
-describe("the probes", () => {
-  test("health is 200 while the storage can store, and 503 with the reason while not", async () => {
+describe("probes and metrics", () => {
+  test("/api/health is 200 while the storage can store events, and otherwise 503 with the reason", async () => {
     expect(await (await fetch(`${collect.url}/api/health`)).json()).toEqual({ status: "ok" })
     const down = await startCollect({
       ping: Effect.fail(new StorageError({ reason: "Unavailable", message: "Postgres does not answer" }))
@@ -282,11 +282,11 @@ describe("the probes", () => {
     await down.stop()
   })
 
-  test("heartbeat is Umami's", async () => {
+  test("/api/heartbeat answers like Umami's", async () => {
     expect(await (await fetch(`${collect.url}/api/heartbeat`)).json()).toEqual({ ok: true })
   })
 
-  test("metrics count what was stored and what was refused, and why", async () => {
+  test("the metrics count stored payloads, and rejected ones by reason", async () => {
     const text = await (await fetch(`${collect.url}/metrics`)).text()
     expect(text).toMatch(/^footfall_accepted_total\{type="event"\} [1-9]/m)
     expect(text).toMatch(/^footfall_rejected_total\{reason="Bot",site="11111111-2222-4333-8444-555555555555"\} [1-9]/m)
@@ -294,7 +294,7 @@ describe("the probes", () => {
     expect(text).toMatch(/^footfall_event_loop_lag_seconds /m)
   })
 
-  test("metrics want METRICS_TOKEN when there is one", async () => {
+  test("/metrics requires METRICS_TOKEN if it is set", async () => {
     const guarded = await startCollect({ environment: { METRICS_TOKEN: "0123456789abcdef" } })
     const get = (authorization: string) => fetch(`${guarded.url}/metrics`, { headers: { authorization } })
     expect((await fetch(`${guarded.url}/metrics`)).status).toBe(401)
@@ -305,7 +305,7 @@ describe("the probes", () => {
 })
 
 describe("recent rejections", () => {
-  test("are kept for each site with reason, page and agent, and without address or query", async () => {
+  test("rejections are kept per site with reason, page and user agent, but without IP address and query", async () => {
     const one = await startCollect()
     await one.post(event({ url: "https://ex.com/a?secret=1", tag: 5, ip: "81.2.69.142" }), {
       headers: { "x-forwarded-for": "203.0.113.7" }
@@ -320,7 +320,7 @@ describe("recent rejections", () => {
     await one.stop()
   })
 
-  test("of ids that are no site's are kept under none", async () => {
+  test("rejections of unregistered sites are kept under no site", async () => {
     const one = await startCollect()
     await one.post(event({ website: OTHER }))
     expect(one.rejections.recent(OTHER, 10)).toEqual([])
@@ -329,8 +329,8 @@ describe("recent rejections", () => {
   })
 })
 
-describe("stopping", () => {
-  test("is told by health, then refuses new connections, and answers what is in flight with a wish to close", async () => {
+describe("graceful shutdown", () => {
+  test("a stopping server fails its health check, refuses connections, and answers requests in flight with connection: close", async () => {
     let release = () => {}
     const held = new Promise<void>((resolve) => {
       release = resolve

@@ -26,7 +26,7 @@ const stored = async (payload: object, headers: Record<string, string> = {}) => 
   return collect.events[before]!
 }
 
-describe("a refused body has Umami's status and errors", () => {
+describe("invalid bodies", () => {
   const payloadErrors = (field: string, ...errors: Array<string>) => ({
     errors: [],
     properties: { payload: { errors: [], properties: { [field]: { errors } } } }
@@ -146,7 +146,7 @@ describe("a refused body has Umami's status and errors", () => {
       payloadErrors("timestamp", "Too big: expected int to be <=8640000000000")
     ]
   ]
-  test.each(cases)("%s", async (_, body, tree) => {
+  test.each(cases)("%s is rejected with Umami's status and errors", async (_, body, tree) => {
     const response = await collect.post(body)
     expect(response.status).toBe(400)
     expect<unknown>(await response.json()).toEqual({
@@ -154,7 +154,7 @@ describe("a refused body has Umami's status and errors", () => {
     })
   })
 
-  test("several wrong fields are told at once", async () => {
+  test("several invalid fields are reported together", async () => {
     const response = await collect.post(event({ url: "http://[", tag: null }))
     expect<unknown>(await response.json()).toEqual({
       error: {
@@ -175,7 +175,7 @@ describe("a refused body has Umami's status and errors", () => {
     })
   })
 
-  test("data nested past 64 levels", async () => {
+  test("data nested deeper than 64 levels is rejected", async () => {
     const response = await collect.post(
       `{"type":"event","payload":{"website":"${SITE}","data":{"a":${"[".repeat(10_000)}${"]".repeat(10_000)}}}}`
     )
@@ -186,8 +186,8 @@ describe("a refused body has Umami's status and errors", () => {
   })
 })
 
-describe("a source", () => {
-  test("that is no registered site is refused with 400", async () => {
+describe("sites, links and pixels", () => {
+  test("an event for an unregistered site is rejected with 400", async () => {
     const response = await collect.post(event({ website: "22222222-2222-4333-8444-555555555555" }))
     expect(response.status).toBe(400)
     expect<unknown>(await response.json()).toEqual({
@@ -195,7 +195,7 @@ describe("a source", () => {
     })
   })
 
-  test("in capitals is the same site", async () => {
+  test("a site id in capitals is the same site", async () => {
     const record = await stored({ website: SITE.toUpperCase() })
     expect(record.siteId as string).toBe(SITE)
   })
@@ -203,7 +203,7 @@ describe("a source", () => {
   test.each([
     ["link", 3],
     ["pixel", 4]
-  ])("may be a %s nobody registered", async (kind, type) => {
+  ])("an event for a %s is stored without registration", async (kind, type) => {
     const id = "33333333-2222-4333-8444-555555555555"
     const before = collect.events.length
     const response = await collect.post({ type: "event", payload: { [kind]: id, name: "ignored by type" } })
@@ -211,7 +211,7 @@ describe("a source", () => {
     expect(collect.events[before]).toMatchObject({ siteId: id, type })
   })
 
-  test("unknown is told before a bot is", async () => {
+  test("an unregistered site is reported before a bot is", async () => {
     const response = await collect.post(event({ website: "22222222-2222-4333-8444-555555555555" }), {
       headers: { "user-agent": "curl/8.5" }
     })
@@ -219,8 +219,8 @@ describe("a source", () => {
   })
 })
 
-describe("a success", () => {
-  test("has exactly Umami's three keys and the token as a header", async () => {
+describe("successful events", () => {
+  test("a success has exactly Umami's three keys, and the token as a header", async () => {
     const response = await collect.post(event({ url: "/" }))
     expect(response.status).toBe(200)
     expect(response.headers.get("content-type")).toBe("application/json")
@@ -230,7 +230,7 @@ describe("a success", () => {
     expect(response.headers.get("x-umami-cache")).toBe(body.cache)
   })
 
-  test("has the ids of the contract's vectors", async () => {
+  test("session and visit ids are those of the contract's test vectors", async () => {
     const at = Date.parse("2026-11-23T19:11:54Z") / 1000
     const send = async (payload: object, headers: Record<string, string> = {}) =>
       (await collect.post(event({ timestamp: at, ip: "81.2.69.142", ...payload }), { headers })).json()
@@ -243,7 +243,7 @@ describe("a success", () => {
     expect(await send({}, { "user-agent": "" })).toMatchObject({ sessionId: "9ad1a776-cd82-525e-b42e-08c992d99c7e" })
   })
 
-  test("has a token that jose verifies, for 24 hours", async () => {
+  test("the token of a success is valid for 24 hours, as jose confirms", async () => {
     const body = await (await collect.post(event({}))).json()
     const { payload, protectedHeader } = await jwtVerify(body.cache, KEY)
     expect(protectedHeader).toEqual({ alg: "HS256", typ: "JWT" })
@@ -252,7 +252,7 @@ describe("a success", () => {
   })
 
   test.each(["text/plain", "application/octet-stream", "application/x-www-form-urlencoded"])(
-    "does not depend on the content type %s",
+    "an event is accepted with the content type %s",
     async (type) => {
       const response = await collect.post(JSON.stringify(event({ url: "/beacon" })), {
         headers: { "content-type": type }
@@ -261,7 +261,7 @@ describe("a success", () => {
     }
   )
 
-  test("may come gzipped", async () => {
+  test("a gzipped event is accepted", async () => {
     const response = await collect.post(Bun.gzipSync(JSON.stringify(event({ url: "/zipped" }))), {
       headers: { "content-encoding": "gzip" }
     })
@@ -269,21 +269,21 @@ describe("a success", () => {
     expect(collect.events.at(-1)!.urlPath).toBe("/zipped")
   })
 
-  test("needs no user agent", async () => {
+  test("an event without a user agent is accepted", async () => {
     const record = await stored({}, { "user-agent": "" })
     expect(record.session).toMatchObject({ browser: null, os: null, device: "desktop" })
   })
 
-  test("leaves unknown keys behind", async () => {
+  test("unknown keys of a payload are ignored", async () => {
     const response = await collect.post({ ...event({ duration: 5, nonsense: { a: 1 } }), more: true })
     expect(response.status).toBe(200)
   })
 
-  test.each(["/api/send", "/api/ee/product-analytics/api/send"])("comes from %s", async (path) => {
+  test.each(["/api/send", "/api/ee/product-analytics/api/send"])("events are accepted at %s", async (path) => {
     expect((await collect.post(event({}), { path })).status).toBe(200)
   })
 
-  test("comes from the endpoints that COLLECT_API_ENDPOINT names", async () => {
+  test("events are accepted at the paths in COLLECT_API_ENDPOINT", async () => {
     const other = await startCollect({ environment: { COLLECT_API_ENDPOINT: "/api/x,/hit" } })
     expect((await other.post(event({}), { path: "/api/x" })).status).toBe(200)
     expect((await other.post(event({}), { path: "/hit" })).status).toBe(200)
@@ -305,7 +305,7 @@ describe("bots and ignored addresses", () => {
     `${CHROME} HeadlessChrome/124.0.0.0`,
     "Mozilla/5.0 (compatible; GPTBot/1.1; +https://openai.com/gptbot)"
   ]
-  test.each(bots)("%s is answered beep boop and not stored", async (userAgent) => {
+  test.each(bots)("the bot %s gets beep boop and its event is not stored", async (userAgent) => {
     const before = collect.events.length
     const response = await collect.post(event({ userAgent }))
     expect(response.status).toBe(200)
@@ -314,13 +314,13 @@ describe("bots and ignored addresses", () => {
   })
 
   test.each(["Mozilla/5.0 Umami/v20.11.0", "Dalvik/2.1.0 (Linux; U; Android 13; SM-X700 Build/TP1A)"])(
-    "%s is no bot",
+    "the user agent %s is not a bot",
     async (userAgent) => {
       await stored({ userAgent })
     }
   )
 
-  test("bots are stored with DISABLE_BOT_CHECK", async () => {
+  test("events of bots are stored with DISABLE_BOT_CHECK", async () => {
     const other = await startCollect({ environment: { DISABLE_BOT_CHECK: "0" } })
     expect(await (await other.post(event({ userAgent: "curl/8" }))).json()).toHaveProperty("cache")
     await other.stop()
@@ -331,7 +331,7 @@ describe("bots and ignored addresses", () => {
     ["a CIDR", "81.2.69.142"],
     ["an IPv6 CIDR", "2001:db8::77"],
     ["a mapped address", "::ffff:10.1.2.3"]
-  ])("%s in IGNORE_IP is refused with 403", async (_, ip) => {
+  ])("a client at %s, which is in IGNORE_IP, gets 403", async (_, ip) => {
     const other = await startCollect({ environment: { IGNORE_IP: "10.1.2.3, 81.2.0.0/16, 2001:db8::/32" } })
     const response = await other.post(event({ ip }))
     expect(response.status).toBe(403)
@@ -448,19 +448,22 @@ describe("browser, system and device have Umami's labels", () => {
       "console"
     ]
   ]
-  test.each(cases)("%s", async (_, userAgent, browser, os, device, at1920) => {
-    expect((await stored({ userAgent, screen: "2560x1440" })).session).toMatchObject({ browser, os, device })
-    expect((await stored({ userAgent })).session).toMatchObject({ browser, os, device })
-    expect((await stored({ userAgent, screen: "1920x1080" })).session).toMatchObject({ browser, os, device: at1920 })
-  })
+  test.each(cases)(
+    "%s gets Umami's browser, system and device labels",
+    async (_, userAgent, browser, os, device, at1920) => {
+      expect((await stored({ userAgent, screen: "2560x1440" })).session).toMatchObject({ browser, os, device })
+      expect((await stored({ userAgent })).session).toMatchObject({ browser, os, device })
+      expect((await stored({ userAgent, screen: "1920x1080" })).session).toMatchObject({ browser, os, device: at1920 })
+    }
+  )
 
-  test("and the payload's own come first, cut to 20", async () => {
+  test("the payload's own browser, system and device take precedence, cut to 20 characters", async () => {
     const session = (await stored({ browser: "b".repeat(30), os: "BeOS", device: "watch", screen: "800x600" })).session
     expect(session).toMatchObject({ browser: "b".repeat(20), os: "BeOS", device: "watch" })
   })
 })
 
-describe("a page", () => {
+describe("pages", () => {
   const cases: ReadonlyArray<[string, object, object]> = [
     [
       "a full address",
@@ -528,11 +531,11 @@ describe("a page", () => {
     ],
     ["a cut inside a pair", { title: `${"t".repeat(499)}😀` }, { pageTitle: "t".repeat(499) }]
   ]
-  test.each(cases)("from %s", async (_, payload, expected) => {
+  test.each(cases)("the page of %s is resolved as Umami does", async (_, payload, expected) => {
     expect(await stored(payload)).toMatchObject(expected)
   })
 
-  test("loses its trailing slash with REMOVE_TRAILING_SLASH", async () => {
+  test("a path loses its trailing slash with REMOVE_TRAILING_SLASH", async () => {
     const other = await startCollect({ environment: { REMOVE_TRAILING_SLASH: "1" } })
     await other.post(event({ url: "/a/" }))
     await other.post(event({ url: "/a/#h" }))
@@ -541,7 +544,7 @@ describe("a page", () => {
     await other.stop()
   })
 
-  test("of a performance payload has its path, title and vitals alone", async () => {
+  test("a performance payload is stored with only its path, title and vitals", async () => {
     const before = collect.events.length
     await collect.post(
       event(
@@ -579,19 +582,19 @@ describe("a page", () => {
   })
 })
 
-describe("a time", () => {
+describe("timestamps", () => {
   test.each([
     ["a number", 1_700_000_000, 1_700_000_000_000],
     ["a numeric text", "1700000000", 1_700_000_000_000],
     ["milliseconds by mistake", 1_700_000_000_000, 1_700_000_000_000_000],
     ["before the epoch", -86_400, -86_400_000]
-  ])("given as %s is the event's and the session's", async (_, timestamp, expected) => {
+  ])("a timestamp given as %s is the time of the event and of its session", async (_, timestamp, expected) => {
     const record = await stored({ timestamp })
     expect(record.createdAt).toBe(expected)
     expect(record.session!.createdAt).toBe(expected)
   })
 
-  test.each([null, 0, ""])("of %p is now", async (timestamp) => {
+  test.each([null, 0, ""])("the timestamp %p counts as now", async (timestamp) => {
     const record = await stored({ timestamp })
     expect(Math.abs(record.createdAt - Date.now())).toBeLessThan(10_000)
   })
@@ -607,7 +610,7 @@ describe("properties", () => {
       date
     ])
 
-  test("are flattened and typed as Umami does", async () => {
+  test("properties are flattened and typed as Umami does", async () => {
     expect(
       await properties({
         text: "a",
@@ -639,11 +642,11 @@ describe("properties", () => {
     ])
   })
 
-  test("of a pageview are kept as well", async () => {
+  test("properties of a pageview are stored", async () => {
     expect((await stored({ data: { a: 1 } })).properties).toHaveLength(1)
   })
 
-  test("that Umami answers 500 for are cut", async () => {
+  test("properties that Umami answers with 500 are cut", async () => {
     const rows = await properties({
       [`k${"k".repeat(600)}`]: "s".repeat(600),
       big: 1e15,
@@ -660,13 +663,13 @@ describe("properties", () => {
     ])
   })
 
-  test("past 250 keys are left out, 61 are not", async () => {
+  test("properties beyond 250 are dropped, but 61 are all kept", async () => {
     const many = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`k${i}`, i]))
     expect(await properties(many(61))).toHaveLength(61)
     expect(await properties(many(1_000))).toHaveLength(250)
   })
 
-  test("named __proto__ are properties like others", async () => {
+  test("a property named __proto__ is stored like any other", async () => {
     const body = `{"type":"event","payload":{"website":"${SITE}","data":{"__proto__":{"a":1},"constructor":2}}}`
     const before = collect.events.length
     expect((await collect.post(body)).status).toBe(200)
@@ -674,7 +677,7 @@ describe("properties", () => {
     expect(Object.hasOwn(Object.prototype, "a")).toBe(false)
   })
 
-  test("nested past ten levels end as JSON", async () => {
+  test("properties nested deeper than ten levels are stored as JSON", async () => {
     let data: object = { end: 1 }
     for (let i = 0; i < 20; i++) data = { a: data }
     const [row, ...more] = await properties(data)
@@ -682,7 +685,7 @@ describe("properties", () => {
     expect(row!.slice(0, 2)).toEqual(["a.a.a.a.a.a.a.a.a.a", 5])
   })
 
-  test("a key that comes twice keeps its last value", async () => {
+  test("a property that occurs twice keeps its last value", async () => {
     expect(await properties({ "a.b": 1, a: { b: 2 } })).toEqual([["a.b", 2, "2.0000", 2, null]])
   })
 })
@@ -697,13 +700,13 @@ describe("revenue", () => {
     [{ revenue: "x", currency: "USD" }, null, null],
     [{ revenue: 5, currency: "a very long currency" }, 5, "A VERY LON"],
     [{ order: { revenue: 5, currency: "USD" } }, null, null]
-  ])("of %j", async (data, revenue, currency) => {
+  ])("the revenue of %j is resolved as Umami does", async (data, revenue, currency) => {
     expect(await stored({ name: "purchase", data })).toMatchObject({ revenue, currency })
   })
 })
 
 describe("identify", () => {
-  test("stores the session with its distinct id and attributes, and no event", async () => {
+  test("identify stores the session with its distinct id and attributes, and no event", async () => {
     const [events, identities] = [collect.events.length, collect.identities.length]
     const response = await collect.post(event({ id: "user-1", data: { plan: "pro", seats: 3 } }, "identify"))
     expect(response.status).toBe(200)
@@ -718,13 +721,13 @@ describe("identify", () => {
     })
   })
 
-  test("without data stores the session alone", async () => {
+  test("identify without data stores only the session", async () => {
     const before = collect.identities.length
     await collect.post(event({ id: "user-2" }, "identify"))
     expect(collect.identities[before]).toMatchObject({ session: { distinctId: "user-2" }, properties: [] })
   })
 
-  test("with a long id keeps 50 of it, and the whole of it tells visitors apart", async () => {
+  test("identify stores 50 characters of a long id, but the whole id distinguishes visitors", async () => {
     const ids = await Promise.all(
       ["a", "b"].map(
         async (end) => (await (await collect.post(event({ id: "x".repeat(60) + end }, "identify"))).json()).sessionId
@@ -735,7 +738,7 @@ describe("identify", () => {
   })
 })
 
-describe("a token", () => {
+describe("session tokens", () => {
   const send = async (token: string, payload: object = {}) => {
     const before = collect.events.length
     const response = await collect.post(event(payload), { headers: { "x-umami-cache": token } })
@@ -752,20 +755,20 @@ describe("a token", () => {
       .sign(key)
   }
 
-  test("of this session keeps its visit, and the session is not stored again", async () => {
+  test("a token of the same session keeps its visit, and the session is not stored again", async () => {
     const { body, record } = await send(await umamiToken({ iat: now() - 1_700 }))
     expect(body.visitId).toBe(VISIT)
     expect(record.session).toBeNull()
     expect(record.visitId as string).toBe(VISIT)
   })
 
-  test("is carried on with the start of its visit", async () => {
+  test("a token is renewed with the start of its visit", async () => {
     const iat = now() - 60
     const { body } = await send(await umamiToken({ iat }))
     expect((await jwtVerify(body.cache, KEY)).payload.iat).toBe(iat)
   })
 
-  test("older than half an hour starts the visit of this hour", async () => {
+  test("a token older than half an hour starts the visit of the current hour", async () => {
     const hourly = (await send("")).body.visitId
     const { body, record } = await send(await umamiToken({ iat: now() - 1_801 }))
     expect(body.visitId).toBe(hourly)
@@ -773,12 +776,12 @@ describe("a token", () => {
     expect((await jwtVerify(body.cache, KEY)).payload.iat).toBeGreaterThan(now() - 60)
   })
 
-  test("older than half an hour keeps its visit for an event with a time of its own", async () => {
+  test("a token older than half an hour keeps its visit for an event with its own timestamp", async () => {
     const { body } = await send(await umamiToken({ iat: now() - 1_801 }), { timestamp: now() })
     expect(body.visitId).toBe(VISIT)
   })
 
-  test("whose session is not the client's stores the client's session", async () => {
+  test("with a token of another session, the client's own session is stored", async () => {
     const { body, record } = await send(await umamiToken({ iat: now() }), { ip: "203.0.113.9" })
     expect(body.visitId).not.toBe(VISIT)
     expect(record.session).toMatchObject({ id: body.sessionId })
@@ -801,15 +804,15 @@ describe("a token", () => {
     ["a whole answer, as old trackers send", async () => JSON.stringify((await send("")).body)],
     ["nonsense", async () => "nonsense"]
   ]
-  test.each(ignored)("that is %s is no token", async (_, make) => {
+  test.each(ignored)("a token that is %s is ignored", async (_, make) => {
     const { body, record } = await send(await make())
     expect(body.visitId).not.toBe(VISIT)
     expect(record.session).not.toBeNull()
   })
 })
 
-describe("an archived site", () => {
-  test("takes no events, with a valid token either", async () => {
+describe("archived sites", () => {
+  test("an archived site accepts no events, not even with a valid token", async () => {
     const other = await startCollect({ sites: [site(SITE)] })
     const { cache } = await (await other.post(event({}))).json()
     await Effect.runPromise(other.sites.archive(SiteId.make(SITE)))
