@@ -60,7 +60,7 @@ describe("runDirect", () => {
   })
 })
 
-test("a callback effect is an ordinary effect too, and registers anew each time it runs", async () => {
+test("a callback effect is an ordinary effect too, and registers again each time it runs", async () => {
   let runs = 0
   const effect = callbackEffect<number, never>((resume) => resume(Exit.succeed(++runs)))
   expect(await Effect.runPromise(Effect.all([effect, effect]))).toEqual([1, 2])

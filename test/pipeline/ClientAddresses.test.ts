@@ -129,7 +129,7 @@ describe("the client's address", () => {
 })
 
 describe("TRUST_PROXY", () => {
-  test.each(["", "everyone", "10.0.0.0/33", "10.0.0.1/", "fe80::/129", "loopback,nobody", "-1"])(
+  test.each(["", "everyone", "10.0.0.0/33", "10.0.0.1/", "fe80::/129", "loopback,unknown", "-1"])(
     "TRUST_PROXY rejects %p",
     (text) => {
       expect(Result.isFailure(parseProxyTrust(text))).toBe(true)
@@ -177,7 +177,7 @@ describe("an address", () => {
     )
   })
 
-  /** Texts that are nearly IPv6 addresses, and some that are. */
+  /** Strings that are almost IPv6 addresses, and some that are. */
   const nearlyIpV6 = fc.oneof(
     fc.string({ unit: fc.constantFrom("0", "1", "a", "F", ":", "::", ".", "%", " ", "g"), maxLength: 30 }),
     fc

@@ -100,7 +100,7 @@ describe("ids", () => {
     createdAt: Date.parse("2026-11-23T19:11:54.895Z")
   }
 
-  /** What TZ does can only be seen by a process that was started with it. */
+  /** The effect of TZ can only be seen in a process that was started with it. */
   const salts = async (timezone: string, time: string) => {
     const script = `
       const { Identity } = await import("${import.meta.dir}/../../src/pipeline/Identity.ts")

@@ -91,7 +91,7 @@ const key = fc.oneof(
   fc.constantFrom(...Object.keys(Payload.fields)),
   fc.constantFrom("__proto__", "constructor", "toString", "hasOwnProperty", "other")
 )
-/** As a body arrives: its keys are its own, whatever they are called. */
+/** As parsed JSON: all keys are its own, whatever they are called. */
 const object = (entries: ReadonlyArray<readonly [string, unknown]>): unknown =>
   JSON.parse(`{${entries.map(([name, of]) => `${JSON.stringify(name)}:${JSON.stringify(of)}`).join(",")}}`)
 const payload = fc.oneof(

@@ -44,14 +44,14 @@ describe("location headers", () => {
     ],
     ["without its country", { "cf-ipcity": "Oslo", "cf-region-code": "03" }, LONDON],
     ["with an empty country", { "cf-ipcountry": "", "cf-ipcity": "Oslo" }, LONDON],
-    ["with a country that is no code", { "cf-ipcountry": "NORWAY" }, NOWHERE],
+    ["with a country that is not a code", { "cf-ipcountry": "NORWAY" }, NOWHERE],
     [
       "with a percent sign that encodes nothing",
       { "cf-ipcountry": "NO", "cf-ipcity": "100%" },
       { country: "NO", region: null, city: "100%" }
     ],
     [
-      "with texts too long for their columns",
+      "with strings too long for their columns",
       { "cf-ipcountry": "NO", "cf-region-code": "r".repeat(30), "cf-ipcity": "c".repeat(60) },
       { country: "NO", region: `NO-${"r".repeat(17)}`, city: "c".repeat(50) }
     ]
@@ -74,15 +74,15 @@ test.each(["", "127.0.0.1", "10.1.2.3", "192.168.0.1", "::1", "fe80::1", "localh
 )
 
 test.each([
-  ["a trusted proxy's are believed", {}, {}, "NO"],
+  ["those of a trusted proxy are used", {}, {}, "NO"],
   [
-    "with SKIP_LOCATION_HEADERS they are not, since a proxy passes on what a client claims",
+    "with SKIP_LOCATION_HEADERS they are ignored, since a proxy passes on what a client claims",
     { SKIP_LOCATION_HEADERS: "1" },
     {},
     "GB"
   ],
-  ["of a peer that is no trusted proxy they are not", { TRUST_PROXY: "10.0.0.0/8" }, {}, null],
-  ["for an address in the payload they are not", {}, { ip: PUBLIC }, "GB"]
+  ["those of an untrusted peer are ignored", { TRUST_PROXY: "10.0.0.0/8" }, {}, null],
+  ["for an address in the payload they are ignored", {}, { ip: PUBLIC }, "GB"]
 ] as const)("location headers are used only from trusted proxies: %s", async (_, environment, payload, country) => {
   const collect = await startCollect({ environment })
   const response = await collect.post(

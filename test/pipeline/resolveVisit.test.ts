@@ -48,7 +48,7 @@ const tokenOf = (visitor: Visitor, { origin, sessionId, visitId, visitStart }: V
 const expectedId = ({ createdAt, distinctId, ip, sent, userAgent }: Visitor) =>
   identity.sessionId({ sourceId: sent, distinctId, userAgent, salt: identity.sessionSalt(createdAt), address: 0 }, ip)
 
-/** Of few values each, so that two visitors often differ in one alone. */
+/** Few values each, so that two visitors often differ in only one. */
 const visitor = fc.record<Visitor>({
   sent: fc.constantFrom(SITE, SITE.toUpperCase()),
   distinctId: fc.constantFrom(undefined, "", "u1", "u2"),
@@ -60,7 +60,7 @@ const visitor = fc.record<Visitor>({
 test("a session is derived from its own payload, whatever token comes with it", () => {
   fc.assert(
     fc.property(fc.array(visitor, { minLength: 1, maxLength: 6 }), (visitors) => {
-      // The token of each goes to the next, as when somebody moves from one network to another.
+      // The token of each goes to the next, as when a visitor moves from one network to another.
       let token: string | null = null
       for (const [index, of] of visitors.entries()) {
         const before: string | null = token
@@ -70,7 +70,7 @@ test("a session is derived from its own payload, whatever token comes with it", 
         const isSame = previous !== undefined && expectedId(previous) === expectedId(of)
         expect(visit.isKnown).toBe(before !== null && isSame)
         token = tokenOf(of, visit)
-        // The same again, by what is remembered of the token.
+        // The same again, from what is remembered about the token.
         expect(visitOf(of, token)).toMatchObject({ sessionId: visit.sessionId, visitId: visit.visitId, isKnown: true })
       }
     }),
@@ -92,7 +92,7 @@ test("in a batch, each payload has the same session and visit as on its own", ()
 test("a token from another process is accepted like our own", () => {
   const of: Visitor = { sent: SITE, distinctId: undefined, ip: "81.2.69.142", userAgent: "Firefox", createdAt: NOON }
   const visit = visitOf(of, null)
-  // Another process signs without telling what the session was made of.
+  // Another process signs without remembering what the session was derived from.
   const foreign = new Tokens(SECRET).sign({
     websiteId: SITE,
     sessionId: visit.sessionId,

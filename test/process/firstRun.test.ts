@@ -13,7 +13,7 @@ const PREFIX = "/api/ee/product-analytics"
 const npx = Bun.which("npx")
 if (npx === null) console.log("`npx bun run full` is not tested: there is no npx on this machine. `bun run full` is.")
 
-/** A key's first characters and length are in the contract; what is between is random. */
+/** The contract fixes a key's first characters and length; the rest is random. */
 const KEY = /^ {4}(ff_[\w-]{43})$/m
 
 test("a fresh clone stores an event after one command, and stops cleanly on Ctrl-C", async () => {
@@ -64,11 +64,11 @@ test("a fresh clone stores an event after one command, and stops cleanly on Ctrl
         }).then(({ status }) => status)
       )
     )
-  await until("the limit is in force", async () => (await flood()).includes(429))
+  await until("the limit is in effect", async () => (await flood()).includes(429))
   for (const name of ["rate-limit-events-per-second", "rate-limit-burst"]) await footfall("settings", "unset", name)
   await until("the limit is gone", async () => !(await flood()).includes(429))
 
-  // Keys come and go without a restart.
+  // Keys take effect and are revoked without a restart.
   const made = JSON.parse((await footfall("keys", "create", "--name", "ci", "--role", "viewer", "--json")).out)
   expect((await admin("status", made.key)).status).toBe(200)
   expect((await admin("sites", made.key)).status).toBe(403)
@@ -76,7 +76,7 @@ test("a fresh clone stores an event after one command, and stops cleanly on Ctrl
   expect((await footfall("keys", "revoke", made.id)).code).toBe(0)
   await until("the key is dead", async () => (await admin("status", made.key)).status === 401)
 
-  // Whatever starts on the same folder joins its Postgres, sites and secret.
+  // Another process on the same folder joins its Postgres, sites and secret.
   const second = { cwd: clone, environment: { PORT: "0" } }
   await using another = new Program([process.execPath, "src/full.ts"], second)
   await using collector = new Program([process.execPath, "src/collector.ts"], second)
@@ -118,6 +118,6 @@ test("a fresh clone stores an event after one command, and stops cleanly on Ctrl
   again.interruptGroup()
   await again.ended()
   expect(existsSync(postmaster)).toBe(false)
-  // npx and its shell end by the signal, whatever the program below them does; that one would say what it left undone.
+  // npx and its shell exit on the signal, whatever their child does; the child would report what it left undone.
   expect(again.output).not.toContain("Stopped at once")
 }, 120_000)

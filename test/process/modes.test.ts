@@ -149,7 +149,7 @@ describe("the bundle", () => {
   }, 30_000)
 })
 
-/** An account that owns nothing here. */
+/** A user that owns nothing here. */
 const NOBODY = 65_534
 const setpriv = Bun.which("setpriv")
 const isRoot = process.getuid?.() === 0

@@ -19,7 +19,7 @@ afterEach(async () => {
   started.clear()
 })
 
-/** The fake collector under a supervisor with two workers; everything they print is in `output`. */
+/** The fake collector under a supervisor with two workers; `output` has everything they print. */
 class Running {
   output = ""
   readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">
@@ -50,7 +50,7 @@ class Running {
     return fetch(this.url).then((response) => response.json() as Promise<Answer>)
   }
 
-  /** Fails when nothing is answered within five seconds. */
+  /** Fails if nothing answers within five seconds. */
   scrape(): Promise<string> {
     const signal = AbortSignal.timeout(5_000)
     return fetch(`${this.url}/metrics`, { signal, keepalive: false }).then((response) => response.text())
@@ -162,7 +162,7 @@ test("a second signal kills the workers and exits with 1", async () => {
   const pids = await running.pids()
   running.child.kill("SIGTERM")
   await running.prints("the workers drain")
-  // Right after the first, it would be taken for the same one, handed on by whoever started us.
+  // Right after the first one, it would count as the same signal, forwarded by the parent process.
   await until("the end", () => {
     running.child.kill("SIGTERM")
     return running.child.exitCode !== null
@@ -183,7 +183,7 @@ test("when the supervisor is killed, its workers drain and exit", async () => {
   running.child.kill("SIGKILL")
   await running.prints("worker 1 drained")
   await running.prints("worker 2 drained")
-  await until("nobody listening", () =>
+  await until("no process listens", () =>
     running.ask().then(
       () => false,
       () => true

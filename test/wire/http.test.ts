@@ -16,7 +16,7 @@ afterAll(() => collect.stop())
 
 const event = (payload: object = {}) => ({ type: "event", payload: { website: SITE, ...payload } })
 
-/** Raw bytes to the server and what came back until it closed, for clients that fetch can't play. */
+/** Sends raw bytes to the server and returns what came back until it closed, for what `fetch` cannot send. */
 const talk = (port: number, ...chunks: ReadonlyArray<string>): Promise<string> =>
   new Promise((resolve) => {
     let answer = ""

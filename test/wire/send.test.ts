@@ -68,8 +68,8 @@ describe("invalid bodies", () => {
       event({ link: SITE }),
       payloadErrors("website", "Exactly one of website, link, or pixel must be provided")
     ],
-    ["an id that is no UUID", event({ website: "nope" }), payloadErrors("website", "Invalid UUID")],
-    ["a link that is no UUID", { type: "event", payload: { link: "1" } }, payloadErrors("link", "Invalid UUID")],
+    ["an id that is not a UUID", event({ website: "nope" }), payloadErrors("website", "Invalid UUID")],
+    ["a link that is not a UUID", { type: "event", payload: { link: "1" } }, payloadErrors("link", "Invalid UUID")],
     ["an empty website", event({ website: "" }), payloadErrors("website", "Invalid UUID")],
     ["a wrong url", event({ url: "http://[" }), payloadErrors("url", "Invalid URL.")],
     ["a wrong referrer", event({ referrer: "http://[" }), payloadErrors("referrer", "Invalid URL.")],
@@ -520,7 +520,7 @@ describe("pages", () => {
     ["an encoded title", { title: "100%25 caf%C3%A9" }, { pageTitle: "100% café" }],
     ["a title with a bare percent sign", { title: "100% sure" }, { pageTitle: "100% sure" }],
     [
-      "long texts",
+      "long strings",
       { url: `/${"p".repeat(600)}`, title: "t".repeat(600) },
       { urlPath: `/${"p".repeat(499)}`, pageTitle: "t".repeat(500) }
     ],
@@ -747,7 +747,7 @@ describe("session tokens", () => {
   const now = () => Math.floor(Date.now() / 1000)
   const VISIT = "99999999-9999-5999-8999-999999999999"
 
-  /** A token as Umami 3.1 makes it, without type and end, for this client's session. */
+  /** A token as Umami 3.1 signs it, without type and expiry, for this client's session. */
   const umamiToken = async (claims: Record<string, unknown>, key: Uint8Array = KEY) => {
     const { body } = await send("")
     return new SignJWT({ websiteId: SITE, sessionId: body.sessionId, visitId: VISIT, ...claims })
