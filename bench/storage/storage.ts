@@ -1,7 +1,7 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted, References } from "effect"
-import { open } from "../../layers/postgres/client/connect.ts"
 import { migrate } from "../../layers/postgres/client/migrate.ts"
+import { openPool } from "../../layers/postgres/client/openPool.ts"
 import { eventParameters, eventRows, INSERT_EVENTS, INSERT_EVENTS_AGAIN } from "../../layers/postgres/events/batch.ts"
 import { ensureMonth } from "../../layers/postgres/events/months.ts"
 import { makeRowTypes } from "../../layers/postgres/events/rows.ts"
@@ -19,13 +19,13 @@ const TABLES = [EVENT, "product_analytics_event_data", "product_analytics_sessio
 const withDatabase = <A, E>(server: string, use: (sql: PgClient.PgClient) => Effect.Effect<A, E>) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const admin = yield* open({ url: Redacted.make(server), embedded: false }, {}, 1)
+      const admin = yield* openPool({ url: Redacted.make(server), embedded: false }, {}, 1)
       yield* admin.unsafe(`DROP DATABASE IF EXISTS ${NAME}`)
       yield* admin.unsafe(`CREATE DATABASE ${NAME}`)
       yield* Effect.addFinalizer(() => Effect.ignore(admin.unsafe(`DROP DATABASE IF EXISTS ${NAME} WITH (FORCE)`)))
       const url = new URL(server)
       url.pathname = `/${NAME}`
-      const sql = yield* open(
+      const sql = yield* openPool(
         { url: Redacted.make(url.href), embedded: false },
         { synchronous_commit: "on", jit: "off" },
         1

@@ -9,6 +9,7 @@ import {
   LAKE_SNAPSHOTS_MIN
 } from "../../src/settings/settings.ts"
 import * as WriterRegistry from "../forward/WriterRegistry.ts"
+import { LAKE_JOB_LOCK } from "../postgres/client/advisoryLocks.ts"
 import { AppDatabase, DatabaseUrl } from "../postgres/client/Database.ts"
 import { jobPause, withJobLock } from "../postgres/client/jobLock.ts"
 import { sqlMessage } from "../postgres/client/sqlErrors.ts"
@@ -16,8 +17,6 @@ import { lakeConfig } from "./config.ts"
 import type { Maintained } from "./maintain.ts"
 import { makeLakeThread } from "./worker/LakeThread.ts"
 
-/** Held by the process that maintains the lake. */
-const JOB_LOCK = 4_067_180_230
 /** Orphan removal lists the whole lake: once a day, and not in the first hour, in which a rollout may restart processes repeatedly. */
 const FIRST_ORPHANS_MS = 3_600_000
 const ORPHANS_INTERVAL_MS = 86_400_000
@@ -66,7 +65,7 @@ export const layer = (threadEntry: URL): Layer.Layer<never, StartError, AppDatab
         yield* WriterRegistry.deleteGone(sql)
       }).pipe(Effect.scoped)
 
-      const run = withJobLock(sql, JOB_LOCK, maintainOnce).pipe(
+      const run = withJobLock(sql, LAKE_JOB_LOCK, maintainOnce).pipe(
         Effect.catch((error) =>
           Effect.logWarning(
             `Lake maintenance failed; will retry: ${error._tag === "SqlError" ? sqlMessage(error) : error.message}`

@@ -4,7 +4,7 @@ import { type CatalogConfig, makeCatalog } from "../iceberg/catalog/makeCatalog.
 import { IcebergError } from "../iceberg/IcebergError.ts"
 import { ANY_REGION } from "../iceberg/io/AwsCredentials.ts"
 import type { S3Options } from "../iceberg/io/S3ObjectStore.ts"
-import { open } from "../postgres/client/connect.ts"
+import { openPool } from "../postgres/client/openPool.ts"
 import type { LakeConfig } from "./config.ts"
 import { jdbcClient } from "./jdbcClient.ts"
 
@@ -58,7 +58,7 @@ const catalogConfig = Effect.fnUntraced(function* (
   switch (config.catalogType) {
     case "jdbc": {
       const url = Redacted.make(config.catalogUri ?? config.databaseUrl)
-      const sql = yield* open({ url, embedded: false }, {}, CATALOG_CONNECTIONS).pipe(
+      const sql = yield* openPool({ url, embedded: false }, {}, CATALOG_CONNECTIONS).pipe(
         Effect.mapError(({ message }) => IcebergError.unavailable(message))
       )
       return { type: "jdbc", name: config.catalogName, warehouse, s3: s3Options(config), client: jdbcClient(sql) }

@@ -6,7 +6,7 @@ import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
 import { Cause, Console, Effect, Exit, Fiber, Layer, References } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import * as LakeAdmin from "../../layers/lake/LakeAdmin.ts"
-import { layerAppDatabase, layerDatabaseUrl } from "../../layers/postgres/client/connect.ts"
+import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import { MIGRATIONS } from "../../layers/postgres/client/migrate.ts"
 import * as Changes from "../../layers/postgres/control/Changes.ts"
 import * as PgAdminKeys from "../../layers/postgres/control/PgAdminKeys.ts"
@@ -38,13 +38,13 @@ import { warehouse } from "./warehouses.ts"
 const instance = Layer.merge(PgSites.layer, PgAdminKeys.layer).pipe(
   Layer.provideMerge(PgSettings.layerWith({ environment: process.env, refuseWrong: false })),
   Layer.provideMerge(Changes.layer),
-  Layer.provideMerge(layerAppDatabase),
-  Layer.provideMerge(layerDatabaseUrl)
+  Layer.provideMerge(AppDatabase.layer),
+  Layer.provideMerge(DatabaseUrl.layer)
 )
 
 /** Opening the app database applies its pending migrations. */
 const migrations = Layer.succeed(Migrations, {
-  apply: Layer.build(layerAppDatabase.pipe(Layer.provide(layerDatabaseUrl))).pipe(
+  apply: Layer.build(AppDatabase.layer.pipe(Layer.provide(DatabaseUrl.layer))).pipe(
     Effect.scoped,
     Effect.as(MIGRATIONS.at(-1)?.name ?? "none")
   )

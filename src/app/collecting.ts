@@ -3,7 +3,7 @@ import * as MaxmindGeo from "../../layers/geo/MaxmindGeo.ts"
 import * as RejectionRing from "../../layers/inprocess/RejectionRing.ts"
 import * as TokenBuckets from "../../layers/inprocess/TokenBuckets.ts"
 import * as LicenseGate from "../../layers/license/LicenseGate.ts"
-import { layerAppDatabase, layerDatabaseUrl } from "../../layers/postgres/client/connect.ts"
+import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import * as Changes from "../../layers/postgres/control/Changes.ts"
 import * as PgAppSecret from "../../layers/postgres/control/PgAppSecret.ts"
 import * as PgSettings from "../../layers/postgres/control/PgSettings.ts"
@@ -21,8 +21,8 @@ import { storage } from "./storages.ts"
 export const control = Layer.mergeAll(PgSites.layer, PgAppSecret.layer).pipe(
   Layer.provideMerge(PgSettings.layer),
   Layer.provideMerge(Changes.layer),
-  Layer.provideMerge(layerAppDatabase),
-  Layer.provideMerge(layerDatabaseUrl)
+  Layer.provideMerge(AppDatabase.layer),
+  Layer.provideMerge(DatabaseUrl.layer)
 )
 
 /** The services of a collecting process that stores its events with `storage`, on top of `control`. */

@@ -1,9 +1,9 @@
 import { Context, Effect, Layer, Option, Result, type Scope } from "effect"
 import * as MaxmindGeo from "../../layers/geo/MaxmindGeo.ts"
 import * as LicenseGate from "../../layers/license/LicenseGate.ts"
-import { layerDatabaseUrl, open, placeOf } from "../../layers/postgres/client/connect.ts"
 import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import { MIGRATIONS } from "../../layers/postgres/client/migrate.ts"
+import { openPool, serverOf } from "../../layers/postgres/client/openPool.ts"
 import * as Changes from "../../layers/postgres/control/Changes.ts"
 import * as PgAdminKeys from "../../layers/postgres/control/PgAdminKeys.ts"
 import * as PgAppSecret from "../../layers/postgres/control/PgAppSecret.ts"
@@ -51,13 +51,13 @@ const build = <A, R>(
   Effect.mapError(Layer.build(layer), ({ message }) => ({ _tag: "CannotStart", subject, message }))
 
 const openDatabase = Effect.gen(function* () {
-  const context = yield* build("database", layerDatabaseUrl)
+  const context = yield* build("database", DatabaseUrl.layer)
   const { embedded, url } = Context.get(context, DatabaseUrl)
   const sql = yield* Effect.mapError(
-    open({ embedded, url }, {}, CONNECTIONS),
+    openPool({ embedded, url }, {}, CONNECTIONS),
     ({ message }): Finding => ({ _tag: "DatabaseUnreachable", embedded, message })
   )
-  const location = embedded ? process.env[DATA_DIR.env] || DATA_DIR.default : placeOf(url)
+  const location = embedded ? process.env[DATA_DIR.env] || DATA_DIR.default : serverOf(url)
   const finding: Finding = { _tag: "DatabaseReachable", embedded, location }
   return { context: Context.add(context, AppDatabase, sql), finding }
 })

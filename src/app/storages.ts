@@ -1,6 +1,5 @@
 import { Effect, Layer } from "effect"
-import { layerWriterDatabase } from "../../layers/postgres/client/connect.ts"
-import type { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
+import { type AppDatabase, type DatabaseUrl, WriterDatabase } from "../../layers/postgres/client/Database.ts"
 import * as PartitionJob from "../../layers/postgres/events/PartitionJob.ts"
 import * as PgStorage from "../../layers/postgres/events/PgStorage.ts"
 import type { StartError } from "../domain/StartError.ts"
@@ -27,7 +26,7 @@ const LAKE_WORKER = new URL(import.meta.url.endsWith(".ts") ? "../lakeWorker.ts"
 /** Every storage that `STORAGE_BACKEND` can name. */
 export const STORAGES: Readonly<Record<typeof STORAGE_BACKEND.default, StorageEntry>> = {
   postgres: {
-    storage: PgStorage.layer.pipe(Layer.provide(layerWriterDatabase)),
+    storage: PgStorage.layer.pipe(Layer.provide(WriterDatabase.layer)),
     jobs: PartitionJob.layer,
     warehouses: ["postgres"]
   },

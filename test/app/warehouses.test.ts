@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Context, Effect, Layer, References } from "effect"
-import { layerAppDatabase } from "../../layers/postgres/client/connect.ts"
+import { AppDatabase } from "../../layers/postgres/client/Database.ts"
 import { warehouse } from "../../src/app/warehouses.ts"
 import { QueryEngine } from "../../src/ports/QueryEngine.ts"
 import { probe } from "../../src/query/probe.ts"
@@ -14,7 +14,7 @@ const asked = (environment: Readonly<Record<string, string>>) =>
   Layer.build(
     warehouse.pipe(
       Layer.provide(
-        layerAppDatabase.pipe(
+        AppDatabase.layer.pipe(
           Layer.provideMerge(layerFreshDatabase),
           Layer.provideMerge(MemorySettings.layer(environment))
         )

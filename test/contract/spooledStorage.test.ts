@@ -2,7 +2,6 @@ import { setDefaultTimeout } from "bun:test"
 import { join } from "node:path"
 import { Context, Effect, Layer } from "effect"
 import { spooledStorage } from "../../layers/forward/spooledStorage.ts"
-import { layerAppDatabase } from "../../layers/postgres/client/connect.ts"
 import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import { Storage } from "../../src/ports/Storage.ts"
 import { HeldFiles } from "../support/lake/lakeStorage.ts"
@@ -22,7 +21,7 @@ storageContract("spooledStorage", ({ maxPending }) =>
   Effect.gen(function* () {
     const database = yield* emptiedDatabase
     const services = yield* Layer.build(
-      Layer.fresh(layerAppDatabase.pipe(Layer.provide(Layer.succeed(DatabaseUrl, { url: database, embedded: true }))))
+      Layer.fresh(AppDatabase.layer.pipe(Layer.provide(Layer.succeed(DatabaseUrl, { url: database, embedded: true }))))
     )
     const memory = yield* Layer.build(Layer.fresh(MemoryStorage.layer()))
     const records = Context.get(memory, MemoryStorage.StoredRecords)

@@ -41,7 +41,7 @@ test("a collector that finds all connections of Postgres taken refuses to start 
   const refused = all.use(Footfall.spawn({ environment }))
   expect(await refused.ended()).toBe(2)
   expect(refused.output).toBe(
-    `Can't connect to the Postgres that DATABASE_URL names, 127.0.0.1:${postgres.port}: sorry, too many clients already (53300).\n`
+    `Can't connect to the Postgres of DATABASE_URL at 127.0.0.1:${postgres.port}: sorry, too many clients already (53300).\n`
   )
 
   await taken.disposeAsync()

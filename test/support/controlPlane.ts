@@ -1,6 +1,5 @@
 import { Effect, Layer, type Redacted, References, type Scope } from "effect"
-import { layerAppDatabase } from "../../layers/postgres/client/connect.ts"
-import { type AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
+import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import * as Changes from "../../layers/postgres/control/Changes.ts"
 import * as PgAdminKeys from "../../layers/postgres/control/PgAdminKeys.ts"
 import * as PgAppSecret from "../../layers/postgres/control/PgAppSecret.ts"
@@ -23,7 +22,7 @@ export const controlPlane = (
   Layer.mergeAll(PgSites.layer, PgAdminKeys.layer, PgAppSecret.layer).pipe(
     Layer.provideMerge(PgSettings.layerWith({ environment, refuseWrong: true })),
     Layer.provideMerge(Changes.layer),
-    Layer.provideMerge(layerAppDatabase),
+    Layer.provideMerge(AppDatabase.layer),
     Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: true })),
     Layer.fresh
   )

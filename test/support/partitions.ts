@@ -1,11 +1,6 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Effect } from "effect"
 
-/** Advisory lock that everyone takes who makes a partition. */
-export const PARTITION_LOCK = 4_067_180_228
-/** Advisory lock of the process that does the partition job. */
-export const JOB_LOCK = 4_067_180_229
-
 /** Holds an advisory lock until the scope closes, on a connection that does nothing else meanwhile. */
 export const holdAdvisoryLock = Effect.fnUntraced(function* (sql: PgClient.PgClient, lock: number) {
   const connection = yield* Effect.orDie(sql.reserve)

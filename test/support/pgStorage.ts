@@ -1,8 +1,7 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Clock, Context, Effect, Layer, type Redacted, type Scope } from "effect"
 import type { SqlError } from "effect/sql"
-import { layerAppDatabase, layerWriterDatabase } from "../../layers/postgres/client/connect.ts"
-import { DatabaseUrl, WriterDatabase } from "../../layers/postgres/client/Database.ts"
+import { AppDatabase, DatabaseUrl, WriterDatabase } from "../../layers/postgres/client/Database.ts"
 import * as PgStorage from "../../layers/postgres/events/PgStorage.ts"
 import type { EventRecord, Property, SessionRecord } from "../../src/domain/Event.ts"
 import { Storage } from "../../src/ports/Storage.ts"
@@ -55,10 +54,10 @@ export const openStorage = (
   const writer = Layer.effect(
     WriterDatabase,
     Effect.map(WriterDatabase, (sql) => intercepted(sql, intercept))
-  ).pipe(Layer.provide(layerWriterDatabase))
+  ).pipe(Layer.provide(WriterDatabase.layer))
   const build = PgStorage.layer.pipe(
     Layer.provide(writer),
-    Layer.provide(layerAppDatabase),
+    Layer.provide(AppDatabase.layer),
     Layer.provide(MemorySettings.layer(environment)),
     Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: true })),
     Layer.fresh,

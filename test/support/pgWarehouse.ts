@@ -1,8 +1,7 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, type Redacted } from "effect"
 import type { SqlError } from "effect/sql"
-import { layerAppDatabase } from "../../layers/postgres/client/connect.ts"
-import { DatabaseUrl } from "../../layers/postgres/client/Database.ts"
+import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import * as PgQueryEngine from "../../layers/postgres/query/PgQueryEngine.ts"
 import type { StartError } from "../../src/domain/StartError.ts"
 import type { QueryEngine } from "../../src/ports/QueryEngine.ts"
@@ -35,7 +34,7 @@ export const fillPostgres = (sql: PgClient.PgClient): Effect.Effect<unknown, Sql
 export const pgWarehouse = (url: Redacted.Redacted<string>, seconds = 20): Layer.Layer<QueryEngine, StartError> =>
   PgQueryEngine.layer.pipe(
     Layer.provide(
-      layerAppDatabase.pipe(
+      AppDatabase.layer.pipe(
         Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: true })),
         Layer.provideMerge(MemorySettings.layer({ WAREHOUSE_TIMEOUT_SECONDS: String(seconds) }))
       )

@@ -1,19 +1,68 @@
 import type { PgClient } from "@effect/sql-pg"
-import { Context, type Redacted } from "effect"
+import { Context, Effect, Layer, Redacted } from "effect"
+import type { StartError } from "../../../src/domain/StartError.ts"
+import { Settings } from "../../../src/ports/Settings.ts"
+import { fromEnvironment } from "../../../src/settings/environment.ts"
+import {
+  DATA_DIR,
+  DATABASE_POOL_SIZE,
+  DATABASE_URL,
+  STORAGE_IN_FLIGHT,
+  STORAGE_TIMEOUT_SECONDS
+} from "../../../src/settings/settings.ts"
+import { startEmbeddedPostgres } from "../embedded/EmbeddedPostgres.ts"
+import { migrate } from "./migrate.ts"
+import { type DatabaseAddress, openPool } from "./openPool.ts"
 
-/** Where the app database is: `DATABASE_URL`, or the embedded Postgres of `DATA_DIR`. */
-export class DatabaseUrl extends Context.Service<
-  DatabaseUrl,
-  {
-    readonly url: Redacted.Redacted<string>
-    readonly embedded: boolean
-  }
->()("footfall/postgres/DatabaseUrl") {}
+/** `DATABASE_URL`, else the embedded Postgres of `DATA_DIR`, which runs while the scope of this or another process is open. */
+export class DatabaseUrl extends Context.Service<DatabaseUrl, DatabaseAddress>()("footfall/postgres/DatabaseUrl") {
+  static readonly layer: Layer.Layer<DatabaseUrl, StartError> = Layer.effect(
+    DatabaseUrl,
+    Effect.gen(function* () {
+      const configured = yield* fromEnvironment(DATABASE_URL)
+      if (configured !== null) return { url: Redacted.make(configured), embedded: false }
+      const { url } = yield* startEmbeddedPostgres(yield* fromEnvironment(DATA_DIR))
+      return { url, embedded: true }
+    })
+  )
+}
 
-/** The pool for everything but the event writer: settings, sites, keys, listening, jobs. `DATABASE_POOL_SIZE` connections. */
-export class AppDatabase extends Context.Service<AppDatabase, PgClient.PgClient>()("footfall/postgres/AppDatabase") {}
+/**
+ * The pool for everything but writing events: settings, sites, keys, jobs. Up to `DATABASE_POOL_SIZE` connections to a migrated
+ * database.
+ */
+export class AppDatabase extends Context.Service<AppDatabase, PgClient.PgClient>()("footfall/postgres/AppDatabase") {
+  static readonly layer: Layer.Layer<AppDatabase, StartError, DatabaseUrl> = Layer.effect(
+    AppDatabase,
+    Effect.gen(function* () {
+      const sql = yield* openPool(yield* DatabaseUrl, {}, yield* fromEnvironment(DATABASE_POOL_SIZE))
+      yield* migrate(sql)
+      return sql
+    })
+  )
+}
 
-/** The event writer's own connections, so that nothing else can take them: `STORAGE_IN_FLIGHT` and one for pings. */
+/**
+ * The event writer's own pool: `STORAGE_IN_FLIGHT` connections and one for pings, always open so that nothing else can take them.
+ * A commit is on the server's disk before it is acknowledged, whatever the server's default. The server cancels a
+ * statement at the write deadline, so an abandoned statement holds no locks.
+ */
 export class WriterDatabase extends Context.Service<WriterDatabase, PgClient.PgClient>()(
   "footfall/postgres/WriterDatabase"
-) {}
+) {
+  static readonly layer: Layer.Layer<WriterDatabase, StartError, DatabaseUrl | AppDatabase | Settings> = Layer.effect(
+    WriterDatabase,
+    Effect.gen(function* () {
+      // Its layer migrates the database.
+      yield* AppDatabase
+      const { get } = yield* Settings
+      const session = {
+        statement_timeout: `${get(STORAGE_TIMEOUT_SECONDS)}s`,
+        synchronous_commit: "on",
+        jit: "off"
+      }
+      const connections = get(STORAGE_IN_FLIGHT) + 1
+      return yield* openPool(yield* DatabaseUrl, session, connections, connections)
+    })
+  )
+}

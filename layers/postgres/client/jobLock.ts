@@ -2,16 +2,16 @@ import type { PgClient } from "@effect/sql-pg"
 import { Effect, Option, Random, Scope } from "effect"
 import type { SqlError } from "effect/sql"
 
-/** Part of a wait between turns that chance decides, so that processes started together part. */
+/** The part of a pause that is random, so that processes started together drift apart. */
 const JITTER = 0.2
 
-/** Waits for about so many ms, for the next turn of a background job. */
+/** Waits about `ms` milliseconds, give or take a tenth, before the next run of a background job. */
 export const jobPause = (ms: number): Effect.Effect<void> =>
-  Effect.flatMap(Random.next, (chance) => Effect.sleep(ms * (1 + JITTER * (chance - 0.5))))
+  Effect.flatMap(Random.next, (random) => Effect.sleep(ms * (1 + JITTER * (random - 0.5))))
 
 /**
- * Runs a background job that one process at a time does, of all that share the database; none when another one is at it. The lock is
- * held by a connection, and goes with it.
+ * Runs a job that only one of the processes that share the database may run at a time. Succeeds with `None` if another process
+ * is running it. A connection holds the lock, so the lock ends with the process.
  */
 export const withJobLock = <A, E, R>(
   sql: PgClient.PgClient,

@@ -1,21 +1,26 @@
 import { Cause, Effect } from "effect"
 import type { SqlError } from "effect/sql"
-import { within } from "./deadline.ts"
+import { deadline } from "../../../src/lib/deadline.ts"
 import { sqlMessage } from "./sqlErrors.ts"
 
-/** Longest wait for a statement on the control tables. They are small: what takes longer is not coming. */
+/** Longest wait for a statement on the control tables. They are small, so a server that takes longer is in trouble. */
 export const CONTROL_DEADLINE = "4 seconds"
 
-/** What kept the database from answering, in one line for the log and the command line. */
-export const whyNoAnswer = (error: SqlError.SqlError | Cause.TimeoutError): string =>
+/** Why the database did not answer, in one line for the log and the command line. */
+export const statementFailure = (error: SqlError.SqlError | Cause.TimeoutError): string =>
   error._tag === "SqlError" ? sqlMessage(error) : `no answer within ${CONTROL_DEADLINE}`
 
-/** The statement's answer within the deadline; without one, `unavailable` of a sentence that is safe to show to anyone. */
-export const askDatabase = <A, E>(
+/**
+ * Runs a statement on the control tables within `CONTROL_DEADLINE`. A failure is logged with its cause; `unavailable` gets a
+ * message that is safe to show to anyone.
+ */
+export const runStatement = <A, E>(
   statement: Effect.Effect<A, SqlError.SqlError>,
   unavailable: (message: string) => E
 ): Effect.Effect<A, E> =>
-  within(statement, CONTROL_DEADLINE, Effect.fail(new Cause.TimeoutError())).pipe(
-    Effect.tapError((error) => Effect.logWarning(`The app database did not answer: ${whyNoAnswer(error)}.`)),
+  statement.pipe(
+    // The driver takes up to 5 s to cancel a statement that the server does not answer.
+    deadline({ duration: CONTROL_DEADLINE, orElse: () => Effect.fail(new Cause.TimeoutError()) }),
+    Effect.tapError((error) => Effect.logWarning(`The app database did not answer: ${statementFailure(error)}.`)),
     Effect.mapError(() => unavailable("The app database can't be reached."))
   )

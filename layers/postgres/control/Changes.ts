@@ -1,7 +1,7 @@
 import { PgConnection } from "@effect/sql-pg"
 import { Context, Effect, Exit, Layer, Queue, Random, Scope } from "effect"
 import { AppDatabase } from "../client/Database.ts"
-import { CONTROL_DEADLINE, whyNoAnswer } from "../client/runStatement.ts"
+import { CONTROL_DEADLINE, statementFailure } from "../client/runStatement.ts"
 
 /** What may change under a running process: each is a small table, and the payload of its notifications. */
 const TOPICS = ["sites", "settings", "keys"] as const
@@ -82,7 +82,9 @@ export const layer: Layer.Layer<Changes, never, AppDatabase> = Layer.effect(
       Effect.scoped,
       Effect.catch((error) =>
         failures++ === 0
-          ? Effect.logWarning(`Not listening for changes, looking every few seconds instead: ${whyNoAnswer(error)}.`)
+          ? Effect.logWarning(
+              `Not listening for changes, looking every few seconds instead: ${statementFailure(error)}.`
+            )
           : Effect.void
       ),
       Effect.andThen(
@@ -100,7 +102,7 @@ export const layer: Layer.Layer<Changes, never, AppDatabase> = Layer.effect(
           if (away) return Effect.void
           away = true
           return Effect.logWarning(
-            `The app database does not answer (${whyNoAnswer(error)}); going on with the sites and settings known.`
+            `The app database does not answer (${statementFailure(error)}); going on with the sites and settings known.`
           )
         },
         onSuccess: ([now]) => {

@@ -2,8 +2,9 @@ import { Clock, Effect, Layer } from "effect"
 import type { SqlError } from "effect/sql"
 import type { Role } from "../../../src/domain/Principal.ts"
 import { AdminKey, AdminKeys, AdminKeysError } from "../../../src/ports/AdminKeys.ts"
+import { FIRST_KEY_LOCK } from "../client/advisoryLocks.ts"
 import { AppDatabase } from "../client/Database.ts"
-import { askDatabase } from "../client/runStatement.ts"
+import { runStatement } from "../client/runStatement.ts"
 import { Changes } from "./Changes.ts"
 import { hashKey, keyPrefix, newKey } from "./plainKey.ts"
 
@@ -13,8 +14,6 @@ const REUSE_MS = 4_000
 const MOST_KEPT = 1_000
 /** Keys are 46 characters; nothing longer is hashed. */
 const MAX_KEY_LENGTH = 200
-/** Processes that start together contend for this one; any fixed number will do. */
-const FIRST_KEY_LOCK = 4_067_180_228
 
 interface Row {
   readonly id: string
@@ -47,7 +46,7 @@ export const layer: Layer.Layer<AdminKeys, never, AppDatabase | Changes> = Layer
     yield* changes.follow("keys", forget)
 
     const ask = (statement: string, values: ReadonlyArray<unknown>) =>
-      askDatabase(sql.unsafe<Row>(statement, values), unavailable).pipe(Effect.map((rows) => rows.map(keyOf)))
+      runStatement(sql.unsafe<Row>(statement, values), unavailable).pipe(Effect.map((rows) => rows.map(keyOf)))
 
     const insert = (name: string, role: Role) => {
       const key = newKey()
@@ -72,8 +71,8 @@ export const layer: Layer.Layer<AdminKeys, never, AppDatabase | Changes> = Layer
         if (known.size > MOST_KEPT && oldest !== undefined) known.delete(oldest)
         return record
       }),
-      create: (name, role) => Effect.tap(askDatabase(insert(name, role), unavailable), forget),
-      createFirst: askDatabase(
+      create: (name, role) => Effect.tap(runStatement(insert(name, role), unavailable), forget),
+      createFirst: runStatement(
         sql.withTransaction(
           Effect.gen(function* (): Effect.fn.Return<string | null, SqlError.SqlError> {
             yield* sql.unsafe("SELECT pg_advisory_xact_lock($1)", [FIRST_KEY_LOCK])
@@ -86,7 +85,7 @@ export const layer: Layer.Layer<AdminKeys, never, AppDatabase | Changes> = Layer
       ),
       list: ask(LIST, []),
       revoke: Effect.fnUntraced(function* (id) {
-        const revoked = yield* askDatabase(sql.unsafe(REVOKE, [id.toLowerCase()]), unavailable)
+        const revoked = yield* runStatement(sql.unsafe(REVOKE, [id.toLowerCase()]), unavailable)
         yield* forget
         if (revoked.length > 0) return
         return yield* new AdminKeysError({

@@ -5,7 +5,7 @@ import { Settings } from "../../../src/ports/Settings.ts"
 import { isPlaceholderSecret } from "../../../src/settings/appSecret.ts"
 import { APP_SECRET, ENCRYPTION_SECRET_KEY, type Setting } from "../../../src/settings/settings.ts"
 import { AppDatabase } from "../client/Database.ts"
-import { askDatabase } from "../client/runStatement.ts"
+import { runStatement } from "../client/runStatement.ts"
 
 /** The secret's row in `product_analytics_secret`. */
 const NAME = "app-secret"
@@ -37,7 +37,7 @@ export const layer: Layer.Layer<AppSecret, StartError, Settings | AppDatabase> =
 
     const sql = yield* AppDatabase
     const ask = <Row extends object>(statement: string, values: ReadonlyArray<string>) =>
-      askDatabase(
+      runStatement(
         sql.unsafe<Row>(statement, values),
         (message) => new StartError({ message: `The application secret can't be read: ${message}` })
       )

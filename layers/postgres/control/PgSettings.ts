@@ -13,7 +13,7 @@ import {
 } from "../../../src/settings/resolve.ts"
 import { findSetting, SETTINGS } from "../../../src/settings/settings.ts"
 import { AppDatabase } from "../client/Database.ts"
-import { askDatabase } from "../client/runStatement.ts"
+import { runStatement } from "../client/runStatement.ts"
 import { Changes } from "./Changes.ts"
 
 const READ = "SELECT name, value FROM product_analytics_setting"
@@ -27,7 +27,7 @@ const make = (options: { readonly environment: Environment; readonly refuseWrong
     const sql = yield* AppDatabase
     const changes = yield* Changes
     const ask = <Row extends object>(statement: string, values: ReadonlyArray<unknown> = []) =>
-      askDatabase(
+      runStatement(
         sql.unsafe<Row>(statement, values),
         (message) => new SettingsError({ reason: "Unavailable", message })
       )

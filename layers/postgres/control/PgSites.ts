@@ -5,7 +5,7 @@ import { SITE_DEFAULTS, Site, type WeekStart } from "../../../src/domain/Site.ts
 import { StartError } from "../../../src/domain/StartError.ts"
 import { Sites, SitesError } from "../../../src/ports/Sites.ts"
 import { AppDatabase } from "../client/Database.ts"
-import { askDatabase } from "../client/runStatement.ts"
+import { runStatement } from "../client/runStatement.ts"
 import { Changes } from "./Changes.ts"
 import { type LiveSites, liveSites } from "./LiveSites.ts"
 import { accept, siteExists, siteNotFound } from "./siteErrors.ts"
@@ -79,7 +79,7 @@ export const layer: Layer.Layer<Sites, StartError, AppDatabase | Changes> = Laye
     const sql = yield* AppDatabase
     const changes = yield* Changes
     const ask = (statement: string, values: ReadonlyArray<unknown>) =>
-      askDatabase(
+      runStatement(
         sql.unsafe<Row>(statement, values),
         (message) => new SitesError({ reason: "Unavailable", message })
       ).pipe(Effect.map((rows) => rows.map(siteOf)))

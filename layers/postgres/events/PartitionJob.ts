@@ -1,6 +1,7 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Clock, Effect, Layer } from "effect"
 import type { SqlError } from "effect/sql"
+import { PARTITION_JOB_LOCK, PARTITION_LOCK } from "../client/advisoryLocks.ts"
 import { AppDatabase } from "../client/Database.ts"
 import { jobPause, withJobLock } from "../client/jobLock.ts"
 import { sqlMessage } from "../client/sqlErrors.ts"
@@ -18,10 +19,6 @@ const YEAR_MS = 365 * 86_400_000
 const CHUNK_ROWS = 5_000
 /** Longest wait for a lock that holds up readers or writers of the default partition. */
 const LOCK_TIMEOUT = "2s"
-/** Held by the process that does the job. */
-const JOB_LOCK = 4_067_180_229
-/** Also taken by `product_analytics_ensure_month`. */
-const PARTITION_LOCK = 4_067_180_228
 
 const PARENTS = [
   { table: "product_analytics_event", key: ["event_id"], first: ["00000000-0000-0000-0000-000000000000"] },
@@ -107,7 +104,7 @@ export const maintainPartitions = Effect.fnUntraced(function* (
       for (const month of yield* monthsToMove(sql, parent, now)) yield* moveMonth(sql, parent, month)
     }
   })
-  yield* withJobLock(sql, JOB_LOCK, job)
+  yield* withJobLock(sql, PARTITION_JOB_LOCK, job)
 })
 
 /** Keeps the months' partitions in order, in the background. */

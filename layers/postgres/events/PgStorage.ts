@@ -3,6 +3,7 @@ import { Clock, type Context, Effect, Layer } from "effect"
 import type { SqlError } from "effect/sql"
 import type { EventRecord, IdentityRecord, SessionRecord } from "../../../src/domain/Event.ts"
 import { StorageError } from "../../../src/domain/StorageError.ts"
+import { deadline } from "../../../src/lib/deadline.ts"
 import { Settings } from "../../../src/ports/Settings.ts"
 import { Storage } from "../../../src/ports/Storage.ts"
 import {
@@ -15,7 +16,6 @@ import {
 import { Backlog } from "../../inprocess/Backlog.ts"
 import { StoredSessions } from "../../inprocess/StoredSessions.ts"
 import { WriterDatabase } from "../client/Database.ts"
-import { within } from "../client/deadline.ts"
 import { sqlCode, sqlMessage } from "../client/sqlErrors.ts"
 import {
   eventParameters,
@@ -134,7 +134,12 @@ export const layer: Layer.Layer<Storage, never, WriterDatabase | Settings> = Lay
     // A server that answers may be unable to store all the same, its disk being full. Only writes tell, so while they fail the
     // storage is not ready. Without any for a while it is taken to be: who goes by it sends the writes that tell.
     const ping = Effect.andThen(
-      within(answers, PING_TIMEOUT, Effect.fail(unavailable(`The database does not answer within ${PING_TIMEOUT}.`))),
+      answers.pipe(
+        deadline({
+          duration: PING_TIMEOUT,
+          orElse: () => Effect.fail(unavailable(`The database does not answer within ${PING_TIMEOUT}.`))
+        })
+      ),
       Effect.suspend(() => {
         if (failure !== null && monotonic() - failure.since < limits.timeoutMs + FAILURE_COUNTS_MS) {
           return Effect.fail(unavailable(failure.message))

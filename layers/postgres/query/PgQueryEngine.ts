@@ -3,6 +3,7 @@ import { Effect, Layer, Predicate, Result, Schema } from "effect"
 import { Reactivity } from "effect/reactivity"
 import type { SqlError } from "effect/sql"
 import { StartError } from "../../../src/domain/StartError.ts"
+import { deadline } from "../../../src/lib/deadline.ts"
 import {
   integerOf,
   isoMicros,
@@ -17,7 +18,6 @@ import {
 import { Settings } from "../../../src/ports/Settings.ts"
 import { WAREHOUSE_TIMEOUT_SECONDS } from "../../../src/settings/settings.ts"
 import { AppDatabase } from "../client/Database.ts"
-import { within } from "../client/deadline.ts"
 import { sqlCode, sqlMessage } from "../client/sqlErrors.ts"
 
 /** Questions at a time; more wait. Each may keep a core busy, and the events' writer wants some. */
@@ -150,7 +150,7 @@ export const layer: Layer.Layer<QueryEngine, StartError, AppDatabase | Settings>
               })
             })
           )
-        return within(answer, deadlineMs, Effect.fail(tookTooLong(deadlineMs)))
+        return answer.pipe(deadline({ duration: deadlineMs, orElse: () => Effect.fail(tookTooLong(deadlineMs)) }))
       }
     })
   })

@@ -3,8 +3,7 @@ import { Context, Deferred, Effect, Layer, type Redacted, type Scope } from "eff
 import type { IcebergError } from "../../../layers/iceberg/IcebergError.ts"
 import * as IcebergStorage from "../../../layers/lake/IcebergStorage.ts"
 import type { Lake } from "../../../layers/lake/openLake.ts"
-import { layerAppDatabase } from "../../../layers/postgres/client/connect.ts"
-import { DatabaseUrl } from "../../../layers/postgres/client/Database.ts"
+import { AppDatabase, DatabaseUrl } from "../../../layers/postgres/client/Database.ts"
 import { folderFiles, type SpoolFiles } from "../../../layers/spool/SpoolFiles.ts"
 import { DataType, type EventRecord, type Property, type SessionRecord } from "../../../src/domain/Event.ts"
 import { EVENT_COLUMN_LIST } from "../../../src/domain/eventColumns.ts"
@@ -64,7 +63,7 @@ export const openLakeStorage = (
   { environment = {}, files = folderFiles, folder }: LakeStorageOptions
 ): Effect.Effect<Storage["Service"], never, Scope.Scope> =>
   IcebergStorage.layer(LAKE_WORKER, { files, spoolFolder: join(folder, "spool") }).pipe(
-    Layer.provide(layerAppDatabase),
+    Layer.provide(AppDatabase.layer),
     Layer.provide(MemorySettings.layer({ ...folderLake(folder), ...environment })),
     Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: true })),
     Layer.fresh,

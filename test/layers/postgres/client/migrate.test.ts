@@ -3,16 +3,17 @@ import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import type { PgClient } from "@effect/sql-pg"
 import { Effect, Logger, Redacted, References, type Scope } from "effect"
-import { MIGRATIONS, type Migration, migrate } from "../../../../layers/postgres/client/migrate.ts"
+import { MIGRATIONS, migrate } from "../../../../layers/postgres/client/migrate.ts"
+import type { Migration } from "../../../../layers/postgres/client/migrations.ts"
 import { run } from "../../../support/controlPlane.ts"
 import { emptyDatabase, freshDatabase, openClient, testServer } from "../../../support/postgres.ts"
 
-// The first test waits for the server to be made.
+// The first test waits for the server to start.
 setDefaultTimeout(20_000)
 
 let database: Promise<Redacted.Redacted<string>> | undefined
 
-/** A database without anything in it: the same one every time, since making one takes far longer than clearing one. */
+/** An empty database, the same one every time: creating one takes far longer than clearing one. */
 const clearedDatabase = async (): Promise<Redacted.Redacted<string>> => {
   database ??= emptyDatabase()
   const url = await database
@@ -27,12 +28,12 @@ const clearedDatabase = async (): Promise<Redacted.Redacted<string>> => {
 }
 
 const inDatabase = (
-  made: () => Promise<Redacted.Redacted<string>>,
+  database: () => Promise<Redacted.Redacted<string>>,
   body: (sql: PgClient.PgClient, url: Redacted.Redacted<string>) => Effect.Effect<void, unknown, Scope.Scope>
 ) =>
   run(
     Effect.gen(function* () {
-      const url = yield* Effect.promise(made)
+      const url = yield* Effect.promise(database)
       yield* body(yield* openClient(url), url)
     })
   )
@@ -59,7 +60,7 @@ const tables = (sql: PgClient.PgClient) =>
     (rows) => rows.map(({ name }) => name)
   )
 
-/** Runs an effect and says what it logged, by level. */
+/** Runs an effect and returns what it logged, with the levels. */
 const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
     const lines: Array<string> = []
@@ -74,7 +75,7 @@ const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   })
 
 describe("migrating", () => {
-  test("applies every file of migrations/, in the order of names", () =>
+  test("migrate applies every file of migrations/, in the order of their names", () =>
     inDatabase(clearedDatabase, (sql) =>
       Effect.gen(function* () {
         const files = readdirSync(join(import.meta.dir, "../../../../migrations")).sort()
@@ -84,7 +85,7 @@ describe("migrating", () => {
       })
     ))
 
-  test("in several processes at once applies each migration once", () =>
+  test("several processes that migrate at the same time apply each migration once", () =>
     inDatabase(clearedDatabase, (sql, url) =>
       Effect.gen(function* () {
         const clients = yield* Effect.all([1, 2, 3, 4].map(() => openClient(url, 1)))
@@ -94,11 +95,11 @@ describe("migrating", () => {
       })
     ))
 
-  test("again costs one query and says nothing", () =>
+  test("migrating a migrated database takes one query and logs nothing", () =>
     inDatabase(freshDatabase, (sql) =>
       Effect.gen(function* () {
         const statements: Array<string> = []
-        const listening = new Proxy(sql, {
+        const recording = new Proxy(sql, {
           get: (target, name) =>
             name === "unsafe"
               ? (statement: string, parameters: ReadonlyArray<unknown>) => {
@@ -107,12 +108,12 @@ describe("migrating", () => {
                 }
               : Reflect.get(target, name, target)
         })
-        expect(yield* logged(migrate(listening))).toEqual([])
+        expect(yield* logged(migrate(recording))).toEqual([])
         expect(statements).toEqual(["SELECT name, checksum, additive FROM product_analytics_migration ORDER BY name"])
       })
     ))
 
-  test("applies what a later version brings, and keeps what is there", () =>
+  test("migrate applies the migrations of a later version and keeps the data", () =>
     inDatabase(clearedDatabase, (sql) =>
       Effect.gen(function* () {
         yield* migrate(sql, [ONE])
@@ -126,14 +127,14 @@ describe("migrating", () => {
       })
     ))
 
-  test("undoes a migration that fails, wholly, and keeps those before it", () =>
+  test("a migration that fails is rolled back completely, and those before it stay applied", () =>
     inDatabase(clearedDatabase, (sql) =>
       Effect.gen(function* () {
         const broken = migration("0002_two", "CREATE TABLE two (id int); INSERT INTO two VALUES ('x');")
-        const failed = yield* Effect.flip(migrate(sql, [ONE, broken, THREE]))
-        expect(failed._tag).toBe("StartError")
-        expect(failed.message).toStartWith("migrations/0002_two.sql failed and was undone: ")
-        expect(failed.message).toContain("invalid input syntax for type integer")
+        const error = yield* Effect.flip(migrate(sql, [ONE, broken, THREE]))
+        expect(error._tag).toBe("StartError")
+        expect(error.message).toStartWith("migrations/0002_two.sql failed and was rolled back: ")
+        expect(error.message).toContain("invalid input syntax for type integer")
         expect([yield* applied(sql), yield* tables(sql)]).toEqual([["0001_one"], ["one"]])
 
         yield* migrate(sql, [ONE, TWO, THREE])
@@ -145,88 +146,88 @@ describe("migrating", () => {
     ))
 })
 
-describe("a database and a Footfall that don't go together refuse to start", () => {
+describe("migrate on a database that this version cannot work with", () => {
   const TWO_CHANGED = migration("0002_two", "CREATE TABLE two (id bigint);")
   test.each<[string, ReadonlyArray<Migration>, ReadonlyArray<Migration>, string]>([
     [
-      "when a file was changed",
+      "a file has changed",
       [ONE, TWO],
       [ONE, TWO_CHANGED, THREE],
-      "migrations/0002_two.sql is not the file that the database was migrated with: put the original back."
+      "migrations/0002_two.sql has changed since it was applied to the database: restore the original."
     ],
     [
-      "when a file's only change is a space",
+      "a space was added to a file",
       [ONE],
       [{ ...ONE, sql: `${ONE.sql} ` }],
-      "migrations/0001_one.sql is not the file that the database was migrated with: put the original back."
+      "migrations/0001_one.sql has changed since it was applied to the database: restore the original."
     ],
     [
-      "when a file is missing",
+      "a file is missing",
       [ONE, TWO, THREE],
       [ONE, THREE],
-      "The database was migrated with 0002_two, which this Footfall does not have."
+      "The database has the migration 0002_two, which this Footfall does not have."
     ],
     [
-      "when a file was put in between",
+      "a file was inserted before an applied one",
       [ONE, THREE],
       [ONE, TWO, THREE],
-      "0002_two is not in the database, but the later 0003_three is: it was put in between."
+      "0002_two was added before 0003_three, which is already applied."
     ],
     [
-      "when a newer Footfall changed what this one needs",
+      "a newer Footfall made a breaking change",
       [ONE, migration("0002_two", "DROP TABLE one;", "no"), THREE],
       [ONE],
-      "A newer Footfall changed the database (0002_two) in a way that this version can't work with. Update it."
+      "A newer Footfall migrated the database (0002_two), and this version cannot work with it. Upgrade this installation."
     ]
-  ])("%s", (_, before, now, message) =>
+  ])("if %s, migrate fails and leaves the database unchanged", (_, before, now, message) =>
     inDatabase(clearedDatabase, (sql) =>
       Effect.gen(function* () {
         yield* migrate(sql, before)
         const state = Effect.all([applied(sql), tables(sql)])
         const then = yield* state
-        const refused = yield* Effect.flip(migrate(sql, now))
-        expect(refused).toMatchObject({ _tag: "StartError", message })
+        const error = yield* Effect.flip(migrate(sql, now))
+        expect(error).toMatchObject({ _tag: "StartError", message })
         expect(yield* state).toEqual(then)
       })
     )
   )
 
   test.each(["CREATE TABLE one (id int);", "-- additive: perhaps\n", "\n-- additive: yes\n", "-- additive: yes"])(
-    "when a migration does not say in its first line whether it only adds: %p",
+    "migrate fails if the first line of a migration does not state whether it is additive: %p",
     (sql) =>
       inDatabase(clearedDatabase, (client) =>
         Effect.gen(function* () {
-          const refused = yield* Effect.flip(migrate(client, [ONE, { name: "0002_two", sql }]))
-          expect(refused.message).toBe(
-            'migrations/0002_two.sql must begin with "-- additive: yes" or "-- additive: no".'
-          )
+          const error = yield* Effect.flip(migrate(client, [ONE, { name: "0002_two", sql }]))
+          expect(error.message).toBe('migrations/0002_two.sql must begin with "-- additive: yes" or "-- additive: no".')
           expect(yield* tables(client)).toEqual([])
         })
       )
   )
 
-  test("when the state of the database can't be read", () =>
+  test("migrate fails if it cannot read the table of applied migrations", () =>
     inDatabase(clearedDatabase, (sql) =>
       Effect.gen(function* () {
         yield* sql.unsafe("CREATE TABLE product_analytics_migration (other text)")
-        const refused = yield* Effect.flip(migrate(sql))
-        expect(refused.message).toBe('The state of the database can\'t be read: column "name" does not exist (42703).')
+        const error = yield* Effect.flip(migrate(sql))
+        expect(error.message).toBe(
+          'Can\'t read which migrations the database has: column "name" does not exist (42703).'
+        )
       })
     ))
 })
 
-test("a newer Footfall's additions leave this one working, and it says so", () =>
+test("after additive migrations of a newer Footfall, migrate succeeds with a warning", () =>
   inDatabase(clearedDatabase, (sql) =>
     Effect.gen(function* () {
       yield* migrate(sql, [ONE, TWO, THREE])
       expect(yield* logged(migrate(sql, [ONE]))).toEqual([
-        "Warn The database is of a newer Footfall (0002_two, 0003_three). This version goes on; update it when you can."
+        "Warn A newer Footfall migrated the database (0002_two, 0003_three). This version still works with it; upgrade when you can."
       ])
       expect(yield* applied(sql)).toEqual(["0001_one", "0002_two", "0003_three"])
     })
   ))
 
-/** An instance's role that is no superuser, with a database of its own, as an administrator makes them. */
+/** A role without superuser rights that owns a database, as an administrator creates them. */
 const ownedDatabase = (role: string, attributes: string) => async (): Promise<Redacted.Redacted<string>> => {
   const { admin, url } = await testServer()
   for (const statement of [
@@ -242,7 +243,7 @@ const ownedDatabase = (role: string, attributes: string) => async (): Promise<Re
   return Redacted.make(owned.href)
 }
 
-/** Roles are of the whole server: runs the body on one that has no reader yet. */
+/** Runs the body while the server, to which roles belong, has no role `footfall_reader`. */
 const withoutReader = async (body: () => Promise<void>): Promise<void> => {
   const { admin } = await testServer()
   const run = (statement: string) => Effect.runPromise(admin.unsafe<{ name: string }>(statement))
@@ -250,16 +251,16 @@ const withoutReader = async (body: () => Promise<void>): Promise<void> => {
   try {
     await body()
   } finally {
-    const made =
+    const databases =
       await run(`SELECT DISTINCT quote_ident(datname) AS name FROM pg_shdepend JOIN pg_database ON dbid = pg_database.oid
       WHERE refobjid = to_regrole('footfall_reader')`)
-    for (const { name } of made) await run(`DROP DATABASE ${name} WITH (FORCE)`)
+    for (const { name } of databases) await run(`DROP DATABASE ${name} WITH (FORCE)`)
     await run("DROP ROLE IF EXISTS footfall_reader")
     await run("ALTER ROLE footfall_reader_elsewhere RENAME TO footfall_reader")
   }
 }
 
-test("databases of one server that are migrated at once share the role that questions run as", () =>
+test("databases of one server that are migrated at the same time share the role footfall_reader", () =>
   withoutReader(async () => {
     const urls = [await emptyDatabase(), await emptyDatabase(), await emptyDatabase()]
     await run(
@@ -276,11 +277,11 @@ test("databases of one server that are migrated at once share the role that ques
     )
   }))
 
-describe("the migrating role needs no superuser's rights", () => {
+describe("migrate as a role without superuser rights", () => {
   const asReader = (sql: PgClient.PgClient, statement: string) =>
     sql.withTransaction(Effect.andThen(sql.unsafe("SET LOCAL ROLE footfall_reader"), sql.unsafe(statement)))
 
-  test("it may make roles: it makes the reader, and may become it", () =>
+  test("a role with CREATEROLE creates footfall_reader and may switch to it", () =>
     withoutReader(() =>
       inDatabase(ownedDatabase("maker", "CREATEROLE"), (sql) =>
         Effect.gen(function* () {
@@ -290,7 +291,7 @@ describe("the migrating role needs no superuser's rights", () => {
       )
     ))
 
-  test("it may not: there is no reader, and all else is there", () =>
+  test("a role without CREATEROLE applies every migration without creating footfall_reader", () =>
     withoutReader(() =>
       inDatabase(ownedDatabase("owner_only", "NOCREATEROLE"), (sql) =>
         Effect.gen(function* () {
@@ -302,7 +303,7 @@ describe("the migrating role needs no superuser's rights", () => {
       )
     ))
 
-  test("it may not, but there is a reader: that one may select the views", () =>
+  test("a role without CREATEROLE grants an existing footfall_reader access to the views", () =>
     inDatabase(ownedDatabase("newcomer", "NOCREATEROLE"), (sql) =>
       Effect.gen(function* () {
         yield* migrate(sql)

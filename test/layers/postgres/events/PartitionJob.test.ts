@@ -3,6 +3,7 @@ import type { PgClient } from "@effect/sql-pg"
 import { Clock, Effect, Fiber, Layer, type Redacted, type Scope } from "effect"
 import { SqlError } from "effect/sql"
 import { TestClock } from "effect/testing"
+import { PARTITION_JOB_LOCK } from "../../../../layers/postgres/client/advisoryLocks.ts"
 import { AppDatabase } from "../../../../layers/postgres/client/Database.ts"
 import { sqlCode } from "../../../../layers/postgres/client/sqlErrors.ts"
 import * as PartitionJob from "../../../../layers/postgres/events/PartitionJob.ts"
@@ -10,7 +11,7 @@ import { maintainPartitions } from "../../../../layers/postgres/events/Partition
 import type { EventRecord } from "../../../../src/domain/Event.ts"
 import { run } from "../../../support/controlPlane.ts"
 import { eventually } from "../../../support/eventually.ts"
-import { holdAdvisoryLock, JOB_LOCK, months, places } from "../../../support/partitions.ts"
+import { holdAdvisoryLock, months, places } from "../../../support/partitions.ts"
 import { lockTables, openStorage, readStored, settableClock } from "../../../support/pgStorage.ts"
 import { freshDatabase, openClient } from "../../../support/postgres.ts"
 import { events, saveAll, stored, text } from "../../../support/records.ts"
@@ -233,7 +234,7 @@ describe("a run", () => {
       Effect.gen(function* () {
         yield* Effect.scoped(
           Effect.gen(function* () {
-            yield* holdAdvisoryLock(sql, JOB_LOCK)
+            yield* holdAdvisoryLock(sql, PARTITION_JOB_LOCK)
             yield* maintain(yield* openClient(url))
             expect(yield* months(sql)).toEqual([])
           })

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
-import { layerAppDatabase, layerWriterDatabase, open, placeOf } from "../../../../layers/postgres/client/connect.ts"
 import { AppDatabase, DatabaseUrl, WriterDatabase } from "../../../../layers/postgres/client/Database.ts"
+import { openPool, serverOf } from "../../../../layers/postgres/client/openPool.ts"
 import { run } from "../../../support/controlPlane.ts"
 import * as MemorySettings from "../../../support/memory/MemorySettings.ts"
 import { emptyDatabase, freshDatabase, openClient } from "../../../support/postgres.ts"
 
-// The first test waits for the server to be made.
+// The first test waits for the server to start.
 setDefaultTimeout(20_000)
 
 test.each([
@@ -18,12 +18,12 @@ test.each([
   ["postgres://ann:secret@localhost/footfall?host=db.example", "db.example:5432"],
   ["postgres:///footfall", "localhost:5432"],
   ["ann:secret", "localhost:5432"],
-  ["not a secret URL", "an address that can't be read"]
-])("%p is told as %p", (url, place) => {
-  expect(placeOf(Redacted.make(url))).toBe(place)
+  ["not a secret URL", "an unreadable address"]
+])("the server of %p is shown as %p", (url, server) => {
+  expect(serverOf(Redacted.make(url))).toBe(server)
 })
 
-describe("a database that can't be used refuses to start, and the reason names no password", () => {
+describe("openPool on an unusable database", () => {
   let good: Redacted.Redacted<string>
   let closedPort = 0
   beforeAll(async () => {
@@ -33,11 +33,11 @@ describe("a database that can't be used refuses to start, and the reason names n
     listener.stop(true)
   })
 
-  const CASES: ReadonlyArray<readonly [what: string, change: (url: URL) => string, message: RegExp]> = [
+  const CASES: ReadonlyArray<readonly [problem: string, change: (url: URL) => string, message: RegExp]> = [
     [
-      "nobody listens",
+      "no server listens",
       () => `postgres://ann:secret@127.0.0.1:${closedPort}/footfall`,
-      /^Can't connect to the Postgres that DATABASE_URL names, 127\.0\.0\.1:\d+: .*ECONNREFUSED/
+      /^Can't connect to the Postgres of DATABASE_URL at 127\.0\.0\.1:\d+: .*ECONNREFUSED/
     ],
     [
       "the password is wrong",
@@ -45,39 +45,39 @@ describe("a database that can't be used refuses to start, and the reason names n
         url.password = "secret"
         return url.href
       },
-      /^Can't connect to the Postgres that DATABASE_URL names, \/.*: password authentication failed for user "footfall" \(28P01\)\.$/
+      /^Can't connect to the Postgres of DATABASE_URL at \/.*: password authentication failed for user "footfall" \(28P01\)\.$/
     ],
     [
-      "there is no such database",
+      "the database does not exist",
       (url) => {
         url.pathname = "/nowhere"
         return url.href
       },
-      /^Can't connect to the Postgres that DATABASE_URL names, \/.*: database "nowhere" does not exist \(3D000\)\.$/
+      /^Can't connect to the Postgres of DATABASE_URL at \/.*: database "nowhere" does not exist \(3D000\)\.$/
     ],
-    ["it is no URL", () => "ann secret", /^DATABASE_URL can't be used: /],
+    ["DATABASE_URL is not a URL", () => "ann secret", /^DATABASE_URL can't be used: /],
     [
-      "the certificate to trust is missing",
+      "the file of sslrootcert is missing",
       (url) => `${url.href}&sslmode=verify-full&sslrootcert=%2Fnowhere%2Froot.pem`,
       /^DATABASE_URL can't be used: .*ENOENT.*\/nowhere\/root\.pem/
     ]
   ]
-  test.each(CASES)("%s", (_, change, message) =>
+  test.each(CASES)("if %s, openPool fails with a message that does not contain the password", (_, change, message) =>
     run(
       Effect.gen(function* () {
         const url = Redacted.make(change(new URL(Redacted.value(good))))
-        const refused = yield* Effect.flip(open({ url, embedded: false }, {}, 1))
-        expect(refused._tag).toBe("StartError")
-        expect(refused.message).toMatch(message)
-        expect(refused.message).not.toContain("secret")
-        expect(refused.message).not.toContain(new URL(Redacted.value(good)).password)
+        const error = yield* Effect.flip(openPool({ url, embedded: false }, {}, 1))
+        expect(error._tag).toBe("StartError")
+        expect(error.message).toMatch(message)
+        expect(error.message).not.toContain("secret")
+        expect(error.message).not.toContain(new URL(Redacted.value(good)).password)
       })
     )
   )
 })
 
-describe("a server that is starting", () => {
-  /** What Postgres says while it recovers: an ErrorResponse of code 57P03. */
+describe("openPool on a starting server", () => {
+  /** What Postgres answers while it recovers: an ErrorResponse with code 57P03. */
   const STARTING = (() => {
     const fields = "SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
     const message = new Uint8Array(5 + fields.length)
@@ -90,7 +90,7 @@ describe("a server that is starting", () => {
   let close = END
   afterAll(() => close())
 
-  test("is waited for", () =>
+  test("openPool waits for a server that is starting up", () =>
     run(
       Effect.gen(function* () {
         const direct = new URL(Redacted.value(yield* Effect.promise(emptyDatabase)))
@@ -123,8 +123,8 @@ describe("a server that is starting", () => {
         url.hostname = "127.0.0.1"
         url.port = String(proxy.port)
         url.searchParams.delete("host")
-        const sql = yield* open({ url: Redacted.make(url.href), embedded: false }, {}, 1)
-        expect(yield* sql.unsafe("SELECT 1 AS one")).toEqual([{ one: 1 }])
+        const sql = yield* openPool({ url: Redacted.make(url.href), embedded: false }, {}, 1)
+        expect(yield* sql.unsafe("SELECT 1 AS answer")).toEqual([{ answer: 1 }])
         expect(connections).toBe(3)
       })
     ))
@@ -132,15 +132,15 @@ describe("a server that is starting", () => {
 
 const layers = (url: Redacted.Redacted<string>, environment: Readonly<Record<string, string>>) =>
   Layer.build(
-    layerWriterDatabase.pipe(
-      Layer.provideMerge(layerAppDatabase),
+    WriterDatabase.layer.pipe(
+      Layer.provideMerge(AppDatabase.layer),
       Layer.provide(MemorySettings.layer(environment)),
       Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: false })),
       Layer.fresh
     )
   )
 
-test("an empty database is migrated before anybody gets a connection", () =>
+test("an empty database is migrated before AppDatabase and WriterDatabase are available", () =>
   run(
     Effect.gen(function* () {
       const services = yield* layers(yield* Effect.promise(emptyDatabase), {})
@@ -154,7 +154,9 @@ describe("the writer's connections", () => {
   const SETTINGS = `SELECT current_setting('statement_timeout') AS timeout, current_setting('synchronous_commit') AS commit,
     current_setting('jit') AS jit, current_setting('application_name') AS name`
 
-  const onCarelessServer = (body: (url: Redacted.Redacted<string>) => Effect.Effect<void, unknown, Scope.Scope>) =>
+  const onServerWithoutDurability = (
+    body: (url: Redacted.Redacted<string>) => Effect.Effect<void, unknown, Scope.Scope>
+  ) =>
     run(
       Effect.gen(function* () {
         const url = yield* Effect.promise(freshDatabase)
@@ -166,16 +168,16 @@ describe("the writer's connections", () => {
       })
     )
 
-  test("commit to disk and end their statements at the write deadline, whatever the server's defaults", () =>
-    onCarelessServer((url) =>
+  test("the writer's connections commit to disk and cancel statements at the write deadline, whatever the server's defaults", () =>
+    onServerWithoutDurability((url) =>
       Effect.gen(function* () {
         const writer = Context.get(yield* layers(url, { STORAGE_TIMEOUT_SECONDS: "7" }), WriterDatabase)
         expect(yield* writer.unsafe(SETTINGS)).toEqual([{ timeout: "7s", commit: "on", jit: "off", name: "footfall" }])
       })
     ))
 
-  test("are one for each batch in flight and one for pings", () =>
-    onCarelessServer((url) =>
+  test("the writer has a connection for each batch in flight and one for pings", () =>
+    onServerWithoutDurability((url) =>
       Effect.gen(function* () {
         const writer = Context.get(yield* layers(url, { STORAGE_IN_FLIGHT: "3" }), WriterDatabase)
         const pids = yield* Effect.all(
@@ -188,8 +190,8 @@ describe("the writer's connections", () => {
       })
     ))
 
-  test("set nothing and name no statement through a pooler that lends them for one transaction", () =>
-    onCarelessServer((url) =>
+  test("with ?pgbouncer=true, the writer's connections have no session settings and no prepared statements", () =>
+    onServerWithoutDurability((url) =>
       Effect.gen(function* () {
         const pooled = Redacted.make(`${Redacted.value(url)}&pgbouncer=true`)
         const writer = Context.get(yield* layers(pooled, { STORAGE_IN_FLIGHT: "1" }), WriterDatabase)
