@@ -4,7 +4,7 @@ import type { StorageError } from "../../src/domain/StorageError.ts"
 interface FlushWaiter {
   readonly upTo: number
   remaining: number
-  failure: StorageError | undefined
+  failure: StorageError | null
   readonly resume: (effect: Effect.Effect<void, StorageError>) => void
 }
 
@@ -35,7 +35,7 @@ export class Backlog {
   }
 
   /** Removes a record that was answered. */
-  remove(number: number, bytes: number, failure: StorageError | undefined): void {
+  remove(number: number, bytes: number, failure: StorageError | null): void {
     this.records--
     this.bytes -= bytes
     if (this.waiters.length === 0) return
@@ -43,8 +43,7 @@ export class Backlog {
       if (number > waiter.upTo) continue
       waiter.remaining--
       waiter.failure ??= failure
-      if (waiter.remaining === 0)
-        waiter.resume(waiter.failure === undefined ? Effect.void : Effect.fail(waiter.failure))
+      if (waiter.remaining === 0) waiter.resume(waiter.failure === null ? Effect.void : Effect.fail(waiter.failure))
     }
     this.waiters = this.waiters.filter((waiter) => waiter.remaining > 0)
   }
@@ -52,6 +51,6 @@ export class Backlog {
   /** Resumes when every record accepted so far is answered. Fails with the first failure among them. */
   readonly flush: Effect.Effect<void, StorageError> = Effect.callback((resume) => {
     if (this.records === 0) return resume(Effect.void)
-    this.waiters.push({ upTo: this.accepted, remaining: this.records, failure: undefined, resume })
+    this.waiters.push({ upTo: this.accepted, remaining: this.records, failure: null, resume })
   })
 }

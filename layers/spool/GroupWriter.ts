@@ -205,7 +205,7 @@ export class GroupWriter {
     syncSeconds.updateUnsafe((this.clock.monotonic() - began) / 1_000, context)
     appendedRecords.updateUnsafe(group.entries.length, context)
     appendedBytes.updateUnsafe(group.length, context)
-    for (const entry of group.entries) this.answer(entry, undefined)
+    for (const entry of group.entries) this.answer(entry, null)
   }
 
   private fail(group: Group, error: unknown): void {
@@ -221,11 +221,11 @@ export class GroupWriter {
     for (const entry of waiting) this.answer(entry, refusal)
   }
 
-  private answer(entry: Entry, error: StorageError | undefined): void {
+  private answer(entry: Entry, error: StorageError | null): void {
     if (entry.answered) return
     entry.answered = true
     this.backlog.remove(entry.number, entry.bytes, error)
-    entry.resume(error === undefined ? Exit.void : Exit.fail(error))
+    entry.resume(error === null ? Exit.void : Exit.fail(error))
   }
 
   private unanswered(): ReadonlyArray<Entry> {

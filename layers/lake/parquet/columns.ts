@@ -35,8 +35,8 @@ class Validity {
   }
 
   /** Without a bitmap, Arrow assumes that every row has a value. */
-  bitmap(rows: number): Uint8Array | undefined {
-    return this.nulls === 0 ? undefined : this.#bits.subarray(0, (rows + 7) >> 3)
+  bitmap(rows: number): Uint8Array | null {
+    return this.nulls === 0 ? null : this.#bits.subarray(0, (rows + 7) >> 3)
   }
 }
 
@@ -54,9 +54,9 @@ export interface Column<A> {
   readonly nulls: () => number
   /** The values in Arrow's format, in this order of rows if given. Valid until the next `push`. */
   readonly data: (order: Uint32Array | null) => Data
-  /** The smallest and the largest value in Iceberg's binary format; undefined if there is none, or no upper bound of that length. */
-  readonly lower: () => Bound | undefined
-  readonly upper: () => Bound | undefined
+  /** The smallest and the largest value in Iceberg's binary format; null if there is none, or no upper bound of that length. */
+  readonly lower: () => Bound | null
+  readonly upper: () => Bound | null
 }
 
 /** UTF-8 strings, concatenated, and the offset of each. */
@@ -119,7 +119,7 @@ class Strings {
   }
 }
 
-const orderedBits = (validity: Validity, rows: number, order: Uint32Array | null): Uint8Array | undefined => {
+const orderedBits = (validity: Validity, rows: number, order: Uint32Array | null): Uint8Array | null => {
   if (order === null || validity.nulls === 0) return validity.bitmap(rows)
   const bits = new Uint8Array((rows + 7) >> 3)
   for (let row = 0; row < rows; row++) if (validity.has(order[row]!)) bits[row >> 3]! |= 1 << (row & 7)
@@ -135,23 +135,23 @@ const truncated = (string: Buffer): { readonly points: ReadonlyArray<number>; re
   return { points: points.slice(0, BOUND_CODE_POINTS), whole: points.length <= BOUND_CODE_POINTS }
 }
 
-/** The next code point that UTF-8 can encode; undefined after the last one. */
-const nextPoint = (point: number): number | undefined => {
-  if (point === 0x10_ffff) return undefined
+/** The next code point that UTF-8 can encode; null after the last one. */
+const nextPoint = (point: number): number | null => {
+  if (point === 0x10_ffff) return null
   return point === 0xd7ff ? 0xe000 : point + 1
 }
 
 const bytesOf = (points: ReadonlyArray<number>): Buffer => Buffer.from(String.fromCodePoint(...points))
 
-/** A bound that is not less than any string with the same first code points; undefined if there is none. */
-const upperBound = (string: Buffer): Buffer | undefined => {
+/** A bound that is not less than any string with the same first code points; null if there is none. */
+const upperBound = (string: Buffer): Buffer | null => {
   const { points, whole } = truncated(string)
   if (whole) return bytesOf(points)
   for (let last = points.length - 1; last >= 0; last--) {
     const next = nextPoint(points[last]!)
-    if (next !== undefined) return bytesOf([...points.slice(0, last), next])
+    if (next !== null) return bytesOf([...points.slice(0, last), next])
   }
-  return undefined
+  return null
 }
 
 class StringColumn implements Column<string> {
@@ -183,24 +183,24 @@ class StringColumn implements Column<string> {
     })
   }
 
-  /** The smallest (-1) or largest (1) string; undefined if there is none. */
-  #extreme(sign: -1 | 1): Buffer | undefined {
-    let best: number | undefined
+  /** The smallest (-1) or largest (1) string; null if there is none. */
+  #extreme(sign: -1 | 1): Buffer | null {
+    let best: number | null = null
     for (let row = 0; row < this.#strings.rows; row++) {
       if (!this.#validity.has(row)) continue
-      if (best === undefined || this.#strings.compare(row, best) * sign > 0) best = row
+      if (best === null || this.#strings.compare(row, best) * sign > 0) best = row
     }
-    return best === undefined ? undefined : this.#strings.at(best)
+    return best === null ? null : this.#strings.at(best)
   }
 
-  lower(): Bound | undefined {
+  lower(): Bound | null {
     const smallest = this.#extreme(-1)
-    return smallest === undefined ? undefined : bytesOf(truncated(smallest).points)
+    return smallest === null ? null : bytesOf(truncated(smallest).points)
   }
 
-  upper(): Bound | undefined {
+  upper(): Bound | null {
     const largest = this.#extreme(1)
-    return largest === undefined ? undefined : upperBound(largest)
+    return largest === null ? null : upperBound(largest)
   }
 }
 
@@ -256,14 +256,14 @@ abstract class WordColumn<A> {
     }
   }
 
-  #extreme(sign: -1 | 1): Bound | undefined {
-    let best: bigint | undefined
+  #extreme(sign: -1 | 1): Bound | null {
+    let best: bigint | null = null
     for (let row = 0; row < this.rows; row++) {
       if (!this.#validity.has(row)) continue
       const value = this.read(row * this.#width)
-      if (best === undefined || (sign < 0 ? value < best : value > best)) best = value
+      if (best === null || (sign < 0 ? value < best : value > best)) best = value
     }
-    return best === undefined ? undefined : (encodeValue(this.#icebergType, best) ?? undefined)
+    return best === null ? null : encodeValue(this.#icebergType, best)
   }
 
   lower = () => this.#extreme(-1)
@@ -401,8 +401,8 @@ class MapColumn implements Column<ReadonlyArray<string>> {
 
   bytes = () => this.#keys.bytes() + this.#values.bytes() + this.#offsets.byteLength
   nulls = () => this.#validity.nulls
-  lower = () => undefined
-  upper = () => undefined
+  lower = () => null
+  upper = () => null
 
   /** The order of pairs that an order of rows implies. */
   #orderedPairs(order: Uint32Array): { readonly offsets: Int32Array; readonly pairs: Uint32Array } {

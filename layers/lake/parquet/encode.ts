@@ -24,12 +24,12 @@ const measuredColumns = (rows: Rows) => {
 
 const bounds = (
   measured: ReadonlyArray<{ readonly id: number; readonly column: Column<unknown> }>,
-  boundOf: (column: Column<unknown>) => Uint8Array | undefined
+  boundOf: (column: Column<unknown>) => Uint8Array | null
 ): ReadonlyMap<number, Uint8Array> => {
   const found = new Map<number, Uint8Array>()
   for (const { column, id } of measured) {
     const bound = boundOf(column)
-    if (bound !== undefined) found.set(id, bound)
+    if (bound !== null) found.set(id, bound)
   }
   return found
 }

@@ -31,11 +31,11 @@ export const makeLakeThread = Effect.fnUntraced(function* (
   entry: URL,
   config: LakeConfig
 ): Effect.fn.Return<LakeThread, never, Scope.Scope> {
-  let running: Running | undefined
+  let running: Running | null = null
   let lastId = 0
 
   const end = (ended: Running, reason: string): void => {
-    if (running === ended) running = undefined
+    if (running === ended) running = null
     ended.worker.terminate()
     const calls = [...ended.calls.values()]
     ended.calls.clear()
@@ -65,7 +65,7 @@ export const makeLakeThread = Effect.fnUntraced(function* (
 
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
-      if (running !== undefined) end(running, "the process is stopping.")
+      if (running !== null) end(running, "the process is stopping.")
     })
   )
 

@@ -81,7 +81,7 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
   const answer = (entry: Entry<A>, failure: StorageError | undefined): void => {
     if (entry.answered) return
     entry.answered = true
-    backlog.remove(entry.number, entry.bytes, failure)
+    backlog.remove(entry.number, entry.bytes, failure ?? null)
     entry.resume(failure === undefined ? Exit.void : Exit.fail(failure))
   }
   const answerAll = (entries: ReadonlyArray<Entry<A>>, failure: StorageError | undefined): void => {
