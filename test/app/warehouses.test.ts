@@ -9,7 +9,7 @@ import { layerFreshDatabase } from "../support/postgres.ts"
 
 const LAKE = { STORAGE_BACKEND: "iceberg", PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: "file:///nowhere/lake" }
 
-/** What a process with these settings asks, and whether that answers; or why the process does not start. */
+/** The engine that a process with these settings queries, and whether it answers; or why the process does not start. */
 const asked = (environment: Readonly<Record<string, string>>) =>
   Layer.build(
     warehouse.pipe(
@@ -35,11 +35,11 @@ const asked = (environment: Readonly<Record<string, string>>) =>
     Effect.runPromise
   )
 
-describe("what is asked, by the settings", () => {
+describe("the warehouse", () => {
   test.each<[string, Record<string, string>, ReadonlyArray<string>]>([
-    ["the app database unless told otherwise", {}, ["postgres", "answers"]],
+    ["the app database by default", {}, ["postgres", "answers"]],
     [
-      "nothing, when the events are in a lake that the app database has none of",
+      "none, if the events are in a lake that the app database cannot query",
       LAKE,
       ["postgres", "Missing", "Set WAREHOUSE to duckdb or trino"]
     ],
@@ -48,29 +48,29 @@ describe("what is asked, by the settings", () => {
       { ...LAKE, WAREHOUSE: "trino", TRINO_URL: "http://127.0.0.1:1" },
       ["trino", "Unavailable", "http://127.0.0.1:1"]
     ],
-    ["no Trino without its address", { ...LAKE, WAREHOUSE: "trino" }, ["does not start", "TRINO_URL"]],
+    ["Trino requires its URL", { ...LAKE, WAREHOUSE: "trino" }, ["does not start", "TRINO_URL"]],
     [
-      "no Trino with a password in the clear",
+      "Trino requires https for a password",
       { ...LAKE, WAREHOUSE: "trino", TRINO_URL: "http://trino:8080", TRINO_PASSWORD: "hunter2" },
       ["does not start", "TRINO_URL is not https"]
     ],
     [
-      "no Trino where no events are",
+      "Trino requires a lake",
       { WAREHOUSE: "trino", TRINO_URL: "http://127.0.0.1:1" },
       ["does not start", "Set WAREHOUSE to postgres, or change STORAGE_BACKEND"]
     ],
-    ["no DuckDB where no events are", { WAREHOUSE: "duckdb" }, ["does not start", "or change STORAGE_BACKEND"]],
+    ["DuckDB requires a lake", { WAREHOUSE: "duckdb" }, ["does not start", "or change STORAGE_BACKEND"]],
     [
-      "no DuckDB without a lake",
+      "DuckDB requires the lake's settings",
       { STORAGE_BACKEND: "iceberg", WAREHOUSE: "duckdb" },
       ["does not start", "PRODUCT_ANALYTICS_ICEBERG_S3_BUCKET is missing"]
     ],
     [
-      "no DuckDB without its extensions",
+      "DuckDB requires its extensions",
       { ...LAKE, WAREHOUSE: "duckdb", DUCKDB_EXTENSION_DIRECTORY: "/nowhere" },
       ["does not start", "DUCKDB_EXTENSION_DIRECTORY may name a folder"]
     ]
-  ])("%s", async (_, environment, expected) => {
+  ])("the settings choose the warehouse: %s", async (_, environment, expected) => {
     const found = await asked(environment)
     expect(found).toEqual(expected.map((part) => expect.stringContaining(part)))
     expect(found.join(" ")).not.toContain("hunter2")

@@ -5,7 +5,7 @@ import { Footfall } from "../support/footfallProcess.ts"
 import { freshDatabase } from "../support/postgres.ts"
 
 test.skipIf(browserPath === null)(
-  "the API's documentation shows every part of it, light and dark, wide and narrow, and asks nobody but its server",
+  "the API's documentation shows every part in light and dark, wide and narrow, and requests nothing from other servers",
   async () => {
     await using full = await Footfall.start({
       entry: "full",

@@ -2,8 +2,8 @@ import { existsSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
 
 /**
- * The only release of Umami (MIT) on npm. It is fetched alone: as a dependency it would bring a whole web application along.
- * Its tracker reads answers as text and sends that text back as the token, as all did until 2.15.
+ * The only release of Umami (MIT) on npm. It is fetched on its own: as a dependency it would install a whole web application. Its tracker
+ * reads responses as text and returns that text as the token, as all trackers did until 2.15.
  */
 const RELEASE = "umami@2.10.0"
 const SHA512 = "+lmrnV0751R6U2rkIgVAlE1nWI7yZawlMlJDguW9tlFacCKhnGeCyc7tCMIhNNYIiGIQy4DEX5IzJhm4b3+dPA=="
@@ -18,7 +18,7 @@ const npm = async (args: ReadonlyArray<string>): Promise<string | null> => {
   return code === 0 ? null : `npm ended with ${code}: ${err.trim().split("\n")[0]}`
 }
 
-/** The source of the released tracker, or why there is none. */
+/** The source of the released tracker, or why it is missing. */
 export const fetchStockTracker = async (): Promise<{ readonly source: string } | { readonly why: string }> => {
   const archive = join(FOLDER, "umami-2.10.0.tgz")
   if (!existsSync(archive)) {

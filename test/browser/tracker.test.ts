@@ -15,7 +15,7 @@ import { fetchStockTracker } from "./stockTracker.ts"
 
 if (browserPath === null) console.log("test/browser is skipped: there is no chromium on this machine.")
 
-/** A visitor in London, as far as the test's geo database knows. */
+/** A visitor in London, according to the test's geo database. */
 const LONDON_IP = "81.2.69.142"
 const SHOP = "10000000-0000-4000-8000-000000000001"
 const OTHER = "10000000-0000-4000-8000-000000000002"
@@ -27,7 +27,7 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
   let databaseUrl: string
   let database: Database
   let pages: Bun.Server<undefined>
-  /** Attributes of the page's script tag, and the tracker behind it. */
+  /** Attributes of the page's script tag, and the tracker that it loads. */
   let snippet: Record<string, string> = {}
   let tracker = ""
   let contexts: Array<BrowserContext> = []
@@ -88,7 +88,7 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     readonly script?: string
   }
 
-  /** A new visitor's page with the given snippet; its earlier visits and what the proxy saw of them are gone. */
+  /** A new visitor's page with the given snippet; earlier visits, and what the proxy saw of them, are cleared. */
   const visit = async (attributes: Record<string, string>, options: Visit = {}): Promise<Page> => {
     await Promise.all(contexts.map((context) => context.close()))
     await database.query("TRUNCATE product_analytics_event, product_analytics_event_data, product_analytics_session")
@@ -192,7 +192,7 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     ).toEqual([{ string_value: "Boots" }])
     expect(await events("revenue::text AS revenue, currency")).toContainEqual({ revenue: "19.5000", currency: "EUR" })
 
-    // One visitor on one visit: the token came with the first answer, and went along with every request after it.
+    // One visitor in one visit: the token came with the first response and was sent with every later request.
     const sessions = await database.query(
       "SELECT browser, os, device, screen, language, country, region, city, distinct_id, first_path FROM product_analytics_session"
     )
@@ -215,7 +215,7 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     const tokens = posts.map(({ headers }) => headers.get("x-umami-cache"))
     const given = posts.map(({ answer }) => (JSON.parse(answer) as { cache: string }).cache)
     expect(tokens[0]).toBeNull()
-    // What ran at the same time as another request took the token that there was.
+    // A request sent at the same time as another one carried the token known then.
     for (const token of tokens.slice(1)) expect(given).toContain(token!)
 
     await page.evaluate("umami.identify('customer-7', { plan: 'pro', age: 41 })")
@@ -252,12 +252,12 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     expect(more).toEqual([])
     expect(preflight).toMatchObject({ status: 204, path: "/api/send" })
     expect(preflight!.headers.get("access-control-request-headers")).toBe("content-type")
-    // The second may leave before the page has read the answer to the first.
+    // The second request may be sent before the page has read the first response.
     const [first, , ...later] = proxy.of("POST").map(({ headers }) => headers.has("x-umami-cache"))
     expect([first, later]).toEqual([false, [true, true]])
   })
 
-  test("a page of a domain that no site names gets no further than its preflight", async () => {
+  test("a page on a domain of no site gets no further than its preflight", async () => {
     const page = await visit({}, { host: "stranger.example" })
     await until("a preflight", () => proxy.of("OPTIONS").length > 0)
     await page.evaluate("umami.track('again')")
@@ -266,7 +266,7 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     expect(await count("product_analytics_event")).toBe(0)
   })
 
-  test("a page may not read the answers of a site that another domain has", async () => {
+  test("a page may not read responses for a site of another domain", async () => {
     const page = await visit({ "website-id": OTHER })
     await answered(1)
     expect(await page.evaluate("umami.track('again').then(() => umami.getSession().cache)")).toBeUndefined()
@@ -277,7 +277,7 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     ).toContain("Failed to fetch")
   })
 
-  test("performance figures are sent once a page, when the visitor goes on", async () => {
+  test("web vitals are sent once per page, when the visitor leaves it", async () => {
     const page = await visit({ performance: "true" })
     await page.waitForFunction("performance.getEntriesByName('first-contentful-paint').length > 0")
     await page.evaluate(`new Promise((resolve) => {
@@ -317,7 +317,7 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     expect(await events("event_type")).toHaveLength(4)
   }, 20_000)
 
-  test("a beacon as the page goes away needs no preflight, its text is taken for JSON", async () => {
+  test("a beacon sent while the page closes needs no preflight, and its text is parsed as JSON", async () => {
     const page = await visit({ "auto-track": "false" })
     await page.evaluate(`addEventListener('pagehide', () => {
       const payload = { website: '${SHOP}', url: '/goodbye', hostname: location.hostname, title: document.title, name: 'leave' }
@@ -332,7 +332,7 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     ])
   })
 
-  test("a tracker that is told to stop by the server sends nothing more", async () => {
+  test("a tracker that the server asks to stop sends nothing more", async () => {
     const { publicKey } = generateKeyPairSync("ed25519")
     await using unlicensed = await Footfall.start({
       environment: {
@@ -351,27 +351,27 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     expect(await count("product_analytics_event")).toBe(0)
   }, 20_000)
 
-  test("with data-auto-track=false a page view is sent by hand alone", async () => {
+  test("with data-auto-track=false a page view is sent only by hand", async () => {
     const page = await visit({ "auto-track": "false" })
     await page.evaluate("history.pushState({}, '', '/next')")
     await page.evaluate("umami.track('by hand')")
     expect(await events("event_name")).toEqual([{ event_name: "by hand" }])
   })
 
-  test("a page whose host data-domains does not name sends nothing", async () => {
+  test("a page whose host is not in data-domains sends nothing", async () => {
     const page = await visit({ domains: "www.shop.example, other.example" })
     await page.evaluate("umami.track('by hand')")
     expect(proxy.requests).toEqual([])
   })
 
-  test("a headless browser under its own name is a bot: its tracker gets an answer, and nothing is stored", async () => {
+  test("a headless browser with its own user agent is a bot: its tracker gets a response, and nothing is stored", async () => {
     await visit({}, { userAgent: CHROME.replace("Chrome/", "HeadlessChrome/") })
     await answered(1)
     expect(proxy.of("POST")[0]).toMatchObject({ status: 200, answer: '{"beep":"boop"}' })
     expect(await count("product_analytics_event")).toBe(0)
   })
 
-  test("Umami's own tracker of a released version is stored as one visit", async () => {
+  test("events of Umami's released tracker are stored as one visit", async () => {
     const stock = await fetchStockTracker()
     if ("why" in stock) {
       console.log(`Umami's own tracker is not tested: ${stock.why}`)

@@ -32,7 +32,7 @@ afterAll(async () => {
 const EVENTS = `SELECT event_type, event_name, url_path, hostname, page_title, referrer_domain, browser, os, device
   FROM product_analytics_event JOIN product_analytics_session USING (session_id) ORDER BY event_id`
 
-test("an event by its name alone is stored without a page, and its client's own name is no bot's", async () => {
+test("an event with only a name is stored without a page, and the client's own user agent is not a bot", async () => {
   const response = await umami.track("signup", { plan: "pro", seats: 3, since: new Date("2026-01-02T03:04:05Z") })
   expect(response.status).toBe(200)
   expect(Object.keys((await response.json()) as object)).toEqual(["cache", "sessionId", "visitId"])
@@ -60,7 +60,7 @@ test("an event by its name alone is stored without a page, and its client's own 
   ])
 })
 
-test("a page view has what was given, with the visitor's own user agent", async () => {
+test("a page view from @umami/node has the given fields and the visitor's own user agent", async () => {
   umami.init({ userAgent: FIREFOX })
   const response = await umami.track({
     url: "/shoes?utm_source=news",
@@ -84,7 +84,7 @@ test("a page view has what was given, with the visitor's own user agent", async 
   ])
 })
 
-test("attributes of identify are kept with the session, the last value of each", async () => {
+test("attributes of identify are stored with the session, with the last value of each", async () => {
   await umami.track("before")
   expect((await umami.identify({ plan: "free", age: 41 })).status).toBe(200)
   expect((await umami.identify({ plan: "pro" })).status).toBe(200)
@@ -94,11 +94,11 @@ test("attributes of identify are kept with the session, the last value of each",
     { data_key: "age", string_value: "41.0000" },
     { data_key: "plan", string_value: "pro" }
   ])
-  // Without tokens, one client is one session by its address and name.
+  // Without tokens, one client is one session by its address and user agent.
   expect(await database.query("SELECT session_id FROM product_analytics_session")).toHaveLength(1)
 })
 
-test("what is refused says why", async () => {
+test("a rejected event reports the reason to @umami/node", async () => {
   umami.init({ websiteId: "10000000-0000-4000-8000-00000000dead" })
   const unknown = await umami.track("signup")
   expect([unknown.status, await unknown.json()]).toEqual([
@@ -114,7 +114,7 @@ test("what is refused says why", async () => {
 const node = Bun.which("node")
 if (node === null) console.log("@umami/node is not tested in Node: there is no node on this machine.")
 
-test.skipIf(node === null)("the same client in Node itself", async () => {
+test.skipIf(node === null)("@umami/node works the same under Node", async () => {
   const script = `const { Umami } = require("@umami/node")
     const umami = new Umami({ websiteId: "${SITE}", hostUrl: "${collector.url}" })
     Promise.all([umami.track("from-node", { version: process.version }), umami.identify({ plan: "pro" })])

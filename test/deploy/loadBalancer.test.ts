@@ -14,10 +14,10 @@ import { freshDatabase, temporaryFolder } from "../support/postgres.ts"
 
 const EXAMPLES = join(import.meta.dir, "../../docs/examples")
 
-/** An address that the geo database knows: believing it would show. */
+/** An address in the geo database: trusting it would show. */
 const KNOWN = "81.2.69.142"
 
-/** The example with this test's ports in the place of its own; everything else as it is. */
+/** The example with this test's ports; everything else is unchanged. */
 const example = (file: string, replacements: ReadonlyArray<readonly [string, string]>): string =>
   replacements.reduce(
     (text, [from, to]) => {
@@ -27,7 +27,7 @@ const example = (file: string, replacements: ReadonlyArray<readonly [string, str
     readFileSync(join(EXAMPLES, file), "utf8")
   )
 
-/** The settings with which the example says to start the collectors. */
+/** The collector settings that the example's comments state. */
 const settingsOf = (file: string): Readonly<Record<string, string>> => {
   const [line = ""] = /^# .*bun run collector/m.exec(readFileSync(join(EXAMPLES, file), "utf8")) ?? []
   const { PORT: _, ...settings } = Object.fromEntries(
@@ -117,7 +117,7 @@ for (const proxy of PROXIES) {
       port = freePort()
       origin = `http://127.0.0.1:${port}`
       const balancer = all.use(proxy.start(join(folder, "proxy"), port, [collectors[0]!.port, collectors[1]!.port]))
-      // nginx's workers outlive a master that is killed; asked to end, it takes them along.
+      // nginx's workers outlive a killed master; asked to end, it stops them too.
       all.defer(async () => {
         balancer.signal("SIGTERM")
         await balancer.ended()
@@ -126,7 +126,7 @@ for (const proxy of PROXIES) {
     }, 60_000)
     afterAll(() => all.disposeAsync())
 
-    test("an address that a client claims is not believed, whichever header it is in", async () => {
+    test(`${proxy.name}: an address that a client claims in any header is ignored`, async () => {
       const plain = await send({})
       for (const header of ["X-Real-IP", "X-Forwarded-For", "True-Client-IP", "CF-Connecting-IP", "Forwarded"]) {
         const value = header === "Forwarded" ? `for=${KNOWN}` : KNOWN
@@ -139,11 +139,11 @@ for (const proxy of PROXIES) {
       await database.query("DELETE FROM product_analytics_event")
     }, 30_000)
 
-    test("metrics are not for the public", async () => {
+    test(`${proxy.name}: /metrics is blocked`, async () => {
       expect((await fetch(`${origin}/metrics`)).status).toBe(404)
     })
 
-    test("a collector that stops under load costs no event, and one that takes its place is found", async () => {
+    test(`${proxy.name}: a graceful stop under load loses no event, and the collector that replaces it is found`, async () => {
       await using load = new Load({ port })
       await load.stores(200)
       const stopping = collectors[0]!
@@ -160,7 +160,7 @@ for (const proxy of PROXIES) {
       await expectHonest(database, load)
     }, 60_000)
 
-    test("a collector that is killed under load costs no event that was answered", async () => {
+    test(`${proxy.name}: killing a collector under load loses no acknowledged event`, async () => {
       await using load = new Load({ port })
       await load.stores(200)
       await collectors[1]!.kill()

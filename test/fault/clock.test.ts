@@ -8,7 +8,7 @@ import { freshDatabase } from "../support/postgres.ts"
 
 const VISITOR = "81.2.69.142"
 
-/** A collector on a database of its own whose clock stands where the test puts it; waiting takes its real time. */
+/** A collector on its own database whose clock the test sets; waits take real time. */
 const startAt = async (
   all: AsyncDisposableStack,
   moment: string,
@@ -22,7 +22,7 @@ const startAt = async (
     storage: Layer.effect(Storage, openStorage(url, { clock, environment }))
   })
   all.defer(collect.stop)
-  /** Sends an event of the visitor; the answer's ids and token with its status. */
+  /** Sends an event from the visitor; returns the response's ids and token with its status. */
   const send = async (name: string, token?: string) => {
     const response = await collect.post(
       { type: "event", payload: { website: SITE, url: "/", name, ip: VISITOR } },
@@ -43,7 +43,7 @@ const startAt = async (
   return { send, show: (at: string) => show(Date.parse(at)), stored, sessions, url }
 }
 
-test("past a month's end events go to the new month's partition, which nobody prepared", async () => {
+test("after the end of a month, events go to the new month's partition without preparation", async () => {
   await using all = new AsyncDisposableStack()
   const { send, show, stored, sessions } = await startAt(all, "2031-01-31T23:59:59.999Z")
   const last = await send("a")
@@ -59,13 +59,13 @@ test("past a month's end events go to the new month's partition, which nobody pr
     { name: "b", at: "2031-02-01T00:00:00.000Z", partition: "2031_02" },
     { name: "c", at: "2031-05-01T00:00:00.000Z", partition: "2031_05" }
   ])
-  // Each month has a salt of its own: three sessions, each stored although the token before it named another.
+  // Each month has its own salt: three sessions, each stored although the previous token named another.
   const ids = [last.sessionId, first.sessionId, later.sessionId]
   expect(new Set(ids).size).toBe(3)
   expect(await sessions()).toEqual(ids.toSorted())
 })
 
-test("past an hour's end a visit goes on with its token, and is another one without", async () => {
+test("after the end of an hour, a visit continues with its token, and without it a new one starts", async () => {
   await using all = new AsyncDisposableStack()
   const { send, show, stored, sessions } = await startAt(all, "2031-03-10T12:59:59.999Z")
   const begin = await send("a")
@@ -83,13 +83,13 @@ test("past an hour's end a visit goes on with its token, and is another one with
   expect(withToken.visitId).toBe(begin.visitId)
   expect(before30Minutes.visitId).toBe(begin.visitId)
   expect(without.visitId).not.toBe(begin.visitId)
-  // The visit of the hour is the same for all who start one in it.
+  // The visit of an hour is the same for every process that starts one in it.
   expect(after30Minutes.visitId).toBe(without.visitId)
   expect((await stored()).map(({ name }) => name)).toEqual(["a", "b", "c", "d", "e"])
   expect(await sessions()).toEqual([begin.sessionId])
 })
 
-test("a clock that is set back an hour stores on, and keeps the visit of a token from its future", async () => {
+test("a collector whose clock is set back an hour keeps storing, and keeps the visit of a token from the future", async () => {
   await using all = new AsyncDisposableStack()
   const { send, show, stored } = await startAt(all, "2031-03-10T13:15:00.000Z")
   const before = await send("a")
@@ -105,14 +105,14 @@ test("a clock that is set back an hour stores on, and keeps the visit of a token
   expect((await stored()).map(({ at }) => at.slice(11, 19))).toEqual(["13:15:00", "12:15:00", "12:15:00", "13:20:00"])
 })
 
-test("a clock that ran years ahead and is set right again stores on, and a later month still gets its partition", async () => {
+test("a collector whose clock ran years ahead and is corrected keeps storing, and later months still get their partitions", async () => {
   await using all = new AsyncDisposableStack()
   const { send, show, stored } = await startAt(all, "2031-03-31T23:00:00.000Z")
   const before = await send("a")
   show("2094-01-01T00:00:00.000Z")
   const ahead = await send("b", before.cache)
   show("2031-03-31T23:00:01.000Z")
-  // Its 24 hours lie in the future: it proves nothing, and does no harm.
+  // Its 24 hours are in the future: it proves nothing and does no harm.
   const right = await send("c", ahead.cache)
   show("2031-05-01T00:00:00.000Z")
   const later = await send("d", right.cache)
@@ -122,14 +122,14 @@ test("a clock that ran years ahead and is set right again stores on, and a later
   expect((await stored()).map(({ partition }) => partition)).toEqual(["2031_03", "2094_01", "2031_03", "2031_05"])
 })
 
-test("requests that wait when the clock is set back are answered by their deadline all the same", async () => {
+test("requests that wait while the clock is set back are still answered by their deadline", async () => {
   await using all = new AsyncDisposableStack()
   const environment = { STORAGE_TIMEOUT_SECONDS: "1", STORAGE_IN_FLIGHT: "1" }
   const { send, show, stored, url } = await startAt(all, "2031-03-10T13:15:00.000Z", environment)
   const holder = all.use(await connect(Redacted.value(url), 1))
   await holder.query("BEGIN")
   await holder.query("LOCK TABLE product_analytics_event IN ACCESS EXCLUSIVE MODE")
-  // The first is being written, the second waits for its turn.
+  // The first one is being written, the second waits for its turn.
   const waiting = [send("a")]
   await Bun.sleep(100)
   waiting.push(send("b"))

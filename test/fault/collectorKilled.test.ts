@@ -6,7 +6,7 @@ import { Footfall } from "../support/footfallProcess.ts"
 import { expectHonest, Load } from "../support/load.ts"
 import { freshDatabase } from "../support/postgres.ts"
 
-test("a collector that is killed under load loses no event that it answered 200, and works at once when started again", async () => {
+test("a collector killed under load loses no acknowledged event, and works immediately after a restart", async () => {
   await using all = new AsyncDisposableStack()
   const url = Redacted.value(await freshDatabase())
   const database = all.use(await connect(url))
@@ -23,7 +23,7 @@ test("a collector that is killed under load loses no event that it answered 200,
   await load.stop()
 
   expect(await collector.health()).toBe(200)
-  // Each kill broke off what was under way, or it was no test.
+  // Each kill interrupted requests, otherwise this tests nothing.
   expect(load.unanswered).toBeGreaterThanOrEqual(3)
   await expectHonest(database, load)
 }, 60_000)

@@ -4,10 +4,10 @@ import { Footfall } from "../support/footfallProcess.ts"
 import { expectHonest, Load } from "../support/load.ts"
 import { PostgresServer } from "../support/postgresServer.ts"
 
-/** Few, so that a test can hold all of them; a collector takes seven at most, and the test's own one. */
+/** Few enough for a test to hold all of them: a collector takes at most seven, and the test one. */
 const MAX_CONNECTIONS = 16
 
-/** A server with a role of the collector's own: superusers are exempt from limits. */
+/** A server with a separate role for the collector, since superusers are exempt from limits. */
 const start = async (all: AsyncDisposableStack) => {
   const settings = { max_connections: String(MAX_CONNECTIONS), superuser_reserved_connections: "0" }
   const postgres = all.use(await PostgresServer.start({ settings }))
@@ -20,7 +20,7 @@ const start = async (all: AsyncDisposableStack) => {
   return { postgres, admin, database, environment }
 }
 
-/** Takes every connection that is free, and keeps them. */
+/** Takes every free connection and keeps it. */
 const takeAll = async (postgres: PostgresServer): Promise<AsyncDisposableStack> => {
   const taken = new AsyncDisposableStack()
   for (;;) {
@@ -33,7 +33,7 @@ const takeAll = async (postgres: PostgresServer): Promise<AsyncDisposableStack> 
   }
 }
 
-test("a collector that finds all connections of Postgres taken refuses to start and says why", async () => {
+test("a collector refuses to start while all connections of Postgres are taken, and says why", async () => {
   await using all = new AsyncDisposableStack()
   const { environment, postgres } = await start(all)
   const taken = all.use(await takeAll(postgres))
@@ -49,7 +49,7 @@ test("a collector that finds all connections of Postgres taken refuses to start 
   expect(await collector.health()).toBe(200)
 }, 60_000)
 
-test("a running collector keeps its connections whatever others take; when it loses them too, clients get 503 until there are some again", async () => {
+test("a running collector keeps its connections when others take all the rest; once it loses them, clients get 503 until some are free", async () => {
   await using all = new AsyncDisposableStack()
   const { admin, database, environment, postgres } = await start(all)
   const collector = all.use(await Footfall.start({ environment }))

@@ -5,7 +5,7 @@ import { Footfall } from "../support/footfallProcess.ts"
 import { expectHonest, Load } from "../support/load.ts"
 import { type PostgresOptions, PostgresServer } from "../support/postgresServer.ts"
 
-/** A new cluster takes some 25 MiB, its log of changes a few more. */
+/** A new cluster takes about 25 MiB, and its WAL a few more. */
 const DISK_MIB = 96
 
 const mountable = SmallDisk.mount(1)
@@ -49,7 +49,7 @@ onSmallDisk(
     const disk = all.use(SmallDisk.mount(DISK_MIB)!)
     const { database, collector, load, postgres } = await start(all, {
       walFolder: disk.path,
-      // Small segments, or there would always be room in the present one.
+      // Small segments, otherwise the current one would always have room.
       initdb: ["--wal-segsize=1"],
       settings: { min_wal_size: "2MB", max_wal_size: "64MB" }
     })

@@ -9,13 +9,13 @@ import { Footfall } from "../support/footfallProcess.ts"
 import { cityDatabase, mmdb } from "../support/mmdb.ts"
 import { freshDatabase, temporaryFolder } from "../support/postgres.ts"
 
-test("a damaged geo database turns locations off and is told; a damaged replacement leaves the one before in use", async () => {
+test("a damaged geo database turns locations off and is reported, and a damaged replacement leaves the previous one in use", async () => {
   await using all = new AsyncDisposableStack()
   const url = Redacted.value(await freshDatabase())
   const database = all.use(await connect(url))
   const path = join(temporaryFolder(), "geo.mmdb")
   const environment = { ...(await prepareInstance(url)), GEOLITE_DB_PATH: path }
-  /** As downloads do: beside its place first, then moved there. */
+  /** As a download does: written under a temporary name, then moved. */
   const replace = (bytes: Uint8Array) => {
     writeFileSync(`${path}.new`, bytes)
     renameSync(`${path}.new`, path)
@@ -25,7 +25,7 @@ test("a damaged geo database turns locations off and is told; a damaged replacem
   replace(cut)
 
   const collector = all.use(await Footfall.start({ environment }))
-  /** Sends an event from an address; the country that its new session has. */
+  /** Sends an event from an address; returns the country of its new session. */
   const countryOf = async (ip: string): Promise<string | null> => {
     const response = await fetch(`${collector.url}/api/send`, {
       method: "POST",
@@ -54,7 +54,7 @@ test("a damaged geo database turns locations off and is told; a damaged replacem
 
   replace(cut)
   await collector.prints(`${why} The database of`)
-  // Not one that is remembered.
+  // An address that is not cached.
   expect(await countryOf("81.2.69.143")).toBe("GB")
 
   replace(mmdb({ networks: [["81.2.69.0/24", { country: { iso_code: "NL" } }]], buildEpoch: 1_800_000_000 }))

@@ -7,7 +7,7 @@ import { Footfall } from "../support/footfallProcess.ts"
 import { freshDatabase } from "../support/postgres.ts"
 import { peakMemory } from "../support/processes.ts"
 
-/** Of the collector, whatever it is sent: what it takes anyway, and the bodies within the limits that it is about at a time. */
+/** Memory of the collector, whatever it is sent: its usual memory and the bodies that it may hold at a time. */
 const MEMORY_MIB = 400
 const MIB = 1 << 20
 
@@ -43,13 +43,13 @@ const stored = async (): Promise<ReadonlyArray<string>> => {
   return rows.map(({ name }) => name)
 }
 
-/** A valid event, inflated to a size by blanks that JSON allows. */
+/** A valid event, padded with whitespace to a decompressed size. */
 const bomb = (name: string, size: number) => gzip(event(name) + " ".repeat(size), { level: 9 })
 
-test("bodies that inflate to hundreds of megabytes are refused with 413, and memory stays bounded", async () => {
+test("bodies that decompress to hundreds of megabytes get 413, and memory stays bounded", async () => {
   const hundred = bomb("hundred", 100 * MIB)
   expect(hundred.length).toBeLessThan(110_000)
-  // In many members, as the format allows: a gigabyte, and one whose members are small.
+  // In many members, as the format allows: one of a gigabyte, and one with small members.
   const thousand = Buffer.concat(Array<Buffer>(10).fill(hundred))
   const members = Buffer.concat([gzip(event("members")), ...Array<Buffer>(200).fill(gzip(" ".repeat(MIB)))])
 
@@ -66,8 +66,8 @@ test("bodies that inflate to hundreds of megabytes are refused with 413, and mem
   expect(await collector.health()).toBe(200)
 }, 60_000)
 
-// Inflated all at the same time they would take 10 MB each and more: gigabytes for two megabytes sent.
-test("nor does it grow with the number of small bodies that inflate to their limit at the same time", async () => {
+// Decompressed at the same time, they would take 10 MB each and more: gigabytes for two megabytes sent.
+test("memory does not grow with the number of small bodies that decompress to their limit at the same time", async () => {
   const small = gzip(`[${" ".repeat(10_400_000)}]`, { level: 9 })
   expect(small.length).toBeLessThan(10_500)
   const statuses = await Promise.all(Array.from({ length: 256 }, () => post(small, "/api/batch")))
@@ -75,12 +75,12 @@ test("nor does it grow with the number of small bodies that inflate to their lim
   expect(peakMemory(collector.pid)).toBeLessThan(2 * MEMORY_MIB)
 }, 60_000)
 
-test("what is not gzip as it should be is refused with 400, and what is, is stored", async () => {
+test("malformed gzip is rejected with 400, and valid gzip is stored", async () => {
   const good = gzip(event("good"))
   const wrong: ReadonlyArray<readonly [string, Buffer, string?]> = [
     ["cut in the middle", good.subarray(0, good.length / 2)],
     ["cut before its checksum", good.subarray(0, -8)],
-    ["its header alone", good.subarray(0, 10)],
+    ["only its header", good.subarray(0, 10)],
     ["half its header", good.subarray(0, 5)],
     ["nothing", Buffer.alloc(0)],
     ["garbage", Buffer.from("not gzip at all")],

@@ -7,8 +7,8 @@ import { openStorage } from "../support/pgStorage.ts"
 import { freshDatabase } from "../support/postgres.ts"
 
 /*
- * In this process, so that a polluted prototype would be ours to see; on a real database, so that what was answered 200 can be
- * looked up in it.
+ * Runs in this process, so that a polluted prototype would be visible, and on a real database, in order to look up every event that got a
+ * 200.
  */
 let collect: CollectUnderTest
 let database: Database
@@ -28,7 +28,7 @@ type Case = readonly [what: string, body: (marker: string) => Body]
 
 const bytes = (body: Body): Uint8Array<ArrayBuffer> => (typeof body === "string" ? Buffer.from(body) : body)
 
-/** A body with its length, in chunks of an unknown number, and compressed: the three ways in which bodies are read. */
+/** The same body with a length, in chunks of unknown number, and compressed: the three ways in which bodies are read. */
 const FRAMINGS: ReadonlyArray<(body: Body) => RequestInit> = [
   (body) => ({ body }),
   (body) => ({ body: new Blob([bytes(body)]).stream() }),
@@ -41,7 +41,7 @@ const post = async (path: string, { headers, ...init }: RequestInit) => {
     headers: { "user-agent": FIREFOX, ...(headers as Record<string, string>) },
     ...init
   })
-  // Whatever it says, it says it in JSON.
+  // Every response is JSON.
   return { status: response.status, body: (await response.json()) as object }
 }
 
@@ -54,7 +54,7 @@ const storedAs = async (marker: string): Promise<number> => {
 }
 
 let marks = 0
-/** Sends a body in every framing: what was answered, and how many events of it are in the database. */
+/** Sends a body in every framing; returns the responses and the number of its events in the database. */
 const tryOut = async (bodyOf: (marker: string) => Body) => {
   const marker = `case-${marks++}`
   const body = bodyOf(marker)
@@ -65,11 +65,11 @@ const tryOut = async (bodyOf: (marker: string) => Body) => {
 const STORED = { statuses: [200, 200, 200], stored: 3 }
 const refused = (status: number) => ({ statuses: [status, status, status], stored: 0 })
 
-/** An event with further members of its payload. */
+/** An event with additional members in its payload. */
 const json = (payload: object) => (marker: string) =>
   JSON.stringify({ type: "event", payload: { website: SITE, url: "/", name: marker, ...payload } })
 
-/** The same with JSON text put in as it is: for keys that occur twice, and for numbers and depths that JSON.stringify has not. */
+/** The same with raw JSON: for duplicate keys, and for numbers and depths that JSON.stringify cannot produce. */
 const raw =
   (inPayload: string, beside = "") =>
   (marker: string) =>
@@ -93,9 +93,9 @@ const TEXT_FIELDS = [
   ],
   "device"
 ]
-/** What a field's text must begin with to be one that is stored. */
+/** What a field's value must begin with in order to be stored. */
 const START: Readonly<Record<string, string>> = { userAgent: FIREFOX }
-/** An event with a text in one field; the marker is where that is not. */
+/** An event with a string in one field; the marker is in a different one. */
 const inField = (field: string, text: string) => (marker: string) => {
   const payload = { website: SITE, url: "/", [field === "name" ? "tag" : "name"]: marker, [field]: text }
   return JSON.stringify({ type: "event", payload })
@@ -111,14 +111,14 @@ afterEach(async () => {
   expect("polluted" in {}).toBe(false)
 })
 
-const allAnswer = (expected: typeof STORED, cases: ReadonlyArray<Case>) => {
-  test.each(cases.map(([what, body]) => ({ what, body })))("$what", async ({ body }) => {
+const allAnswer = (outcome: string, expected: typeof STORED, cases: ReadonlyArray<Case>) => {
+  test.each(cases.map(([what, body]) => ({ what, body })))(`a body with $what ${outcome}`, async ({ body }) => {
     expect(await tryOut(body)).toEqual(expected)
   })
 }
 
-describe("is stored, and what can't be kept of it is left out:", () => {
-  allAnswer(STORED, [
+describe("hostile bodies that are stored, without what cannot be kept:", () => {
+  allAnswer("is stored without what cannot be kept", STORED, [
     ...TEXT_FIELDS.map((field): Case => [`NUL in ${field}`, inField(field, `${START[field] ?? "/"}a\u0000b`)]),
     ...TEXT_FIELDS.map(
       (field): Case => [`half a surrogate pair in ${field}`, inField(field, `${START[field] ?? "/"}a\ud800b\udc00c`)]
@@ -137,12 +137,12 @@ describe("is stored, and what can't be kept of it is left out:", () => {
     ],
     ["numbers past it", raw(',"data":{"a":1e400,"b":-1e400,"revenue":1e400,"currency":"EUR"}')],
     ["a number of 1 MB", raw(`,"data":{"a":${"9".repeat(1_000_000)}}`)],
-    ["a timestamp that is as good as none", raw(',"timestamp":1e-400')],
+    ["a timestamp that rounds to zero", raw(',"timestamp":1e-400')],
     ["an unknown key with 10,000 levels in the payload", raw(`,"unknown":${arrays(10_000)}`)],
-    ["an unknown key with 10,000 levels beside it", raw("", `,"unknown":${objects(10_000)}`)],
+    ["an unknown key with 10,000 levels next to it", raw("", `,"unknown":${objects(10_000)}`)],
     ["__proto__ and constructor in data", raw(`,"data":${POLLUTING}`)],
     ["__proto__ and constructor in the payload", raw(`,${POLLUTING.slice(1, -1)}`)],
-    ["__proto__ and constructor beside it", raw("", `,${POLLUTING.slice(1, -1)}`)],
+    ["__proto__ and constructor next to it", raw("", `,${POLLUTING.slice(1, -1)}`)],
     ["keys that every object has", raw(',"data":{"toString":1,"hasOwnProperty":"x","valueOf":{"a":1}},"toString":1')],
     [
       "keys that occur twice: the last counts",
@@ -161,8 +161,8 @@ describe("is stored, and what can't be kept of it is left out:", () => {
   ])
 })
 
-describe("is refused with 400:", () => {
-  allAnswer(refused(400), [
+describe("hostile bodies that are rejected with 400:", () => {
+  allAnswer("is rejected with 400", refused(400), [
     ...["hostname", "language", "screen", "name", "tag"].map(
       (field): Case => [`${field} of 1 MB`, inField(field, "x".repeat(1_000_000))]
     ),
@@ -212,14 +212,14 @@ describe("is refused with 400:", () => {
   ])
 })
 
-describe("is refused with 413:", () => {
-  allAnswer(refused(413), [
+describe("hostile bodies that are rejected with 413:", () => {
+  allAnswer("is rejected with 413", refused(413), [
     ["a title of 2 MB", inField("title", "x".repeat(2_000_000))],
-    ["a body of 2 MB that is no JSON", () => Buffer.alloc(2_000_000)]
+    ["a body of 2 MB that is not JSON", () => Buffer.alloc(2_000_000)]
   ])
 })
 
-test("a user agent of 1 MB is as good as any other that no browser sends: a bot's", async () => {
+test("a user agent of 1 MB counts as a bot, like any other that no browser sends", async () => {
   const [framing] = FRAMINGS
   expect(await post("/api/send", framing!(inField("userAgent", "x".repeat(1_000_000))("agent")))).toEqual({
     status: 200,
@@ -229,7 +229,7 @@ test("a user agent of 1 MB is as good as any other that no browser sends: a bot'
 })
 
 describe("a batch", () => {
-  test("with hostile items has the others stored, and says which were not", async () => {
+  test("a batch with hostile items stores the others and reports which items were not stored", async () => {
     const good = (marker: string) => JSON.parse(json({})(marker)) as object
     const items = [
       JSON.stringify(good("batch-0")),

@@ -11,7 +11,7 @@ import { freshDatabase } from "../support/postgres.ts"
 /** Enough for a process to start and answer on a busy machine. */
 const VALID_SECONDS = 6
 
-test("a license that expires under a running collector ends collecting at that moment, and a new one goes on without a restart", async () => {
+test("a license that expires stops a running collector at that moment, and a new one resumes it without a restart", async () => {
   await using all = new AsyncDisposableStack()
   const url = Redacted.value(await freshDatabase())
   const database = all.use(await connect(url))
@@ -34,7 +34,7 @@ test("a license that expires under a running collector ends collecting at that m
   await take(await license(expiresAt))
   const collector = all.use(await Footfall.start({ environment }))
   const event = (name: string) => ({ type: "event", payload: { website: SITE, url: "/", name } })
-  /** Before and after an answer, whose time lies between. */
+  /** Times before and after a response, which was made in between. */
   const send = async (path: string, body: object) => {
     const from = Date.now()
     const response = await fetch(collector.url + path, {

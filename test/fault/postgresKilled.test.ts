@@ -10,7 +10,7 @@ import { temporaryFolder } from "../support/postgres.ts"
 import { PostgresServer } from "../support/postgresServer.ts"
 import { childrenOf, signal } from "../support/processes.ts"
 
-test("while Postgres is gone clients get 503, and when it is back the collector goes on without a restart", async () => {
+test("while Postgres is down clients get 503, and the collector recovers without a restart", async () => {
   await using all = new AsyncDisposableStack()
   const postgres = all.use(await PostgresServer.start())
   const environment = { ...(await prepareInstance(postgres.url)), STORAGE_TIMEOUT_SECONDS: "1" }
@@ -32,7 +32,7 @@ test("while Postgres is gone clients get 503, and when it is back the collector 
   await expectHonest(all.use(await connect(postgres.url)), load)
 }, 60_000)
 
-test("a restart of Postgres within the write deadline is not noticed by clients", async () => {
+test("clients do not notice a restart of Postgres within the write deadline", async () => {
   await using all = new AsyncDisposableStack()
   const postgres = all.use(await PostgresServer.start())
   const environment = { ...(await prepareInstance(postgres.url)), STORAGE_TIMEOUT_SECONDS: "30" }
@@ -56,7 +56,7 @@ const onEmbedded = <A>(folder: string, use: (url: string) => Promise<A>): Promis
     )
   )
 
-test("an embedded Postgres that is killed is started again by the server that uses it", async () => {
+test("a killed embedded Postgres is restarted by the server that uses it", async () => {
   await using all = new AsyncDisposableStack()
   const folder = temporaryFolder()
   const { APP_SECRET } = await onEmbedded(folder, prepareInstance)

@@ -5,15 +5,15 @@ import { expectHonest, Load } from "../support/load.ts"
 import { PostgresServer } from "../support/postgresServer.ts"
 import { peakMemory } from "../support/processes.ts"
 
-/** How long Postgres answers nothing: several write deadlines, and several attempts to connect. */
+/** How long Postgres does not answer: several write deadlines, and several attempts to connect. */
 const PAUSE_MS = 20_000
 const DEADLINE_SECONDS = 3
-/** The sweep's tenth of a second, and a busy machine's seconds. */
+/** The sweep's tenth of a second, and the seconds that a busy machine may add. */
 const LATE_MS = 3_000
-/** Some 260 when nothing is wrong: the collector, its queue, and the batches that are parsed at the time. */
+/** About 260 MB if nothing is wrong: the collector, its queue, and the batches being parsed. */
 const MEMORY_MIB = 400
 
-test("while Postgres hangs every wait ends with its deadline, memory stays bounded, and afterwards all is well", async () => {
+test("while Postgres hangs, every wait ends at its deadline and memory stays bounded, and afterwards the collector recovers", async () => {
   await using all = new AsyncDisposableStack()
   const postgres = all.use(await PostgresServer.start())
   const database = all.use(await connect(postgres.url))
@@ -29,7 +29,7 @@ test("while Postgres hangs every wait ends with its deadline, memory stays bound
   postgres.pause()
   const pausedAt = performance.now()
   expect(await collector.health()).toBe(503)
-  // More than the queue takes: some wait for their deadline, the others are refused at once and come again.
+  // More than the queue holds: some wait for their deadline, the others are rejected immediately and retried.
   const flood = all.use(
     new Load({ port: collector.port, connections: 64, batchConnections: 8, batchItems: 1_000, pauseMs: 250 })
   )

@@ -21,7 +21,7 @@ const post = (url: string, path: string, body: object) =>
     body: JSON.stringify(body)
   })
 
-test("two collectors that meet the same new sessions at the same time store each once, and fail nobody", async () => {
+test("two collectors that see the same new sessions at the same time store each session once and reject no event", async () => {
   await using all = new AsyncDisposableStack()
   const url = Redacted.value(await freshDatabase())
   const database = all.use(await connect(url))
@@ -37,7 +37,7 @@ test("two collectors that meet the same new sessions at the same time store each
     })
     const answers = await Promise.all(
       collectors.flatMap(({ url: origin }) => [
-        // Each in an order of its own, in large batches and one by one, with attributes and without.
+        // Each in a different order, in large batches and one by one, with and without attributes.
         post(origin, "/api/batch", shuffled(visitors).map(event)),
         post(origin, "/api/batch", shuffled(visitors).map(identify)),
         ...shuffled(visitors)

@@ -6,11 +6,11 @@ import { connect, prepareInstance } from "../support/database.ts"
 import { Footfall } from "../support/footfallProcess.ts"
 import { freshDatabase } from "../support/postgres.ts"
 
-/** What the snippet's page and the command line promise. */
+/** The time that the snippet's page and the command line promise. */
 const PROMISED_MS = 5_000
 const API = "/api/ee/product-analytics"
 
-/** What each process answers to an event of the site: `200`, or `400` while it knows none of this id. */
+/** Each process's response to an event of the site: `200`, or `400` while it does not know the id. */
 const askAll = (processes: ReadonlyArray<Footfall>, site: string) =>
   Promise.all(
     processes.map(async ({ url }) => {
@@ -24,7 +24,7 @@ const askAll = (processes: ReadonlyArray<Footfall>, site: string) =>
     })
   )
 
-/** How long it took until every process gave this answer; none may give another than the two. */
+/** The time until every process gave this response; none may give a third one. */
 const allAnswer = async (processes: ReadonlyArray<Footfall>, site: string, wanted: 200 | 400): Promise<number> => {
   const begin = performance.now()
   for (;;) {
@@ -36,7 +36,7 @@ const allAnswer = async (processes: ReadonlyArray<Footfall>, site: string, wante
   }
 }
 
-test("a site that is made or archived by API or command line is so in every process within 5 s, also when nobody can listen", async () => {
+test("site changes reach every process within 5 s, with or without LISTEN", async () => {
   await using all = new AsyncDisposableStack()
   const url = Redacted.value(await freshDatabase())
   const database = all.use(await connect(url))
@@ -83,7 +83,7 @@ test("a site that is made or archived by API or command line is so in every proc
   expect(ended.length).toBeGreaterThanOrEqual(processes.length)
   expect(await rounds()).toBeLessThan(PROMISED_MS)
 
-  // Nobody is notified any more: the poll alone is left.
+  // There are no notifications any more, only polling.
   await database.query("DROP TRIGGER product_analytics_site_changed ON product_analytics_site")
   expect(await rounds()).toBeLessThan(PROMISED_MS)
 }, 90_000)

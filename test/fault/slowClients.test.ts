@@ -9,7 +9,7 @@ import { expectHonest, Load } from "../support/load.ts"
 import { freshDatabase } from "../support/postgres.ts"
 
 const BODY_TIMEOUT_SECONDS = 1
-/** The sweep's quarter of a second, and a busy machine's seconds. */
+/** The sweep's quarter of a second, and the seconds that a busy machine may add. */
 const LATE_MS = 4_000
 
 const start = async (all: AsyncDisposableStack) => {
@@ -36,13 +36,13 @@ const head = (...headers: ReadonlyArray<string>) =>
 
 const event = (name: string) => JSON.stringify({ type: "event", payload: { website: SITE, url: "/", name } })
 
-/** Requests that the collector is about now, as it tells. */
+/** Requests that the collector is handling, from its metrics. */
 const inFlight = async (collector: Footfall): Promise<number> => {
   const text = await (await fetch(`${collector.url}/metrics`)).text()
   return Number(/^footfall_requests_in_flight (\d+)/m.exec(text)?.[1])
 }
 
-/** Sends the head and then a piece every so often for as long as the server lets it; what came back, and after how long. */
+/** Sends the head, then a piece at each interval until the server closes; returns the response and the time that took. */
 const drip = async (all: AsyncDisposableStack, port: number, headers: string, piece: string, everyMs: number) => {
   const socket = await open(all, port)
   const begin = performance.now()
@@ -58,7 +58,7 @@ const drip = async (all: AsyncDisposableStack, port: number, headers: string, pi
   return { status: Number(answer.slice(9, 12)), took: performance.now() - begin }
 }
 
-test("a body that trickles in or never ends is answered 408 by its deadline, or 413 at its limit, and the connection is closed", async () => {
+test("a body that trickles in or never ends gets 408 at its deadline or 413 at its limit, and a closed connection", async () => {
   await using all = new AsyncDisposableStack()
   const { collector } = await start(all)
   const { port } = collector
@@ -80,7 +80,7 @@ test("a body that trickles in or never ends is answered 408 by its deadline, or 
   await until("nothing in flight", async () => (await inFlight(collector)) === 0)
 }, 30_000)
 
-test("a thousand connections that say nothing, or never finish their headers, keep nobody from being served", async () => {
+test("a thousand connections that stay silent, or never finish their headers, do not block other clients", async () => {
   await using all = new AsyncDisposableStack()
   const { collector, database } = await start(all)
   const idle = await Promise.all(Array.from({ length: 1_000 }, () => open(all, collector.port)))
@@ -97,7 +97,7 @@ test("a thousand connections that say nothing, or never finish their headers, ke
   expect([load.unanswered, load.count(503)]).toEqual([0, 0])
   await expectHonest(database, load)
 
-  // One that was silent for long is as good as any.
+  // A connection that was silent for long still works.
   const [first] = idle.filter((_, i) => i % 2 === 1)
   const answered = new Promise<string>((resolve) => first!.once("data", (bytes) => resolve(String(bytes))))
   const body = event("late")
@@ -105,7 +105,7 @@ test("a thousand connections that say nothing, or never finish their headers, ke
   expect(await answered).toStartWith("HTTP/1.1 200")
 }, 60_000)
 
-test("clients that leave in the middle of their body or before their answer leave nothing behind", async () => {
+test("clients that disconnect within their body or before their response leave nothing behind", async () => {
   await using all = new AsyncDisposableStack()
   const { collector, database } = await start(all)
   const load = all.use(new Load({ port: collector.port, connections: 4 }))

@@ -6,7 +6,7 @@ import { expectHonest, Load, type LoadOptions } from "../support/load.ts"
 import { freshDatabase } from "../support/postgres.ts"
 import { PostgresServer } from "../support/postgresServer.ts"
 
-/** Longer than a signal counts as the same one. */
+/** Longer than the time in which signals count as one. */
 const SAME_SIGNAL_MS = 600
 
 const start = async (
@@ -21,7 +21,7 @@ const start = async (
   return { collector, load }
 }
 
-/** Holds up every write until it is let go. */
+/** Blocks every write until it is released. */
 const holdWrites = async (all: AsyncDisposableStack, url: string) => {
   const holder = all.use(await connect(url, 1))
   await holder.query("BEGIN")
@@ -42,7 +42,7 @@ test("SIGTERM under load answers every request that was sent, stores every 200, 
   await expectHonest(all.use(await connect(url)), load)
 }, 60_000)
 
-test("from SIGTERM on health is 503, for as long as anyone can ask", async () => {
+test("after SIGTERM, /api/health is 503 for as long as it can be reached", async () => {
   await using all = new AsyncDisposableStack()
   const url = Redacted.value(await freshDatabase())
   const { collector, load } = await start(all, url)
@@ -54,13 +54,13 @@ test("from SIGTERM on health is 503, for as long as anyone can ask", async () =>
   expect(await collector.ended()).toBe(0)
   await load.stop()
 
-  // The signal may arrive after the first question.
+  // The signal may arrive after the first request.
   expect(statuses).toContain(503)
   expect(statuses.lastIndexOf(200)).toBeLessThan(statuses.indexOf(503))
   await expectHonest(all.use(await connect(url)), load)
 }, 60_000)
 
-test("requests that wait for their commit at SIGTERM are answered when it comes, while new connections are refused", async () => {
+test("requests that wait for their commit at SIGTERM are answered once it completes, while new connections are refused", async () => {
   await using all = new AsyncDisposableStack()
   const url = Redacted.value(await freshDatabase())
   const { collector, load } = await start(all, url, { load: { leaveWhenAsked: true } })
@@ -78,14 +78,14 @@ test("requests that wait for their commit at SIGTERM are answered when it comes,
   await expectHonest(all.use(await connect(url)), load)
 }, 60_000)
 
-test("a second signal ends a stopping process at once with 1, and it says what was left", async () => {
+test("a second signal ends a stopping process immediately with 1, and it reports what was left", async () => {
   await using all = new AsyncDisposableStack()
   const url = Redacted.value(await freshDatabase())
   const { collector, load } = await start(all, url, { load: { leaveWhenAsked: true } })
 
   const { letGo } = await holdWrites(all, url)
   collector.signal("SIGTERM")
-  // Right after the first, it would be taken for the same one, handed on by whoever started us.
+  // Right after the first one, it would count as the same signal, forwarded by the parent process.
   await Bun.sleep(SAME_SIGNAL_MS)
   collector.signal("SIGTERM")
   expect(await collector.ended()).toBe(1)
@@ -99,7 +99,7 @@ test("a second signal ends a stopping process at once with 1, and it says what w
   await expectHonest(all.use(await connect(url)), load)
 }, 60_000)
 
-test("a process that can't store what it accepted ends at its deadline with 1, and says what was left", async () => {
+test("a process that cannot store what it accepted exits at its deadline with 1 and reports what was left", async () => {
   await using all = new AsyncDisposableStack()
   const postgres = all.use(await PostgresServer.start())
   const { collector, load } = await start(all, postgres.url, {
@@ -118,7 +118,7 @@ test("a process that can't store what it accepted ends at its deadline with 1, a
   await expectHonest(all.use(await connect(postgres.url)), load)
 }, 60_000)
 
-test("a Postgres that hangs holds a stopping process up until the write deadline: then clients get 503, and the exit code is 0", async () => {
+test("a hanging Postgres delays a stopping process until the write deadline: then clients get 503, and the exit code is 0", async () => {
   await using all = new AsyncDisposableStack()
   const postgres = all.use(await PostgresServer.start())
   const { collector, load } = await start(all, postgres.url, {

@@ -7,13 +7,13 @@ import { expectHonest, Load } from "../support/load.ts"
 import { freshDatabase } from "../support/postgres.ts"
 import { childrenOf, isAlive, signal } from "../support/processes.ts"
 
-test("of two workers one is killed under load: the other answers, it is replaced, and SIGTERM stops all with 0", async () => {
+test("when one of two workers is killed under load, the other answers, it is replaced, and SIGTERM stops all with 0", async () => {
   await using all = new AsyncDisposableStack()
   const url = Redacted.value(await freshDatabase())
   const database = all.use(await connect(url))
   const environment = { ...(await prepareInstance(url)), WORKERS: "2" }
   const collectors = all.use(await Footfall.start({ environment }))
-  // The kernel spreads connections by chance; with so many, each worker has some.
+  // The kernel distributes connections by chance; with this many, each worker has some.
   const load = all.use(new Load({ port: collectors.port, connections: 32 }))
   await load.stores(500)
 
@@ -27,7 +27,7 @@ test("of two workers one is killed under load: the other answers, it is replaced
   const after = childrenOf(collectors.pid)
   expect(after.filter((pid) => before.includes(pid))).toEqual([before[1]!])
   await load.stores(500)
-  // What the killed worker was about, which may be nothing at that moment, and nothing else.
+  // Only the killed worker's requests, of which there may be none at that moment.
   expect(load.unanswered).toBeLessThanOrEqual(34)
 
   await load.stop()

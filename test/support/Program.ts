@@ -3,15 +3,15 @@ import { forgetProcess, guardProcess } from "./guard.ts"
 
 export interface ProgramOptions {
   readonly cwd?: string
-  /** All variables that it gets, besides the path and the home folder. */
+  /** All variables that it gets, in addition to the path and the home folder. */
   readonly environment?: Readonly<Record<string, string>>
-  /** In a process group of its own, as a shell starts what a person types: a signal to the group is that person's Ctrl-C. */
+  /** Run in its own process group, as a shell does: a signal to the group is like Ctrl-C. */
   readonly group?: boolean
 }
 
-/** A program as someone starts it in a terminal. */
+/** A program as a person starts it in a terminal. */
 export class Program implements AsyncDisposable {
-  /** All that it printed so far, on both streams. */
+  /** Everything that it has printed so far, on both streams. */
   output = ""
   /** What it printed on standard output. */
   out = ""
@@ -50,12 +50,12 @@ export class Program implements AsyncDisposable {
     this.#child.kill(name)
   }
 
-  /** As Ctrl-C in a terminal: every process of the group gets it. */
+  /** Like Ctrl-C in a terminal: every process of the group gets the signal. */
   interruptGroup(): void {
     process.kill(-this.#child.pid, "SIGINT")
   }
 
-  /** What the pattern's first group matches, as soon as it is printed. */
+  /** The pattern's first group, as soon as a match is printed. */
   async prints(pattern: RegExp, withinMs = 30_000): Promise<string> {
     let found: RegExpExecArray | null = null
     await until(

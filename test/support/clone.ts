@@ -4,10 +4,10 @@ import { run } from "./Program.ts"
 import { temporaryFolder } from "./postgres.ts"
 
 const ROOT = join(import.meta.dir, "../..")
-/** What a clone has that running and building need. */
+/** The parts of a clone that running and building need. */
 const CONTENT = ["src", "layers", "migrations", "scripts", "package.json", "bun.lock", "bunfig.toml", "tsconfig.json"]
 
-/** A folder as after `git clone`: the sources as they are now, and nothing installed. Others may read it. */
+/** A folder as after `git clone`: the current sources, with nothing installed. Other users may read it. */
 export const cloneProject = (): string => {
   const folder = temporaryFolder()
   chmodSync(folder, 0o755)

@@ -19,11 +19,11 @@ import { joinSupervisor } from "../../src/process/worker.ts"
 import * as MemorySettings from "./memory/MemorySettings.ts"
 import * as MemorySites from "./memory/MemorySites.ts"
 
-/** The site of the contract's vectors. */
+/** The site of the contract's test vectors. */
 export const SITE = "11111111-2222-4333-8444-555555555555"
 export const SECRET = "bench-secret"
 
-/** A browser of the contract's vectors. */
+/** A browser of the contract's test vectors. */
 export const FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:125.0) Gecko/20100101 Firefox/125.0"
 
 export const site = (id: string, domains: ReadonlyArray<string> = []): Site =>
@@ -40,13 +40,13 @@ export const site = (id: string, domains: ReadonlyArray<string> = []): Site =>
     updatedAt: new Date(0)
   })
 
-/** Places of a geo database that knows three addresses. */
+/** Locations of a geo database with three addresses. */
 const PLACES: Readonly<Record<string, Location>> = {
   "81.2.69.142": { country: "GB", region: "GB-ENG", city: "Kennington" },
   "2001:db8::1": { country: "SE", region: null, city: null }
 }
 
-/** The JSON of every answer of the wire contract, as far as tests look into it. */
+/** The JSON of every response of the wire contract, as far as tests read it. */
 export interface WireAnswer {
   readonly cache: string
   readonly sessionId: string
@@ -84,7 +84,7 @@ export interface PostOptions {
 export interface CollectOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly sites?: ReadonlyArray<Site>
-  /** What storing an event answers; by default it is stored. */
+  /** The result of storing an event; by default it is stored. */
   readonly onSave?: (record: EventRecord) => Effect.Effect<void, StorageError>
   readonly ping?: Effect.Effect<void, StorageError>
   /** Where events go instead of the arrays. */
@@ -123,7 +123,7 @@ export const pipelineEnv = (storage: Storage["Service"]): Promise<PipelineEnv["S
     )
   )
 
-/** The real server and pipeline on a free port, storing into arrays unless told otherwise. */
+/** The real server and pipeline on a free port, storing into arrays by default. */
 export const startCollect = async (options: CollectOptions = {}): Promise<CollectUnderTest> => {
   const events: Array<EventRecord> = []
   const identities: Array<IdentityRecord> = []

@@ -1,9 +1,9 @@
 import { Effect } from "effect"
 
-/** How long a test waits for what should happen at once; the machine may be busy. */
+/** How long a test waits for what should happen immediately; the machine may be busy. */
 const DEADLINE_MS = 10_000
 
-/** Resolves as soon as `holds` answers true; fails with `what` when it does not within the time. Runs on the real clock. */
+/** Resolves as soon as `holds` returns true; fails with `what` if that does not happen in time. Uses the real clock. */
 export const until = async (
   what: string | (() => string),
   holds: () => boolean | Promise<boolean>,
@@ -18,9 +18,9 @@ export const until = async (
   }
 }
 
-/** {@link until} as an Effect: dies with `what` when it does not happen within 10 s. */
+/** {@link until} as an Effect: dies with `what` if it does not happen within 10 s. */
 export const eventually = (what: string, holds: () => boolean | Promise<boolean>): Effect.Effect<void> =>
   Effect.promise(() => until(what, holds))
 
-/** Resolves when the event loop has come round. */
+/** Resolves in the next turn of the event loop. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

@@ -3,8 +3,8 @@ import { supervise } from "../../src/process/supervisor.ts"
 import { isWorker, joinSupervisor } from "../../src/process/worker.ts"
 
 /**
- * An entry point that is a collector as far as its supervisor can tell. `FAKE` says what goes wrong:
- * `refuse` (worker 2 exits with 2 at once), `linger` (a worker never drains), `fail` (draining ends with exit code 1).
+ * An entry point that behaves like a collector towards its supervisor. `FAKE` selects a fault: `refuse` (worker 2 exits with 2
+ * immediately), `linger` (a worker never drains), `fail` (draining ends with exit code 1).
  */
 const worker = Effect.gen(function* () {
   const { FAKE, PORT, FOOTFALL_WORKER } = process.env

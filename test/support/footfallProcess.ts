@@ -3,18 +3,18 @@ import { until } from "./eventually.ts"
 import { Program } from "./Program.ts"
 
 const ROOT = join(import.meta.dir, "../..")
-/** A process that is not healthy within this time never will be; a database may have to recover before. */
+/** A process that is not healthy within this time never will be; its database may have to recover first. */
 const HEALTHY_MS = 30_000
-/** The storage answers for itself within two seconds, whatever its server does. */
+/** The storage reports its own state within two seconds, whatever its server does. */
 const HEALTH_MS = 4_500
 
 export interface FootfallOptions {
   readonly entry?: "collector" | "full"
-  /** Settings; a free port is picked unless they name one. */
+  /** Settings; without a port, a free one is picked. */
   readonly environment?: Readonly<Record<string, string>>
 }
 
-/** A `bun src/collector.ts` or `bun src/full.ts` of its own, that listens. */
+/** A separate `bun src/collector.ts` or `bun src/full.ts` that listens. */
 export class Footfall extends Program {
   /** `http://127.0.0.1:PORT` */
   url = ""
@@ -26,7 +26,7 @@ export class Footfall extends Program {
     })
   }
 
-  /** Starts a process and waits for nothing. */
+  /** Starts a process without waiting. */
   static spawn(options: FootfallOptions): Footfall {
     return new Footfall(options)
   }
@@ -57,7 +57,7 @@ export class Footfall extends Program {
     await this.ended()
   }
 
-  /** The status of `/api/health`, asked on a connection of its own; fails when there is no answer in time. */
+  /** The status of `/api/health`, on a separate connection; fails without a response in time. */
   async health(): Promise<number> {
     const response = await fetch(`${this.url}/api/health`, { keepalive: false, signal: AbortSignal.timeout(HEALTH_MS) })
     await response.arrayBuffer()

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 /**
- * Waits until its input closes, which is when this process is gone, and ends what the list in folder $1 names then. Below a
- * process are its children at that time, such as a server's backends and a supervisor's workers.
+ * Waits until its input closes, which is when this process is gone, then ends what the list in folder $1 names at that time. A process's
+ * children, such as a server's backends and a supervisor's workers, end with it.
  */
 const SCRIPT = `trap '' INT TERM HUP
 cat >/dev/null
@@ -23,7 +23,7 @@ rm -rf "$1"`
 const list = new Set<string>()
 let folder: string | undefined
 
-/** Written at once: what ends this process may come with the next line of a test. */
+/** Written immediately: what ends this process may come with the next line of a test. */
 const write = (): void => {
   if (folder === undefined) {
     folder = mkdtempSync(join(tmpdir(), "footfall-guard-"))
@@ -33,23 +33,23 @@ const write = (): void => {
     })
     guard.unref()
   }
-  // Processes before mounts before folders, as the alphabet happens to have it.
+  // Processes come before mounts, and mounts before folders, which is alphabetical order.
   writeFileSync(join(folder, "list"), [...[...list].sort().reverse(), ""].join("\n"))
 }
 
-/** Tests end what they start. What one that failed, hung or was killed leaves behind, ends with this process. */
+/** Tests end what they start. What a failed, hanging or killed test leaves behind ends with this process. */
 export const guardProcess = (pid: number): void => {
   list.add(`process ${pid}`)
   write()
 }
 
-/** The process ended: its id may be another's by now. */
+/** The process has ended: another one may have its id by now. */
 export const forgetProcess = (pid: number): void => {
   list.delete(`process ${pid}`)
   write()
 }
 
-/** Removes a folder when this process is gone, and before that unmounts what is mounted on it. */
+/** Removes a folder once this process is gone, after unmounting what is mounted on it. */
 export const guardFolder = (path: string, options: { readonly mounted?: boolean } = {}): void => {
   if (options.mounted === true) list.add(`mount ${path}`)
   list.add(`folder ${path}`)

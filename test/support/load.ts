@@ -4,22 +4,22 @@ import { FIREFOX, SITE } from "./collect.ts"
 import type { Database } from "./database.ts"
 import { until } from "./eventually.ts"
 
-/** Clients that send one event a request, and such that send batches. */
+/** Clients that send one event per request, and clients that send batches. */
 const CONNECTIONS = 16
 const BATCH_CONNECTIONS = 2
 const BATCH_ITEMS = 5
-/** Between an answer and the next request, and before a refused connection is tried again. Leaves the machine to others. */
+/** Pause between a response and the next request, and before a refused connection is retried. Leaves the machine to others. */
 const PAUSE_MS = 4
 const RECONNECT_MS = 20
-/** A request without an answer for this long hangs. */
+/** A request without a response for this long hangs. */
 const HANGING_MS = 30_000
-/** How long a test waits for answers of a kind. */
+/** How long a test waits for the responses it needs. */
 const ANSWERS_MS = 30_000
-/** Texts that fill a log: none is longer than what a property keeps. */
+/** Strings that fill a log: none is longer than what a property keeps. */
 const FILLING_PROPERTIES = 40
 const FILLING_TEXT = "x".repeat(500)
 const DAY_SECONDS = 86_400
-/** Events of each have properties, which are stored with their event or not at all. */
+/** Some events have properties, which are stored with their event or not at all. */
 const PROPERTIES = 2
 
 export interface LoadOptions {
@@ -27,18 +27,18 @@ export interface LoadOptions {
   readonly connections?: number
   readonly batchConnections?: number
   readonly batchItems?: number
-  /** Clients that say who a visitor is, each time with an attribute of its own; none by default. */
+  /** Clients that identify a visitor, each time with a different attribute; none by default. */
   readonly identityConnections?: number
   readonly pauseMs?: number
-  /** Whether events carry twenty kilobytes of properties each. */
+  /** Whether each event carries twenty kilobytes of properties. */
   readonly large?: boolean
-  /** Each event happened today or on one of so many days before. */
+  /** Each event happened today, or up to this many days before. */
   readonly pastDays?: number
-  /** Clients that are asked to close their connection do not come back, as with a load balancer that goes by it. */
+  /** Clients that are asked to close their connection do not reconnect, as with a load balancer that honors it. */
   readonly leaveWhenAsked?: boolean
 }
 
-/** A whole answer as latin1, and where its body begins. */
+/** A complete response as latin1, and where its body begins. */
 interface Answer {
   readonly status: number
   readonly text: string
@@ -50,21 +50,21 @@ let loads = 0
 type Kind = "event" | "batch" | "identity"
 
 /**
- * Clients that send events as fast as they are answered, each event with a name of its own, so that what was answered can be
- * looked up. They go on when connections are refused or lost.
+ * Clients that send events as fast as they are answered, each with a unique name, in order to look up every acknowledged event. They
+ * continue when connections are refused or lost.
  */
 export class Load implements AsyncDisposable {
-  /** Names of the events that were answered 200. */
+  /** Names of the events that got a 200. */
   readonly stored = new Set<string>()
-  /** Keys of the attributes that were answered 200. */
+  /** Keys of the attributes that got a 200. */
   readonly identified = new Set<string>()
-  /** Answers by status; a batch's items by their own. */
+  /** Responses by status; a batch's items by their own status. */
   readonly statuses = new Map<number, number>()
-  /** Answers that a client may never get: neither 200 nor a 503 that says when to come back. */
+  /** Responses that a client must never get: neither 200 nor a 503 with Retry-After. */
   readonly wrong: Array<string> = []
-  /** Requests whose connection was lost before the answer. */
+  /** Requests whose connection was lost before the response. */
   unanswered = 0
-  /** The longest that a request waited for its answer, in ms. */
+  /** The longest that a request waited for its response, in ms. */
   slowest = 0
   readonly #port: number
   readonly #pauseMs: number
@@ -72,7 +72,7 @@ export class Load implements AsyncDisposable {
   readonly #batchItems: number
   readonly #large: boolean
   readonly #pastDays: number
-  /** What the names of all its events begin with. */
+  /** The prefix of all its events' names. */
   readonly prefix = `${(loads++).toString(36)}${crypto.randomUUID().slice(0, 8)}`
   readonly #clients: Array<Promise<void>> = []
   readonly #connections = new Set<Client>()
@@ -96,7 +96,7 @@ export class Load implements AsyncDisposable {
     return this.statuses.get(status) ?? 0
   }
 
-  /** Resumes when so many more events were answered 200. */
+  /** Resumes when this many more events have got a 200. */
   stores(events: number): Promise<void> {
     const before = this.stored.size
     return until(
@@ -107,7 +107,7 @@ export class Load implements AsyncDisposable {
     )
   }
 
-  /** Resumes when so many more events were answered 503. */
+  /** Resumes when this many more events have got a 503. */
   isRefused(events: number): Promise<void> {
     const before = this.count(503)
     return until(
@@ -117,7 +117,7 @@ export class Load implements AsyncDisposable {
     )
   }
 
-  /** Sends no more, and resumes when everything sent is answered. */
+  /** Stops sending, and resumes when everything sent is answered. */
   async stop(): Promise<void> {
     this.#stopping = true
     const late = Symbol()
@@ -184,7 +184,7 @@ export class Load implements AsyncDisposable {
       return
     }
     const { details } = JSON.parse(answer.text.slice(answer.bodyAt)) as {
-      // A batch that never became one is a single error.
+      // A batch that was rejected as a whole is a single error.
       readonly details?: ReadonlyArray<{ readonly index: number; readonly response: { readonly error: Status } }>
     }
     const failed = new Map(details?.map(({ index, response }) => [index, response.error.status]))
@@ -250,12 +250,12 @@ class Client {
       await this.#connection.open("127.0.0.1", port)
       this.#isOpen = true
     } catch {
-      // Nobody listens, for now.
+      // The server does not listen at the moment.
     }
     return this.#isOpen
   }
 
-  /** The answer; null when the connection was lost. A 503 that does not say when to come back is told as 500. */
+  /** The response; null if the connection was lost. A 503 without Retry-After is reported as 500. */
   async post(path: string, body: object): Promise<Answer | null> {
     const text = JSON.stringify(body)
     const head = `POST ${path} HTTP/1.1\r\nhost: fault.test\r\ncontent-type: application/json\r\nuser-agent: ${FIREFOX}\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n`
@@ -276,8 +276,8 @@ class Client {
 }
 
 /**
- * Every answer was a 200 or an honest 503; every event that was answered 200 is in the database; none is there twice, with 200
- * or without; each has its session and its properties.
+ * Checks that every response was a 200 or an honest 503, that every event with a 200 is in the database, that none is there twice, and that
+ * each has its session and its properties.
  */
 export const expectHonest = async (database: Database, ...loads: ReadonlyArray<Load>): Promise<void> => {
   const rows = await database.query<{ name: string; count: number }>(

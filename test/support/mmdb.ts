@@ -1,4 +1,4 @@
-/** A value of the MaxMind DB format's data section, as this writer makes them; `u32` and the like choose the integer's type. */
+/** A value of the MaxMind DB format's data section; `u32` and the like choose the integer's type. */
 export type MmdbValue =
   | string
   | boolean
@@ -13,7 +13,7 @@ export interface MmdbMap {
 }
 
 export interface MmdbOptions {
-  /** CIDR and record; later networks must not lie inside earlier ones. */
+  /** CIDR and record; later networks must not be inside earlier ones. */
   readonly networks: ReadonlyArray<readonly [cidr: string, record: MmdbValue]>
   readonly databaseType?: string
   readonly ipVersion?: 4 | 6
@@ -62,7 +62,7 @@ const encode = (value: MmdbValue): Array<number> => {
   ]
 }
 
-/** The address's bits, most significant first; in an IPv6 tree IPv4 networks live below ::/96. */
+/** The address's bits, most significant first; in an IPv6 tree, IPv4 networks are below ::/96. */
 const bitsOf = (cidr: string, ipVersion: 4 | 6): Array<number> => {
   const [address = "", prefix = ""] = cidr.split("/")
   const bits = (value: bigint, width: number) =>
@@ -155,7 +155,7 @@ export const mmdb = (options: MmdbOptions): Buffer => {
   ])
 }
 
-/** The record of the contract's vector: GB, GB-ENG, a London suburb. */
+/** The record of the contract's test vector: GB, GB-ENG, a London suburb. */
 export const LONDON: MmdbMap = {
   city: { geoname_id: { u32: 2643743 }, names: { de: "Boxford (DE)", en: "Boxford", ja: "ボックスフォード" } },
   continent: { code: "EU", names: { en: "Europe" } },
@@ -165,7 +165,7 @@ export const LONDON: MmdbMap = {
   subdivisions: [{ iso_code: "ENG", names: { en: "England" } }, { iso_code: "WBK" }]
 }
 
-/** A small City database: the contract's vector, an IPv6 network, a network with a registered country alone, one with nothing. */
+/** A small City database: the contract's test vector, an IPv6 network, a network with only a registered country, and an empty record. */
 export const cityDatabase = (options: Partial<MmdbOptions> = {}): Buffer =>
   mmdb({
     networks: [

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs"
 
-/** The processes that this one started and that did not end, youngest last. */
+/** The running processes that this one started, youngest last. */
 export const childrenOf = (pid: number): ReadonlyArray<number> => {
   const { stdout } = Bun.spawnSync(["ps", "-A", "-o", "pid=,ppid="])
   return stdout
@@ -21,7 +21,7 @@ export const isAlive = (pid: number): boolean => {
   }
 }
 
-/** Most memory that a process ever held, in MiB; 0 where there is no /proc to tell. */
+/** The most memory that a process ever held, in MiB; 0 on systems without /proc. */
 export const peakMemory = (pid: number): number => {
   try {
     return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1_024
@@ -30,11 +30,11 @@ export const peakMemory = (pid: number): number => {
   }
 }
 
-/** Sends a signal to a process, which may be gone by now. */
+/** Sends a signal to a process, which may have ended. */
 export const signal = (pid: number, name: NodeJS.Signals): void => {
   try {
     process.kill(pid, name)
   } catch {
-    // It is gone.
+    // It has ended.
   }
 }

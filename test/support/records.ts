@@ -14,13 +14,13 @@ import { SITE } from "./collect.ts"
 import { eventually } from "./eventually.ts"
 
 export const SITE_ID = SiteId.make(SITE)
-/** When the records of this test run happened, unless they say otherwise. */
+/** When the records of this test run happened, unless given. */
 export const NOW = Date.now()
 
 let ids = 0
 const newId = (version: 5 | 7): string => `0190a0b0-c0d0-${version}000-8000-${(++ids).toString(16).padStart(12, "0")}`
 
-/** A session of which nothing is known but what is given. */
+/** A session with unknown fields, except for those given. */
 export const session = (fields: Partial<SessionRecord> = {}): SessionRecord => ({
   id: SessionId.make(newId(5)),
   siteId: SITE_ID,
@@ -42,7 +42,7 @@ export const session = (fields: Partial<SessionRecord> = {}): SessionRecord => (
   ...fields
 })
 
-/** A page view of a session of its own, unless a session or its id is given. */
+/** A page view in its own session, unless a session or its id is given. */
 export const event = (fields: Partial<EventRecord> = {}): EventRecord => {
   const owner = fields.session === undefined && fields.sessionId === undefined ? session() : (fields.session ?? null)
   return {
@@ -102,7 +102,7 @@ export const text = (key: string, string: string): Property => ({
   date: null
 })
 
-/** What a store holds, each kind in the order of its key. An event's properties are in the order of their keys. */
+/** The content of a store, each kind in the order of its key. An event's properties are in the order of their keys. */
 export interface Stored {
   readonly events: ReadonlyArray<Omit<EventRecord, "session">>
   readonly sessions: ReadonlyArray<SessionRecord>
@@ -114,7 +114,7 @@ const by =
   (a: A, b: A): number =>
     key(a) < key(b) ? -1 : 1
 
-/** What a store ought to hold after these were saved. */
+/** The content that a store should have after these were saved. */
 export const stored = (held: {
   readonly events?: Iterable<EventRecord>
   readonly sessions?: Iterable<SessionRecord>
@@ -130,10 +130,10 @@ export const stored = (held: {
 export const sessionsOf = (records: ReadonlyArray<EventRecord>): ReadonlyArray<SessionRecord> =>
   records.flatMap((record) => record.session ?? [])
 
-/** What became of a save. */
+/** The outcome of a save. */
 export type Outcome = "stored" | StorageError["reason"]
 
-/** Saves all at the same time. */
+/** Saves all records at the same time. */
 export const saveAll = (
   storage: Storage["Service"],
   records: ReadonlyArray<EventRecord>

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs"
 
 /*
- * Preloaded into a process: its clock is off by as many ms as the file says that CLOCK_SHIFT_FILE names, in every thread. Time
- * that passes is not touched.
+ * Preloaded into a process: its clock, in every thread, is off by as many ms as the file named in CLOCK_SHIFT_FILE says. The passing of
+ * time is not affected.
  */
 
-/** How often the file is looked at, in ms. */
+/** Interval at which the file is read, in ms. */
 const LOOK_MS = 20
 
 const file = process.env["CLOCK_SHIFT_FILE"]!

@@ -3,7 +3,7 @@ import { hashKey, keyPrefix, newKey } from "../../../layers/postgres/control/pla
 import type { Role } from "../../../src/domain/Principal.ts"
 import { AdminKey, AdminKeys, AdminKeysError } from "../../../src/ports/AdminKeys.ts"
 
-/** Keys in this process alone, for tests. `initial` maps a plain key to its role. */
+/** Keys in this process only, for tests. `initial` maps a plain key to its role. */
 export const layer = (initial: Readonly<Record<string, Role>> = {}): Layer.Layer<AdminKeys> =>
   Layer.sync(AdminKeys, () => {
     const keys = new Map<string, AdminKey>()

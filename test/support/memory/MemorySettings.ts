@@ -13,8 +13,8 @@ import {
 import { findSetting, SETTINGS } from "../../../src/settings/settings.ts"
 
 /**
- * Settings of this process alone, for tests and benches: the given variables, else a table in memory that `set` writes, else
- * the defaults. A wrong variable refuses to start, as in the real one.
+ * Settings of this process only: from the given variables, otherwise from a table in memory that `set` writes, otherwise the defaults.
+ * Refuses to start on an invalid variable, like the real one.
  */
 export const layer = (environment: Environment = {}): Layer.Layer<Settings, StartError> =>
   Layer.effect(

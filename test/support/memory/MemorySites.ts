@@ -5,7 +5,7 @@ import { SiteId } from "../../../src/domain/ids.ts"
 import { SITE_DEFAULTS, Site } from "../../../src/domain/Site.ts"
 import { Sites } from "../../../src/ports/Sites.ts"
 
-/** Sites in this process alone, for tests and benches; the given ones are there from the start. */
+/** Sites in this process only; the given ones exist from the start. */
 export const layer = (initial: ReadonlyArray<Site> = []): Layer.Layer<Sites> =>
   Layer.sync(Sites, () => {
     const sites = new Map<string, Site>(initial.map((site) => [site.id, site]))

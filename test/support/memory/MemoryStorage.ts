@@ -4,7 +4,7 @@ import type { EventRecord, IdentityRecord, Property, SessionRecord } from "../..
 import { StorageError } from "../../../src/domain/StorageError.ts"
 import { Storage } from "../../../src/ports/Storage.ts"
 
-/** What a `MemoryStorage` holds, for tests and benches to look at. Maps are live. */
+/** The content of a `MemoryStorage`, for tests to inspect. The maps are live. */
 export class StoredRecords extends Context.Service<
   StoredRecords,
   {
@@ -19,7 +19,7 @@ export class StoredRecords extends Context.Service<
   }
 >()("footfall/memory/StoredRecords") {}
 
-/** Keeps everything in this process and nothing beyond it. `maxPending` records may be accepted while the store is held. */
+/** Keeps everything in this process. `maxPending` records may be accepted while the store is held. */
 export const layer = (maxPending = Number.POSITIVE_INFINITY): Layer.Layer<Storage | StoredRecords> =>
   Layer.effectContext(
     Effect.gen(function* () {
