@@ -73,7 +73,7 @@ export interface Spool {
   readonly id: string
   readonly folder: string
   /**
-   * Bytes of an incomplete write at the end of what the previous owner left. No client was told that it is stored. Damage of the last
+   * Bytes of an incomplete write at the end of what the previous owner left. No client got an answer for it. Damage of the last
    * record looks the same.
    */
   readonly cut: number

@@ -53,7 +53,7 @@ const trimmedOf = async (files: SpoolFiles): Promise<number> => {
 }
 
 /**
- * Finds where a spool continues. An incomplete write at the end is not damage: no client was told that it is stored. Needs memory for
+ * Finds where a spool continues. An incomplete write at the end is not damage: no client got an answer for it. Needs memory for
  * one segment. Rejects with the files' errors, and with a `SpoolError` if the files are not a spool's.
  */
 export const recover = async (files: SpoolFiles): Promise<Recovered> => {
