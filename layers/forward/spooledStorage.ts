@@ -184,7 +184,7 @@ const makeStorage = (
       if (record.name !== null && record.name.length > SIZE.eventName) {
         const error = new StorageError({
           reason: "Refused",
-          message: `The record can't be stored: a text is too long (an event name has at most ${SIZE.eventName} characters).`
+          message: `The record can't be stored: a string is too long (an event name has at most ${SIZE.eventName} characters).`
         })
         refused = { at: Math.floor(timestamp()), message: error.message }
         return Effect.fail(error)

@@ -578,7 +578,7 @@ export const storageContract = (
           // A record's own fault says nothing of the store.
           expect(bad).toMatchObject({ ready: true, lastSuccessAt: good.lastSuccessAt })
           expect(bad.lastErrorAt).toBeWithin(failed, Date.now() + 1)
-          expect(bad.lastError).toMatch(/^The record can't be stored: a text is too long/)
+          expect(bad.lastError).toMatch(/^The record can't be stored: a string is too long/)
         })
       ))
 

@@ -64,7 +64,7 @@ export const layer = (maxPending = Number.POSITIVE_INFINITY): Layer.Layer<Storag
       const saveEvent = (record: EventRecord) =>
         store(() => {
           if (record.name !== null && record.name.length > SIZE.eventName) {
-            return fail("Refused", "The record can't be stored: a text is too long.")
+            return fail("Refused", "The record can't be stored: a string is too long.")
           }
           if (record.session !== null) keepSession(record.session)
           if (!events.has(record.id)) events.set(record.id, record)

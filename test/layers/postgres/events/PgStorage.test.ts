@@ -503,8 +503,8 @@ describe("a record that can't be stored", () => {
     ))
 
   const POISONS: ReadonlyArray<readonly [what: string, fields: Partial<EventRecord>, message: string]> = [
-    ["a text that is too long", { pageTitle: "secret".repeat(84) }, "a text is too long (22001)"],
-    ["a NUL", { pageTitle: "secret\0" }, "a text holds NUL or is not valid UTF-8 (22021)"],
+    ["a text that is too long", { pageTitle: "secret".repeat(84) }, "a string is too long (22001)"],
+    ["a NUL", { pageTitle: "secret\0" }, "a string contains NUL or is not valid UTF-8 (22021)"],
     [
       "an id that is none",
       { visitId: VisitId.make("00000000-0000-0000-0000-000000000000").replace("0", "secret") as VisitId },
@@ -513,8 +513,8 @@ describe("a record that can't be stored", () => {
     ["an amount that is too large", { revenue: 1e15, currency: "EUR" }, "a number is out of range (22003)"],
     ["a time that no calendar has", { createdAt: 1e18 }, "a time is out of range (22008)"],
     ["no time", { createdAt: Number.NaN }, "a value is missing (23502)"],
-    ["a key that is too long", { properties: [text("secret".repeat(84), "v")] }, "a text is too long (22001)"],
-    ["a country of three letters", { session: session({ country: "GBR" }) }, "a text is too long (22001)"]
+    ["a key that is too long", { properties: [text("secret".repeat(84), "v")] }, "a string is too long (22001)"],
+    ["a country of three letters", { session: session({ country: "GBR" }) }, "a string is too long (22001)"]
   ]
   test.each(POISONS)("for %s is refused alone, and told in words of our own", (_, fields, message) =>
     inWorld(({ sql, url }) =>
