@@ -32,7 +32,8 @@ const MAY_IMPORT: ReadonlyArray<readonly [folder: string, dependsOn: ReadonlyArr
     [...CORE, "layers/inprocess/", "layers/spool/", "layers/forward/", "layers/iceberg/", "layers/postgres/client/"]
   ],
   ["layers/duckdb/", [...CORE, "layers/lake/", "layers/iceberg/", "layers/postgres/client/"]],
-  ["layers/", CORE]
+  // Any layer may be a destination.
+  ["layers/", [...CORE, "layers/inprocess/", "layers/forward/"]]
 ]
 
 /** Packages that reach the outside world: only `layers`, and `app`, which composes them, may import these. */

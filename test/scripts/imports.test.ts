@@ -19,7 +19,8 @@ test.each([
   ["layers/postgres/events/PgStorage.ts", "@effect/sql-pg"],
   ["layers/postgres/client/migrate.ts", "../../../migrations/0001_control.sql"],
   ["layers/lake/openLake.ts", "../iceberg/catalog/Catalog.ts"],
-  ["layers/geo/MaxmindGeo.ts", "./LocationDatabase.ts"]
+  ["layers/geo/MaxmindGeo.ts", "./LocationDatabase.ts"],
+  ["layers/stream/StreamStorage.ts", "../forward/spooledStorage.ts"]
 ])("%s may import %s", (path, specifier) => {
   expect(wrongImports(path, `import "${specifier}"`)).toEqual([])
 })
@@ -53,7 +54,7 @@ test.each([
   [
     "layers/geo/MaxmindGeo.ts",
     "../license/LicenseGate.ts",
-    "layers/geo/MaxmindGeo.ts imports layers/license/LicenseGate.ts; it may import only layers/geo/, src/domain/, src/lib/, src/settings/, src/ports/."
+    "layers/geo/MaxmindGeo.ts imports layers/license/LicenseGate.ts; it may import only layers/geo/, src/domain/, src/lib/, src/settings/, src/ports/, layers/inprocess/, layers/forward/."
   ],
   [
     "layers/iceberg/table/commit.ts",
