@@ -36,7 +36,7 @@ import { warehouse } from "./warehouses.ts"
 
 /** The app database, joined or started, and migrated. Invalid settings are ignored, so that a command can correct them. */
 const instance = Layer.merge(PgSites.layer, PgAdminKeys.layer).pipe(
-  Layer.provideMerge(PgSettings.layerWith({ environment: process.env, refuseWrong: false })),
+  Layer.provideMerge(PgSettings.layerWith({ environment: process.env, rejectInvalid: false })),
   Layer.provideMerge(Changes.layer),
   Layer.provideMerge(AppDatabase.layer),
   Layer.provideMerge(DatabaseUrl.layer)

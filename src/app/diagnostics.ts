@@ -207,7 +207,7 @@ const run: Effect.Effect<ReadonlyArray<Finding>, never, Scope.Scope> = Effect.ge
   findings.push(migrations.finding)
   if (!migrations.isMigrated) return findings
 
-  const control = PgSettings.layerWith({ environment: process.env, refuseWrong: false }).pipe(
+  const control = PgSettings.layerWith({ environment: process.env, rejectInvalid: false }).pipe(
     Layer.provideMerge(Changes.layer),
     Layer.provideMerge(Layer.succeedContext(database.success.context))
   )

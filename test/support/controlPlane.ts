@@ -20,7 +20,7 @@ export const controlPlane = (
   environment: Environment = {}
 ): Layer.Layer<ControlPlane, StartError> =>
   Layer.mergeAll(PgSites.layer, PgAdminKeys.layer, PgAppSecret.layer).pipe(
-    Layer.provideMerge(PgSettings.layerWith({ environment, refuseWrong: true })),
+    Layer.provideMerge(PgSettings.layerWith({ environment, rejectInvalid: true })),
     Layer.provideMerge(Changes.layer),
     Layer.provideMerge(AppDatabase.layer),
     Layer.provide(Layer.succeed(DatabaseUrl, { url, embedded: true })),

@@ -2,13 +2,13 @@ import { originMatcher } from "../../../src/domain/allowedDomain.ts"
 import type { Site } from "../../../src/domain/Site.ts"
 import type { LiveSite } from "../../../src/ports/Sites.ts"
 
-/** What the hot path reads, made anew from all sites at each change and then never changed. */
+/** An immutable index for the hot path, rebuilt from all sites at each change. */
 export interface LiveSites {
   readonly find: (id: string) => LiveSite | undefined
   readonly allowsOrigin: (origin: string) => boolean
 }
 
-/** The live ones of the sites, keyed by lower-case id. */
+/** Indexes the sites that are not archived. */
 export const liveSites = (sites: Iterable<Site>): LiveSites => {
   const byId = new Map<string, LiveSite>()
   const domains: Array<string> = []
@@ -27,7 +27,7 @@ export const liveSites = (sites: Iterable<Site>): LiveSites => {
   }
   const all = domains.length === 0 ? () => false : originMatcher(domains).matches
   return {
-    // Trackers send the id as the snippet has it, so the second look-up is for hand-written clients only.
+    // Trackers send the id as the snippet has it; the second look-up is for hand-written clients with upper-case ids.
     find: (id) => byId.get(id) ?? byId.get(id.toLowerCase()),
     allowsOrigin: everyOrigin ? () => true : all
   }

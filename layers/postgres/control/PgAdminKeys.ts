@@ -1,4 +1,4 @@
-import { Clock, Effect, Layer } from "effect"
+import { Cache, Effect, Exit, Layer } from "effect"
 import type { SqlError } from "effect/sql"
 import type { Role } from "../../../src/domain/Principal.ts"
 import { AdminKey, AdminKeys, AdminKeysError } from "../../../src/ports/AdminKeys.ts"
@@ -8,11 +8,11 @@ import { runStatement } from "../client/runStatement.ts"
 import { Changes } from "./Changes.ts"
 import { hashKey, keyPrefix, newKey } from "./plainKey.ts"
 
-/** How long an answer about a key may be reused; with the notification of changes, a revoked key ends sooner. */
-const REUSE_MS = 4_000
-/** Keys whose answers are kept, unknown ones included: past it the oldest are forgotten. */
-const MOST_KEPT = 1_000
-/** Keys are 46 characters; nothing longer is hashed. */
+/** How long a looked-up key is cached. A change that is noticed clears the cache sooner. */
+const CACHE_TTL = "4 seconds"
+/** How many keys are cached, including unknown ones. */
+const CACHE_CAPACITY = 1_000
+/** Keys have 46 characters. Longer strings are not hashed. */
 const MAX_KEY_LENGTH = 200
 
 interface Row {
@@ -24,69 +24,59 @@ interface Row {
 }
 
 const COLUMNS = "id, name, role, prefix, floor(extract(epoch FROM created_at) * 1000)::float8 AS created_ms"
-const VERIFY = `SELECT ${COLUMNS} FROM product_analytics_key WHERE hash = $1 AND revoked_at IS NULL`
+const FIND = `SELECT ${COLUMNS} FROM product_analytics_key WHERE hash = decode($1, 'hex') AND revoked_at IS NULL`
 const LIST = `SELECT ${COLUMNS} FROM product_analytics_key WHERE revoked_at IS NULL ORDER BY created_at, id`
-const CREATE = `INSERT INTO product_analytics_key (id, name, role, prefix, hash) VALUES ($1::uuid, $2, $3, $4, $5)
+const CREATE = `INSERT INTO product_analytics_key (id, name, role, prefix, hash) VALUES ($1::uuid, $2, $3, $4, decode($5, 'hex'))
   RETURNING ${COLUMNS}`
 const REVOKE =
   "UPDATE product_analytics_key SET revoked_at = now() WHERE id::text = $1 AND revoked_at IS NULL RETURNING id"
+const ANY = "SELECT 1 FROM product_analytics_key LIMIT 1"
 
-const keyOf = ({ created_ms, ...row }: Row): AdminKey => new AdminKey({ ...row, createdAt: new Date(created_ms) })
+const toAdminKey = ({ created_ms, ...row }: Row): AdminKey => new AdminKey({ ...row, createdAt: new Date(created_ms) })
 
 const unavailable = (message: string) => new AdminKeysError({ reason: "Unavailable", message })
 
-/** API keys of the app database. The look-up is by hash, so its time tells nothing about any key. */
+/** API keys in the app database. They are found by their hash, so the time of a look-up reveals nothing about a key. */
 export const layer: Layer.Layer<AdminKeys, never, AppDatabase | Changes> = Layer.effect(
   AdminKeys,
   Effect.gen(function* () {
     const sql = yield* AppDatabase
     const changes = yield* Changes
-    const known = new Map<string, { readonly until: number; readonly record: AdminKey | null }>()
-    const forget = Effect.sync(() => known.clear())
-    yield* changes.follow("keys", forget)
+    const select = (statement: string, values: ReadonlyArray<unknown>) =>
+      runStatement(sql.unsafe<Row>(statement, values), unavailable).pipe(Effect.map((rows) => rows.map(toAdminKey)))
 
-    const ask = (statement: string, values: ReadonlyArray<unknown>) =>
-      runStatement(sql.unsafe<Row>(statement, values), unavailable).pipe(Effect.map((rows) => rows.map(keyOf)))
+    const cache = yield* Cache.makeWith(
+      (hash: string) => Effect.map(select(FIND, [hash]), ([record = null]) => record),
+      { capacity: CACHE_CAPACITY, timeToLive: (exit) => (Exit.isSuccess(exit) ? CACHE_TTL : 0) }
+    )
+    const clearCache = Cache.invalidateAll(cache)
+    yield* changes.follow("keys", clearCache)
 
     const insert = (name: string, role: Role) => {
       const key = newKey()
-      const hash = Buffer.from(hashKey(key), "hex")
       return Effect.map(
-        sql.unsafe<Row>(CREATE, [crypto.randomUUID(), name, role, keyPrefix(key), hash]),
-        ([row]): { readonly key: string; readonly record: AdminKey } => ({ key, record: keyOf(row!) })
+        sql.unsafe<Row>(CREATE, [crypto.randomUUID(), name, role, keyPrefix(key), hashKey(key)]),
+        ([row]): { readonly key: string; readonly record: AdminKey } => ({ key, record: toAdminKey(row!) })
       )
     }
 
+    const insertFirst = sql.withTransaction(
+      Effect.gen(function* (): Effect.fn.Return<string | null, SqlError.SqlError> {
+        yield* sql.unsafe("SELECT pg_advisory_xact_lock($1)", [FIRST_KEY_LOCK])
+        // Revoked keys count: an operator who revokes the last key does not expect a new one to be printed at the next start.
+        const existing = yield* sql.unsafe(ANY)
+        return existing.length > 0 ? null : (yield* insert("first", "admin")).key
+      })
+    )
+
     return AdminKeys.of({
-      verify: Effect.fnUntraced(function* (key) {
-        if (key.length > MAX_KEY_LENGTH) return null
-        const hash = hashKey(key)
-        const now = yield* Clock.currentTimeMillis
-        const kept = known.get(hash)
-        if (kept !== undefined && kept.until > now) return kept.record
-        const [record = null] = yield* ask(VERIFY, [Buffer.from(hash, "hex")])
-        known.delete(hash)
-        known.set(hash, { until: now + REUSE_MS, record })
-        const [oldest] = known.keys()
-        if (known.size > MOST_KEPT && oldest !== undefined) known.delete(oldest)
-        return record
-      }),
-      create: (name, role) => Effect.tap(runStatement(insert(name, role), unavailable), forget),
-      createFirst: runStatement(
-        sql.withTransaction(
-          Effect.gen(function* (): Effect.fn.Return<string | null, SqlError.SqlError> {
-            yield* sql.unsafe("SELECT pg_advisory_xact_lock($1)", [FIRST_KEY_LOCK])
-            // Revoked ones count: whoever revoked the last key did not ask for a new one in the log.
-            const any = yield* sql.unsafe("SELECT 1 FROM product_analytics_key LIMIT 1")
-            return any.length > 0 ? null : (yield* insert("first", "admin")).key
-          })
-        ),
-        unavailable
-      ),
-      list: ask(LIST, []),
+      verify: (key) => (key.length > MAX_KEY_LENGTH ? Effect.succeed(null) : Cache.get(cache, hashKey(key))),
+      create: (name, role) => Effect.tap(runStatement(insert(name, role), unavailable), clearCache),
+      createFirst: runStatement(insertFirst, unavailable),
+      list: select(LIST, []),
       revoke: Effect.fnUntraced(function* (id) {
         const revoked = yield* runStatement(sql.unsafe(REVOKE, [id.toLowerCase()]), unavailable)
-        yield* forget
+        yield* clearCache
         if (revoked.length > 0) return
         return yield* new AdminKeysError({
           reason: "NotFound",

@@ -10,45 +10,49 @@ import { runStatement } from "../client/runStatement.ts"
 /** The secret's row in `product_analytics_secret`. */
 const NAME = "app-secret"
 
-// Of any number of processes that start together, one inserts and all read the same.
+// If several processes start at the same time, one inserts and all read the same value.
 const INSERT = "INSERT INTO product_analytics_secret (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
 const READ = "SELECT value FROM product_analytics_secret WHERE name = $1"
 
 const newSecret = () => Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url")
 
-/** `APP_SECRET`, else `ENCRYPTION_SECRET_KEY`, else the instance's own, made once and kept in the app database. */
+/** The secret of a setting; null if it is not set. */
+const configuredSecret = Effect.fnUntraced(function* (setting: Setting<string | null>, source: SecretSource) {
+  const value = (yield* Settings).get(setting)
+  if (value === null) return null
+  if (isPlaceholderSecret(value)) {
+    return yield* new StartError({
+      message: `${setting.env} is a known placeholder, which protects nothing; set it to a random value, such as the output of \`openssl rand -base64 32\`, or leave it out.`
+    })
+  }
+  return { value: Redacted.make(value), source }
+})
+
+/** The instance's own secret, generated if the app database has none. */
+const storedSecret = Effect.gen(function* () {
+  const sql = yield* AppDatabase
+  const run = <Row extends object>(statement: string, values: ReadonlyArray<string>) =>
+    runStatement(
+      sql.unsafe<Row>(statement, values),
+      (message) => new StartError({ message: `Can't read the application secret: ${message}` })
+    )
+  const read = run<{ readonly value: string }>(READ, [NAME])
+  let [row] = yield* read
+  if (row === undefined) {
+    yield* run(INSERT, [NAME, newSecret()])
+    row = (yield* read)[0]
+  }
+  if (row === undefined)
+    return yield* new StartError({ message: "Can't store the application secret in the app database." })
+  return { value: Redacted.make(row.value), source: "database" as const }
+})
+
+/** `APP_SECRET`, else `ENCRYPTION_SECRET_KEY`, else the instance's own, generated once and stored in the app database. */
 export const layer: Layer.Layer<AppSecret, StartError, Settings | AppDatabase> = Layer.effect(
   AppSecret,
   Effect.gen(function* () {
-    const settings = yield* Settings
-    const configured = Effect.fnUntraced(function* (setting: Setting<string | null>, source: SecretSource) {
-      const value = settings.get(setting)
-      if (value !== null && isPlaceholderSecret(value)) {
-        return yield* new StartError({
-          message: `${setting.env} is a known placeholder, which protects nothing; set it to a random value, such as the output of \`openssl rand -base64 32\`, or leave it out.`
-        })
-      }
-      return value === null ? null : { value: Redacted.make(value), source }
-    })
-    const own = yield* configured(APP_SECRET, "APP_SECRET")
-    const encryption = yield* configured(ENCRYPTION_SECRET_KEY, "ENCRYPTION_SECRET_KEY")
-    const given = own ?? encryption
-    if (given !== null) return given
-
-    const sql = yield* AppDatabase
-    const ask = <Row extends object>(statement: string, values: ReadonlyArray<string>) =>
-      runStatement(
-        sql.unsafe<Row>(statement, values),
-        (message) => new StartError({ message: `The application secret can't be read: ${message}` })
-      )
-    const read = ask<{ readonly value: string }>(READ, [NAME])
-    let [row] = yield* read
-    if (row === undefined) {
-      yield* ask(INSERT, [NAME, newSecret()])
-      row = (yield* read)[0]
-    }
-    if (row === undefined)
-      return yield* new StartError({ message: "The application secret can't be kept in the app database." })
-    return { value: Redacted.make(row.value), source: "database" as const }
+    const appSecret = yield* configuredSecret(APP_SECRET, "APP_SECRET")
+    const encryptionKey = yield* configuredSecret(ENCRYPTION_SECRET_KEY, "ENCRYPTION_SECRET_KEY")
+    return appSecret ?? encryptionKey ?? (yield* storedSecret)
   })
 )

@@ -21,87 +21,98 @@ const SET = `INSERT INTO product_analytics_setting (name, value) VALUES ($1, $2)
   ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = now()`
 const UNSET = "DELETE FROM product_analytics_setting WHERE name = $1"
 
-const make = (options: { readonly environment: Environment; readonly refuseWrong: boolean }) =>
-  Effect.gen(function* () {
-    const { environment, refuseWrong } = options
-    const sql = yield* AppDatabase
-    const changes = yield* Changes
-    const ask = <Row extends object>(statement: string, values: ReadonlyArray<unknown> = []) =>
-      runStatement(
-        sql.unsafe<Row>(statement, values),
-        (message) => new SettingsError({ reason: "Unavailable", message })
-      )
-    const read: Effect.Effect<SettingsTable, SettingsError> = Effect.map(
-      ask<{ readonly name: string; readonly value: string }>(READ),
-      (rows) => new Map(rows.map(({ name, value }) => [name, value]))
-    )
+export interface PgSettingsOptions {
+  readonly environment: Environment
+  /** Whether an invalid value keeps the process from starting. Otherwise it counts as absent. */
+  readonly rejectInvalid: boolean
+}
 
-    const table = yield* Effect.mapError(
-      read,
-      ({ message }) => new StartError({ message: `The settings can't be read: ${message}` })
-    )
-    const resolved = resolveAll(environment, table)
-    const problems = [...resolved.values()].flatMap(({ problem }) => problem?.message ?? [])
-    if (refuseWrong && problems.length > 0) return yield* new StartError({ message: problems.join("\n") })
-    const running = new RunningValues(resolved)
-    for (const name of table.keys()) {
-      if (findSetting(name) === undefined) {
-        yield* Effect.logWarning(`The settings table has ${JSON.stringify(name)}, which this version does not know.`)
-      }
-    }
-
-    const wrong = new Map<string, string>()
-    const oneAtATime = Semaphore.makeUnsafe(1)
-    /** Live settings follow the table; a value that can't be read leaves the one before in force. */
-    const follow = oneAtATime.withPermit(
-      Effect.flatMap(read, (now) =>
-        Effect.forEach(
-          SETTINGS,
-          (setting) => {
-            if (!setting.live) return Effect.void
-            const { value, problem } = resolve(setting, environment, now)
-            if (problem === null) {
-              wrong.delete(setting.name)
-              running.set(setting, value)
-              return Effect.void
-            }
-            if (wrong.get(setting.name) === problem.message) return Effect.void
-            wrong.set(setting.name, problem.message)
-            return Effect.logWarning(`${problem.message} The value before it stays in force.`)
-          },
-          { discard: true }
-        )
-      )
-    )
-    yield* changes.follow("settings", follow)
-
-    const write = Effect.fnUntraced(function* (name: string, text: string | null) {
-      const setting = findSetting(name)
-      if (setting === undefined) return yield* unknownSetting(name)
-      const no = invalidChange(setting, environment, text)
-      if (no !== null) return yield* no
-      yield* text === null ? ask(UNSET, [setting.name]) : ask(SET, [setting.name, text])
-      yield* follow
-      return stateOf(setting, environment, yield* read, running.get(setting))
-    })
-
-    return Settings.of({
-      get: (setting) => running.get(setting),
-      list: Effect.map(read, (now) =>
-        SETTINGS.map((setting) => stateOf(setting, environment, now, running.get(setting)))
-      ),
-      set: write,
-      unset: (name) => write(name, null)
-    })
-  })
+/** The settings table of the app database. */
+const makeTable = Effect.map(AppDatabase, (sql) => {
+  const run = <Row extends object>(statement: string, values: ReadonlyArray<unknown> = []) =>
+    runStatement(sql.unsafe<Row>(statement, values), (message) => new SettingsError({ reason: "Unavailable", message }))
+  return {
+    read: Effect.map(
+      run<{ readonly name: string; readonly value: string }>(READ),
+      (rows): SettingsTable => new Map(rows.map(({ name, value }) => [name, value]))
+    ),
+    set: (name: string, value: string) => run(SET, [name, value]),
+    unset: (name: string) => run(UNSET, [name])
+  }
+})
 
 /**
- * Settings from the environment, then the app database, then the registry's defaults. Any wrong value refuses to start, and
- * the error tells all of them; on the command line, which is there to put them right, they count as absent.
+ * Updates the live settings to what the table says. An invalid value is logged once and leaves the previous value in effect.
  */
-export const layerWith = (options: {
-  readonly environment: Environment
-  readonly refuseWrong: boolean
-}): Layer.Layer<Settings, StartError, AppDatabase | Changes> => Layer.effect(Settings, make(options))
+const makeReload = (
+  environment: Environment,
+  running: RunningValues,
+  read: Effect.Effect<SettingsTable, SettingsError>
+): Effect.Effect<void, SettingsError> => {
+  const loggedProblems = new Map<string, string>()
+  const update = (table: SettingsTable) =>
+    Effect.forEach(
+      SETTINGS,
+      (setting) => {
+        if (!setting.live) return Effect.void
+        const { value, problem } = resolve(setting, environment, table)
+        if (problem === null) {
+          loggedProblems.delete(setting.name)
+          running.set(setting, value)
+          return Effect.void
+        }
+        if (loggedProblems.get(setting.name) === problem.message) return Effect.void
+        loggedProblems.set(setting.name, problem.message)
+        return Effect.logWarning(`${problem.message} The previous value stays in effect.`)
+      },
+      { discard: true }
+    )
+  // One reload at a time, so that an older read cannot overwrite a newer one.
+  return Semaphore.makeUnsafe(1).withPermit(Effect.flatMap(read, update))
+}
 
-export const layer = layerWith({ environment: process.env, refuseWrong: true })
+const make = Effect.fnUntraced(function* ({ environment, rejectInvalid }: PgSettingsOptions) {
+  const table = yield* makeTable
+  const changes = yield* Changes
+  const initial = yield* Effect.mapError(
+    table.read,
+    ({ message }) => new StartError({ message: `Can't read the settings: ${message}` })
+  )
+  const resolved = resolveAll(environment, initial)
+  const problems = [...resolved.values()].flatMap(({ problem }) => problem?.message ?? [])
+  if (rejectInvalid && problems.length > 0) return yield* new StartError({ message: problems.join("\n") })
+  for (const name of initial.keys()) {
+    if (findSetting(name) === undefined) {
+      yield* Effect.logWarning(`The settings table has ${JSON.stringify(name)}, which this version does not know.`)
+    }
+  }
+  const running = new RunningValues(resolved)
+  const reload = makeReload(environment, running, table.read)
+  yield* changes.follow("settings", reload)
+
+  const write = Effect.fnUntraced(function* (name: string, value: string | null) {
+    const setting = findSetting(name)
+    if (setting === undefined) return yield* unknownSetting(name)
+    const invalid = invalidChange(setting, environment, value)
+    if (invalid !== null) return yield* invalid
+    yield* value === null ? table.unset(setting.name) : table.set(setting.name, value)
+    yield* reload
+    return stateOf(setting, environment, yield* table.read, running.get(setting))
+  })
+
+  return Settings.of({
+    get: (setting) => running.get(setting),
+    list: Effect.map(table.read, (current) =>
+      SETTINGS.map((setting) => stateOf(setting, environment, current, running.get(setting)))
+    ),
+    set: write,
+    unset: (name) => write(name, null)
+  })
+})
+
+/** Settings from the environment, else the app database, else their defaults. Fails with every invalid value if they are rejected. */
+export const layerWith = (options: PgSettingsOptions): Layer.Layer<Settings, StartError, AppDatabase | Changes> =>
+  Layer.effect(Settings, make(options))
+
+/** The settings of a server, which does not start on an invalid value. */
+export const layer = layerWith({ environment: process.env, rejectInvalid: true })

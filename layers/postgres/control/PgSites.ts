@@ -29,7 +29,7 @@ const COLUMNS = `id, name, domains, timezone, week_start, currency, rate_limit_e
   floor(extract(epoch FROM created_at) * 1000)::float8 AS created_ms,
   floor(extract(epoch FROM updated_at) * 1000)::float8 AS updated_ms`
 
-const siteOf = (row: Row): Site =>
+const toSite = (row: Row): Site =>
   new Site({
     id: SiteId.make(row.id),
     name: row.name,
@@ -55,7 +55,7 @@ const CREATE = `INSERT INTO product_analytics_site
   VALUES ($1::uuid, $2, $3, $4, $5, $6, $7::float8, $8::int)
   ON CONFLICT (id) DO NOTHING
   RETURNING ${COLUMNS}`
-// An absent value is null, except for the rate limit, where null is a value and $7 says whether it was given.
+// Null leaves a column unchanged. For the rate limit, where null is a value, $7 says whether it changes.
 const UPDATE = `UPDATE product_analytics_site SET
     name = coalesce($2::text, name),
     domains = coalesce($3::text[], domains),
@@ -72,45 +72,44 @@ const ARCHIVE = `UPDATE product_analytics_site SET archived_at = now(), updated_
   WHERE id = $1::uuid AND archived_at IS NULL
   RETURNING ${COLUMNS}`
 
-/** Sites of the app database, with the live ones in memory: read at start, then again whenever they change. */
+/** The sites in the app database. Those not archived are also in memory: read at the start, and again at each change. */
 export const layer: Layer.Layer<Sites, StartError, AppDatabase | Changes> = Layer.effect(
   Sites,
   Effect.gen(function* () {
     const sql = yield* AppDatabase
     const changes = yield* Changes
-    const ask = (statement: string, values: ReadonlyArray<unknown>) =>
+    const run = (statement: string, values: ReadonlyArray<unknown>) =>
       runStatement(
         sql.unsafe<Row>(statement, values),
         (message) => new SitesError({ reason: "Unavailable", message })
-      ).pipe(Effect.map((rows) => rows.map(siteOf)))
+      ).pipe(Effect.map((rows) => rows.map(toSite)))
 
     let live: LiveSites = liveSites([])
-    // One at a time, or an older answer could replace a newer one.
-    const oneAtATime = Semaphore.makeUnsafe(1)
-    const reload = oneAtATime.withPermit(
-      Effect.map(ask(LIST, [false]), (sites) => {
+    // One reload at a time, so that an older read cannot overwrite a newer one.
+    const reload = Semaphore.makeUnsafe(1).withPermit(
+      Effect.map(run(LIST, [false]), (sites) => {
         live = liveSites(sites)
       })
     )
-    yield* Effect.mapError(reload, ({ message }) => new StartError({ message: `The sites can't be read: ${message}` }))
+    yield* Effect.mapError(reload, ({ message }) => new StartError({ message: `Can't read the sites: ${message}` }))
     yield* changes.follow("sites", reload)
 
     const get = (id: SiteId) =>
-      Effect.flatMap(ask(GET, [id]), ([site]) =>
+      Effect.flatMap(run(GET, [id]), ([site]) =>
         site === undefined ? Effect.fail(siteNotFound(id)) : Effect.succeed(site)
       )
-    /** A change is known to its own process at once. */
-    const written = (site: Site) => Effect.as(Effect.ignore(reload), site)
+    /** This process applies its own change at once. */
+    const applied = (site: Site) => Effect.as(Effect.ignore(reload), site)
 
     return Sites.of({
       find: (id) => live.find(id),
       allowsOrigin: (origin) => live.allowsOrigin(origin),
-      list: ({ archived }) => ask(LIST, [archived]),
+      list: ({ archived }) => run(LIST, [archived]),
       get,
-      create: Effect.fn("Sites.create")(function* (given) {
-        const values = { ...SITE_DEFAULTS, ...(yield* accept(given)) }
+      create: Effect.fn("Sites.create")(function* (input) {
+        const values = { ...SITE_DEFAULTS, ...(yield* accept(input)) }
         const id = values.id ?? SiteId.make(crypto.randomUUID())
-        const [site] = yield* ask(CREATE, [
+        const [site] = yield* run(CREATE, [
           id,
           values.name,
           textArray(values.domains),
@@ -120,11 +119,11 @@ export const layer: Layer.Layer<Sites, StartError, AppDatabase | Changes> = Laye
           values.rateLimit?.eventsPerSecond ?? null,
           values.rateLimit?.burst ?? null
         ])
-        return site === undefined ? yield* siteExists(id) : yield* written(site)
+        return site === undefined ? yield* siteExists(id) : yield* applied(site)
       }),
       update: Effect.fn("Sites.update")(function* (id, { archived, ...change }) {
         const values = yield* accept(change)
-        const [site] = yield* ask(UPDATE, [
+        const [site] = yield* run(UPDATE, [
           id,
           values.name ?? null,
           values.domains === undefined ? null : textArray(values.domains),
@@ -136,12 +135,12 @@ export const layer: Layer.Layer<Sites, StartError, AppDatabase | Changes> = Laye
           values.rateLimit?.burst ?? null,
           archived ?? null
         ])
-        return site === undefined ? yield* siteNotFound(id) : yield* written(site)
+        return site === undefined ? yield* siteNotFound(id) : yield* applied(site)
       }),
       archive: Effect.fn("Sites.archive")(function* (id) {
-        const [site] = yield* ask(ARCHIVE, [id])
-        // Archived before, or no site at all.
-        return site === undefined ? yield* get(id) : yield* written(site)
+        const [site] = yield* run(ARCHIVE, [id])
+        // The site is archived already, or does not exist.
+        return site === undefined ? yield* get(id) : yield* applied(site)
       })
     })
   })

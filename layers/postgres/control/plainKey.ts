@@ -1,11 +1,11 @@
-/** Characters of a key that are kept in the clear, to tell keys apart in a list: 5 random ones, 30 bits of 256. */
+/** How many characters of a key are stored in plain, to recognize it in a list: 5 of them are random, 30 of 256 bits. */
 const PREFIX_LENGTH = 8
 
-/** A new API key: `ff_` and 32 random bytes. */
+/** A new API key: `ff_` and 32 random bytes in base64url. */
 export const newKey = (): string =>
   `ff_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url")}`
 
-/** What is kept of a key. A plain SHA-256 is enough: there is nothing to guess in 256 random bits. */
+/** What is stored of a key, in hexadecimal. A plain SHA-256 is enough, since 256 random bits cannot be guessed. */
 export const hashKey = (key: string): string => new Bun.CryptoHasher("sha256").update(key).digest("hex")
 
 export const keyPrefix = (key: string): string => key.slice(0, PREFIX_LENGTH)

@@ -8,7 +8,7 @@ export const siteNotFound = (id: string): SitesError =>
 export const siteExists = (id: string): SitesError =>
   new SitesError({ reason: "Conflict", message: `A site with the id ${id} exists already (archived sites count).` })
 
-/** The values in their normal form, or an `Invalid` that says everything wrong with them. */
+/** The values in their normal form. Fails with `Invalid` and every issue. */
 export const accept = (values: SiteValues): Effect.Effect<AcceptedSiteValues, SitesError> =>
   Result.match(acceptSiteValues(values), {
     onSuccess: Effect.succeed,

@@ -6,7 +6,7 @@ import { freshDatabase, openClient } from "../../../support/postgres.ts"
 
 const keysOf = (url: Redacted.Redacted<string>) => Effect.map(startProcess(url), Context.get(AdminKeys))
 
-test("a made key is recognized with its role, and only its hash is kept", async () => {
+test("a created key is verified with its role, and only its hash is stored", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
@@ -26,18 +26,18 @@ test("a made key is recognized with its role, and only its hash is kept", async 
   )
 })
 
-test("what is no key is nobody", async () => {
+test("an unknown key is rejected", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
       const keys = yield* keysOf(url)
-      for (const text of ["", "ff_", "ff_wrong", "x".repeat(100_000), "\u0000"])
-        expect(yield* keys.verify(text)).toBeNull()
+      for (const key of ["", "ff_", "ff_wrong", "x".repeat(100_000), "\u0000"])
+        expect(yield* keys.verify(key)).toBeNull()
     })
   )
 })
 
-test("ten processes that start together make one first key, and none when there was ever one", async () => {
+test("processes that start at the same time create one first key, and none if a key ever existed", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
@@ -55,7 +55,7 @@ test("ten processes that start together make one first key, and none when there 
   )
 })
 
-test("a revoked key ends at once here and within 5 s in other processes, although they reuse answers", async () => {
+test("a revoked key is rejected at once by the same process, and within 5 s by others that have it cached", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
@@ -65,7 +65,7 @@ test("a revoked key ends at once here and within 5 s in other processes, althoug
       expect(yield* theirs.verify(key)).toEqual(record)
       const sql = yield* openClient(url)
       yield* sql.unsafe("ALTER TABLE product_analytics_key DISABLE TRIGGER product_analytics_key_changed")
-      // Until both listen: what begins then makes everything be read anew.
+      // Until both listen, since starting to listen clears the cache.
       yield* Effect.sleep("1 second")
       expect(yield* theirs.verify(key)).toEqual(record)
       yield* mine.revoke(record.id)
@@ -84,7 +84,7 @@ test("a revoked key ends at once here and within 5 s in other processes, althoug
   )
 }, 15_000)
 
-test("a key that is not there can't be revoked", async () => {
+test("revoking an unknown or revoked key fails with NotFound", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
@@ -98,7 +98,7 @@ test("a key that is not there can't be revoked", async () => {
   )
 })
 
-test("answers are reused: a second check of the same key asks nothing", async () => {
+test("verifying a key again uses the cache", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {

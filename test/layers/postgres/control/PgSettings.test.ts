@@ -6,6 +6,7 @@ import {
   LICENSE_TOKEN,
   MAX_BODY_BYTES,
   PORT,
+  RATE_LIMIT_BURST,
   RATE_LIMIT_EVENTS_PER_SECOND
 } from "../../../../src/settings/settings.ts"
 import { run, startProcess } from "../../../support/controlPlane.ts"
@@ -22,7 +23,7 @@ const insert = (url: Redacted.Redacted<string>, rows: Readonly<Record<string, st
     )
   )
 
-test("the environment comes before the table, the table before the default", async () => {
+test("the environment overrides the table, and the table the default", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
@@ -42,14 +43,14 @@ test("the environment comes before the table, the table before the default", asy
   )
 })
 
-test("an empty variable counts as absent", async () => {
+test("an empty environment variable counts as absent", async () => {
   const url = await freshDatabase()
   expect(await run(Effect.map(settingsOf(url, { CORS_MAX_AGE: "" }), (settings) => settings.get(CORS_MAX_AGE)))).toBe(
     86_400
   )
 })
 
-test("every wrong value is told at once, with its name, what it was given and what it accepts, and no secret", async () => {
+test("the error lists every invalid value with its setting and what it accepts, but no secret", async () => {
   const url = await freshDatabase()
   const error = await run(
     Effect.andThen(
@@ -65,7 +66,7 @@ test("every wrong value is told at once, with its name, what it was given and wh
   ])
 })
 
-test("a live setting is in force at once here and soon in other processes, and back to its default when unset", async () => {
+test("a live setting takes effect in every process, and its default again when it is unset", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
@@ -82,7 +83,7 @@ test("a live setting is in force at once here and soon in other processes, and b
   )
 })
 
-test("another setting waits for the next start, and says so", async () => {
+test("a setting that is not live takes effect after a restart, as its note says", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
@@ -97,11 +98,11 @@ test("another setting waits for the next start, and says so", async () => {
   )
 })
 
-test("a secret is never shown", async () => {
+test("secrets are never listed", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
-      const settings = yield* settingsOf(url, { APP_SECRET: "a-secret-of-our-own" })
+      const settings = yield* settingsOf(url, { APP_SECRET: "a-secret-of-the-instance" })
       yield* settings.set("license-token", "eyJhbGciOiJFZERTQSJ9.e30.c2ln")
       expect(settings.get(LICENSE_TOKEN)).toBe("eyJhbGciOiJFZERTQSJ9.e30.c2ln")
       const states = yield* settings.list
@@ -114,7 +115,7 @@ test("a secret is never shown", async () => {
   )
 })
 
-test("a live value that someone broke in the table leaves the one before in force", async () => {
+test("an invalid live value in the table leaves the previous value in effect", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
@@ -123,25 +124,26 @@ test("a live value that someone broke in the table leaves the one before in forc
       const sql = yield* openClient(url)
       yield* sql.unsafe("UPDATE product_analytics_setting SET value = 'lots' WHERE name = 'rate-limit-burst'")
       yield* settings.set("rate-limit-events-per-second", "1")
+      expect(settings.get(RATE_LIMIT_BURST)).toBe(7)
       const state = (yield* settings.list).find(({ setting }) => setting.name === "rate-limit-burst")
       expect(state?.note).toContain('RATE_LIMIT_BURST is "lots"')
     })
   )
 })
 
-describe("a value that can't be set says why", () => {
+describe("a value that cannot be set", () => {
   test.each([
     ["nonsense", "1", "Unknown", "There is no setting"],
     ["port", "1", "ReadOnly", "read only from the environment"],
     ["cors-max-age", "60", "ReadOnly", "overrides the settings table"],
     ["max-body-bytes", "lots", "Invalid", 'MAX_BODY_BYTES is "lots"; it accepts 1024 to 104857600.'],
     ["disable-bot-check", "false", "Invalid", "unset it to turn it off"]
-  ])("%s=%s", async (name, value, reason, message) => {
+  ])("setting %s=%s fails with a reason", async (name, value, reason, message) => {
     const url = await freshDatabase()
-    const refused = await run(
+    const error = await run(
       Effect.flatMap(settingsOf(url, { CORS_MAX_AGE: "10" }), (settings) => Effect.flip(settings.set(name, value)))
     )
-    expect(refused.reason).toBe(reason as never)
-    expect(refused.message).toContain(message)
+    expect(error.reason).toBe(reason as never)
+    expect(error.message).toContain(message)
   })
 })

@@ -7,11 +7,11 @@ import { eventually } from "../../../support/eventually.ts"
 import { freshDatabase, openClient } from "../../../support/postgres.ts"
 
 const ID = SiteId.make("3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f")
-const NOBODY = SiteId.make("00000000-0000-4000-8000-000000000000")
+const UNKNOWN = SiteId.make("00000000-0000-4000-8000-000000000000")
 
 const sitesOf = (url: Awaited<ReturnType<typeof freshDatabase>>) => Effect.map(startProcess(url), Context.get(Sites))
 
-test("a site is created with what was given, and with defaults for the rest", async () => {
+test("a site is created with the given values, and with defaults for the rest", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
@@ -49,7 +49,7 @@ test("a site is created with what was given, and with defaults for the rest", as
   )
 })
 
-test("a created, changed, archived and revived site is known to its own process at once", async () => {
+test("a process applies its own creation, change, archiving and restoring of a site at once", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
@@ -82,7 +82,7 @@ test("a created, changed, archived and revived site is known to its own process 
   )
 })
 
-test("sites are listed by name, whatever the case of its letters", async () => {
+test("sites are listed by name, ignoring case", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
@@ -98,39 +98,43 @@ test("sites are listed by name, whatever the case of its letters", async () => {
   )
 })
 
-describe("a request that can't be carried out says why", () => {
+describe("a request for a site that cannot be carried out", () => {
   test.each<[string, (sites: Sites["Service"]) => Effect.Effect<unknown, { readonly reason: string }>, string]>([
-    ["a taken id", (sites) => sites.create({ id: ID, name: "again" }), "Conflict"],
+    ["creating a site with an existing id", (sites) => sites.create({ id: ID, name: "again" }), "Conflict"],
     [
-      "an archived site's id",
+      "creating a site with the id of an archived one",
       (sites) => Effect.andThen(sites.archive(ID), sites.create({ id: ID, name: "again" })),
       "Conflict"
     ],
-    ["a wrong domain", (sites) => sites.create({ name: "x", domains: ["https://a.example/page"] }), "Invalid"],
-    ["a blank name", (sites) => sites.update(ID, { name: " " }), "Invalid"],
-    ["an unknown id to read", (sites) => sites.get(NOBODY), "NotFound"],
-    ["an unknown id to change", (sites) => sites.update(NOBODY, { name: "x" }), "NotFound"],
-    ["an unknown id to archive", (sites) => sites.archive(NOBODY), "NotFound"]
-  ])("%s", async (_, request, reason) => {
+    [
+      "creating a site with an invalid domain",
+      (sites) => sites.create({ name: "x", domains: ["https://a.example/page"] }),
+      "Invalid"
+    ],
+    ["changing the name to blanks", (sites) => sites.update(ID, { name: " " }), "Invalid"],
+    ["reading an unknown site", (sites) => sites.get(UNKNOWN), "NotFound"],
+    ["changing an unknown site", (sites) => sites.update(UNKNOWN, { name: "x" }), "NotFound"],
+    ["archiving an unknown site", (sites) => sites.archive(UNKNOWN), "NotFound"]
+  ])("%s fails with a reason", async (_, request, reason) => {
     const url = await freshDatabase()
-    const refused = await run(
+    const error = await run(
       Effect.gen(function* () {
         const sites = yield* sitesOf(url)
         yield* sites.create({ id: ID, name: "Shop" })
         return yield* Effect.flip(request(sites))
       })
     )
-    expect(refused.reason).toBe(reason)
+    expect(error.reason).toBe(reason)
   })
 })
 
-test("a change reaches another process by notification, well before its poll", async () => {
+test("a change reaches another process by notification, well before it polls", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
       const mine = yield* sitesOf(url)
       const theirs = yield* sitesOf(url)
-      // Listening begins shortly after the start.
+      // A process starts to listen shortly after its start.
       yield* mine.create({ name: "first" })
       yield* eventually("the first change", () => theirs.allowsOrigin("https://a.example"))
       const begin = performance.now()
@@ -143,7 +147,7 @@ test("a change reaches another process by notification, well before its poll", a
   )
 })
 
-test("without notifications a change reaches another process by its poll within 5 s", async () => {
+test("without notifications, a change reaches another process by polling within 5 s", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
@@ -151,7 +155,7 @@ test("without notifications a change reaches another process by its poll within 
       yield* sql.unsafe("ALTER TABLE product_analytics_site DISABLE TRIGGER product_analytics_site_changed")
       const mine = yield* sitesOf(url)
       const theirs = yield* sitesOf(url)
-      // Past the first look, which reads everything anyway.
+      // After the first poll, which reads everything.
       yield* Effect.sleep("4 seconds")
       for (const change of [mine.create({ id: ID, name: "Shop" }), mine.archive(ID)]) {
         const before = theirs.find(ID)
@@ -164,7 +168,7 @@ test("without notifications a change reaches another process by its poll within 
   )
 }, 30_000)
 
-test("a listener whose connection is cut listens again", async () => {
+test("a listener whose connection is terminated listens again", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {

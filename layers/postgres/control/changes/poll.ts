@@ -1,0 +1,45 @@
+import type { PgClient } from "@effect/sql-pg"
+import { Effect, Random } from "effect"
+import { CONTROL_DEADLINE, statementFailure } from "../../client/runStatement.ts"
+import type { Followers } from "./Followers.ts"
+import { TOPICS, type Topic } from "./topics.ts"
+
+/** The time between two polls, chosen at random each time so that many processes do not poll at once. */
+const INTERVAL_MS = { minimum: 2_000, maximum: 3_500 }
+
+// A row's xmin is the transaction that wrote it, so the sum changes with every insert and update, and the count with deletes.
+const FINGERPRINTS = `SELECT
+  (SELECT count(*) || ':' || coalesce(sum(xmin::text::bigint), 0) FROM product_analytics_site) AS sites,
+  (SELECT count(*) || ':' || coalesce(sum(xmin::text::bigint), 0) FROM product_analytics_setting) AS settings,
+  (SELECT count(*) || ':' || coalesce(sum(xmin::text::bigint), 0) FROM product_analytics_key) AS keys`
+
+/** Wakes followers whose table has changed since the last poll. Polls forever; an outage is logged once, as is its end. */
+export const poll = (sql: PgClient.PgClient, followers: Followers): Effect.Effect<never> => {
+  let fingerprints: Partial<Record<Topic, string>> = {}
+  let isUnreachable = false
+  const pollOnce = sql.unsafe<Record<Topic, string>>(FINGERPRINTS).pipe(
+    Effect.timeout(CONTROL_DEADLINE),
+    Effect.matchEffect({
+      onFailure: (error) => {
+        if (isUnreachable) return Effect.void
+        isUnreachable = true
+        return Effect.logWarning(
+          `The app database does not answer (${statementFailure(error)}); continuing with cached sites and settings.`
+        )
+      },
+      onSuccess: ([current]) => {
+        for (const topic of TOPICS) if (current?.[topic] !== fingerprints[topic]) followers.wake(topic)
+        followers.wakeStale()
+        fingerprints = current ?? {}
+        if (!isUnreachable) return Effect.void
+        isUnreachable = false
+        return Effect.logInfo("The app database answers again.")
+      }
+    })
+  )
+  return Random.nextIntBetween(INTERVAL_MS.minimum, INTERVAL_MS.maximum).pipe(
+    Effect.flatMap(Effect.sleep),
+    Effect.andThen(pollOnce),
+    Effect.forever
+  )
+}
