@@ -14,7 +14,7 @@ import { append, freshName, NEW_TABLE, setProperties, snapshotIds } from "./tabl
 const folder = temporaryFolder()
 const warehouse = pathToFileURL(folder).href
 
-interface Bench {
+interface Subject {
   readonly catalog: Catalog
   readonly name: TableName
   /** Version 3. */
@@ -22,7 +22,7 @@ interface Bench {
   readonly path: (file: string) => string
 }
 
-const it = (sentence: string, body: (bench: Bench) => Effect.Effect<void, IcebergError>): void =>
+const it = (sentence: string, body: (subject: Subject) => Effect.Effect<void, IcebergError>): void =>
   test(sentence, () =>
     Effect.gen(function* () {
       const catalog = yield* makeHadoopCatalog({ store: yield* makeLocalObjectStore(warehouse), warehouse })
@@ -72,9 +72,9 @@ for (const [what, hint] of [
 }
 
 for (const suffix of [".gz.metadata.json", ".metadata.json.gz"]) {
-  it(`a version that another engine compressed as v4${suffix} is the newest and is not overwritten`, (bench) =>
+  it(`a version that another engine compressed as v4${suffix} is the newest and is not overwritten`, (subject) =>
     Effect.gen(function* () {
-      const { catalog, name, path, table } = bench
+      const { catalog, name, path, table } = subject
       const next = yield* catalog.commit(table, append(table))
       writeFileSync(path(`v4${suffix}`), Bun.gzipSync(readFileSync(path("v4.metadata.json"))))
       rmSync(path("v4.metadata.json"))

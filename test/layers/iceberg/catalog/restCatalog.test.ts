@@ -26,7 +26,7 @@ catalogContract("rest", {
   refusesEveryStaleTable: false
 })
 
-interface Bench {
+interface Subject {
   readonly server: FakeRestCatalog
   readonly proxy: FaultProxy
   /** Connects through the proxy. */
@@ -37,7 +37,7 @@ interface Bench {
 
 const it = (
   sentence: string,
-  body: (bench: Bench) => Effect.Effect<void, IcebergError, Scope.Scope>,
+  body: (subject: Subject) => Effect.Effect<void, IcebergError, Scope.Scope>,
   options: FakeRestOptions = {},
   config: RestConfig = {}
 ): void =>

@@ -6,7 +6,7 @@ import { Effect, Fiber, Latch } from "effect"
 import { makeLocalObjectStore } from "../../../../layers/iceberg/io/LocalObjectStore.ts"
 import { SmallDisk } from "../../../support/disk/SmallDisk.ts"
 import { temporaryFolder } from "../../../support/postgres.ts"
-import { bytes, objectStoreContract, reasonOf, text } from "./objectStoreContract.ts"
+import { decode, encode, objectStoreContract, reasonOf } from "./objectStoreContract.ts"
 
 const folder = temporaryFolder()
 const root = pathToFileURL(folder).href
@@ -20,9 +20,9 @@ test("a local file can be addressed by three spellings of its location", () =>
   Effect.runPromise(
     Effect.gen(function* () {
       const store = yield* makeLocalObjectStore(`file:${folder}/`)
-      yield* store.write(`file://${folder}/ways/file`, bytes("same"))
-      expect(text(yield* store.read(`file:${folder}/ways/file`))).toBe("same")
-      expect(text(yield* store.read(`${folder}/ways/file`))).toBe("same")
+      yield* store.write(`file://${folder}/ways/file`, encode("same"))
+      expect(decode(yield* store.read(`file:${folder}/ways/file`))).toBe("same")
+      expect(decode(yield* store.read(`${folder}/ways/file`))).toBe("same")
     })
   ))
 
@@ -41,7 +41,7 @@ test.each([
     Effect.gen(function* () {
       const store = yield* makeLocalObjectStore(root)
       expect(yield* reasonOf(store.read(location))).toBe("Invalid")
-      expect(yield* reasonOf(store.write(location, bytes("x")))).toBe("Invalid")
+      expect(yield* reasonOf(store.write(location, encode("x")))).toBe("Invalid")
       expect(yield* reasonOf(store.remove([location]))).toBe("Invalid")
     })
   )
@@ -84,7 +84,7 @@ test("writing to a folder without permission fails with Denied", async () => {
   await Effect.runPromise(
     Effect.gen(function* () {
       const store = yield* makeLocalObjectStore(root)
-      expect(yield* reasonOf(store.write(`${root}/closed/file`, bytes("x")))).toBe("Denied")
+      expect(yield* reasonOf(store.write(`${root}/closed/file`, encode("x")))).toBe("Denied")
     })
   )
 })
@@ -93,9 +93,9 @@ test("reading a folder, or writing below a file, fails with Invalid", () =>
   Effect.runPromise(
     Effect.gen(function* () {
       const store = yield* makeLocalObjectStore(root)
-      yield* store.write(`${root}/taken/file`, bytes("x"))
+      yield* store.write(`${root}/taken/file`, encode("x"))
       expect(yield* reasonOf(store.read(`${root}/taken`))).toBe("Invalid")
-      expect(yield* reasonOf(store.write(`${root}/taken/file/below`, bytes("x")))).toBe("Invalid")
+      expect(yield* reasonOf(store.write(`${root}/taken/file/below`, encode("x")))).toBe("Invalid")
     })
   ))
 
@@ -147,7 +147,7 @@ test("an interrupted writer leaves neither the file nor a temporary file", () =>
       go.resolve()
       yield* Fiber.join(interrupted)
       yield* Effect.promise(() => gone.promise)
-      yield* store.write(`${root}/interrupted/other`, bytes("x"))
+      yield* store.write(`${root}/interrupted/other`, encode("x"))
       expect(readdirSync(join(folder, "interrupted"))).toEqual(["other"])
     })
   ))

@@ -13,8 +13,8 @@ export interface StoreUnderTest {
 const TIMEOUT_MS = 60_000
 const MIB = 1 << 20
 
-export const bytes = (content: string): Uint8Array => new TextEncoder().encode(content)
-export const text = (content: Uint8Array): string => new TextDecoder().decode(content)
+export const encode = (content: string): Uint8Array => new TextEncoder().encode(content)
+export const decode = (content: Uint8Array): string => new TextDecoder().decode(content)
 
 export const reasonOf = <A>(effect: Effect.Effect<A, IcebergError>): Effect.Effect<string> =>
   Effect.match(effect, { onFailure: (error) => error.reason, onSuccess: () => "no failure" })
@@ -48,13 +48,13 @@ export const objectStoreContract = (what: string, { freshFolder, open }: StoreUn
   it("a written file is read back as a whole and in ranges", (store, folder) =>
     Effect.gen(function* () {
       const file = `${folder}metadata/ein Schlüssel=a%2Fb.json`
-      yield* store.write(file, bytes("0123456789"))
-      expect(text(yield* store.read(file))).toBe("0123456789")
-      expect(text(yield* store.readRange(file, 2, 3))).toBe("234")
-      expect(text(yield* store.readRange(file, 8, 100))).toBe("89")
-      expect(text(yield* store.readRange(file, 10, 4))).toBe("")
-      yield* store.write(file, bytes("shorter"))
-      expect(text(yield* store.read(file))).toBe("shorter")
+      yield* store.write(file, encode("0123456789"))
+      expect(decode(yield* store.read(file))).toBe("0123456789")
+      expect(decode(yield* store.readRange(file, 2, 3))).toBe("234")
+      expect(decode(yield* store.readRange(file, 8, 100))).toBe("89")
+      expect(decode(yield* store.readRange(file, 10, 4))).toBe("")
+      yield* store.write(file, encode("shorter"))
+      expect(decode(yield* store.read(file))).toBe("shorter")
       yield* store.write(file, new Uint8Array())
       expect((yield* store.read(file)).byteLength).toBe(0)
     }))
@@ -80,21 +80,21 @@ export const objectStoreContract = (what: string, { freshFolder, open }: StoreUn
 
   it("a new file is created once, and writing the same bytes again counts as success", (store, folder) =>
     Effect.gen(function* () {
-      expect(yield* store.writeNew(`${folder}v1`, bytes("ours"))).toBe(true)
-      expect(yield* store.writeNew(`${folder}v1`, bytes("theirs"))).toBe(false)
-      expect(yield* store.writeNew(`${folder}v1`, bytes("our"))).toBe(false)
-      expect(yield* store.writeNew(`${folder}v1`, bytes("ours"))).toBe(true)
-      expect(text(yield* store.read(`${folder}v1`))).toBe("ours")
+      expect(yield* store.writeNew(`${folder}v1`, encode("ours"))).toBe(true)
+      expect(yield* store.writeNew(`${folder}v1`, encode("theirs"))).toBe(false)
+      expect(yield* store.writeNew(`${folder}v1`, encode("our"))).toBe(false)
+      expect(yield* store.writeNew(`${folder}v1`, encode("ours"))).toBe(true)
+      expect(decode(yield* store.read(`${folder}v1`))).toBe("ours")
     }))
 
   it("only one of eight writers creates a new file, and its bytes stay", (store, folder) =>
     Effect.gen(function* () {
       const contents = Array.from({ length: 8 }, (_, writer) => `writer ${writer}`)
-      const won = yield* Effect.forEach(contents, (content) => store.writeNew(`${folder}v1`, bytes(content)), {
+      const won = yield* Effect.forEach(contents, (content) => store.writeNew(`${folder}v1`, encode(content)), {
         concurrency: "unbounded"
       })
       expect(won.filter(Boolean)).toHaveLength(1)
-      expect(text(yield* store.read(`${folder}v1`))).toBe(contents[won.indexOf(true)]!)
+      expect(decode(yield* store.read(`${folder}v1`))).toBe(contents[won.indexOf(true)]!)
     }))
 
   it("chunks are written as one file, of one part or several", (store, folder) =>
@@ -121,9 +121,9 @@ export const objectStoreContract = (what: string, { freshFolder, open }: StoreUn
   it("all pages of a folder are listed, and its files are removed", (store, folder) =>
     Effect.gen(function* () {
       const files = Array.from({ length: 1100 }, (_, index) => `${folder}data/day=${index % 7}/${index}.parquet`)
-      yield* Effect.forEach(files, (file) => store.write(file, bytes("x")), { concurrency: 32, discard: true })
-      yield* store.write(`${folder}metadata/v1.json`, bytes("xyz"))
-      yield* store.write(`${folder.slice(0, -1)}-other/file`, bytes("x"))
+      yield* Effect.forEach(files, (file) => store.write(file, encode("x")), { concurrency: 32, discard: true })
+      yield* store.write(`${folder}metadata/v1.json`, encode("xyz"))
+      yield* store.write(`${folder.slice(0, -1)}-other/file`, encode("x"))
       const all = yield* listed(store, folder)
       expect(all).toHaveLength(1101)
       expect(all).toContain("data/day=3/703.parquet 1")

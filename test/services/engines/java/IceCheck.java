@@ -126,9 +126,9 @@ public class IceCheck {
       if (value == null) return;
       nonNull++;
       if (type.typeId() == Type.TypeID.STRING) {
-        String text = value.toString();
-        codePoints += text.codePointCount(0, text.length());
-        digest += digestOf(text);
+        String string = value.toString();
+        codePoints += string.codePointCount(0, string.length());
+        digest += digestOf(string);
       } else if (type.isMapType()) {
         for (Map.Entry<?, ?> entry : ((Map<?, ?>) value).entrySet()) {
           entries++;
@@ -137,9 +137,9 @@ public class IceCheck {
             nullValues++;
             digest += digestOf(key);
           } else {
-            String text = entry.getValue().toString();
-            codePoints += text.codePointCount(0, text.length());
-            digest += digestOf(key + "=" + text);
+            String string = entry.getValue().toString();
+            codePoints += string.codePointCount(0, string.length());
+            digest += digestOf(key + "=" + string);
           }
         }
       } else {
@@ -177,8 +177,8 @@ public class IceCheck {
     }
   }
 
-  static long digestOf(String text) {
-    return ByteBuffer.wrap(MD5.digest(text.getBytes(StandardCharsets.UTF_8))).getInt() >>> 4;
+  static long digestOf(String string) {
+    return ByteBuffer.wrap(MD5.digest(string.getBytes(StandardCharsets.UTF_8))).getInt() >>> 4;
   }
 
   // Checks.

@@ -8,7 +8,7 @@ import { makeS3ObjectStore } from "../../../../layers/iceberg/io/S3ObjectStore.t
 import { BUCKET, CREDENTIALS, REGION } from "../../../../scripts/services/credentials.ts"
 import { endpoint, port } from "../../../../scripts/services/place.ts"
 import { append, freshName, NEW_TABLE, snapshotIds } from "../../../layers/iceberg/catalog/tables.ts"
-import { bytes, reasonOf, text } from "../../../layers/iceberg/io/objectStoreContract.ts"
+import { decode, encode, reasonOf } from "../../../layers/iceberg/io/objectStoreContract.ts"
 import { type Fault, FaultProxy } from "../../../support/proxy/FaultProxy.ts"
 import { areUp } from "../../areUp.ts"
 import { freshWarehouse, lakeS3 } from "./lake.ts"
@@ -20,7 +20,7 @@ const RETRY_FOR_MS = 1_500
 const TIMEOUT_MS = 30_000
 const MIB = 1 << 20
 
-interface Bench {
+interface Subject {
   readonly proxy: FaultProxy
   /** Connects through the proxy. */
   readonly store: ObjectStore
@@ -29,7 +29,7 @@ interface Bench {
   readonly folder: string
 }
 
-const it = (sentence: string, body: (bench: Bench) => Effect.Effect<void, IcebergError, Scope.Scope>): void =>
+const it = (sentence: string, body: (subject: Subject) => Effect.Effect<void, IcebergError, Scope.Scope>): void =>
   test(
     sentence,
     () =>
@@ -58,17 +58,17 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3 with faults", () => {
       for (let round = 0; round < 20; round++) {
         const file = `${folder}v${round}`
         proxy.first(PUT, "loseAnswer")
-        expect(yield* store.writeNew(file, bytes(`ours ${round}`))).toBe(true)
-        expect(text(yield* truth.read(file))).toBe(`ours ${round}`)
+        expect(yield* store.writeNew(file, encode(`ours ${round}`))).toBe(true)
+        expect(decode(yield* truth.read(file))).toBe(`ours ${round}`)
       }
     }))
 
   it("a file that another writer created before a lost response is not ours", ({ folder, proxy, store, truth }) =>
     Effect.gen(function* () {
-      yield* truth.write(`${folder}v1`, bytes("theirs"))
+      yield* truth.write(`${folder}v1`, encode("theirs"))
       proxy.first(PUT, "loseAnswer", 2)
-      expect(yield* store.writeNew(`${folder}v1`, bytes("ours"))).toBe(false)
-      expect(text(yield* truth.read(`${folder}v1`))).toBe("theirs")
+      expect(yield* store.writeNew(`${folder}v1`, encode("ours"))).toBe(false)
+      expect(decode(yield* truth.read(`${folder}v1`))).toBe("theirs")
     }))
 
   const passing: ReadonlyArray<readonly [string, Fault]> = [
@@ -85,24 +85,24 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3 with faults", () => {
     it(`a new file is written once despite ${what}`, ({ folder, proxy, store, truth }) =>
       Effect.gen(function* () {
         proxy.first(PUT, fault)
-        expect(yield* store.writeNew(`${folder}v1`, bytes("ours"))).toBe(true)
+        expect(yield* store.writeNew(`${folder}v1`, encode("ours"))).toBe(true)
         proxy.first(PUT, fault)
-        expect(yield* store.writeNew(`${folder}v1`, bytes("other"))).toBe(false)
-        expect(text(yield* truth.read(`${folder}v1`))).toBe("ours")
+        expect(yield* store.writeNew(`${folder}v1`, encode("other"))).toBe(false)
+        expect(decode(yield* truth.read(`${folder}v1`))).toBe("ours")
       }))
   }
 
-  it("a new file is Unknown if the store fails after the write, and Unavailable if it was unreachable before", (bench) =>
+  it("a new file is Unknown if the store fails after the write, and Unavailable if it was unreachable before", (subject) =>
     Effect.gen(function* () {
-      const { folder, proxy, store, truth } = bench
+      const { folder, proxy, store, truth } = subject
       proxy.decide = (piece) => {
         if (!PUT.test(piece)) return "cut"
         return "loseAnswer"
       }
-      expect(yield* reasonOf(store.writeNew(`${folder}v1`, bytes("ours")))).toBe("Unknown")
-      expect(text(yield* truth.read(`${folder}v1`))).toBe("ours")
+      expect(yield* reasonOf(store.writeNew(`${folder}v1`, encode("ours")))).toBe("Unknown")
+      expect(decode(yield* truth.read(`${folder}v1`))).toBe("ours")
       const refused = yield* makeS3ObjectStore(lakeS3({ endpoint: "http://127.0.0.1:1", retryForMs: 500 }))
-      const error = yield* Effect.match(refused.writeNew(`${folder}v2`, bytes("ours")), {
+      const error = yield* Effect.match(refused.writeNew(`${folder}v2`, encode("ours")), {
         onFailure: (failure) => failure,
         onSuccess: () => undefined
       })
@@ -114,9 +114,9 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3 with faults", () => {
     Effect.gen(function* () {
       for (const fault of [{ status: 503 }, { status: 500 }, "cut", "loseAnswer", "hang"] as const) {
         proxy.first(/^PUT/, fault, 2)
-        yield* store.write(`${folder}file`, bytes("data"))
+        yield* store.write(`${folder}file`, encode("data"))
         proxy.first(/^GET/, fault, 2)
-        expect(text(yield* store.read(`${folder}file`))).toBe("data")
+        expect(decode(yield* store.read(`${folder}file`))).toBe("data")
         proxy.first(/^HEAD/, fault, 2)
         expect((yield* store.head(`${folder}file`)).size).toBe(4)
         proxy.first(/^GET/, fault, 2)
@@ -141,7 +141,7 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3 with faults", () => {
 
   it("a read fails with Unavailable if the bytes of an object stop arriving", () =>
     Effect.gen(function* () {
-      const body = () => new ReadableStream({ start: (stream) => stream.enqueue(bytes("the beginning")) })
+      const body = () => new ReadableStream({ start: (stream) => stream.enqueue(encode("the beginning")) })
       const stalling = yield* Effect.acquireRelease(
         Effect.sync(() => Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(body()) })),
         (server) => Effect.promise(() => server.stop(true))

@@ -6,7 +6,7 @@ import type { AwsCredentials } from "../../../../layers/iceberg/io/AwsCredential
 import { makeS3ObjectStore, type S3Options } from "../../../../layers/iceberg/io/S3ObjectStore.ts"
 import { BUCKET, CREDENTIALS } from "../../../../scripts/services/credentials.ts"
 import { endpoint, port } from "../../../../scripts/services/place.ts"
-import { bytes, objectStoreContract, text } from "../../../layers/iceberg/io/objectStoreContract.ts"
+import { decode, encode, objectStoreContract } from "../../../layers/iceberg/io/objectStoreContract.ts"
 import { temporaryFolder } from "../../../support/postgres.ts"
 import { areUp } from "../../areUp.ts"
 import { freshWarehouse, lakeS3, READER_KEYS } from "./lake.ts"
@@ -14,7 +14,7 @@ import { freshWarehouse, lakeS3, READER_KEYS } from "./lake.ts"
 const failureOf = (options: Partial<S3Options>, location = `s3://${BUCKET}/test/none`, write = false) =>
   Effect.gen(function* () {
     const store = yield* makeS3ObjectStore(lakeS3({ retryForMs: 0, ...options }))
-    return yield* Effect.flip(write ? store.write(location, bytes("x")) : store.read(location))
+    return yield* Effect.flip(write ? store.write(location, encode("x")) : store.read(location))
   }).pipe(Effect.scoped, Effect.runPromise)
 
 describe.skipIf(!(await areUp("seaweedfs")))("S3", () => {
@@ -24,8 +24,8 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3", () => {
     Effect.gen(function* () {
       const store = yield* makeS3ObjectStore(lakeS3())
       const folder = `${freshWarehouse()}/`
-      yield* store.write(`${folder}file`, bytes("same"))
-      expect(text(yield* store.read(`${folder.replace("s3:", "s3a:")}file`))).toBe("same")
+      yield* store.write(`${folder}file`, encode("same"))
+      expect(decode(yield* store.read(`${folder.replace("s3:", "s3a:")}file`))).toBe("same")
     }).pipe(Effect.scoped, Effect.runPromise))
 
   test("the error for a missing bucket names the bucket", async () => {
@@ -88,8 +88,8 @@ describe.skipIf(!(await areUp("seaweedfs")))("S3", () => {
     const readWith = (credentials: AwsCredentials) =>
       Effect.gen(function* () {
         const store = yield* makeS3ObjectStore({ endpoint: endpoint.s3(), credentials })
-        yield* store.write(location, bytes("data"))
-        return text(yield* store.read(location))
+        yield* store.write(location, encode("data"))
+        return decode(yield* store.read(location))
       }).pipe(Effect.scoped, Effect.runPromise)
     const environment = {
       AWS_ACCESS_KEY_ID: accessKeyId,

@@ -5,7 +5,7 @@ import { CREDENTIALS, REGION } from "../../../../scripts/services/credentials.ts
 import { endpoint } from "../../../../scripts/services/place.ts"
 import { FakeRestCatalog } from "../../../layers/iceberg/catalog/FakeRestCatalog.ts"
 import { freshName, NEW_TABLE } from "../../../layers/iceberg/catalog/tables.ts"
-import { bytes, text } from "../../../layers/iceberg/io/objectStoreContract.ts"
+import { decode, encode } from "../../../layers/iceberg/io/objectStoreContract.ts"
 import { areUp } from "../../areUp.ts"
 import { freshWarehouse, lakeS3 } from "./lake.ts"
 
@@ -35,8 +35,8 @@ describe.skipIf(!(await areUp("seaweedfs")))("credentials that the catalog vends
     await Effect.gen(function* () {
       const catalog = yield* makeCatalog({ type: "rest", uri: server.url })
       const { metadata, store } = yield* catalog.create(freshName(), NEW_TABLE)
-      yield* store.write(`${metadata.location}/data/file`, bytes("data"))
-      expect(text(yield* store.read(`${metadata.location}/data/file`))).toBe("data")
+      yield* store.write(`${metadata.location}/data/file`, encode("data"))
+      expect(decode(yield* store.read(`${metadata.location}/data/file`))).toBe("data")
     }).pipe(Effect.scoped, Effect.runPromise)
     const requests = server.of("GET", LOAD).concat(server.of("POST", /\/tables$/))
     expect(requests.every(({ headers }) => headers.get("x-iceberg-access-delegation") === "vended-credentials")).toBe(
@@ -59,7 +59,7 @@ describe.skipIf(!(await areUp("seaweedfs")))("credentials that the catalog vends
       lifetimeMs = 60 * MINUTE_MS
       secret = CREDENTIALS.s3.secretAccessKey
       const files = Array.from({ length: 10 }, (_, index) => `${metadata.location}/data/${index}`)
-      yield* Effect.forEach(files, (file) => store.write(file, bytes("data")), { concurrency: "unbounded" })
+      yield* Effect.forEach(files, (file) => store.write(file, encode("data")), { concurrency: "unbounded" })
       expect(server.of("GET", LOAD).length).toBe(loads + 1)
     }).pipe(Effect.scoped, Effect.runPromise)
   })
@@ -69,7 +69,7 @@ describe.skipIf(!(await areUp("seaweedfs")))("credentials that the catalog vends
     await Effect.gen(function* () {
       const catalog = yield* makeCatalog({ type: "rest", uri: server.url, s3: lakeS3() })
       const { metadata, store } = yield* catalog.create(freshName(), NEW_TABLE)
-      yield* store.write(`${metadata.location}/data/file`, bytes("data"))
+      yield* store.write(`${metadata.location}/data/file`, encode("data"))
     }).pipe(Effect.scoped, Effect.runPromise)
     expect(server.requests.some(({ headers }) => headers.has("x-iceberg-access-delegation"))).toBe(false)
   })
