@@ -73,7 +73,8 @@ export class GroupWriter {
   private isScheduled = false
   /** Why the last group failed; null while writing works. */
   private problem: string | null = null
-  private isClosed = false
+  /** Whether no more records are accepted. */
+  isClosed = false
   /** When deadlines were last checked, on the monotonic clock. Reading the clock for each record would be expensive. */
   private sweptAt: number
 

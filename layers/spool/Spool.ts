@@ -6,9 +6,9 @@ import { Backlog } from "../inprocess/Backlog.ts"
 import { tryLock } from "../inprocess/FileLock.ts"
 import { fenced } from "./fenced.ts"
 import { FRAME_HEAD, MAX_RECORD } from "./frames.ts"
-import { GroupWriter, type SpoolClock } from "./GroupWriter.ts"
+import { GroupWriter } from "./GroupWriter.ts"
 import { makeFolder } from "./makeFolder.ts"
-import { recover } from "./recover.ts"
+import { type Recovered, recover } from "./recover.ts"
 import { makeRefusals } from "./refusals.ts"
 import { Segments } from "./Segments.ts"
 import { SpoolError, toSpoolError } from "./SpoolError.ts"
@@ -131,41 +131,29 @@ const openFiles = (options: SpoolOptions): Effect.Effect<SpoolFiles, never, Scop
 const every = (interval: typeof RETRY | typeof SWEEP_MS, work: Effect.Effect<void>) =>
   Effect.sleep(interval).pipe(Effect.andThen(work), Effect.forever, Effect.forkScoped)
 
-/**
- * Opens the spool of a folder, which is created when missing. After a failure of the disk it continues by itself in a new segment.
- * When the scope closes, everything accepted is on the disk or answered.
- */
-export const openSpool = Effect.fnUntraced(function* (
-  options: SpoolOptions
-): Effect.fn.Return<Spool, SpoolError, Scope.Scope> {
-  const { folder, maxBytes, timeoutMs } = options
-  const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
-  const groupBytes = Math.min(GROUP_BYTES, segmentBytes >> 2)
-  const maxRecordBytes = Math.min(MAX_RECORD, groupBytes - FRAME_HEAD)
-  const attempt = <A>(work: () => Promise<A>) =>
-    Effect.tryPromise({ try: work, catch: (error) => toSpoolError(folder, error) })
+interface Parts {
+  readonly backlog: Backlog
+  readonly segments: Segments
+  readonly writer: GroupWriter
+  readonly trimmer: Trimmer
+}
 
-  yield* attempt(() => makeFolder(folder))
-  yield* lockFolder(folder)
-  const files = yield* openFiles(options)
-  const recovered = yield* attempt(() => recover(files)).pipe(
-    Effect.timeoutOrElse({
-      duration: OPEN_TIMEOUT,
-      orElse: () => Effect.fail(toSpoolError(folder, new Error(`the disk did not answer within ${OPEN_TIMEOUT}`)))
-    })
-  )
+const makeParts = Effect.fnUntraced(function* (
+  { ahead = true, folder, maxBytes, maxPending, segmentBytes = SEGMENT_BYTES, timeoutMs }: SpoolOptions,
+  files: SpoolFiles,
+  recovered: Recovered
+): Effect.fn.Return<Parts> {
   const clock = yield* Clock.Clock
   const context = yield* Effect.context<never>()
-  const spoolClock: SpoolClock = {
-    monotonic: () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6,
-    now: () => clock.currentTimeMillisUnsafe()
-  }
-  const backlog = new Backlog(options.maxPending, groupBytes * 2)
+  const runPromise = Effect.runPromiseWith(context)
+  const groupBytes = Math.min(GROUP_BYTES, segmentBytes >> 2)
+  const maxRecordBytes = Math.min(MAX_RECORD, groupBytes - FRAME_HEAD)
+  const backlog = new Backlog(maxPending, groupBytes * 2)
   const segments = new Segments(files, recovered.starts, {
     segmentBytes,
     maxBytes,
-    ahead: options.ahead ?? true,
-    sleep: () => Effect.runPromiseWith(context)(Effect.sleep(PREPARING_PAUSE)),
+    ahead,
+    sleep: () => runPromise(Effect.sleep(PREPARING_PAUSE)),
     accepted: () => writer.accepted
   })
   const writer = new GroupWriter(segments, backlog, {
@@ -176,31 +164,38 @@ export const openSpool = Effect.fnUntraced(function* (
     last: recovered.last,
     trimmed: recovered.trimmed,
     refusals: makeRefusals({ folder, maxBytes, maxRecordBytes, timeoutMs }),
-    clock: spoolClock,
+    clock: {
+      monotonic: () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6,
+      now: () => clock.currentTimeMillisUnsafe()
+    },
     context
   })
-  const trimmer = new Trimmer(files, segments, writer, recovered.trimmed)
+  return { backlog, segments, writer, trimmer: new Trimmer(files, segments, writer, recovered.trimmed) }
+})
 
-  segments.prepareAhead()
-  writer.writeGathered()
-  // The caller gets the spool with the previous owner's last records on the disk; if the disk is slow, they get there later.
-  yield* Effect.promise(() => writer.idle).pipe(Effect.timeoutOption(timeoutMs))
-  let isClosed = false
+/** Retries failed writes and trims, and answers records past their deadline, until the scope closes. */
+const runInBackground = Effect.fnUntraced(function* ({ trimmer, writer }: Parts) {
   yield* every(
     RETRY,
     Effect.promise(() => writer.retry())
   )
   yield* every(
     RETRY,
-    Effect.suspend(() => (isClosed ? Effect.void : Effect.promise(() => trimmer.retry())))
+    Effect.suspend(() => (writer.isClosed ? Effect.void : Effect.promise(() => trimmer.retry())))
   )
   yield* every(
     SWEEP_MS,
     Effect.sync(() => writer.sweep())
   )
-  yield* Effect.addFinalizer(() =>
+})
+
+/** When the scope closes, writes what was accepted. What the disk does not store in time is answered as failed. */
+const closeOnExit = (
+  { backlog, segments, trimmer, writer }: Parts,
+  timeoutMs: number
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.addFinalizer(() =>
     Effect.gen(function* () {
-      isClosed = true
       writer.close()
       yield* Effect.ignore(backlog.flush)
       // What is in progress ends before the next owner begins.
@@ -223,6 +218,35 @@ export const openSpool = Effect.fnUntraced(function* (
       )
     )
   )
+
+/**
+ * Opens the spool of a folder, which is created when missing. After a failure of the disk it continues by itself in a new segment.
+ * When the scope closes, everything accepted is on the disk or answered.
+ */
+export const openSpool = Effect.fnUntraced(function* (
+  options: SpoolOptions
+): Effect.fn.Return<Spool, SpoolError, Scope.Scope> {
+  const { folder, timeoutMs } = options
+  const attempt = <A>(work: () => Promise<A>) =>
+    Effect.tryPromise({ try: work, catch: (error) => toSpoolError(folder, error) })
+
+  yield* attempt(() => makeFolder(folder))
+  yield* lockFolder(folder)
+  const files = yield* openFiles(options)
+  const recovered = yield* attempt(() => recover(files)).pipe(
+    Effect.timeoutOrElse({
+      duration: OPEN_TIMEOUT,
+      orElse: () => Effect.fail(toSpoolError(folder, new Error(`the disk did not answer within ${OPEN_TIMEOUT}`)))
+    })
+  )
+  const parts = yield* makeParts(options, files, recovered)
+  const { backlog, segments, trimmer, writer } = parts
+  segments.prepareAhead()
+  writer.writeGathered()
+  // The caller gets the spool with the previous owner's last records on the disk; if the disk is slow, they get there later.
+  yield* Effect.promise(() => writer.idle).pipe(Effect.timeoutOption(timeoutMs))
+  yield* runInBackground(parts)
+  yield* closeOnExit(parts, timeoutMs)
 
   return {
     id: recovered.id,
