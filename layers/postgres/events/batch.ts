@@ -2,32 +2,34 @@ import type { PgTypes } from "@effect/sql-pg"
 import type { EventRecord, IdentityRecord, Property, SessionRecord } from "../../../src/domain/Event.ts"
 import { EVENT_COLUMN_LIST } from "../../../src/domain/eventColumns.ts"
 import type { SessionId } from "../../../src/domain/ids.ts"
-import type { EventData, RowParameter, SessionData } from "./rows.ts"
+import type { EventData, SessionData } from "./encode.ts"
+import type { RowParameter } from "./rowTypes.ts"
 
 /*
- * A batch is one statement whose parameters are arrays of rows in binary form (rows.ts). Of 128 events with their sessions and
- * properties, us of CPU an event in Postgres: 15 as arrays in JSON, 10.4 as rows, 11 with COPY, which takes a round trip a table.
+ * A batch is one statement whose parameters are arrays of rows in binary format (encode.ts). For 128 events with sessions and properties,
+ * Postgres takes this much CPU per event: 15 us with JSON arrays, 10.4 us with rows, and 11 us with COPY, which also takes a round trip
+ * per table.
  */
 
-/** Columns that a table has as its rows have them. */
-const SESSION_SAME = `session_id, site_id, created_at, distinct_id, browser, os, device, screen, language, country, region, city,
+/** The columns that a table and its row type share. */
+const SESSION_SHARED = `session_id, site_id, created_at, distinct_id, browser, os, device, screen, language, country, region, city,
     first_path, first_referrer_domain, first_utm_source, first_utm_medium, first_utm_campaign`
 const EVENT_COLUMN_NAMES = EVENT_COLUMN_LIST.map(([, { column }]) => column).join(", ")
-/** Decimals are sent as strings, so that no digit is lost. */
+/** Decimals are sent as strings, which keeps every digit. */
 const EVENT_VALUES = EVENT_COLUMN_LIST.map(([, { column, kind }]) =>
   kind === "decimal" ? `${column}::numeric` : column
 ).join(", ")
-const EVENT_DATA_SAME = `created_at, event_id, site_id, session_id, date_value, data_type, event_name, data_key, string_value`
-const SESSION_DATA_SAME = `created_at, session_id, site_id, date_value, data_type, data_key, string_value`
+const EVENT_DATA_SHARED = `created_at, event_id, site_id, session_id, date_value, data_type, event_name, data_key, string_value`
+const SESSION_DATA_SHARED = `created_at, session_id, site_id, date_value, data_type, data_key, string_value`
 
-const SESSION_COLUMNS = `${SESSION_SAME}, updated_at`
+const SESSION_COLUMNS = `${SESSION_SHARED}, updated_at`
 
-const SESSION_ROWS = `SELECT ${SESSION_SAME}, created_at
+const SESSION_ROWS = `SELECT ${SESSION_SHARED}, created_at
   FROM unnest($1::product_analytics_session_row[])`
 
 /**
- * Parameters: sessions, events, properties. Sessions come in the order of their ids, so that two processes that meet the
- * same new sessions wait for each other and never for one another in a circle. A session that is there already is left as it is.
+ * Parameters: sessions, events, properties. Sessions are in the order of their ids, so that two processes that insert the same new
+ * sessions cannot deadlock. An existing session is not changed.
  */
 const insertEvents = (onConflict: string): string => `WITH session AS (
   INSERT INTO product_analytics_session (${SESSION_COLUMNS})
@@ -39,17 +41,17 @@ const insertEvents = (onConflict: string): string => `WITH session AS (
   FROM unnest($2::product_analytics_event_row[])
   ${onConflict}
 )
-INSERT INTO product_analytics_event_data (${EVENT_DATA_SAME}, number_value)
-SELECT ${EVENT_DATA_SAME}, number_value::numeric
+INSERT INTO product_analytics_event_data (${EVENT_DATA_SHARED}, number_value)
+SELECT ${EVENT_DATA_SHARED}, number_value::numeric
 FROM unnest($3::product_analytics_event_data_row[])
 ${onConflict}`
 
-/** For events that are new, as all are when they are first sent; fails with `UNIQUE_VIOLATION` and stores nothing when one is not. */
+/** For the first attempt, when every event is new. Fails with `UNIQUE_VIOLATION`, and stores nothing, if an event exists. */
 export const INSERT_EVENTS = insertEvents("")
 
 /**
- * For events that may be there already: those are left as they are, which makes a repeated batch a no-op. Looking before each
- * row takes longer (bench/storage).
+ * For events that may exist. Existing ones are not changed, so repeating a batch does nothing. Slower than `INSERT_EVENTS`, since it
+ * checks each row first (bench/storage).
  */
 export const INSERT_EVENTS_AGAIN = insertEvents("ON CONFLICT DO NOTHING")
 
@@ -57,7 +59,7 @@ export const UNIQUE_VIOLATION = "23505"
 
 const byId = (a: SessionRecord, b: SessionRecord): number => (a.id < b.id ? -1 : 1)
 
-/** The rows of `INSERT_EVENTS`; `isStored` tells which sessions need not be written. */
+/** The rows of `INSERT_EVENTS`, without the sessions for which `isStored` is true. */
 export const eventRows = (events: ReadonlyArray<EventRecord>, isStored: (id: SessionId) => boolean) => {
   const sessions = new Map<string, SessionRecord>()
   const data: Array<EventData> = []
@@ -80,8 +82,8 @@ export const eventParameters = (
 ]
 
 /**
- * Parameters: sessions and their attributes, each in the order of its key. A session gets its distinct id when it is made, or
- * later when it has none; an attribute is replaced when it changed.
+ * Parameters: sessions and attributes, each in the order of their keys. A session's distinct id is set if it has none. An attribute is
+ * replaced if it changed.
  */
 export const UPSERT_IDENTITIES = `WITH session AS (
   INSERT INTO product_analytics_session AS stored (${SESSION_COLUMNS})
@@ -89,8 +91,8 @@ export const UPSERT_IDENTITIES = `WITH session AS (
   ON CONFLICT (session_id) DO UPDATE SET distinct_id = EXCLUDED.distinct_id, updated_at = EXCLUDED.updated_at
   WHERE stored.distinct_id IS NULL AND EXCLUDED.distinct_id IS NOT NULL
 )
-INSERT INTO product_analytics_session_data AS stored (${SESSION_DATA_SAME}, number_value)
-SELECT ${SESSION_DATA_SAME}, number_value::numeric
+INSERT INTO product_analytics_session_data AS stored (${SESSION_DATA_SHARED}, number_value)
+SELECT ${SESSION_DATA_SHARED}, number_value::numeric
 FROM unnest($2::product_analytics_session_data_row[])
 ON CONFLICT (session_id, data_key) DO UPDATE SET created_at = EXCLUDED.created_at, data_type = EXCLUDED.data_type,
   string_value = EXCLUDED.string_value, number_value = EXCLUDED.number_value, date_value = EXCLUDED.date_value
@@ -99,7 +101,7 @@ WHERE (stored.data_type, stored.string_value, stored.number_value, stored.date_v
 
 const byKey = (a: readonly [string, SessionData], b: readonly [string, SessionData]): number => (a[0] < b[0] ? -1 : 1)
 
-/** The rows of `UPSERT_IDENTITIES`. One row a session and one a key, as a statement may not change a row twice. */
+/** The rows of `UPSERT_IDENTITIES`: one per session and one per attribute, since a statement cannot change a row twice. */
 export const identityRows = (records: ReadonlyArray<IdentityRecord>) => {
   const sessions = new Map<string, SessionRecord>()
   const attributes = new Map<string, SessionData>()
@@ -126,7 +128,7 @@ export const identityParameters = (
   parameter("product_analytics_session_data_row", data)
 ]
 
-/** What a waiting record is taken for beside its texts: its fields, its session, its place in the queue. */
+/** Estimated size of a waiting record without its strings: its fields, its session, its entry in the queue. */
 const RECORD_BYTES = 1_200
 const PROPERTY_BYTES = 150
 
@@ -136,7 +138,7 @@ const sizeOf = (properties: ReadonlyArray<Property>): number => {
   return size
 }
 
-/** Estimated bytes that a waiting event holds, of its texts the long ones. Cheap rather than right: it bounds the memory of a queue. */
+/** Estimated bytes of a waiting event, counting only its long strings. It bounds the memory of a queue, so fast matters more than exact. */
 export const eventSize = (event: EventRecord): number =>
   RECORD_BYTES +
   event.urlPath.length +

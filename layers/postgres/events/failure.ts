@@ -2,31 +2,31 @@ import type { SqlError } from "effect/sql"
 import { sqlCode, sqlMessage } from "../client/sqlErrors.ts"
 
 /**
- * What a failed write means.
- * - `Retry`: it may work if tried again: no connection, a lost one (the outcome is unknown), a deadlock, a server that starts
- *   or is out of resources.
- * - `Record`: a record of the batch doesn't fit its columns, and never will.
- * - `Stop`: neither, such as a missing table or permission.
+ * What to do about a failed write.
+ * - `Retry`: it may succeed later: no connection, a lost one (so the outcome is unknown), a deadlock, a server that is starting or out
+ *   of resources.
+ * - `Record`: a record of the batch does not fit its columns, and never will.
+ * - `Stop`: anything else, such as a missing table or permission.
  */
 export type Failure =
   | { readonly _tag: "Retry"; readonly message: string }
   | { readonly _tag: "Record"; readonly message: string }
   | { readonly _tag: "Stop"; readonly message: string }
 
-/** Classes of SQLSTATE: connection, transaction rollback, insufficient resources, operator intervention, system, internal. */
+/** SQLSTATE classes: connection, transaction rollback, insufficient resources, operator intervention, system, internal. */
 const RETRY_CLASSES = ["08", "40", "53", "57", "58", "XX"]
 /** `read_only_sql_transaction` of a server that was just demoted, `lock_not_available`. */
 const RETRY_CODES = ["25006", "55P03"]
 /** Data exception, integrity violation, program limit (an index row too long). */
 const RECORD_CLASSES = ["22", "23", "54"]
 
-/** Server messages about data quote it, so these are ours. */
+/** Used instead of the server's messages, which quote the data. */
 const RECORD_MESSAGES: Readonly<Record<string, string>> = {
   "22001": "a string is too long",
   "22003": "a number is out of range",
   "22008": "a time is out of range",
   "22021": "a string contains NUL or is not valid UTF-8",
-  "22P02": "an id is not a UUID, or a value of the wrong type",
+  "22P02": "an id is not a UUID, or a value has the wrong type",
   "22P05": "a string contains a character that can't be stored",
   "23502": "a value is missing"
 }
@@ -41,6 +41,7 @@ export const failureOf = (error: SqlError.SqlError): Failure => {
     }
   }
   const message = sqlMessage(error)
-  const again = error.reason._tag === "ConnectionError" || RETRY_CLASSES.includes(group) || RETRY_CODES.includes(code)
-  return { _tag: again ? "Retry" : "Stop", message }
+  const mayRetry =
+    error.reason._tag === "ConnectionError" || RETRY_CLASSES.includes(group) || RETRY_CODES.includes(code)
+  return { _tag: mayRetry ? "Retry" : "Stop", message }
 }

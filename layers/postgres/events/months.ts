@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
 import { sqlMessage } from "../client/sqlErrors.ts"
 
-/** The start of the month (UTC), `ahead` months from the one that holds the moment. Both in ms since the epoch. */
+/** The start of the month (UTC) that is `ahead` months after the one of the moment. Both in ms since 1970. */
 export const monthStart = (moment: number, ahead = 0): number => {
   const date = new Date(moment)
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + ahead)
@@ -11,7 +11,10 @@ export const monthStart = (moment: number, ahead = 0): number => {
 
 const PARTITIONED = ["product_analytics_event", "product_analytics_event_data"]
 
-/** Makes the partitions of the month that holds the moment where they can be made now, each in a transaction of its own. */
+/**
+ * Creates the partitions of the moment's month, each in its own transaction. Creates none where the default partition already has
+ * rows of the month: `PartitionJob` moves those.
+ */
 export const ensureMonth = (sql: PgClient.PgClient, moment: number): Effect.Effect<void, SqlError.SqlError> =>
   Effect.forEach(
     PARTITIONED,
@@ -20,35 +23,35 @@ export const ensureMonth = (sql: PgClient.PgClient, moment: number): Effect.Effe
     { discard: true }
   )
 
-/** A failed attempt is made again after this time; until then rows go to the default partition. */
+/** A failed attempt is repeated after this time. Until then, rows go to the default partition. */
 const RETRY_MS = 60_000
 
 /**
- * Partitions of the present and the next month, made before the first record of a month is written. Each writer sees to it,
- * so that a collector alone goes on past the end of a month. Never fails: rows outside all months have a place too.
+ * Creates the partitions of this and the next month before the first record of a month is written. Every writer does, so that a
+ * collector keeps working past the end of a month without `bun run full`. Never fails: without a partition, rows go to the default one.
  */
 export const makeMonths = (sql: PgClient.PgClient) => {
-  /** The time, ms since the epoch, in which nothing is to be done. A clock that ran ahead and was set right is before it. */
-  let quiet = { from: 0, to: 0 }
+  /** The period, in ms since 1970, in which there is nothing to do. Before it is a clock that was ahead and was corrected. */
+  let idle = { from: 0, to: 0 }
   const ensure = (now: number): Effect.Effect<void> => {
-    const rest = (to: number) =>
+    const idleUntil = (to: number) =>
       Effect.sync(() => {
-        quiet = { from: monthStart(now), to }
+        idle = { from: monthStart(now), to }
       })
     return Effect.andThen(ensureMonth(sql, now), ensureMonth(sql, monthStart(now, 1))).pipe(
-      Effect.andThen(rest(monthStart(now, 1))),
+      Effect.andThen(idleUntil(monthStart(now, 1))),
       Effect.catch((error) =>
         Effect.andThen(
-          rest(now + RETRY_MS),
-          Effect.logWarning(`This month's partitions could not be made: ${sqlMessage(error)}.`)
+          idleUntil(now + RETRY_MS),
+          Effect.logWarning(`Can't create this month's partitions; will retry: ${sqlMessage(error)}.`)
         )
       ),
-      // A write's deadline may be shorter than the wait for a lock: the next write must not wait for the same lock again.
-      Effect.onInterrupt(() => rest(now + RETRY_MS))
+      // A write's deadline may be shorter than the wait for a lock, and the next write must not wait for the same lock.
+      Effect.onInterrupt(() => idleUntil(now + RETRY_MS))
     )
   }
   return {
-    /** What is to be done before a write at this time; null nearly always. */
-    before: (now: number): Effect.Effect<void> | null => (quiet.from <= now && now < quiet.to ? null : ensure(now))
+    /** What to do before a write at this time; null almost always. */
+    before: (now: number): Effect.Effect<void> | null => (idle.from <= now && now < idle.to ? null : ensure(now))
   }
 }

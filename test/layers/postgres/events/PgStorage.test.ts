@@ -508,7 +508,7 @@ describe("a record that can't be stored", () => {
     [
       "an id that is none",
       { visitId: VisitId.make("00000000-0000-0000-0000-000000000000").replace("0", "secret") as VisitId },
-      "an id is not a UUID, or a value of the wrong type (22P02)"
+      "an id is not a UUID, or a value has the wrong type (22P02)"
     ],
     ["an amount that is too large", { revenue: 1e15, currency: "EUR" }, "a number is out of range (22003)"],
     ["a time that no calendar has", { createdAt: 1e18 }, "a time is out of range (22008)"],

@@ -32,7 +32,7 @@ describe("a failed write", () => {
     ["22003", "a number is out of range"],
     ["22008", "a time is out of range"],
     ["22021", "a string contains NUL or is not valid UTF-8"],
-    ["22P02", "an id is not a UUID, or a value of the wrong type"],
+    ["22P02", "an id is not a UUID, or a value has the wrong type"],
     ["22P05", "a string contains a character that can't be stored"],
     ["23502", "a value is missing"],
     ["23514", "a value does not fit"],

@@ -1,14 +1,13 @@
-import { type PgClient, PgTypes } from "@effect/sql-pg"
-import { Effect, Result } from "effect"
-import type { SqlError } from "effect/sql"
+import { PgTypes } from "@effect/sql-pg"
+import { Result } from "effect"
 import type { EventRecord, Property, SessionRecord } from "../../../src/domain/Event.ts"
 import { EVENT_COLUMN_LIST } from "../../../src/domain/eventColumns.ts"
 import { hexDigit } from "../../../src/lib/hexDigit.ts"
-import { sqlCode } from "../client/sqlErrors.ts"
 
 /*
- * Rows as migrations/0005_rows.sql declares them, in Postgres' binary form: of a composite value its number of columns, then of
- * each column its type, the length of its bytes (-1 for null) and these. They are written straight into the message that is sent.
+ * Encodes records as the row types of migrations/0005_rows.sql, in Postgres' binary format. A composite value is its number of columns,
+ * followed by each column: its type's OID, its length in bytes (-1 for null), its bytes. They are written directly into the message
+ * that the driver sends.
  */
 
 type Sink = Parameters<NonNullable<PgTypes.Codec<never>["write"]>>[0]
@@ -19,8 +18,8 @@ const TIME_BYTES = 8
 const UUID_BYTES = 16
 const SMALLINT_BYTES = 2
 
-/** What the server would say of a value that has no binary form. */
-const refused = (code: string, message: string) => Object.assign(new PgTypes.CodecError({ message }), { code })
+/** The error that the server would report for a value that has no binary form. */
+const invalidValue = (code: string, message: string) => Object.assign(new PgTypes.CodecError({ message }), { code })
 
 const text = (sink: Sink, value: string | null): void => {
   sink.int32(OID.text)
@@ -32,7 +31,7 @@ const text = (sink: Sink, value: string | null): void => {
   }
 }
 
-/** A number as a decimal, for a column that is one: as a binary float it would lose digits. What is none is null, as in JSON. */
+/** A number for a decimal column, sent as a string: a binary float would lose digits. NaN and infinities become null, as in JSON. */
 const decimal = (sink: Sink, value: number | null): void =>
   text(sink, value === null || !Number.isFinite(value) ? null : String(value))
 
@@ -46,17 +45,17 @@ const smallint = (sink: Sink, value: number): void => {
 const EPOCH = Date.UTC(2000)
 const WORD = 2 ** 32
 
-/** The farthest from 1970 that JavaScript's dates go; Postgres has as many years. */
-const FARTHEST = 8.64e15
+/** The range of JavaScript's dates, in ms from 1970. Postgres stores all of it. */
+const MAX_DATE_MS = 8.64e15
 
-/** A time in ms since 1970, null when it is none. Microseconds have more digits than a number, so they are made in two halves. */
+/** A time in ms since 1970; NaN becomes null. Microseconds have more digits than a number, so they are computed in two halves. */
 const time = (sink: Sink, value: number | null): void => {
   sink.int32(OID.timestamptz)
   if (value === null || Number.isNaN(value)) {
     sink.int32(NULL)
     return
   }
-  if (Math.abs(value) > FARTHEST) throw refused("22008", "a time is out of range")
+  if (Math.abs(value) > MAX_DATE_MS) throw invalidValue("22008", "a time is out of range")
   sink.int32(TIME_BYTES)
   const ms = Math.round(value) - EPOCH
   const high = Math.floor(ms / WORD)
@@ -69,14 +68,14 @@ const time = (sink: Sink, value: number | null): void => {
 const DASH = 45
 const UUID_LENGTH = 36
 
-const wrongId = () => refused("22P02", "an id is not a UUID")
+const invalidId = () => invalidValue("22P02", "an id is not a UUID")
 
-/** Four hexadecimal digits of a text. */
-const quarter = (value: string, at: number): number => {
+/** The 16 bits of four hexadecimal digits. */
+const parseHex16 = (value: string, at: number): number => {
   let word = 0
   for (let index = at; index < at + 4; index++) {
     const digit = hexDigit(value.charCodeAt(index))
-    if (digit < 0) throw wrongId()
+    if (digit < 0) throw invalidId()
     word = (word << 4) | digit
   }
   return word
@@ -92,17 +91,17 @@ const uuid = (sink: Sink, value: string): void => {
     !isDash(value, 18) ||
     !isDash(value, 23)
   ) {
-    throw wrongId()
+    throw invalidId()
   }
   sink.int32(OID.uuid)
   sink.int32(UUID_BYTES)
-  sink.int32((quarter(value, 0) << 16) | quarter(value, 4))
-  sink.int32((quarter(value, 9) << 16) | quarter(value, 14))
-  sink.int32((quarter(value, 19) << 16) | quarter(value, 24))
-  sink.int32((quarter(value, 28) << 16) | quarter(value, 32))
+  sink.int32((parseHex16(value, 0) << 16) | parseHex16(value, 4))
+  sink.int32((parseHex16(value, 9) << 16) | parseHex16(value, 14))
+  sink.int32((parseHex16(value, 19) << 16) | parseHex16(value, 24))
+  sink.int32((parseHex16(value, 28) << 16) | parseHex16(value, 32))
 }
 
-/** Columns of each type: the server refuses a row that has not as many. */
+/** The number of columns of each row type. The server rejects rows with another number. */
 const SESSION_COLUMNS = 17
 const SESSION_DATA_COLUMNS = 8
 const EVENT_COLUMN_COUNT = EVENT_COLUMN_LIST.length
@@ -166,7 +165,7 @@ const eventRow = (sink: Sink, row: EventRecord): void => {
   text(sink, row.currency)
 }
 
-/** A property with the event that it is of. */
+/** A property and its event. */
 export interface EventData {
   readonly event: EventRecord
   readonly property: Property
@@ -186,7 +185,7 @@ const eventDataRow = (sink: Sink, { event, property }: EventData): void => {
   decimal(sink, property.number)
 }
 
-/** An attribute with the session that it is of, and when it was given. */
+/** An attribute, its session, and the time it was set. */
 export interface SessionData {
   readonly session: SessionRecord
   readonly property: Property
@@ -206,69 +205,18 @@ const sessionDataRow = (sink: Sink, { createdAt, property, session }: SessionDat
 }
 
 const codecOf = <A>(write: (sink: Sink, row: A) => void): PgTypes.Codec<A> => ({
-  encode: () => Result.fail(new PgTypes.CodecError({ message: "Rows are written into a message." })),
-  decode: () => Result.fail(new PgTypes.CodecError({ message: "Rows are not read." })),
+  encode: () => Result.fail(new PgTypes.CodecError({ message: "Rows can only be written into a message." })),
+  decode: () => Result.fail(new PgTypes.CodecError({ message: "Rows cannot be read." })),
   write: (sink, row) => {
     write(sink, row)
     return Result.void
   }
 })
 
-const CODECS = {
+/** By the row type's name. */
+export const ROW_CODECS = {
   product_analytics_session_row: codecOf(sessionRow),
   product_analytics_session_data_row: codecOf(sessionDataRow),
   product_analytics_event_row: codecOf(eventRow),
   product_analytics_event_data_row: codecOf(eventDataRow)
-}
-
-type RowType = keyof typeof CODECS
-type RowOf<T extends RowType> = (typeof CODECS)[T] extends PgTypes.Codec<infer A> ? A : never
-
-/** An array of rows as the parameter of a statement. */
-export type RowParameter = <T extends RowType>(type: T, rows: ReadonlyArray<RowOf<T>>) => PgTypes.Parameter
-
-/** What a server says of a type whose number it does not know, or that is another one's. */
-const WRONG_TYPE_CODES = ["42704", "42804", "XX000"]
-
-const FIND_TYPES = `SELECT name, oid::int8::float8 AS "row", typarray::int8::float8 AS "array"
-  FROM unnest($1::text[]) AS name JOIN pg_type ON oid = name::regtype`
-
-interface Found {
-  readonly name: RowType
-  readonly row: number
-  readonly array: number
-}
-
-/**
- * The numbers that a database has given the types of rows. They are asked for once, and again when the server does not know
- * them: it is another one then, restored from a dump in the place of the one that had them.
- */
-export const makeRowTypes = (sql: PgClient.PgClient) => {
-  const registry = sql.config.types
-  if (registry === undefined) throw new Error("The client of a writer needs a registry of types.")
-  let known: RowParameter | null = null
-  const find: Effect.Effect<RowParameter, SqlError.SqlError> = Effect.map(
-    sql.unsafe<Found>(FIND_TYPES, [Result.getOrThrow(PgTypes.array(Object.keys(CODECS), OID.text))]),
-    (found) => {
-      const numbers = new Map(found.map(({ name, row }) => [name, row]))
-      for (const { array, name, row } of found) {
-        registry.register(row, CODECS[name] as PgTypes.Codec<unknown>, { arrayOid: array })
-      }
-      known = (type, rows) => Result.getOrThrow(PgTypes.array(rows, numbers.get(type)!, registry))
-      return known
-    }
-  )
-  return {
-    /** Runs a statement that has rows for parameters. */
-    use: (
-      run: (parameter: RowParameter) => Effect.Effect<unknown, SqlError.SqlError>
-    ): Effect.Effect<unknown, SqlError.SqlError> =>
-      known === null
-        ? Effect.flatMap(find, run)
-        : Effect.catchIf(
-            run(known),
-            (error) => WRONG_TYPE_CODES.includes(sqlCode(error)),
-            () => Effect.flatMap(find, run)
-          )
-  }
 }
