@@ -29,15 +29,17 @@ export const Rejection = Data.taggedEnum<Rejection>()
 
 /** `BodyTooLarge` and `BodyTimeout` occur before a body becomes a payload. */
 export type RejectionReason = Rejection["_tag"] | "BodyTooLarge" | "BodyTimeout"
-export const REJECTION_REASONS: ReadonlyArray<RejectionReason> = [
-  "InvalidPayload",
-  "SiteNotFound",
-  "Bot",
-  "BlockedIp",
-  "OverLimit",
-  "Disabled",
-  "Refused",
-  "Unavailable",
-  "BodyTooLarge",
-  "BodyTimeout"
-]
+const REASONS: Readonly<Record<RejectionReason, true>> = {
+  InvalidPayload: true,
+  SiteNotFound: true,
+  Bot: true,
+  BlockedIp: true,
+  OverLimit: true,
+  Disabled: true,
+  Refused: true,
+  Unavailable: true,
+  BodyTooLarge: true,
+  BodyTimeout: true
+}
+/** Every reason; a new one that is missing here does not compile. */
+export const REJECTION_REASONS = Object.keys(REASONS) as ReadonlyArray<RejectionReason>
