@@ -16,17 +16,17 @@ import { lockTables, openStorage, readStored, settableClock } from "../../../sup
 import { freshDatabase, openClient } from "../../../support/postgres.ts"
 import { events, saveAll, stored, text } from "../../../support/records.ts"
 
-// The first test waits for the server to be made.
+// The first test waits for the server to start.
 setDefaultTimeout(20_000)
 
-interface World {
+interface TestDatabase {
   readonly url: Redacted.Redacted<string>
   readonly sql: PgClient.PgClient
 }
 
 const TODAY = Date.parse("2031-02-15T12:00:00Z")
 
-const inWorld = (body: (world: World) => Effect.Effect<void, unknown, Scope.Scope>) =>
+const withDatabase = (body: (database: TestDatabase) => Effect.Effect<void, unknown, Scope.Scope>) =>
   run(
     Effect.gen(function* () {
       const url = yield* Effect.promise(freshDatabase)
@@ -34,12 +34,12 @@ const inWorld = (body: (world: World) => Effect.Effect<void, unknown, Scope.Scop
     })
   )
 
-/** One run of the job, on the day that the tests are about unless another is given. */
+/** Runs the job once, by default on `TODAY`. */
 const maintain = (sql: PgClient.PgClient, now = TODAY) =>
   Effect.provideService(maintainPartitions(sql), Clock.Clock, settableClock(now).clock)
 
-/** Puts events with two properties each where they belong, from a time on, evenly spaced. */
-const insert = (sql: PgClient.PgClient, count: number, from: string, apart = "1 second") =>
+/** Inserts evenly spaced events with two properties each. */
+const insert = (sql: PgClient.PgClient, count: number, from: string, interval = "1 second") =>
   sql.unsafe(
     `WITH event AS (
       INSERT INTO product_analytics_event (created_at, event_id, site_id, session_id, visit_id, event_type, url_path)
@@ -50,10 +50,10 @@ const insert = (sql: PgClient.PgClient, count: number, from: string, apart = "1 
     )
     INSERT INTO product_analytics_event_data (created_at, event_id, site_id, session_id, data_type, data_key, string_value)
     SELECT created_at, event_id, site_id, session_id, 1, key, url_path FROM event, unnest(ARRAY['a', 'b']) AS key`,
-    [count, from, apart]
+    [count, from, interval]
   )
 
-/** Every row of both tables, whatever partition it lies in. */
+/** A hash of every row of both tables, in whatever partition. */
 const fingerprint = (sql: PgClient.PgClient) =>
   sql.unsafe(`SELECT
     (SELECT md5(string_agg(e::text, ' ' ORDER BY event_id)) FROM product_analytics_event AS e) AS events,
@@ -70,8 +70,8 @@ const indexes = (sql: PgClient.PgClient, table: string) =>
     (rows) => rows.map(({ definition }) => definition)
   )
 
-test("this month and the three to come have partitions, also past the end of the year", () =>
-  inWorld(({ sql }) =>
+test("the job creates the partitions of this month and the next three, across the end of the year", () =>
+  withDatabase(({ sql }) =>
     Effect.gen(function* () {
       yield* maintain(sql, Date.parse("2031-11-30T23:59:59Z"))
       expect(yield* months(sql)).toEqual(["2031_11", "2031_12", "2032_01", "2032_02"])
@@ -79,10 +79,10 @@ test("this month and the three to come have partitions, also past the end of the
   ))
 
 describe("rows of the default partition", () => {
-  test("move to partitions of their months, every one of them, unchanged", () =>
-    inWorld(({ sql }) =>
+  test("all rows of the default partition move to the partitions of their months, unchanged", () =>
+    withDatabase(({ sql }) =>
       Effect.gen(function* () {
-        // More than two statements copy at once, to both ends of a month.
+        // More rows than two copying statements move, up to both ends of a month.
         yield* insert(sql, 12_000, "2031-01-01T00:00:00Z", "223.2 seconds")
         yield* insert(sql, 3, "2031-01-31T23:59:59.999999Z", "0")
         yield* insert(sql, 5, "2031-02-01T00:00:00Z")
@@ -116,8 +116,8 @@ describe("rows of the default partition", () => {
       })
     ))
 
-  test("stay where they are when no clock could mean them: before 2000 and more than a year ahead", () =>
-    inWorld(({ sql }) =>
+  test("rows before 2000 and more than a year ahead stay in the default partition", () =>
+    withDatabase(({ sql }) =>
       Effect.gen(function* () {
         for (const moment of [
           "0001-01-01T00:00:00Z",
@@ -134,12 +134,12 @@ describe("rows of the default partition", () => {
     ))
 
   test(
-    "move while they are written and read, and nobody ever sees one missing or twice",
+    "while rows move, writers continue and readers never see a row missing or twice",
     () =>
-      inWorld(({ sql, url }) =>
+      withDatabase(({ sql, url }) =>
         Effect.gen(function* () {
           yield* insert(sql, 11_000, "2031-01-05T00:00:00Z")
-          // January lies behind this writer's clock, so that its partition is the job's to make.
+          // January is before this writer's clock, so only the job creates its partition.
           const storage = yield* openStorage(url, { clock: settableClock(TODAY).clock })
           const written: Array<EventRecord> = []
           const outcomes = new Set<string>()
@@ -160,23 +160,23 @@ describe("rows of the default partition", () => {
           const EVENTS = `(SELECT count(*) || ' ' || count(DISTINCT event_id) FROM product_analytics_event
           WHERE created_at < '2031-01-06') AS events`
           const PROPERTIES = `(SELECT count(*) FROM product_analytics_event_data WHERE created_at < '2031-01-06') AS properties`
-          let looks = 0
+          let reads = 0
           const reader = yield* Effect.forkChild(
             Effect.gen(function* () {
               const client = yield* openClient(url, 1)
               while (!done) {
-                // Questions take their locks in the order of their tables, which is anybody's choice.
-                const counts = looks % 2 === 0 ? [EVENTS, PROPERTIES] : [PROPERTIES, EVENTS]
+                // A query locks its tables in their order in the statement, so both orders are tested.
+                const counts = reads % 2 === 0 ? [EVENTS, PROPERTIES] : [PROPERTIES, EVENTS]
                 const [row] = yield* client.unsafe<{ events: string; properties: string }>(`SELECT ${counts.join()}`)
                 seen.add(`${row!.events} ${row!.properties}`)
-                looks++
+                reads++
               }
             })
           )
-          yield* eventually("both are at it", () => written.length > 100 && looks > 2)
+          yield* eventually("both are running", () => written.length > 100 && reads > 2)
           yield* maintain(sql)
-          const [writtenThen, looksThen] = [written.length, looks]
-          yield* eventually("both went on", () => written.length > writtenThen + 100 && looks > looksThen)
+          const [writtenBefore, readsBefore] = [written.length, reads]
+          yield* eventually("both continue", () => written.length > writtenBefore + 100 && reads > readsBefore)
           done = true
           yield* Fiber.joinAll([writer, reader])
           expect(outcomes).toEqual(new Set(["stored"]))
@@ -185,19 +185,19 @@ describe("rows of the default partition", () => {
             event_2031_01: 11_000 + written.length,
             event_data_2031_01: 22_000 + written.length
           })
-          // A client that repeats what it sent before the move finds it in its new place.
+          // A client that repeats its events after the move stores none twice.
           yield* saveAll(storage, written)
           const found = yield* readStored(sql)
-          const ours = new Set<string>(written.map(({ id }) => id))
-          expect(found.events.filter(({ id }) => ours.has(id))).toEqual([...stored({ events: written }).events])
+          const ids = new Set<string>(written.map(({ id }) => id))
+          expect(found.events.filter(({ id }) => ids.has(id))).toEqual([...stored({ events: written }).events])
           expect(found.events.length).toBe(11_000 + written.length)
         })
       ),
     20_000
   )
 
-  test("move from where a job that was killed left off, and what was deleted since stays deleted", () =>
-    inWorld(({ sql }) =>
+  test("the job resumes the move of one that was killed, and rows deleted since stay deleted", () =>
+    withDatabase(({ sql }) =>
       Effect.gen(function* () {
         yield* insert(sql, 100, "2031-01-05T00:00:00Z")
         for (const table of ["product_analytics_event", "product_analytics_event_data"]) {
@@ -215,9 +215,9 @@ describe("rows of the default partition", () => {
     ))
 })
 
-describe("a run", () => {
-  test("after another one changes nothing", () =>
-    inWorld(({ sql }) =>
+describe("runs of the job", () => {
+  test("a second run changes nothing", () =>
+    withDatabase(({ sql }) =>
       Effect.gen(function* () {
         yield* insert(sql, 50, "2031-01-05T00:00:00Z")
         yield* maintain(sql)
@@ -229,8 +229,8 @@ describe("a run", () => {
       })
     ))
 
-  test("beside another process's leaves the work to that one", () =>
-    inWorld(({ sql, url }) =>
+  test("a run does nothing while another process has the job lock", () =>
+    withDatabase(({ sql, url }) =>
       Effect.gen(function* () {
         yield* Effect.scoped(
           Effect.gen(function* () {
@@ -244,15 +244,15 @@ describe("a run", () => {
       })
     ))
 
-  test("in several processes at once moves each month once", () =>
-    inWorld(({ sql, url }) =>
+  test("runs in several processes at the same time move each month once", () =>
+    withDatabase(({ sql, url }) =>
       Effect.gen(function* () {
         yield* insert(sql, 3_000, "2031-01-05T00:00:00Z")
         yield* insert(sql, 3_000, "2031-02-05T00:00:00Z")
         const before = yield* fingerprint(sql)
         const moves: Array<string> = []
         const clients = yield* Effect.all([1, 2, 3].map(() => openClient(url)))
-        const listening = clients.map(
+        const recording = clients.map(
           (client) =>
             new Proxy(client, {
               get: (target, name) =>
@@ -266,7 +266,7 @@ describe("a run", () => {
             })
         )
         yield* Effect.all(
-          listening.map((client) => maintain(client)),
+          recording.map((client) => maintain(client)),
           { concurrency: "unbounded" }
         )
         expect(moves).toEqual([
@@ -279,25 +279,25 @@ describe("a run", () => {
       })
     ))
 
-  test("that can't have its locks fails without harm, as does one that is interrupted; whatever became of it, the next process has its turn", () =>
-    inWorld(({ sql, url }) =>
+  test("a run that is interrupted or cannot get its locks changes nothing and releases the job lock", () =>
+    withDatabase(({ sql, url }) =>
       Effect.gen(function* () {
         yield* insert(sql, 50, "2031-01-05T00:00:00Z")
         const before = yield* fingerprint(sql)
-        // Both stay connected: a lock that one forgot would keep the other out.
+        // Both stay connected, so a lock that was not released would block the other.
         const [client, other] = yield* Effect.all([openClient(url), openClient(url)])
         yield* Effect.scoped(
           Effect.gen(function* () {
             yield* lockTables(sql, "product_analytics_event_default")
             const interrupted = yield* Effect.forkChild(maintain(client), { startImmediately: true })
-            yield* eventually("it waits for the lock", async () => {
+            yield* eventually("the run waits for the lock", async () => {
               const waiting =
                 "SELECT FROM pg_locks WHERE NOT granted AND relation = 'product_analytics_event_default'::regclass"
               return (await Effect.runPromise(sql.unsafe(waiting))).length > 0
             })
             yield* Fiber.interrupt(interrupted)
-            const failed = yield* Effect.flip(maintain(client))
-            expect(sqlCode(failed)).toBe("55P03")
+            const error = yield* Effect.flip(maintain(client))
+            expect(sqlCode(error)).toBe("55P03")
           })
         )
         expect(yield* fingerprint(sql)).toEqual(before)
@@ -311,31 +311,33 @@ describe("a run", () => {
     ))
 })
 
-describe("the job", () => {
+describe("the background job", () => {
   const start = (sql: PgClient.PgClient) =>
     Layer.build(PartitionJob.layer.pipe(Layer.provide(Layer.succeed(AppDatabase, sql))))
 
-  test("runs in the background", () =>
-    inWorld(({ sql }) =>
+  test("the job runs in the background", () =>
+    withDatabase(({ sql }) =>
       Effect.gen(function* () {
         yield* TestClock.setTime(TODAY)
         yield* start(sql)
         yield* TestClock.adjust("6 seconds")
-        yield* eventually("the partitions are there", async () => {
+        yield* eventually("the partitions exist", async () => {
           const found = await Effect.runPromise(Effect.orDie(months(sql)))
           return found.join() === "2031_02,2031_03,2031_04,2031_05"
         })
       }).pipe(Effect.provide(TestClock.layer()))
     ))
 
-  test("runs five seconds after the start and then every ten minutes, give or take a tenth, even if it fails", () =>
+  test("the job runs five seconds after the start and every ten minutes, give or take a tenth, even after failures", () =>
     run(
       Effect.gen(function* () {
         let runs = 0
-        const away = new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause: new Error("away") }) })
+        const unreachable = new SqlError.SqlError({
+          reason: new SqlError.ConnectionError({ cause: new Error("unreachable") })
+        })
         const reserve = Effect.suspend(() => {
           runs++
-          return Effect.fail(away)
+          return Effect.fail(unreachable)
         })
         yield* start({ reserve } as Partial<PgClient.PgClient> as PgClient.PgClient)
         const seen: Array<number> = []

@@ -10,7 +10,7 @@ import { emptiedDatabase, openStorage, readStored } from "../../../support/pgSto
 import { freshDatabase, openClient } from "../../../support/postgres.ts"
 import { event, identity, saveAll, session, sessionsOf, stored, text } from "../../../support/records.ts"
 
-// The first test waits for the server to be made.
+// The first test waits for the server to start.
 setDefaultTimeout(60_000)
 
 interface World {
@@ -18,7 +18,7 @@ interface World {
   readonly storage: Storage["Service"]
 }
 
-/** A test with a storage on a database, and a client beside it. */
+/** Runs a test with a storage, and a client for its database. */
 const withStorage = (
   body: (world: World) => Effect.Effect<void, unknown, Scope.Scope>,
   database: Effect.Effect<Redacted.Redacted<string>, never, Scope.Scope> = emptiedDatabase
@@ -30,7 +30,7 @@ const withStorage = (
     })
   )
 
-/** Texts as the pipeline cuts them: without NUL and lone surrogates. Long ones too: those are encoded in another way. */
+/** Strings as the pipeline makes them, without NUL and lone surrogates. Long strings are included because they are encoded differently. */
 const textUpTo = (limit: number) =>
   fc
     .oneof(
@@ -40,7 +40,7 @@ const textUpTo = (limit: number) =>
     )
     .map((value) => value.substring(0, limit).toWellFormed().replaceAll("\0", ""))
 const maybe = (limit: number) => fc.option(textUpTo(limit))
-/** What a decimal(19,4) holds exactly. */
+/** A value that a decimal(19,4) represents exactly. */
 const decimal = fc.option(
   fc
     .record({
@@ -51,7 +51,7 @@ const decimal = fc.option(
 )
 const moment = fc.oneof(
   fc.integer({ min: Date.UTC(2020), max: Date.UTC(2040) }),
-  // Year 1 to the last one of JavaScript, which Postgres has too.
+  // From year 1 to JavaScript's last, which Postgres can store.
   fc.integer({ min: -62_135_596_800_000, max: 8_640_000_000_000_000 }),
   fc.constantFrom(0, -1, 946_684_799_999, 946_684_800_000, 946_684_800_001, 951_000_000_000, 8_640_000_000_000_000)
 )
@@ -104,7 +104,7 @@ const record = fc
     })
   )
 
-test("whatever a record holds is what the tables hold", () =>
+test("any event is stored with every value unchanged", () =>
   withStorage(({ sql, storage }) =>
     Effect.gen(function* () {
       const records = fc.sample(record, { numRuns: 1_500, seed: 20_261_124 })
@@ -113,7 +113,7 @@ test("whatever a record holds is what the tables hold", () =>
     })
   ))
 
-test("whatever an attribute holds is what the table holds", () =>
+test("any attribute is stored with every value unchanged", () =>
   withStorage(({ sql, storage }) =>
     Effect.gen(function* () {
       const visitors = fc
@@ -131,7 +131,7 @@ test("whatever an attribute holds is what the table holds", () =>
     })
   ))
 
-test("ids may be in capitals, and half a surrogate pair is a replacement character", () =>
+test("upper-case ids are accepted, and a lone surrogate becomes a replacement character", () =>
   withStorage(({ sql, storage }) =>
     Effect.gen(function* () {
       const id = "0190A0B0-C0D0-7ABC-8DEF-ABCDEF123456"
@@ -140,7 +140,7 @@ test("ids may be in capitals, and half a surrogate pair is a replacement charact
     })
   ))
 
-test("a number keeps all its digits, and what is no number is none", () =>
+test("a number keeps all its digits, and NaN and infinities become null", () =>
   withStorage(({ sql, storage }) =>
     Effect.gen(function* () {
       const numbers = [
@@ -165,7 +165,7 @@ test("a number keeps all its digits, and what is no number is none", () =>
     })
   ))
 
-test("a server that was restored from a dump, where the types have other numbers, is written to", () =>
+test("writing continues when the database was restored from a dump, where the row types have other OIDs", () =>
   withStorage(
     ({ sql, storage }) =>
       Effect.gen(function* () {

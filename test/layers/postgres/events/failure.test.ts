@@ -2,29 +2,32 @@ import { describe, expect, test } from "bun:test"
 import { SqlError } from "effect/sql"
 import { failureOf } from "../../../../layers/postgres/events/failure.ts"
 
-const said = (message: string, code: string) =>
+const serverError = (message: string, code: string) =>
   new SqlError.SqlError({
     reason: new SqlError.UnknownError({ cause: Object.assign(new Error(message), { code }) })
   })
 
-describe("a failed write", () => {
+describe("failureOf", () => {
   test.each([
-    ["08006", "the connection broke"],
-    ["40001", "transactions could not be put in order"],
-    ["40P01", "a deadlock"],
-    ["53100", "the disk is full"],
+    ["08006", "connection lost"],
+    ["40001", "serialization failure"],
+    ["40P01", "deadlock"],
+    ["53100", "disk full"],
     ["53200", "out of memory"],
     ["53300", "too many connections"],
-    ["57014", "the statement took too long"],
-    ["57P01", "an administrator ended it"],
-    ["57P02", "another backend crashed"],
-    ["57P03", "the server is starting"],
-    ["58030", "a disk error"],
-    ["XX000", "an internal error"],
-    ["25006", "the server was demoted and is read-only"],
-    ["55P03", "a lock was not to be had"]
-  ])("of %s may be tried again: %s", (code) => {
-    expect(failureOf(said("server's words", code))).toEqual({ _tag: "Retry", message: `server's words (${code})` })
+    ["57014", "statement timeout"],
+    ["57P01", "terminated by an administrator"],
+    ["57P02", "crash of another backend"],
+    ["57P03", "server starting"],
+    ["58030", "disk error"],
+    ["XX000", "internal error"],
+    ["25006", "read-only server after a demotion"],
+    ["55P03", "lock not available"]
+  ])("a write that failed with %s may be retried: %s", (code) => {
+    expect(failureOf(serverError("server's words", code))).toEqual({
+      _tag: "Retry",
+      message: `server's words (${code})`
+    })
   })
 
   test.each([
@@ -37,26 +40,29 @@ describe("a failed write", () => {
     ["23502", "a value is missing"],
     ["23514", "a value does not fit"],
     ["54000", "a value does not fit"]
-  ])("of %s is of a record's making, and told without the server's words, which quote it", (code, words) => {
-    expect(failureOf(said('invalid input: "a visitor\'s name"', code))).toEqual({
+  ])("a write that failed with %s has an invalid record, and the message does not quote it", (code, reason) => {
+    expect(failureOf(serverError('invalid input: "a visitor\'s name"', code))).toEqual({
       _tag: "Record",
-      message: `The record can't be stored: ${words} (${code}).`
+      message: `The record can't be stored: ${reason} (${code}).`
     })
   })
 
   test.each([
-    ["42P01", "a missing table"],
-    ["42501", "a missing permission"],
-    ["3D000", "a missing database"],
-    ["28P01", "a wrong password"]
-  ])("of %s ends it: %s", (code) => {
-    expect(failureOf(said("server's words", code))).toEqual({ _tag: "Stop", message: `server's words (${code})` })
+    ["42P01", "missing table"],
+    ["42501", "missing permission"],
+    ["3D000", "missing database"],
+    ["28P01", "wrong password"]
+  ])("a write that failed with %s is not retried: %s", (code) => {
+    expect(failureOf(serverError("server's words", code))).toEqual({
+      _tag: "Stop",
+      message: `server's words (${code})`
+    })
   })
 
   test.each([
     ["ECONNREFUSED", "connect ECONNREFUSED 127.0.0.1:5432"],
     ["", "the socket was closed"]
-  ])("without an answer of a server may be tried again: %p", (code, message) => {
+  ])("a write without an answer from a server may be retried: %p", (code, message) => {
     const cause = Object.assign(new Error(message), code === "" ? {} : { code })
     const error = new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause }) })
     expect(failureOf(error)).toEqual({ _tag: "Retry", message })

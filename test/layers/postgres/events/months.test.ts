@@ -10,7 +10,7 @@ import { openStorage, settableClock } from "../../../support/pgStorage.ts"
 import { freshDatabase, openClient } from "../../../support/postgres.ts"
 import { event, events, saveAll, text } from "../../../support/records.ts"
 
-// The first test waits for the server to be made.
+// The first test waits for the server to start.
 setDefaultTimeout(20_000)
 
 const at = (time: string): number => Date.parse(time)
@@ -23,18 +23,18 @@ test.each([
   ["2026-01-31T12:00:00.000Z", 1, "2026-02-01T00:00:00.000Z"],
   ["2026-12-31T23:59:59.999Z", 1, "2027-01-01T00:00:00.000Z"],
   ["2026-03-15T00:00:00.000Z", 11, "2027-02-01T00:00:00.000Z"]
-])("the month of %s, %d ahead, begins at %s", (moment, ahead, expected) => {
+])("monthStart of %s, %d months ahead, is %s", (moment, ahead, expected) => {
   expect(new Date(monthStart(at(moment), ahead)).toISOString()).toBe(expected)
 })
 
-describe("a writer", () => {
+describe("the event writer", () => {
   interface World {
     readonly url: Redacted.Redacted<string>
     readonly sql: PgClient.PgClient
     readonly time: ReturnType<typeof settableClock>
   }
 
-  /** On a database of its own, with a clock that shows the moment. */
+  /** Runs a test on its own database, with a clock that starts at the moment. */
   const inMonth = (moment: string, body: (world: World) => Effect.Effect<void, unknown, Scope.Scope>) =>
     run(
       Effect.gen(function* () {
@@ -43,7 +43,7 @@ describe("a writer", () => {
       })
     )
 
-  test("makes the partitions of this month and the next as soon as it starts", () =>
+  test("the writer creates the partitions of this and the next month when it starts", () =>
     inMonth("2031-12-31T23:59:59.999Z", ({ sql, time, url }) =>
       Effect.gen(function* () {
         yield* openStorage(url, { clock: time.clock })
@@ -51,7 +51,7 @@ describe("a writer", () => {
       })
     ))
 
-  test("that meets a month without partitions makes them before its first record", () =>
+  test("the writer creates the partitions of a new month before the first record", () =>
     inMonth("2031-01-31T23:59:59.900Z", ({ sql, time, url }) =>
       Effect.gen(function* () {
         const storage = yield* openStorage(url, { clock: time.clock })
@@ -59,7 +59,7 @@ describe("a writer", () => {
         time.show(at("2031-02-01T00:00:00Z"))
         yield* storage.saveEvent(viewAt("2031-02-01T00:00:00Z"))
         expect(yield* months(sql)).toEqual(["2031_01", "2031_02", "2031_03"])
-        // As after a suspended machine.
+        // Like a machine after a long sleep.
         time.show(at("2031-06-10T12:00:00Z"))
         yield* storage.saveEvent(viewAt("2031-06-10T12:00:00Z"))
         expect(yield* months(sql)).toEqual(["2031_01", "2031_02", "2031_03", "2031_06", "2031_07"])
@@ -74,7 +74,7 @@ describe("a writer", () => {
       })
     ))
 
-  test("has the partitions of another session's time zone at the same instants", () =>
+  test("partitions begin at the month in UTC, whatever the database's time zone", () =>
     inMonth("2031-01-15T00:00:00Z", ({ sql, time, url }) =>
       Effect.gen(function* () {
         const [row] = yield* sql.unsafe<{ name: string }>("SELECT quote_ident(current_database()) AS name")
@@ -92,7 +92,7 @@ describe("a writer", () => {
       })
     ))
 
-  test("stores what lies outside all months in the default partition", () =>
+  test("a record outside every month is stored in the default partition", () =>
     inMonth("2031-01-15T00:00:00Z", ({ sql, time, url }) =>
       Effect.gen(function* () {
         const storage = yield* openStorage(url, { clock: time.clock })
@@ -107,7 +107,7 @@ describe("a writer", () => {
       })
     ))
 
-  test("and another one enter a month together, and nothing of it lies in the default partition", () =>
+  test("two writers that enter a month at the same time put nothing into the default partition", () =>
     inMonth("2031-01-15T00:00:00Z", ({ sql, time, url }) =>
       Effect.gen(function* () {
         const environment = { STORAGE_IN_FLIGHT: "4", STORAGE_BATCH_SIZE: "10" }
@@ -139,21 +139,21 @@ describe("a writer", () => {
       })
     ))
 
-  test("of a record outside all months is in nobody's way who makes partitions", () =>
+  test("saving a record outside every month does not block partition creation", () =>
     inMonth("2031-01-15T00:00:00Z", ({ sql, time, url }) =>
       Effect.gen(function* () {
         const storage = yield* openStorage(url, { clock: time.clock })
-        // Holds the writer up between the one default partition and the other.
-        yield* sql.unsafe(`CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql
+        // Delays the writer between the two default partitions.
+        yield* sql.unsafe(`CREATE FUNCTION delay_insert() RETURNS trigger LANGUAGE plpgsql
           AS 'BEGIN PERFORM pg_sleep(0.2); RETURN NEW; END'`)
-        yield* sql.unsafe(`CREATE TRIGGER hold_up BEFORE INSERT ON product_analytics_event_data_default
-          FOR EACH ROW EXECUTE FUNCTION hold_up()`)
+        yield* sql.unsafe(`CREATE TRIGGER delay_insert BEFORE INSERT ON product_analytics_event_data_default
+          FOR EACH ROW EXECUTE FUNCTION delay_insert()`)
         const save = yield* Effect.forkChild(storage.saveEvent(viewAt("1999-01-01T00:00:00Z")), {
           startImmediately: true
         })
-        yield* eventually("the writer is at it", async () => {
-          const held = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
-          return (await Effect.runPromise(sql.unsafe(held))).length > 0
+        yield* eventually("the writer is delayed", async () => {
+          const delayed = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+          return (await Effect.runPromise(sql.unsafe(delayed))).length > 0
         })
         yield* ensureMonth(sql, at("2031-06-01T00:00:00Z"))
         yield* Fiber.join(save)
@@ -166,7 +166,7 @@ describe("a writer", () => {
       })
     ))
 
-  test("that can't make a month's partitions stores its records all the same, and tries again a minute later", () =>
+  test("the writer stores records even if it cannot create a partition, and tries again a minute later", () =>
     inMonth("2031-01-15T00:00:00Z", ({ sql, time, url }) =>
       Effect.gen(function* () {
         const locker = yield* openClient(url, 1)
@@ -175,7 +175,7 @@ describe("a writer", () => {
         yield* Effect.scoped(
           Effect.gen(function* () {
             yield* holdAdvisoryLock(locker, PARTITION_LOCK)
-            // One of a month that is there, one of the month that is missing.
+            // One of a month with a partition, one of a month without.
             yield* storage.saveEvent(viewAt("2031-02-03T00:00:00Z"))
             yield* storage.saveEvent(event({ createdAt: at("2031-04-01T00:00:00Z") }))
           })
@@ -186,7 +186,7 @@ describe("a writer", () => {
         expect(yield* months(sql)).toEqual(["2031_01", "2031_02"])
         time.show(at("2031-04-01T00:01:00Z"))
         yield* storage.saveEvent(viewAt("2031-04-01T00:01:00Z"))
-        // April's first events lie in the default partition: the partition job moves them.
+        // April's first events are in the default partition, from which the partition job moves them.
         expect(yield* months(sql)).toEqual(["2031_01", "2031_02", "2031_05"])
         expect(yield* places(sql)).toEqual({
           event_2031_02: 2,
@@ -197,7 +197,7 @@ describe("a writer", () => {
       })
     ))
 
-  test("whose deadline passes while partitions are locked is not held up again by the next record", () =>
+  test("after a record missed its deadline waiting for the partition lock, the next record does not wait for it", () =>
     inMonth("2031-01-15T00:00:00Z", ({ time, url }) =>
       Effect.gen(function* () {
         const locker = yield* openClient(url, 1)

@@ -12,7 +12,7 @@ import { temporaryFolder } from "../../../support/postgres.ts"
 
 const ID = SiteId.make("3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f")
 
-test("while the database is away the known sites and settings go on, changes fail with the reason, and all is followed after", async () => {
+test("during a database outage, cached sites and settings stay in use and changes fail with Unavailable; afterwards changes are picked up", async () => {
   await run(
     Effect.gen(function* () {
       const server = yield* startEmbeddedPostgres(temporaryFolder())
@@ -29,7 +29,7 @@ test("while the database is away the known sites and settings go on, changes fai
       const stopped = server.pid()!
       process.kill(stopped, "SIGSTOP")
       yield* Effect.addFinalizer(() => Effect.sync(() => server.pid() === stopped && process.kill(stopped, "SIGCONT")))
-      // A connected backend still answers; it is stopped by its own signal.
+      // Backends that are connected still answer, so each is stopped, too.
       const backends = (yield* Effect.promise(() => Bun.$`ps -o pid= --ppid ${stopped}`.text()))
         .split("\n")
         .flatMap((line) => Number(line) || [])
@@ -53,12 +53,12 @@ test("while the database is away the known sites and settings go on, changes fai
 
       for (const pid of [...backends, stopped]) process.kill(pid, "SIGCONT")
       process.kill(stopped, "SIGKILL")
-      // Backends that go on may answer once more before they notice that their server is gone.
-      yield* eventually("the server is another one", () => server.pid() !== undefined && server.pid() !== stopped)
+      // Resumed backends may answer once more before they notice that their server has exited.
+      yield* eventually("the server has restarted", () => server.pid() !== undefined && server.pid() !== stopped)
       yield* Context.get(theirs, Sites)
         .archive(ID)
         .pipe(Effect.retry(Schedule.spaced("100 millis")), Effect.timeout("20 seconds"))
-      yield* eventually("the change is followed", () => sites.find(ID) === undefined)
+      yield* eventually("the change is picked up", () => sites.find(ID) === undefined)
     })
   )
 }, 60_000)
