@@ -2,12 +2,13 @@ import { join } from "node:path"
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api"
 import { Effect, Layer, Redacted, type Scope, Semaphore } from "effect"
 import { StartError } from "../../src/domain/StartError.ts"
+import { sqlLiteral } from "../../src/lib/sqlLiteral.ts"
 import {
-  type QueryAnswer,
+  type Query,
   QueryEngine,
   QueryError,
   type QueryParameter,
-  type Question,
+  type QueryResult,
   rowLimit,
   tookTooLong,
   tooManyRows
@@ -20,19 +21,20 @@ import {
 } from "../../src/settings/settings.ts"
 import { toValue, typeOf } from "./values.ts"
 
-/** What reading Iceberg from S3 takes; each looks for those before it, and would fetch what it does not find. */
+/** The extensions for reading Iceberg from S3, in an order in which each finds those it depends on. */
 const EXTENSIONS = ["avro", "httpfs", "iceberg"]
-/** Each may take the memory limit's better part and all threads; the rest wait, their time running. */
+/** How many queries run at the same time: each may use most of the memory limit and all threads. Others wait, within their deadlines. */
 const CONCURRENT = 2
-/** Threads of a question. The collector beside it wants cores too. */
+/** Threads of a query. The collector in this process needs cores, too. */
 const THREADS = 2
-/** An interrupted question ends between two chunks of a few thousand rows, or when S3 answers. */
+/** An interrupted query ends between two chunks of a few thousand rows, or when S3 answers. */
 const CLOSE_MS = 5_000
-/** Longest error text that is worth showing. */
+/** How much of DuckDB's message is quoted in an error. */
 const MESSAGE_LENGTH = 500
 
-/** How files of the lake are read; null endpoint: AWS. */
+/** How to read the lake's files. */
 export interface S3Access {
+  /** Null for AWS. */
   readonly endpoint: string | null
   readonly region: string
   readonly accessKeyId: string
@@ -40,32 +42,31 @@ export interface S3Access {
   readonly sessionToken?: Redacted.Redacted<string> | undefined
 }
 
-/** What DuckDB is told of the lake, anew for each question: the catalog and the keys may have moved on. */
+/** How to find the lake. Used again for each query, since tables and keys change. */
 export interface DuckDbLake {
-  /** The metadata file that the table is now: `s3://…` or a path. DuckDB itself knows no jdbc, glue or hadoop catalog. */
+  /** The table's current metadata file, `s3://…` or a path. DuckDB itself does not support jdbc, glue and hadoop catalogs. */
   readonly locate: (table: string) => Effect.Effect<string, QueryError>
-  /** Null when the lake is in a folder of this machine. */
+  /** Null if the lake is in a local folder. */
   readonly s3: Effect.Effect<S3Access | null, QueryError>
 }
 
 export interface DuckDbOptions extends DuckDbLake {
-  /** A folder with `<name>.duckdb_extension` for each extension; null: DuckDB fetches them from its vendor, once. */
+  /** A folder with `<name>.duckdb_extension` for each extension. If null, DuckDB downloads them once. */
   readonly extensionFolder: string | null
-  /** As DuckDB writes it: `1GB`. */
+  /** In DuckDB's notation, such as `1GB`. */
   readonly memoryLimit: string
   readonly deadlineMs: number
   readonly maxRows?: number
 }
 
-/** `StatementType.SELECT` of DuckDB's module, which is loaded later than this one. */
+/** `StatementType.SELECT` of DuckDB's module, which is loaded later. */
 const SELECT = 1
 
-const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`
-const identifier = (text: string): string => `"${text.replaceAll('"', '""')}"`
+const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-/** DuckDB's messages begin with the kind of the error. */
+/** DuckDB's messages begin with the kind of the error, which it does not report in any other way. */
 const REASONS: ReadonlyArray<readonly [RegExp, QueryError["reason"]]> = [
   [/^Out of Memory/i, "TooLarge"],
   [/^INTERRUPT/i, "Timeout"],
@@ -80,63 +81,63 @@ const failure = (cause: unknown): QueryError =>
         message: `DuckDB: ${messageOf(cause).slice(0, MESSAGE_LENGTH)}`
       })
 
-const secret = (access: S3Access): string => {
+const secretSql = (access: S3Access): string => {
   const endpoint = access.endpoint === null ? undefined : new URL(access.endpoint)
   const parts = [
     "TYPE s3",
-    `KEY_ID ${quoted(access.accessKeyId)}`,
-    `SECRET ${quoted(Redacted.value(access.secretAccessKey))}`,
-    `REGION ${quoted(access.region)}`,
-    ...(access.sessionToken === undefined ? [] : [`SESSION_TOKEN ${quoted(Redacted.value(access.sessionToken))}`]),
+    `KEY_ID ${sqlLiteral(access.accessKeyId)}`,
+    `SECRET ${sqlLiteral(Redacted.value(access.secretAccessKey))}`,
+    `REGION ${sqlLiteral(access.region)}`,
+    ...(access.sessionToken === undefined ? [] : [`SESSION_TOKEN ${sqlLiteral(Redacted.value(access.sessionToken))}`]),
     ...(endpoint === undefined
       ? []
-      : [`ENDPOINT ${quoted(endpoint.host)}`, "URL_STYLE 'path'", `USE_SSL ${endpoint.protocol === "https:"}`])
+      : [`ENDPOINT ${sqlLiteral(endpoint.host)}`, "URL_STYLE 'path'", `USE_SSL ${endpoint.protocol === "https:"}`])
   ]
   return `CREATE OR REPLACE SECRET lake (${parts.join(", ")})`
 }
 
-/** The SQL casts each to its type. */
-const bound = (parameter: QueryParameter): string | boolean | bigint =>
+/** The SQL casts each value to its type. */
+const toBound = (parameter: QueryParameter): string | boolean | bigint =>
   parameter.type === "integer" ? BigInt(parameter.value) : parameter.value
 
-/** One question on a connection of its own, whose views are gone with it. */
-const ask = async (
+/** Runs a query on a connection of its own, since the views for its tables last as long as the connection. */
+const runOn = async (
   connection: DuckDBConnection,
-  question: Question,
+  query: Query,
   locations: ReadonlyArray<readonly [table: string, metadata: string]>,
   limit: number,
   signal: AbortSignal
-): Promise<QueryAnswer> => {
+): Promise<QueryResult> => {
   for (const [table, metadata] of locations) {
     signal.throwIfAborted()
-    await connection.run(`CREATE TEMP VIEW ${identifier(table)} AS SELECT * FROM iceberg_scan(${quoted(metadata)})`)
+    await connection.run(`CREATE TEMP VIEW ${identifier(table)} AS SELECT * FROM iceberg_scan(${sqlLiteral(metadata)})`)
   }
   signal.throwIfAborted()
-  const statement = await connection.prepare(question.sql)
+  const statement = await connection.prepare(query.sql)
   if (statement.statementType !== SELECT) {
-    throw new QueryError({ reason: "Invalid", message: "DuckDB: only a statement that reads is a question." })
+    throw new QueryError({ reason: "Invalid", message: "DuckDB: only SELECT statements are allowed." })
   }
-  statement.bind(question.parameters.map(bound))
+  statement.bind(query.parameters.map(toBound))
   signal.throwIfAborted()
   const result = await statement.stream()
   const types = result.columnTypes()
-  const rows: Array<QueryAnswer["rows"][number]> = []
+  const rows: Array<QueryResult["rows"][number]> = []
   for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
     signal.throwIfAborted()
-    for (const row of chunk.getRows()) rows.push(row.map((value, at) => toValue(types[at]!, value)))
+    for (const row of chunk.getRows()) rows.push(row.map((value, index) => toValue(types[index]!, value)))
     if (rows.length > limit) throw tooManyRows(limit)
   }
-  const columns = result.columnNames().map((name, at) => ({ name, type: typeOf(types[at]!) }))
+  const columns = result.columnNames().map((name, index) => ({ name, type: typeOf(types[index]!) }))
   return { columns, rows }
 }
 
 const open = async (options: DuckDbOptions): Promise<DuckDBInstance> => {
-  // Not before: a collector never loads it.
+  // Loaded here, so that a collector never loads it.
   const { DuckDBInstance } = await import("@duckdb/node-api")
   const instance = await DuckDBInstance.create(":memory:", {
     threads: String(THREADS),
     memory_limit: options.memoryLimit,
-    // Out of memory is an answer; a disk that fills up is trouble.
+    // Running out of memory only fails the query; spilling could fill the disk.
     temp_directory: "",
     autoinstall_known_extensions: "false"
   })
@@ -144,9 +145,9 @@ const open = async (options: DuckDbOptions): Promise<DuckDBInstance> => {
   try {
     for (const name of EXTENSIONS) {
       if (options.extensionFolder === null) await connection.run(`INSTALL ${name}`)
-      const what =
-        options.extensionFolder === null ? name : quoted(join(options.extensionFolder, `${name}.duckdb_extension`))
-      await connection.run(`LOAD ${what}`)
+      const extension =
+        options.extensionFolder === null ? name : sqlLiteral(join(options.extensionFolder, `${name}.duckdb_extension`))
+      await connection.run(`LOAD ${extension}`)
     }
     await connection.run("SET GLOBAL TimeZone = 'UTC'")
   } finally {
@@ -155,76 +156,93 @@ const open = async (options: DuckDbOptions): Promise<DuckDBInstance> => {
   return instance
 }
 
-/** Questions to a DuckDB in this process, on threads of its own. Nothing of the lake is kept between two questions. */
+interface DuckDb {
+  readonly instance: DuckDBInstance
+  /** Held while DuckDB works on a query, even after it was interrupted. */
+  readonly slots: Semaphore.Semaphore
+  /** Interrupt the running queries. */
+  readonly interrupts: Set<() => void>
+}
+
+/** Opens DuckDB. When the scope closes, running queries are interrupted. */
+const acquireDuckDb = (options: DuckDbOptions): Effect.Effect<DuckDb, StartError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.tryPromise({
+      try: async () => ({
+        instance: await open(options),
+        slots: Semaphore.makeUnsafe(CONCURRENT),
+        interrupts: new Set<() => void>()
+      }),
+      catch: (cause) =>
+        new StartError({
+          message: `DuckDB can't be used: ${messageOf(cause).slice(0, MESSAGE_LENGTH)} DUCKDB_EXTENSION_DIRECTORY may name a folder with avro, httpfs and iceberg for exactly this DuckDB.`
+        })
+    }),
+    ({ instance, interrupts, slots }) =>
+      Effect.gen(function* () {
+        for (const interrupt of interrupts) interrupt()
+        // Closing it during a query would crash the process.
+        yield* Effect.timeoutOption(slots.take(CONCURRENT), CLOSE_MS)
+        instance.closeSync()
+      })
+  )
+
+/** Runs queries one connection each, with the lake's current keys as the instance's secret. */
+const makeRunner = ({ instance, interrupts, slots }: DuckDb, options: DuckDbOptions) => {
+  let currentSecret = ""
+  const useSecret = async (connection: DuckDBConnection, access: S3Access | null): Promise<void> => {
+    const secret = access === null ? "" : secretSql(access)
+    if (secret === currentSecret) return
+    await connection.run(secret === "" ? "DROP SECRET IF EXISTS lake" : secret)
+    currentSecret = secret
+  }
+
+  /** Starts at once. Releases the slot when DuckDB has finished, which may be long after an interruption. */
+  return (query: Query, locations: ReadonlyArray<readonly [string, string]>, access: S3Access | null) => {
+    const controller = new AbortController()
+    const run = async (): Promise<QueryResult> => {
+      const connection = await instance.connect()
+      controller.signal.addEventListener("abort", () => connection.interrupt())
+      try {
+        await useSecret(connection, access)
+        return await runOn(connection, query, locations, rowLimit(query, options.maxRows), controller.signal)
+      } finally {
+        connection.closeSync()
+      }
+    }
+    const interrupt = () => controller.abort()
+    interrupts.add(interrupt)
+    const result = run().finally(() => {
+      interrupts.delete(interrupt)
+      Effect.runSync(slots.release(1))
+    })
+    // After an interruption, its failure is of no interest.
+    result.catch(() => {})
+    return { result, interrupt }
+  }
+}
+
+/** Runs queries in a DuckDB in this process, on its own threads. Nothing of the lake is cached between queries. */
 export const makeDuckDbQueryEngine = (
   options: DuckDbOptions
 ): Effect.Effect<QueryEngine["Service"], StartError, Scope.Scope> =>
   Effect.gen(function* () {
-    const turns = Semaphore.makeUnsafe(CONCURRENT)
-    const running = new Set<() => void>()
-    const instance = yield* Effect.acquireRelease(
-      Effect.tryPromise({
-        try: () => open(options),
-        catch: (cause) =>
-          new StartError({
-            message: `DuckDB can't be used: ${messageOf(cause).slice(0, MESSAGE_LENGTH)} DUCKDB_EXTENSION_DIRECTORY may name a folder with avro, httpfs and iceberg for exactly this DuckDB.`
-          })
-      }),
-      (instance) =>
-        Effect.gen(function* () {
-          for (const stop of running) stop()
-          // Closed under a question, it would take the process with it.
-          yield* Effect.timeoutOption(turns.take(CONCURRENT), CLOSE_MS)
-          instance.closeSync()
-        })
-    )
-    let known = ""
-
-    /** Begins at once and holds its turn until DuckDB is really done with it, which may be after nobody waits any more. */
-    const begin = (
-      question: Question,
-      locations: ReadonlyArray<readonly [string, string]>,
-      access: S3Access | null
-    ) => {
-      const controller = new AbortController()
-      const run = async (): Promise<QueryAnswer> => {
-        const connection = await instance.connect()
-        controller.signal.addEventListener("abort", () => connection.interrupt())
-        try {
-          const wanted = access === null ? "" : secret(access)
-          if (wanted !== known) {
-            await connection.run(wanted === "" ? "DROP SECRET IF EXISTS lake" : wanted)
-            known = wanted
-          }
-          return await ask(connection, question, locations, rowLimit(question, options.maxRows), controller.signal)
-        } finally {
-          connection.closeSync()
-        }
-      }
-      const stop = () => controller.abort()
-      running.add(stop)
-      const answer = run().finally(() => {
-        running.delete(stop)
-        Effect.runSync(turns.release(1))
-      })
-      answer.catch(() => {})
-      return { answer, stop }
-    }
-
+    const duckDb = yield* acquireDuckDb(options)
+    const start = makeRunner(duckDb, options)
     return QueryEngine.of({
       dialect: "duckdb",
-      run: (question) =>
+      run: (query) =>
         Effect.gen(function* () {
           const access = yield* options.s3
-          const locations = yield* Effect.forEach(question.tables, (table) =>
+          const locations = yield* Effect.forEach(query.tables, (table) =>
             Effect.map(options.locate(table), (metadata) => [table, metadata] as const)
           )
           return yield* Effect.uninterruptibleMask((restore) =>
             Effect.gen(function* () {
-              yield* restore(turns.take(1))
-              const { answer, stop } = begin(question, locations, access)
-              return yield* restore(Effect.tryPromise({ try: () => answer, catch: failure })).pipe(
-                Effect.onInterrupt(() => Effect.sync(stop))
+              yield* restore(duckDb.slots.take(1))
+              const { interrupt, result } = start(query, locations, access)
+              return yield* restore(Effect.tryPromise({ try: () => result, catch: failure })).pipe(
+                Effect.onInterrupt(() => Effect.sync(interrupt))
               )
             })
           )
@@ -237,7 +255,7 @@ export const makeDuckDbQueryEngine = (
     })
   })
 
-/** The DuckDB of the settings, on the lake that is given. */
+/** The DuckDB that the settings describe, on this lake. */
 export const layer = (lake: DuckDbLake): Layer.Layer<QueryEngine, StartError, Settings> =>
   Layer.effect(
     QueryEngine,

@@ -15,7 +15,7 @@ import type { DuckDbLake, S3Access } from "./DuckDbQueryEngine.ts"
 const unavailable = (message: string) => new QueryError({ reason: "Unavailable", message })
 
 const notFound = (table: string) =>
-  new QueryError({ reason: "Missing", message: `The lake has no table ${table} yet: the first flush makes it.` })
+  new QueryError({ reason: "Missing", message: `The lake has no table ${table} yet. The first flush creates it.` })
 
 const failure = (table: string, { message, reason }: IcebergError): QueryError =>
   reason === "NotFound"
@@ -24,8 +24,8 @@ const failure = (table: string, { message, reason }: IcebergError): QueryError =
       ? new QueryError({ reason, message })
       : unavailable(message)
 
-/** What the AWS SDK finds where a setting is missing: keys in the environment, a profile or a role, and the profile's region. */
-const fromSdk = Effect.fnUntraced(function* ({ keys, region, s3Endpoint }: LakeConfig) {
+/** Access with what the AWS SDK finds where settings are missing: keys in the environment, a profile or a role, and the profile's region. */
+const s3AccessFromSdk = Effect.fnUntraced(function* ({ keys, region, s3Endpoint }: LakeConfig) {
   const sdk = yield* Effect.tryPromise({
     try: () => import("@aws-sdk/client-s3"),
     catch: (cause) => unavailable(`The package @aws-sdk/client-s3 can't be loaded: ${String(cause)}`)
@@ -50,12 +50,12 @@ const fromSdk = Effect.fnUntraced(function* ({ keys, region, s3Endpoint }: LakeC
     },
     catch: () =>
       unavailable(
-        `There are no keys for the lake's bucket: set ${LAKE_AWS_ACCESS_KEY.env} and ${LAKE_AWS_SECRET_KEY.env}, or give this process a role. Keys that a REST catalog lends are not used.`
+        `No keys for the lake's bucket found. Set ${LAKE_AWS_ACCESS_KEY.env} and ${LAKE_AWS_SECRET_KEY.env}, or give this process a role. Credentials that a REST catalog vends are not used.`
       )
   })
 })
 
-/** The lake of the settings. Its catalog and the AWS SDK are opened with the first question. */
+/** The lake that the settings name. Its catalog and the AWS SDK are opened at the first query. */
 export const icebergLake: Effect.Effect<DuckDbLake, StartError, Settings | DatabaseUrl | Scope.Scope> = Effect.gen(
   function* () {
     const config = yield* lakeConfig(yield* Settings, Redacted.value((yield* DatabaseUrl).url))
@@ -63,7 +63,7 @@ export const icebergLake: Effect.Effect<DuckDbLake, StartError, Settings | Datab
     const lake = yield* onceSuccessful(Scope.provide(openLake(config), scope))
     const { catalogType, keys, region, s3Endpoint, warehouse } = config
     const isLocal = catalogType !== "rest" && warehouse !== null && schemeOf(warehouse) === "file"
-    const found = yield* onceSuccessful(Scope.provide(fromSdk(config), scope))
+    const found = yield* onceSuccessful(Scope.provide(s3AccessFromSdk(config), scope))
     const s3 = isLocal
       ? Effect.succeed(null)
       : keys !== null && (region !== null || s3Endpoint !== null)

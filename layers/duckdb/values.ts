@@ -7,10 +7,12 @@ import type {
   DuckDBType,
   DuckDBValue
 } from "@duckdb/node-api"
-import { integerOf, isoMicros, type QueryType, type QueryValue } from "../../src/ports/QueryEngine.ts"
+import { exactInteger } from "../../src/lib/exactInteger.ts"
+import { isoMicros } from "../../src/lib/isoMicros.ts"
+import type { QueryType, QueryValue } from "../../src/ports/QueryEngine.ts"
 
-/** By DuckDB's name of the type, since its module is loaded later than this one. */
-const NAMED: Readonly<Record<string, QueryType>> = {
+/** By DuckDB's name of the type, since DuckDB's module is loaded later. */
+const TYPES: Readonly<Record<string, QueryType>> = {
   VARCHAR: "text",
   UUID: "text",
   BOOLEAN: "boolean",
@@ -34,7 +36,7 @@ const NAMED: Readonly<Record<string, QueryType>> = {
 
 export const typeOf = (type: DuckDBType): QueryType => {
   const name = String(type)
-  return name.startsWith("DECIMAL") ? "decimal" : (NAMED[name] ?? "other")
+  return name.startsWith("DECIMAL") ? "decimal" : (TYPES[name] ?? "other")
 }
 
 const DAY_MICROS = 86_400_000_000n
@@ -43,7 +45,7 @@ export const toValue = (type: DuckDBType, value: DuckDBValue): QueryValue => {
   if (value === null) return null
   switch (typeOf(type)) {
     case "integer":
-      return integerOf(value as number | bigint)
+      return exactInteger(value as number | bigint)
     case "float":
       return value as number
     case "boolean":
@@ -53,8 +55,8 @@ export const toValue = (type: DuckDBType, value: DuckDBValue): QueryValue => {
     case "date":
       return isoMicros(BigInt((value as DuckDBDateValue).days) * DAY_MICROS)?.split("T")[0] ?? String(value)
     case "timestamp": {
-      const text = isoMicros((value as DuckDBTimestampValue | DuckDBTimestampTZValue).micros)
-      return text === null ? String(value) : String(type) === "TIMESTAMP" ? text : `${text}Z`
+      const iso = isoMicros((value as DuckDBTimestampValue | DuckDBTimestampTZValue).micros)
+      return iso === null ? String(value) : String(type) === "TIMESTAMP" ? iso : `${iso}Z`
     }
     case "map":
       return Object.fromEntries(

@@ -1,4 +1,5 @@
-import { integerOf, type QueryColumn, type QueryType, type QueryValue } from "../../src/ports/QueryEngine.ts"
+import { exactInteger } from "../../src/lib/exactInteger.ts"
+import type { QueryColumn, QueryType, QueryValue } from "../../src/ports/QueryEngine.ts"
 
 const TYPES: ReadonlyArray<readonly [RegExp, QueryType]> = [
   [/^(?:varchar|char|uuid|ipaddress)/, "text"],
@@ -18,22 +19,22 @@ export const columnOf = ({ name, type }: { readonly name: string; readonly type:
   type: typeOf(type)
 })
 
-/** `2026-03-28 22:50:00.123 UTC` as an instant with six digits. Other zones than ours come of casts alone, and stay as they are. */
-const timestamp = (text: string): string => {
-  const found = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?( UTC)?$/.exec(text)
-  if (found === null) return text
+/** `2026-03-28 22:50:00.123 UTC` in ISO 8601 with six fractional digits. Other time zones, which only casts produce, are left unchanged. */
+const timestamp = (value: string): string => {
+  const found = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?( UTC)?$/.exec(value)
+  if (found === null) return value
   const [, date, time, fraction = "", zone] = found
   return `${date}T${time}.${fraction.padEnd(6, "0")}${zone === undefined ? "" : "Z"}`
 }
 
-/** A value as Trino's JSON has it, by Trino's name of its type. */
+/** Converts a value of Trino's JSON. `type` is Trino's name of its type. */
 export const toValue = (type: string, value: unknown): QueryValue => {
   if (value === null || value === undefined) return null
   switch (typeOf(type)) {
     case "integer":
-      return integerOf(value as number | bigint)
+      return exactInteger(value as number | bigint)
     case "float":
-      // `"NaN"` and `"Infinity"` are texts.
+      // NaN and Infinity are strings in JSON.
       return Number(value)
     case "boolean":
       return value === true

@@ -1,26 +1,25 @@
-import type { QueryParameter, Question } from "../../src/ports/QueryEngine.ts"
+import { sqlLiteral } from "../../src/lib/sqlLiteral.ts"
+import type { Query, QueryParameter } from "../../src/ports/QueryEngine.ts"
 
-const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`
-
-/** Trino's literal of the value, of exactly the parameter's type. */
-export const literal = (parameter: QueryParameter): string => {
+/** A Trino literal with exactly the parameter's type. */
+export const literalOf = (parameter: QueryParameter): string => {
   switch (parameter.type) {
     case "text":
-      return quoted(parameter.value)
+      return sqlLiteral(parameter.value)
     case "integer":
-      return `BIGINT ${quoted(String(parameter.value))}`
+      return `BIGINT ${sqlLiteral(String(parameter.value))}`
     case "decimal":
-      return `DECIMAL ${quoted(parameter.value)}`
+      return `DECIMAL ${sqlLiteral(parameter.value)}`
     case "boolean":
       return String(parameter.value)
     case "timestamp":
-      return `TIMESTAMP ${quoted(parameter.value.replace("T", " ").replace(/Z$/, " UTC"))}`
+      return `TIMESTAMP ${sqlLiteral(parameter.value.replace("T", " ").replace(/Z$/, " UTC"))}`
   }
 }
 
 /**
- * The statement with its parameters beside it. They are literals of a list of their own, never part of the question's text:
+ * The statement that runs a query with its parameters. They are a separate list of literals, never part of the query's SQL:
  * https://trino.io/docs/current/sql/execute-immediate.html
  */
-export const withParameters = ({ parameters, sql }: Question): string =>
-  parameters.length === 0 ? sql : `EXECUTE IMMEDIATE ${quoted(sql)} USING ${parameters.map(literal).join(", ")}`
+export const withParameters = ({ parameters, sql }: Query): string =>
+  parameters.length === 0 ? sql : `EXECUTE IMMEDIATE ${sqlLiteral(sql)} USING ${parameters.map(literalOf).join(", ")}`

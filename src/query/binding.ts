@@ -1,6 +1,6 @@
 import type { QueryDialect, QueryParameter } from "../ports/QueryEngine.ts"
 
-/** PostgreSQL's and DuckDB's types of the same meaning; decimals as wide as ours are. */
+/** The types of Postgres and DuckDB. Decimals are as wide as the columns. */
 const TYPES: Readonly<Record<QueryParameter["type"], string>> = {
   text: "text",
   integer: "bigint",
@@ -9,7 +9,7 @@ const TYPES: Readonly<Record<QueryParameter["type"], string>> = {
   timestamp: "timestamptz"
 }
 
-/** The parameters of a question that is being written. Each takes its place in the SQL's own order, once. */
+/** Collects the parameters of a query while its SQL is built. Each is used once, in the order of the SQL. */
 export class Binding {
   readonly parameters: Array<QueryParameter> = []
   readonly #dialect: QueryDialect
@@ -17,7 +17,7 @@ export class Binding {
     this.#dialect = dialect
   }
 
-  /** The SQL that stands for the value. */
+  /** Adds a parameter and returns its placeholder. */
   add(parameter: QueryParameter): string {
     this.parameters.push(parameter)
     return this.#dialect === "trino" ? "?" : `CAST($${this.parameters.length} AS ${TYPES[parameter.type]})`

@@ -1,14 +1,14 @@
-/** The instants that ISO 8601 writes with four digits of a year, and that every engine takes: years 1 to 9999, ms since 1970. */
+/** The times that ISO 8601 writes with a four-digit year and that every engine accepts: years 1 to 9999, in ms since 1970. */
 const FIRST_MS = -62_135_596_800_000
 const LAST_MS = 253_402_300_799_999
 
-/** One wrong end of a range, in a sentence. */
+/** An invalid end of a range. */
 export interface RangeIssue {
   readonly end: "from" | "until"
   readonly message: string
 }
 
-/** What is wrong with a range that begins with `from` and ends before `until`, in ms since 1970. */
+/** What is invalid about a range from `from` up to, but not including, `until`, in ms since 1970. */
 export const rangeIssues = (from: number, until: number): ReadonlyArray<RangeIssue> => {
   const outside = (
     [
@@ -16,12 +16,12 @@ export const rangeIssues = (from: number, until: number): ReadonlyArray<RangeIss
       ["until", until]
     ] as const
   ).flatMap(([end, ms]) =>
-    ms >= FIRST_MS && ms <= LAST_MS ? [] : { end, message: "The instant is not within the years 1 to 9999." }
+    ms >= FIRST_MS && ms <= LAST_MS ? [] : { end, message: "The time is not within the years 1 to 9999." }
   )
   return outside.length === 0 && from >= until
     ? [{ end: "until", message: "The range ends before it begins." }]
     : outside
 }
 
-/** An instant as parameters of questions have it. */
-export const instantOf = (ms: number): string => new Date(ms).toISOString()
+/** A time in ms since 1970 as the value of a `timestamp` parameter. */
+export const timestampOf = (ms: number): string => new Date(ms).toISOString()

@@ -1,6 +1,6 @@
 import type { QueryDialect } from "../ports/QueryEngine.ts"
 
-/** What holds the events: a view of the app database, or a table of the lake. */
+/** The events: a view of the app database, or a table of the lake. */
 export const EVENTS: Readonly<Record<QueryDialect, string>> = {
   postgres: "v_pa_events",
   trino: "pa_events",

@@ -7,7 +7,7 @@ import { duckdbExtensions } from "../../scripts/services/engines.ts"
 import { endpoint } from "../../scripts/services/place.ts"
 import { emptyLake } from "../../scripts/services/seaweedfs.ts"
 import { QueryEngine, QueryError, type QueryParameter, type QueryValue } from "../../src/ports/QueryEngine.ts"
-import { type OverviewQuestion, overview } from "../../src/query/overview.ts"
+import { type OverviewQuery, overview } from "../../src/query/overview.ts"
 import { until } from "../support/eventually.ts"
 import { fillPostgres, pgWarehouse } from "../support/pgWarehouse.ts"
 import { freshDatabase, openClient } from "../support/postgres.ts"
@@ -146,7 +146,7 @@ afterAll(async () => {
 
 /** Ranges, and pageviews, visitors, visits, bounces and seconds of each. */
 const OVERVIEWS: ReadonlyArray<
-  readonly [what: string, question: Partial<OverviewQuestion>, numbers: ReadonlyArray<number>]
+  readonly [what: string, question: Partial<OverviewQuery>, numbers: ReadonlyArray<number>]
 > = [
   ["four days", {}, [14, 5, 10, 6, 840]],
   ["visitors from one country", { country: "DE" }, [5, 1, 3, 1, 750]],

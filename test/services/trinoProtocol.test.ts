@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Fiber, Redacted } from "effect"
-import { makeTrinoQueryEngine, type TrinoOptions } from "../../layers/trino/TrinoQueryEngine.ts"
-import { literal, withParameters } from "../../layers/trino/withParameters.ts"
+import type { TrinoOptions } from "../../layers/trino/options.ts"
+import { makeTrinoQueryEngine } from "../../layers/trino/TrinoQueryEngine.ts"
+import { literalOf, withParameters } from "../../layers/trino/withParameters.ts"
 import type { QueryParameter } from "../../src/ports/QueryEngine.ts"
 import { until } from "../support/eventually.ts"
 
@@ -144,7 +145,7 @@ describe("the client of Trino's protocol", () => {
     [{ type: "boolean", value: true }, "true"],
     [{ type: "timestamp", value: "2026-03-28T22:50:00.123456Z" }, "TIMESTAMP '2026-03-28 22:50:00.123456 UTC'"]
   ])("the literal of %p", (parameter, text) => {
-    expect(literal(parameter)).toBe(text)
+    expect(literalOf(parameter)).toBe(text)
   })
 
   test("parameters stand beside the statement", () => {

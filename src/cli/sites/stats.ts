@@ -2,8 +2,8 @@ import { Clock, Console, Effect, Option } from "effect"
 import { Command } from "effect/cli"
 import { QueryEngine } from "../../ports/QueryEngine.ts"
 import { Sites } from "../../ports/Sites.ts"
-import { askOverview, type Overview } from "../../query/overview.ts"
-import { instantOf, rangeIssues } from "../../query/range.ts"
+import { type Overview, runOverview } from "../../query/overview.ts"
+import { rangeIssues, timestampOf } from "../../query/range.ts"
 import { CommandFailure } from "../CommandFailure.ts"
 import { details, firstLine, json, printJson } from "../output.ts"
 import { number } from "../progress.ts"
@@ -80,8 +80,8 @@ export const stats = Command.make(
       if (issue !== undefined) return yield* new UsageError({ message: issue.message })
       const site = yield* (yield* Sites).get(yield* siteId(flags.id))
       const engine = yield* QueryEngine
-      const range = { from: instantOf(from), until: instantOf(until) }
-      const overview = yield* askOverview(engine, { site: site.id, ...range })
+      const range = { from: timestampOf(from), until: timestampOf(until) }
+      const overview = yield* runOverview(engine, { site: site.id, ...range })
       if (flags.json) {
         return yield* printJson({
           site: site.id,

@@ -2,8 +2,8 @@ import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { QueryEngine, type QueryError } from "../../../ports/QueryEngine.ts"
 import { Sites } from "../../../ports/Sites.ts"
-import { askOverview } from "../../../query/overview.ts"
-import { instantOf, rangeIssues } from "../../../query/range.ts"
+import { runOverview } from "../../../query/overview.ts"
+import { rangeIssues, timestampOf } from "../../../query/range.ts"
 import { AdminApi } from "../AdminApi.ts"
 import { GatewayTimeout, ServiceUnavailable, UnprocessableContent } from "../problems.ts"
 import { ExtendTimeout } from "../server/ExtendTimeout.ts"
@@ -38,7 +38,11 @@ export const StatsHandlers = HttpApiBuilder.group(
         }
         const extendTimeout = yield* ExtendTimeout
         extendTimeout()
-        return yield* askOverview(engine, { site: site.id, from: instantOf(startAt), until: instantOf(until) }).pipe(
+        return yield* runOverview(engine, {
+          site: site.id,
+          from: timestampOf(startAt),
+          until: timestampOf(until)
+        }).pipe(
           Effect.tapError((error) => logFailure(engine, error)),
           Effect.mapError(queryProblem)
         )

@@ -1,0 +1,2 @@
+/** A string as a literal of standard SQL. */
+export const sqlLiteral = (value: string): string => `'${value.replaceAll("'", "''")}'`
