@@ -1,58 +1,58 @@
 import { Layer } from "effect"
 import { type RecentRejection, Rejections } from "../../src/ports/Rejections.ts"
 
-/** Rejections kept of one site: what a person looks through. */
+/** Rejections kept per site: as many as a person reads through. */
 const PER_SITE = 200
-/** Rejections kept in all: at most some 40 MB when every text is as long as it may be, usually a tenth. */
-const IN_ALL = 20_000
-/** UTF-16 units kept of each text; the columns of the same names allow as much. */
-const MOST = { detail: 200, hostname: 100, urlPath: 500, userAgent: 300 } as const
+/** Rejections kept in total: at most about 40 MB if every string has its maximum length, usually a tenth of that. */
+const MAX_TOTAL = 20_000
+/** Maximum lengths of strings in UTF-16 units, as in the columns of the same names. */
+const MAX_LENGTH = { detail: 200, hostname: 100, urlPath: 500, userAgent: 300 } as const
 
-/** The newest `PER_SITE` of one site; `at` is where the next one goes, over the oldest once the ring is full. */
+/** The newest rejections of a site. `at` is the index of the next one, which overwrites the oldest if the ring is full. */
 interface Ring {
   readonly entries: Array<RecentRejection>
   at: number
 }
 
-/** The first units of a text, as a string of its own: a plain slice would keep the whole text in memory. */
-const cut = (text: string, most: number): string =>
-  text.length <= most ? text : Buffer.from(text.slice(0, most), "utf8").toString("utf8")
+/** The beginning of a string, as a copy: a slice would keep the whole string in memory. */
+const copyStart = (value: string, maxLength: number): string =>
+  value.length <= maxLength ? value : Buffer.from(value.slice(0, maxLength), "utf8").toString("utf8")
 
-const cutOrNull = (text: string | null, most: number): string | null => (text === null ? null : cut(text, most))
+const copyStartOrNull = (value: string | null, maxLength: number): string | null =>
+  value === null ? null : copyStart(value, maxLength)
 
 /**
- * Rings of recent rejections in memory, one a site. When all rings together hold too much, the sites whose last rejection is
- * the oldest are forgotten.
+ * Rings of recent rejections in memory, one per site. When they reach the total, the sites with the oldest last rejections are dropped.
  */
 export const makeRejectionRing = (
-  options: { readonly perSite?: number; readonly inAll?: number } = {}
+  options: { readonly perSite?: number; readonly maxTotal?: number } = {}
 ): Rejections["Service"] => {
-  const { perSite = PER_SITE, inAll = IN_ALL } = options
-  /** In order of the last rejection. */
+  const { perSite = PER_SITE, maxTotal = MAX_TOTAL } = options
+  /** In the order of each site's last rejection. */
   const rings = new Map<string | null, Ring>()
-  let held = 0
+  let total = 0
 
   return Rejections.of({
     add: (siteId, rejection) => {
       const ring = rings.get(siteId) ?? { entries: [], at: 0 }
       rings.delete(siteId)
       rings.set(siteId, ring)
-      if (ring.entries.length < perSite) held++
+      if (ring.entries.length < perSite) total++
       ring.entries[ring.at] = {
         at: rejection.at,
         reason: rejection.reason,
-        detail: cut(rejection.detail, MOST.detail),
-        hostname: cutOrNull(rejection.hostname, MOST.hostname),
-        urlPath: cutOrNull(rejection.urlPath, MOST.urlPath),
-        userAgent: cutOrNull(rejection.userAgent, MOST.userAgent)
+        detail: copyStart(rejection.detail, MAX_LENGTH.detail),
+        hostname: copyStartOrNull(rejection.hostname, MAX_LENGTH.hostname),
+        urlPath: copyStartOrNull(rejection.urlPath, MAX_LENGTH.urlPath),
+        userAgent: copyStartOrNull(rejection.userAgent, MAX_LENGTH.userAgent)
       }
       ring.at = (ring.at + 1) % perSite
-      if (held <= inAll) return
+      if (total <= maxTotal) return
       for (const [oldest, { entries }] of rings) {
         if (oldest === siteId) return
         rings.delete(oldest)
-        held -= entries.length
-        if (held <= inAll) return
+        total -= entries.length
+        if (total <= maxTotal) return
       }
     },
     recent: (siteId, limit) => {
@@ -68,5 +68,5 @@ export const makeRejectionRing = (
   })
 }
 
-/** {@link makeRejectionRing} with its usual bounds. */
+/** {@link makeRejectionRing} with the default limits. */
 export const layer: Layer.Layer<Rejections> = Layer.sync(Rejections, makeRejectionRing)

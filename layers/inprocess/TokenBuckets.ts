@@ -4,36 +4,35 @@ import { RateLimiter } from "../../src/ports/RateLimiter.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import { RATE_LIMIT_BURST, RATE_LIMIT_EVENTS_PER_SECOND } from "../../src/settings/settings.ts"
 
-/** Sites with a bucket at the same time: about 10 MB, and far more sites than one collector serves. */
-const MOST_BUCKETS = 100_000
-/** Part of the buckets that is free after room was made, so that it is not made for each new site. */
-const ROOM = 0.1
+/** Maximum number of buckets: about 10 MB, and far more sites than one collector serves. */
+const MAX_BUCKETS = 100_000
+/** The part of the buckets that is freed when all are used, so that buckets are not dropped for each new site. */
+const FREED = 0.1
 
 interface Bucket {
-  /** Events that may pass now, fractions included; as of `at`. */
+  /** Events that may pass at the time `at`, including fractions. */
   tokens: number
   at: number
-  /** The limit it was last used with, to tell whether it is full by now. */
+  /** The limit at its last use, which determines when it is full. */
   rate: number
   burst: number
 }
 
 /**
- * Token buckets by site. In any span of t seconds a site passes at most `burst + rate * t` events; a clock that is set back adds
- * nothing and takes nothing. A full bucket says nothing, so full ones are dropped when there are too many, and after them the
- * longest unused ones.
+ * Token buckets by site. In any t seconds, a site passes at most `burst + rate * t` events. A clock that is set back adds and takes no
+ * tokens. At the maximum number of buckets, full ones are dropped, since they are the same as new ones, then the least recently used.
  */
 export const makeTokenBuckets = (
-  fallback: () => { readonly eventsPerSecond: number; readonly burst: number } | null,
-  mostBuckets = MOST_BUCKETS
+  defaultLimit: () => { readonly eventsPerSecond: number; readonly burst: number } | null,
+  maxBuckets = MAX_BUCKETS
 ): RateLimiter["Service"] => {
   const buckets = new Map<string, Bucket>()
 
-  const makeRoom = (nowMs: number) => {
+  const dropBuckets = (nowMs: number) => {
     for (const [site, bucket] of buckets) {
       if (bucket.tokens + ((nowMs - bucket.at) / 1_000) * bucket.rate >= bucket.burst) buckets.delete(site)
     }
-    const tooMany = buckets.size - Math.floor(mostBuckets * (1 - ROOM))
+    const tooMany = buckets.size - Math.floor(maxBuckets * (1 - FREED))
     if (tooMany <= 0) return
     const byUse = [...buckets].sort(([, a], [, b]) => a.at - b.at)
     for (const [site] of byUse.slice(0, tooMany)) buckets.delete(site)
@@ -41,12 +40,12 @@ export const makeTokenBuckets = (
 
   return RateLimiter.of({
     take: (siteId, own, nowMs) => {
-      const limit = own ?? fallback()
+      const limit = own ?? defaultLimit()
       if (limit === null) return 0
       const { eventsPerSecond: rate, burst } = limit
       let bucket = buckets.get(siteId)
       if (bucket === undefined) {
-        if (buckets.size >= mostBuckets) makeRoom(nowMs)
+        if (buckets.size >= maxBuckets) dropBuckets(nowMs)
         bucket = { tokens: burst, at: nowMs, rate, burst }
         buckets.set(siteId, bucket)
       } else {
@@ -65,7 +64,7 @@ export const makeTokenBuckets = (
   })
 }
 
-/** {@link makeTokenBuckets} with the instance's default from the live settings `RATE_LIMIT_EVENTS_PER_SECOND` and `RATE_LIMIT_BURST`. */
+/** {@link makeTokenBuckets} with the default limit from the live settings `RATE_LIMIT_EVENTS_PER_SECOND` and `RATE_LIMIT_BURST`. */
 export const layer: Layer.Layer<RateLimiter, never, Settings> = Layer.effect(
   RateLimiter,
   Effect.map(Settings, (settings) =>

@@ -1,39 +1,39 @@
 /**
- * The text as a column takes it: at most `limit` UTF-16 units (JavaScript's `substring`, as in Umami), without NUL, which
- * Postgres refuses, and without lone surrogates, which are not UTF-8.
+ * The string as a column accepts it: at most `limit` UTF-16 units (JavaScript's `substring`, as in Umami), without NUL, which Postgres
+ * rejects, and without lone surrogates, which are not UTF-8.
  */
-export const cut = (text: string, limit: number): string => {
-  const short = text.length > limit ? text.substring(0, endOf(text, limit)) : text
+export const cut = (value: string, limit: number): string => {
+  const short = value.length > limit ? value.substring(0, endOf(value, limit)) : value
   if (short.isWellFormed() && !short.includes("\u0000")) return short
   return short.replaceAll("\u0000", "").toWellFormed()
 }
 
-/** Never between the two halves of a surrogate pair. */
-const endOf = (text: string, limit: number): number => {
-  const last = text.charCodeAt(limit - 1)
+/** Where to cut, never between the halves of a surrogate pair. */
+const endOf = (value: string, limit: number): number => {
+  const last = value.charCodeAt(limit - 1)
   return last >= 0xd800 && last <= 0xdbff ? limit - 1 : limit
 }
 
-/** Like `cut`; an absent or empty text is null. */
-export const cutOrNull = (text: string | null | undefined, limit: number): string | null =>
-  text === null || text === undefined || text === "" ? null : cut(text, limit)
+/** Like `cut`; null if the string is absent or empty. */
+export const cutOrNull = (value: string | null | undefined, limit: number): string | null =>
+  value === null || value === undefined || value === "" ? null : cut(value, limit)
 
-/** Umami's `safeDecodeURI`: decoded when it can be, else as it was. */
-export const decodeUriOrKeep = (text: string): string => {
-  if (!text.includes("%")) return text
+/** Umami's `safeDecodeURI`: the decoded string, or the string itself if it is malformed. */
+export const decodeUriOrKeep = (value: string): string => {
+  if (!value.includes("%")) return value
   try {
-    return decodeURI(text)
+    return decodeURI(value)
   } catch {
-    return text
+    return value
   }
 }
 
 /** Umami's `safeDecodeURIComponent`. */
-export const decodeComponentOrKeep = (text: string): string => {
-  if (!text.includes("%")) return text
+export const decodeComponentOrKeep = (value: string): string => {
+  if (!value.includes("%")) return value
   try {
-    return decodeURIComponent(text)
+    return decodeURIComponent(value)
   } catch {
-    return text
+    return value
   }
 }

@@ -54,7 +54,7 @@ export interface QueryResult {
 /**
  * Why a query failed.
  * - `Unavailable`: the engine is unreachable, denies access or is in trouble. The same query may succeed later.
- * - `Timeout`: no result within the deadline. The query was cancelled in the engine.
+ * - `Timeout`: no result within the deadline. The engine has been asked to cancel it.
  * - `Invalid`: the engine cannot run this query: it does not accept its SQL, names or types.
  * - `TooLarge`: more rows than allowed, or more memory than the engine has.
  * - `Missing`: there is nothing to query: no tables yet, or a warehouse without events. `message` says what to set or wait for, and is

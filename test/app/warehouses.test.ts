@@ -52,7 +52,7 @@ describe("the warehouse", () => {
     [
       "Trino requires https for a password",
       { ...LAKE, WAREHOUSE: "trino", TRINO_URL: "http://trino:8080", TRINO_PASSWORD: "hunter2" },
-      ["does not start", "TRINO_URL is not https"]
+      ["does not start", "TRINO_PASSWORD requires an https TRINO_URL"]
     ],
     [
       "Trino requires a lake",

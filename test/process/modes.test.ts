@@ -145,7 +145,7 @@ describe("the bundle", () => {
   test("a bundle without a database names the missing setting", async () => {
     const alone = await run([process.execPath, "collector.js"], { cwd: folder })
     expect(alone.code).toBe(2)
-    expect(alone.output).toMatch(/There is no embedded Postgres for \S+ here .*Set DATABASE_URL/)
+    expect(alone.output).toMatch(/No embedded Postgres for \S+ is installed .*Set DATABASE_URL/)
   }, 30_000)
 })
 

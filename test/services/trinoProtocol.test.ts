@@ -7,30 +7,35 @@ import type { QueryParameter } from "../../src/ports/QueryEngine.ts"
 import { until } from "../support/eventually.ts"
 
 const DEADLINE_MS = 10_000
-const QUESTION = { sql: "SELECT 1", parameters: [], tables: [] }
+const QUERY = { sql: "SELECT 1", parameters: [], tables: [] }
 
-interface Seen {
+interface SeenRequest {
   readonly method: string
   readonly path: string
   readonly headers: Headers
   readonly body: string
 }
 
-type Reply = (seen: Seen, origin: string) => Response | Promise<Response>
+type Reply = (seen: SeenRequest, origin: string) => Response | Promise<Response>
 
-/** A coordinator that answers as it is told, for what a real one does not do on demand. Each reply is given once, the last for ever. */
+/** A coordinator with scripted replies, for what a real one does not do on demand. Each is sent once, and the last one from then on. */
 const coordinator = (...replies: ReadonlyArray<Reply>) => {
-  const seen: Array<Seen> = []
-  let turn = 0
+  const seen: Array<SeenRequest> = []
+  let nextReply = 0
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
     fetch: async (request, server) => {
       const { pathname } = new URL(request.url)
-      const one = { method: request.method, path: pathname, headers: request.headers, body: await request.text() }
-      seen.push(one)
-      if (one.method === "DELETE") return new Response(null, { status: 204 })
-      return replies[Math.min(turn++, replies.length - 1)]!(one, server.url.origin)
+      const seenRequest = {
+        method: request.method,
+        path: pathname,
+        headers: request.headers,
+        body: await request.text()
+      }
+      seen.push(seenRequest)
+      if (seenRequest.method === "DELETE") return new Response(null, { status: 204 })
+      return replies[Math.min(nextReply++, replies.length - 1)]!(seenRequest, server.url.origin)
     }
   })
   const engine = (options: Partial<TrinoOptions> = {}) =>
@@ -59,8 +64,8 @@ const failed =
   () =>
     Response.json({ id: "q", error: { message: "no such luck", errorName, errorType } })
 
-describe("the client of Trino's protocol", () => {
-  test("asks again when the coordinator or its proxy is busy", async () => {
+describe("the Trino client", () => {
+  test("the client repeats a request while the coordinator or its proxy is busy", async () => {
     await using trino = coordinator(
       status(503),
       queued,
@@ -69,7 +74,7 @@ describe("the client of Trino's protocol", () => {
       status(429, { "Retry-After": "0" }),
       done
     )
-    const { rows } = await Effect.runPromise((await trino.engine()).run(QUESTION))
+    const { rows } = await Effect.runPromise((await trino.engine()).run(QUERY))
     expect(rows).toEqual([[1]])
     expect(trino.seen.map(({ method }) => method)).toEqual(["POST", "POST", "GET", "GET", "GET", "GET"])
     const { headers } = trino.seen[0]!
@@ -89,52 +94,52 @@ describe("the client of Trino's protocol", () => {
     ["INSUFFICIENT_RESOURCES", "EXCEEDED_LOCAL_MEMORY_LIMIT", "TooLarge"],
     ["INSUFFICIENT_RESOURCES", "EXCEEDED_TIME_LIMIT", "Timeout"],
     ["EXTERNAL", "ICEBERG_CATALOG_ERROR", "Unavailable"]
-  ] as const)("a page that tells of %s %s is a failure: %s", async (type, name, reason) => {
+  ] as const)("a page with the error %s %s fails the query with %s", async (type, name, reason) => {
     await using trino = coordinator(queued, failed(type, name))
-    const error = await Effect.runPromise(Effect.flip((await trino.engine()).run(QUESTION)))
+    const error = await Effect.runPromise(Effect.flip((await trino.engine()).run(QUERY)))
     expect(error).toMatchObject({ reason, message: `Trino: no such luck (${name})` })
   })
 
-  test("what is refused, broken or not there is unavailable", async () => {
+  test("a server that denies access, fails, is not Trino or is unreachable is Unavailable", async () => {
     for (const reply of [status(401), status(500), () => new Response("<html>")]) {
       await using trino = coordinator(reply)
-      expect(await Effect.runPromise(Effect.flip((await trino.engine()).run(QUESTION)))).toMatchObject({
+      expect(await Effect.runPromise(Effect.flip((await trino.engine()).run(QUERY)))).toMatchObject({
         reason: "Unavailable"
       })
       expect(trino.seen).toHaveLength(1)
     }
     const gone = coordinator(done)
     await gone[Symbol.asyncDispose]()
-    expect(await Effect.runPromise(Effect.flip((await gone.engine()).run(QUESTION)))).toMatchObject({
+    expect(await Effect.runPromise(Effect.flip((await gone.engine()).run(QUERY)))).toMatchObject({
       reason: "Unavailable"
     })
   })
 
-  test("an address elsewhere is not followed, so that nobody else gets the password", async () => {
+  test("the client sends no request to another server that a page names, so the password does not leak", async () => {
     await using other = coordinator(done)
     await using trino = coordinator(() => Response.json({ id: "q", nextUri: `${other.origin}/v1/statement/q/1` }))
-    const error = await Effect.runPromise(Effect.flip((await trino.engine()).run(QUESTION)))
+    const error = await Effect.runPromise(Effect.flip((await trino.engine()).run(QUERY)))
     expect(error.message).toContain("http-server.process-forwarded=true")
-    expect(other.seen.filter(({ method }) => method === "GET")).toEqual([])
+    expect(other.seen).toEqual([])
   })
 
-  test("interrupting and being late cancel the query where it is", async () => {
+  test("an interruption or a missed deadline cancels the query in Trino", async () => {
     await using trino = coordinator(queued)
-    const fiber = Effect.runFork((await trino.engine()).run(QUESTION))
-    await until("the second page is asked for", () => trino.seen.length > 2)
+    const fiber = Effect.runFork((await trino.engine()).run(QUERY))
+    await until("the second page is requested", () => trino.seen.length > 2)
     await Effect.runPromise(Fiber.interrupt(fiber))
     const deleted = () => trino.seen.filter(({ method }) => method === "DELETE").map(({ path }) => path)
     await until("the query is canceled", () => deleted().length === 1)
     expect(deleted()).toEqual(["/v1/statement/queued/q/1"])
-    const error = await Effect.runPromise(Effect.flip((await trino.engine({ deadlineMs: 200 })).run(QUESTION)))
+    const error = await Effect.runPromise(Effect.flip((await trino.engine({ deadlineMs: 200 })).run(QUERY)))
     expect(error.reason).toBe("Timeout")
     await until("the late query is canceled", () => deleted().length === 2)
   })
 
-  test("a password or token goes with every request, and over https alone", async () => {
+  test("a password requires https", async () => {
     await using trino = coordinator(done)
     const secret = { password: Redacted.make("s3cret") }
-    await expect(trino.engine(secret)).rejects.toThrow("the password would go over the network as it is")
+    await expect(trino.engine(secret)).rejects.toThrow("TRINO_PASSWORD requires an https TRINO_URL")
     expect(trino.seen).toEqual([])
   })
 
@@ -144,11 +149,11 @@ describe("the client of Trino's protocol", () => {
     [{ type: "decimal", value: "1.5000" }, "DECIMAL '1.5000'"],
     [{ type: "boolean", value: true }, "true"],
     [{ type: "timestamp", value: "2026-03-28T22:50:00.123456Z" }, "TIMESTAMP '2026-03-28 22:50:00.123456 UTC'"]
-  ])("the literal of %p", (parameter, text) => {
-    expect(literalOf(parameter)).toBe(text)
+  ])("the parameter %j has the literal %s", (parameter, literal) => {
+    expect(literalOf(parameter)).toBe(literal)
   })
 
-  test("parameters stand beside the statement", () => {
+  test("parameters are listed after the statement", () => {
     const parameters = [{ type: "text", value: "o'clock" } as const]
     expect(withParameters({ sql: "SELECT 'a' WHERE ? = 'b'", parameters, tables: [] })).toBe(
       "EXECUTE IMMEDIATE 'SELECT ''a'' WHERE ? = ''b''' USING 'o''clock'"

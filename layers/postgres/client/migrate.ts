@@ -53,7 +53,7 @@ const applyMigration = Effect.fnUntraced(function* (
   yield* Effect.logInfo(`Migrated the database: ${name}.`)
 })
 
-/** Applies the first pending migration in a transaction; false if there is none. */
+/** Applies the first pending migration in a transaction; false if nothing is pending. */
 const applyNext = (sql: PgClient.PgClient, known: ReadonlyArray<ParsedMigration>) =>
   sql.withTransaction(
     Effect.gen(function* () {

@@ -1,194 +1,51 @@
-import { randomBytes } from "node:crypto"
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync
-} from "node:fs"
-import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { chmodSync, mkdirSync, readFileSync, realpathSync, statSync } from "node:fs"
 import { Effect, Redacted, Scope } from "effect"
 import { StartError } from "../../../src/domain/StartError.ts"
 import { type FileLock, tryLock } from "../../inprocess/FileLock.ts"
-import { type Account, canEnter, serverAccount } from "./account.ts"
-import { findBinaries } from "./binaries.ts"
-import { fileError } from "./fileError.ts"
-import {
-  clusterName,
-  type Place,
-  type Postmaster,
-  readPostmaster,
-  runProgram,
-  SOCKET_PORT,
-  START_TIMEOUT_MS,
-  STOP_TIMEOUT_MS,
-  startServer,
-  stopServer,
-  waitFor
-} from "./server.ts"
+import { ensureSocketFolder, filesIn, NAME, prepareCluster } from "./cluster.ts"
+import { attempt } from "./fileError.ts"
+import type { Place } from "./Place.ts"
+import { type Postmaster, readPostmaster, SOCKET_PORT } from "./postmaster.ts"
+import { START_TIMEOUT_MS, STOP_TIMEOUT_MS, startServer, stopServer } from "./server.ts"
+import { holdStartLock } from "./startLock.ts"
+import { waitFor } from "./waitFor.ts"
 
-/** Role and database of the embedded server. */
-const NAME = "footfall"
-/** Longest folder for a socket: `sun_path` takes 104 bytes on macOS, of which `/.s.PGSQL.5432` needs 14. */
-const SOCKET_FOLDER_LENGTH = 88
-/** How often the server is looked after. A dead one costs a few seconds of 503, never an event that was answered 200. */
+/** How often the server is checked. A crash means a few seconds of 503, but loses no acknowledged event. */
 const WATCH_MS = 1_000
 
-/** A running server of our own. `pid` is its postmaster's now: another one after it was restarted. */
+/** A running embedded server. */
 export interface EmbeddedPostgres {
   readonly url: Redacted.Redacted<string>
+  /** The postmaster's process id, which changes when the server is restarted. Undefined while it is not running. */
   readonly pid: () => number | undefined
 }
 
-/** What lies in the data folder beside the cluster. */
-const inFolder = (dataFolder: string) => ({
-  cluster: join(dataFolder, "postgres"),
-  password: join(dataFolder, "password"),
-  log: join(dataFolder, "postgres.log"),
-  startLock: join(dataFolder, "start.lock"),
-  clientsLock: join(dataFolder, "clients.lock")
-})
-
-const attempt = <A>(path: string, run: () => A): Effect.Effect<A, StartError> =>
-  Effect.try({ try: run, catch: (cause) => fileError(cause, path) })
-
-/** One process at a time starts or stops the server of a folder. */
-const holdStartLock = Effect.fnUntraced(function* (path: string, withinMs: number) {
-  const take = Effect.acquireRelease(
-    attempt(path, () => tryLock(path, "exclusive")),
-    (lock) => Effect.sync(() => lock?.release())
-  )
-  const TURN_MS = 20
-  for (let waited = 0; waited < withinMs; waited += TURN_MS) {
-    if ((yield* take) !== undefined) return
-    yield* Effect.sleep(TURN_MS)
-  }
-  return yield* new StartError({
-    message: `Another process has been starting or stopping the Postgres in ${dirname(path)} for ${withinMs / 1000} s. Try again, or set DATABASE_URL.`
-  })
-})
-
-/** Made for the server's account alone, wherever we run as root. */
-const makePrivate = (folder: string, account: Account | undefined): void => {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  chmodSync(folder, 0o700)
-  if (account !== undefined) chownSync(folder, account.uid, account.gid)
-}
-
-/** The password of the server's one role, made once: random, readable by our user alone. */
-const ensurePassword = (path: string): string => {
-  if (existsSync(path)) return readFileSync(path, "utf8").trim()
-  const password = randomBytes(24).toString("hex")
-  writeFileSync(path, password, { mode: 0o600, flush: true })
-  return password
-}
-
-/** A cluster's folder appears complete or not at all: it is made beside its place and moved there. */
-const createCluster = Effect.fnUntraced(function* (place: Place, passwordFile: string) {
-  const { account, cluster } = place
-  const unfinished = `${cluster}.unfinished`
-  // Where the account can't enter the data folder, it gets its copy elsewhere.
-  const passwordCopy = join(
-    account === undefined ? dirname(cluster) : tmpdir(),
-    `footfall-${randomBytes(8).toString("hex")}`
-  )
-  yield* Effect.gen(function* () {
-    yield* attempt(unfinished, () => {
-      rmSync(unfinished, { recursive: true, force: true })
-      makePrivate(unfinished, account)
-      writeFileSync(passwordCopy, ensurePassword(passwordFile), { mode: 0o600, flag: "wx" })
-      if (account !== undefined) chownSync(passwordCopy, account.uid, account.gid)
-    })
-    const at: Place = { ...place, cluster: unfinished }
-    // The built-in collation compares bytes, fast and the same on every machine.
-    const locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
-    const access = [`--username=${NAME}`, "--auth=scram-sha-256", `--pwfile=${passwordCopy}`]
-    yield* runProgram(at, "initdb", (path) => ["-D", path, ...locale, ...access, "--no-instructions"])
-    yield* runProgram(at, "postgres", (path) => ["--single", "-D", path, "postgres"], `CREATE DATABASE ${NAME};\n`)
-    yield* attempt(cluster, () => renameSync(unfinished, cluster))
-  }).pipe(
-    Effect.ensuring(Effect.sync(() => rmSync(passwordCopy, { force: true }))),
-    Effect.tapError(() => Effect.ignore(Effect.try(() => rmSync(unfinished, { recursive: true, force: true }))))
-  )
-})
-
-/** A short folder for the socket: in the data folder, else in a folder of our own among the temporary ones. */
-const socketFolderFor = (dataFolder: string, account: Account | undefined): string => {
-  const near = join(dataFolder, "run")
-  if (near.length <= SOCKET_FOLDER_LENGTH && (account === undefined || canEnter(dataFolder, account))) return near
-  return join("/tmp", clusterName(inFolder(dataFolder).cluster))
-}
-
-const ensureSocketFolder = (folder: string, account: Account | undefined): void => {
-  makePrivate(folder, account)
-  const stats = lstatSync(folder)
-  if (!stats.isDirectory() || stats.uid !== (account?.uid ?? process.getuid?.())) {
-    throw new Error("it belongs to someone else")
-  }
-}
-
-/** Where the server of a folder lives, with the folder's cluster made if there is none. */
-const settle = Effect.fnUntraced(function* (dataFolder: string) {
-  const { cluster, log, password } = inFolder(dataFolder)
-  const exists = existsSync(cluster)
-  // Whom initdb ran as stays the owner: Postgres insists on it.
-  const owner = exists ? yield* attempt(cluster, () => statSync(cluster)) : undefined
-  const ours = serverAccount()
-  const account =
-    ours !== undefined && owner !== undefined && owner.uid !== 0 ? { uid: owner.uid, gid: owner.gid } : ours
-  const binaries = yield* findBinaries(account)
-  const place: Place = { cluster, socketFolder: socketFolderFor(dataFolder, account), log, binaries, account }
-  if (!exists) {
-    yield* createCluster(place, password)
-    return place
-  }
-  const version = yield* attempt(cluster, () => readFileSync(join(cluster, "PG_VERSION"), "utf8").trim())
-  if (version !== binaries.major) {
-    return yield* new StartError({
-      message: `The data in ${cluster} is of Postgres ${version}, this is Postgres ${binaries.major}. Move it with pg_dump and pg_restore, or set DATABASE_URL to a Postgres ${version} that serves it.`
-    })
-  }
-  if (!existsSync(password)) {
-    return yield* new StartError({
-      message: `${password} is missing. Put it back, or move ${cluster} away to start with an empty one.`
-    })
-  }
-  return place
-})
-
-/** The server that runs, or the one we start. The caller holds the start lock. */
+/** The running server, or a new one. The caller holds the start lock. */
 const joinOrStart = Effect.fnUntraced(function* (place: Place) {
   const found = readPostmaster(place.cluster)
   if (found?.state === "ready") return found
   if (found !== undefined) {
-    // Left behind by a process that was killed while it started or stopped the server.
-    const settled = yield* waitFor<Postmaster | "gone">(() => {
-      const now = readPostmaster(place.cluster)
-      return now === undefined ? "gone" : now.state === "ready" ? now : undefined
+    // A process was killed while it started or stopped the server.
+    const settled = yield* waitFor<Postmaster | "exited">(() => {
+      const current = readPostmaster(place.cluster)
+      return current === undefined ? "exited" : current.state === "ready" ? current : undefined
     }, START_TIMEOUT_MS)
     if (settled === undefined) {
       return yield* new StartError({
         message: `The embedded Postgres (pid ${found.pid}) is still ${found.state}. Try again later.`
       })
     }
-    if (settled !== "gone") return settled
+    if (settled !== "exited") return settled
   }
   yield* attempt(place.socketFolder, () => ensureSocketFolder(place.socketFolder, place.account))
   return yield* startServer(place)
 })
 
-/** Gives up our share; whoever finds no other share left stops the server. */
+/** Releases this process's share of the server. The last process to do so stops it. */
 const leave = Effect.fnUntraced(function* (dataFolder: string, share: FileLock | undefined) {
-  const { clientsLock, cluster, startLock } = inFolder(dataFolder)
+  const { clientsLock, cluster, startLock } = filesIn(dataFolder)
   yield* Effect.gen(function* () {
-    // Without the lock someone is starting right now and stays.
+    // If the lock is not available, another process is starting and will use the server.
     const held = yield* Effect.option(holdStartLock(startLock, STOP_TIMEOUT_MS))
     share?.release()
     const last = held._tag === "Some" ? tryLock(clientsLock, "exclusive") : undefined
@@ -199,39 +56,44 @@ const leave = Effect.fnUntraced(function* (dataFolder: string, share: FileLock |
   }).pipe(Effect.scoped)
 })
 
-/** Restarts a server that died under us (out of memory, killed): on the same socket, so connections come back by themselves. */
+/** Restarts a server that was killed, such as for lack of memory. Its socket stays the same, so clients reconnect. */
 const watch = (place: Place, startLock: string): Effect.Effect<void> =>
   Effect.gen(function* () {
     yield* Effect.sleep(WATCH_MS)
     if (readPostmaster(place.cluster) !== undefined) return
-    yield* Effect.logWarning("The embedded Postgres is gone; starting it again.")
+    yield* Effect.logWarning("The embedded Postgres has exited; restarting it.")
     yield* Effect.scoped(Effect.andThen(holdStartLock(startLock, START_TIMEOUT_MS), joinOrStart(place)))
   }).pipe(
     Effect.catch((error) => Effect.logError(error.message)),
     Effect.forever
   )
 
+/** Creates the data folder and returns its path with symbolic links resolved. */
+const ensureDataFolder = (dataDir: string) =>
+  attempt(dataDir, () => {
+    mkdirSync(dataDir, { recursive: true })
+    // As root, others may pass through it, since the server's account must reach its cluster, but not read it.
+    if (statSync(dataDir).uid === process.getuid?.()) chmodSync(dataDir, process.getuid() === 0 ? 0o711 : 0o700)
+    return realpathSync(dataDir)
+  })
+
 /**
- * A real Postgres with its data in `dataFolder`, started when it does not run yet, joined when it does; any number of
- * processes may share a folder. It listens on a Unix socket in a folder that only its account can enter (a query costs the
- * client a fifth less CPU than over loopback TCP: 34 us against 45), and asks for a random password all the same. The last
- * process to close its scope stops it; a killed process leaves it running for the next one. While the scope is open, a
- * server that died is started again.
+ * A real Postgres with its data in `dataDir`, started unless it is running. Any number of processes may share a folder: the last one
+ * to close its scope stops the server, and a killed process leaves it running for the next one. While the scope is open, a server that
+ * exits is restarted.
+ *
+ * It listens on a Unix socket in a folder that only its account can enter, and requires a random password. A query over the socket
+ * takes the client a fifth less CPU than over loopback TCP: 34 us instead of 45.
  */
 export const startEmbeddedPostgres = Effect.fnUntraced(function* (
   dataDir: string
 ): Effect.fn.Return<EmbeddedPostgres, StartError, Scope.Scope> {
-  const dataFolder = yield* attempt(dataDir, () => {
-    // Searchable, so that the server's account reaches its cluster in it; nothing in it is readable to others.
-    mkdirSync(dataDir, { recursive: true })
-    if (statSync(dataDir).uid === process.getuid?.()) chmodSync(dataDir, process.getuid() === 0 ? 0o711 : 0o700)
-    return realpathSync(dataDir)
-  })
-  const { clientsLock, cluster, password, startLock } = inFolder(dataFolder)
+  const dataFolder = yield* ensureDataFolder(dataDir)
+  const { clientsLock, cluster, password, startLock } = filesIn(dataFolder)
   const scope = yield* Effect.scope
   const { place, postmaster } = yield* Effect.gen(function* () {
     yield* holdStartLock(startLock, START_TIMEOUT_MS)
-    const place = yield* settle(dataFolder)
+    const place = yield* prepareCluster(dataFolder)
     yield* Effect.acquireRelease(
       attempt(clientsLock, () => tryLock(clientsLock, "shared")),
       (share) => leave(dataFolder, share)

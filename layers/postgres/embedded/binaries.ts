@@ -13,7 +13,7 @@ export interface Binaries {
   readonly major: string
 }
 
-/** Links that the package lists instead of holding, since npm packages can't hold any. Paths from the package's root. */
+/** Symbolic links, which npm packages cannot contain, so this one lists them. Paths are relative to the package's root. */
 const Links = Schema.fromJsonString(Schema.Array(Schema.Struct({ source: Schema.String, target: Schema.String })))
 const Manifest = Schema.fromJsonString(Schema.Struct({ version: Schema.String }))
 
@@ -21,7 +21,7 @@ const packageFolder = (name: string): string | undefined => {
   for (const from of [import.meta.dir, process.cwd()]) {
     try {
       const entry = Bun.resolveSync(name, from)
-      // Without a node_modules folder Bun looks into its cache, where any version may lie.
+      // Without a node_modules folder, Bun resolves to its cache, which may have any version.
       if (entry.split(sep).includes("node_modules")) return dirname(dirname(entry))
     } catch {
       // Not installed there.
@@ -36,7 +36,7 @@ const missingLinks = (root: string): ReadonlyArray<{ readonly source: string; re
   return Schema.decodeSync(Links)(readFileSync(list, "utf8")).filter(({ target }) => !existsSync(join(root, target)))
 }
 
-/** The package's install script makes these, but package managers may skip such scripts; without them no ICU is found. */
+/** Creates the missing links, as the package's install script does unless the package manager skips it. Without them, Postgres does not find ICU. */
 const makeLinks = (root: string): void => {
   for (const { source, target } of missingLinks(root)) {
     rmSync(join(root, target), { force: true })
@@ -47,13 +47,13 @@ const makeLinks = (root: string): void => {
 const usable = (root: string, account: Account | undefined): boolean =>
   missingLinks(root).length === 0 && (account === undefined || canEnter(join(root, "native", "bin"), account))
 
-/** Where copies of programs and data go that can't stay where they are. */
+/** The folder of this machine for copies of programs and data. */
 export const machineFolder = (account: Account | undefined): string =>
   account === undefined ? join(homedir(), ".cache", "footfall") : "/var/lib/footfall"
 
 /**
- * The Postgres programs for this platform, runnable by the account. Where they lie in a folder that the account can't
- * enter, or that can't be mended, they are copied once to a folder of this machine.
+ * The Postgres programs for this platform, runnable by the account. If the account cannot enter the package's folder, or its links
+ * cannot be created, the programs are copied once to `machineFolder`.
  */
 export const findBinaries = (account: Account | undefined): Effect.Effect<Binaries, StartError> =>
   Effect.gen(function* () {
@@ -62,7 +62,7 @@ export const findBinaries = (account: Account | undefined): Effect.Effect<Binari
     const root = packageFolder(name)
     if (root === undefined || !existsSync(join(root, "native", "bin", "postgres"))) {
       return yield* new StartError({
-        message: `There is no embedded Postgres for ${platform} here (package ${name}). Set DATABASE_URL to the Postgres to use.`
+        message: `No embedded Postgres for ${platform} is installed (package ${name}). Set DATABASE_URL to the Postgres to use.`
       })
     }
     const version = Schema.decodeSync(Manifest)(readFileSync(join(root, "package.json"), "utf8")).version

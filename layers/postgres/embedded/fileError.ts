@@ -1,3 +1,4 @@
+import { Effect } from "effect"
 import { StartError } from "../../../src/domain/StartError.ts"
 import { errorCode } from "../../../src/lib/errorCode.ts"
 
@@ -6,7 +7,7 @@ export const diskFull = (path: string): StartError =>
     message: `The disk that holds ${path} is full. Free some space, or set DATA_DIR to a folder elsewhere.`
   })
 
-/** What to do about a failed operation on a file that the embedded Postgres needs. */
+/** The error of a failed file operation of the embedded Postgres, with a remedy. */
 export const fileError = (cause: unknown, path: string): StartError => {
   const code = errorCode(cause)
   if (code === "ENOSPC" || code === "EDQUOT" || code === "SQLITE_FULL") return diskFull(path)
@@ -17,3 +18,7 @@ export const fileError = (cause: unknown, path: string): StartError => {
   }
   return new StartError({ message: `${path} can't be used for the embedded Postgres: ${String(cause)}` })
 }
+
+/** Runs a file operation. */
+export const attempt = <A>(path: string, run: () => A): Effect.Effect<A, StartError> =>
+  Effect.try({ try: run, catch: (cause) => fileError(cause, path) })

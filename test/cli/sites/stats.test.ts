@@ -62,7 +62,7 @@ test("an invalid range, an unknown site and an unusable warehouse are reported i
     [[], lake, 1, "which WAREHOUSE=postgres cannot query. Set WAREHOUSE to duckdb or trino"],
     [[], { WAREHOUSE: "trino" }, 2, "WAREHOUSE is trino, which cannot query what STORAGE_BACKEND=postgres stores"],
     [[], { WAREHOUSE: "duckdb" }, 2, "which cannot query what STORAGE_BACKEND=postgres stores"],
-    [[], { ...lake, WAREHOUSE: "trino" }, 2, "WAREHOUSE is trino, which needs TRINO_URL"],
+    [[], { ...lake, WAREHOUSE: "trino" }, 2, "WAREHOUSE=trino requires TRINO_URL"],
     [[], { STORAGE_BACKEND: "iceberg", WAREHOUSE: "duckdb" }, 2, "PRODUCT_ANALYTICS_ICEBERG_S3_BUCKET is missing"],
     [
       [],

@@ -14,7 +14,7 @@ const rejection = (at: number, more: Partial<RecentRejection> = {}): RecentRejec
 })
 const times = (entries: ReadonlyArray<RecentRejection>) => entries.map(({ at }) => at)
 
-/** Fails to compile when a rejection gains a key, so that none can slip in that could hold an address. */
+/** Does not compile if a rejection gets another key, which could hold an IP address. */
 const keys: Record<keyof RecentRejection, true> = {
   at: true,
   reason: true,
@@ -24,14 +24,14 @@ const keys: Record<keyof RecentRejection, true> = {
   userAgent: true
 }
 
-test("a rejection has no place for an IP address, whatever else it is given", () => {
+test("a rejection never stores an IP address", () => {
   const ring = makeRejectionRing()
   ring.add("a", { ...rejection(1), ip: "81.2.69.142" } as RecentRejection)
   expect(Object.keys(ring.recent("a", 1)[0]!).sort()).toEqual(Object.keys(keys).sort())
   expect(JSON.stringify(ring.recent("a", 1))).not.toContain("81.2.69.142")
 })
 
-test("a site without rejections has none, and sites do not mix", () => {
+test("each site has its own rejections", () => {
   const ring = makeRejectionRing()
   ring.add("a", rejection(1))
   ring.add(null, rejection(2))
@@ -42,7 +42,7 @@ test("a site without rejections has none, and sites do not mix", () => {
   ])
 })
 
-test("the newest come first, and the oldest are overwritten", () => {
+test("the newest rejections come first, and the oldest are overwritten", () => {
   const ring = makeRejectionRing({ perSite: 3 })
   for (const at of [1, 2, 3, 4, 5]) ring.add("a", rejection(at))
   expect(times(ring.recent("a", 10))).toEqual([5, 4, 3])
@@ -51,7 +51,7 @@ test("the newest come first, and the oldest are overwritten", () => {
   expect(times(ring.recent("a", -1))).toEqual([])
 })
 
-test("texts are cut, with half a surrogate pair replaced", () => {
+test("long strings are cut, and a lone surrogate is replaced", () => {
   const ring = makeRejectionRing()
   const long = `${"x".repeat(99)}😀${"y".repeat(1_000_000)}`
   ring.add("a", rejection(1, { detail: long, hostname: long, urlPath: long, userAgent: long }))
@@ -61,30 +61,30 @@ test("texts are cut, with half a surrogate pair replaced", () => {
   expect([entry?.urlPath?.length, entry?.userAgent?.length]).toEqual([500, 300])
 })
 
-test("when all is full, the site whose last rejection is the oldest is forgotten", () => {
-  const ring = makeRejectionRing({ perSite: 2, inAll: 4 })
+test("when the total is reached, the site with the oldest last rejection is dropped", () => {
+  const ring = makeRejectionRing({ perSite: 2, maxTotal: 4 })
   for (const site of ["a", "b", "a", "b", "a", "c"]) ring.add(site, rejection(1))
   expect([ring.recent("a", 9).length, ring.recent("b", 9).length, ring.recent("c", 9).length]).toEqual([2, 0, 1])
 })
 
-test("whatever comes, each site's newest are kept in order and the bounds hold", () => {
+test("each site's newest rejections are kept in order, within the limits", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 5 }),
       fc.integer({ min: 5, max: 20 }),
       fc.array(fc.constantFrom("a", "b", "c", "d", "e", "f", null), { maxLength: 200 }),
-      (perSite, inAll, sites) => {
-        const ring = makeRejectionRing({ perSite, inAll })
+      (perSite, maxTotal, sites) => {
+        const ring = makeRejectionRing({ perSite, maxTotal })
         for (const [at, site] of sites.entries()) ring.add(site, rejection(at))
-        let held = 0
+        let total = 0
         for (const site of new Set(sites)) {
           const kept = times(ring.recent(site, 1_000))
-          const all = sites.flatMap((each, at) => (each === site ? [at] : [])).reverse()
+          const all = sites.flatMap((current, at) => (current === site ? [at] : [])).reverse()
           expect(kept).toEqual(all.slice(0, kept.length))
           expect(kept.length).toBeLessThanOrEqual(perSite)
-          held += kept.length
+          total += kept.length
         }
-        expect(held).toBeLessThanOrEqual(inAll)
+        expect(total).toBeLessThanOrEqual(maxTotal)
         const last = sites.at(-1)
         if (last !== undefined) expect(ring.recent(last, 1)).toHaveLength(1)
       }

@@ -11,28 +11,28 @@ import { RATE_LIMIT_BURST, RATE_LIMIT_EVENTS_PER_SECOND, type Setting } from "..
 const limit = (eventsPerSecond: number, burst: number) => ({ eventsPerSecond, burst })
 const unlimited = () => null
 
-describe("one site", () => {
-  test("passes its burst at once, then one event for each earned token", () => {
+describe("a site's limit", () => {
+  test("a site passes its burst at once, then one event per token", () => {
     const { take } = makeTokenBuckets(unlimited)
     const own = limit(2, 3)
     expect([0, 0, 0, 0].map((now) => take("a", own, now))).toEqual([0, 0, 0, 1])
     expect([499, 500, 501].map((now) => take("a", own, now))).toEqual([1, 0, 1])
   })
 
-  test("is told the whole seconds until it may pass, at least one", () => {
+  test("a rejected event gets the whole seconds until the next token, at least 1", () => {
     const { take } = makeTokenBuckets(unlimited)
     const slow = limit(0.1, 1)
     expect([0, 1, 5_000, 9_500].map((now) => take("a", slow, now))).toEqual([0, 10, 5, 1])
     expect(take("a", slow, 10_000)).toBe(0)
   })
 
-  test("does not use another site's bucket", () => {
+  test("sites have separate buckets", () => {
     const { take } = makeTokenBuckets(unlimited)
     const own = limit(1, 1)
     expect([take("a", own, 0), take("a", own, 0), take("b", own, 0)]).toEqual([0, 1, 0])
   })
 
-  test("follows a changed limit at once", () => {
+  test("a changed limit takes effect at once", () => {
     const { take } = makeTokenBuckets(unlimited)
     expect(take("a", limit(1, 100), 0)).toBe(0)
     expect([take("a", limit(1, 1), 0), take("a", limit(1, 1), 0)]).toEqual([0, 1])
@@ -40,7 +40,7 @@ describe("one site", () => {
   })
 })
 
-describe("the instance's default", () => {
+describe("the default limit", () => {
   const takes = (
     values: ReadonlyMap<Setting<never>, number | null>,
     own: { eventsPerSecond: number; burst: number } | null = null
@@ -63,26 +63,26 @@ describe("the instance's default", () => {
       [RATE_LIMIT_BURST as never, burst]
     ])
 
-  const cases: ReadonlyArray<readonly [why: string, values: ReturnType<typeof settings>, passed: number]> = [
-    ["no setting limits nothing", settings(null, null), 6],
-    ["a burst alone limits nothing", settings(null, 1), 6],
-    ["the burst is twice the rate when it is not set", settings(2, null), 4],
-    ["a burst that is set counts", settings(2, 3), 3]
+  const cases: ReadonlyArray<readonly [name: string, values: ReturnType<typeof settings>, passed: number]> = [
+    ["without settings there is no limit", settings(null, null), 6],
+    ["a burst without a rate does not limit", settings(null, 1), 6],
+    ["without a burst, it is twice the rate", settings(2, null), 4],
+    ["a configured burst applies", settings(2, 3), 3]
   ]
-  for (const [why, values, passed] of cases) {
-    test(why, () => expect(takes(values).filter((seconds) => seconds === 0)).toHaveLength(passed))
+  for (const [name, values, passed] of cases) {
+    test(name, () => expect(takes(values).filter((seconds) => seconds === 0)).toHaveLength(passed))
   }
 
-  test("a site's own limit comes before it", () => {
+  test("a site's own limit overrides the default", () => {
     expect(takes(settings(1, 1), limit(1, 5)).filter((seconds) => seconds === 0)).toHaveLength(5)
   })
 
-  test("the burst of a rate is whole and at least 1", () => {
+  test("the default burst of a rate is an integer of at least 1", () => {
     expect([0.01, 0.5, 0.6, 1, 2.3, 1_000].map(defaultBurst)).toEqual([1, 1, 2, 2, 5, 2_000])
   })
 })
 
-describe("always", () => {
+describe("invariants", () => {
   const rates = fc.double({ min: 0.01, max: 5_000, noNaN: true })
   const bursts = fc.integer({ min: 1, max: 1_000 })
 
@@ -109,7 +109,7 @@ describe("always", () => {
     )
   })
 
-  test("after the told seconds the event passes, when no other one came", () => {
+  test("an event passes once Retry-After has elapsed, if no other event came", () => {
     fc.assert(
       fc.property(rates, bursts, (rate, burst) => {
         const { take } = makeTokenBuckets(unlimited)
@@ -120,7 +120,7 @@ describe("always", () => {
     )
   })
 
-  test("a clock that is set back gives no event away and blocks nobody longer than the bucket needs", () => {
+  test("a clock that is set back passes no additional event and extends no wait", () => {
     fc.assert(
       fc.property(
         rates,
@@ -145,16 +145,16 @@ describe("always", () => {
     )
   })
 
-  test("with more sites than buckets, full buckets are dropped and the bound still holds", () => {
+  test("with more sites than buckets, full buckets are dropped and limits still hold", () => {
     const { take } = makeTokenBuckets(unlimited, 10)
     const own = limit(1, 2)
     expect([take("busy", own, 99_999), take("busy", own, 99_999), take("busy", own, 99_999)]).toEqual([0, 0, 1])
     for (let site = 0; site < 9; site++) take(`idle ${site}`, own, 0)
-    expect(take("one more", own, 100_000)).toBe(0)
+    expect(take("another", own, 100_000)).toBe(0)
     expect(take("busy", own, 100_000)).toBe(1)
   })
 
-  test("with more busy sites than buckets, the longest unused ones start anew", () => {
+  test("with more busy sites than buckets, the least recently used buckets start again full", () => {
     const { take } = makeTokenBuckets(unlimited, 10)
     const own = limit(0.001, 1)
     for (let site = 0; site < 10; site++) expect(take(`${site}`, own, site)).toBe(0)

@@ -26,7 +26,7 @@ import { Program } from "../../../support/Program.ts"
 import { openClient } from "../../../support/postgres.ts"
 import { childrenOf, isAlive } from "../../../support/processes.ts"
 
-// A start takes a second or two on a machine that has nothing else to do.
+// A start takes a second or two on an idle machine.
 setDefaultTimeout(60_000)
 
 const SCRIPT = join(import.meta.dir, "../../../support/embeddedProcess.ts")
@@ -35,29 +35,29 @@ const IS_ROOT = process.getuid?.() === 0
 const newFolder = (): string => {
   const folder = mkdtempSync(join(tmpdir(), "footfall-test-"))
   guardFolder(folder)
-  // As most folders are, and unlike a temporary one: others may pass through it.
+  // Like most folders, and unlike a temporary one, others may pass through it.
   chmodSync(folder, 0o711)
   return folder
 }
 
-/** A stopped cluster with a table, made once: copying one takes far less than making one. */
-let made: string
+/** A data folder with a stopped cluster that has a table. Copying it is much faster than creating one. */
+let template: string
 beforeAll(async () => {
-  made = newFolder()
-  await use(made, "CREATE TABLE kept AS SELECT 7 AS id")
+  template = newFolder()
+  await use(template, "CREATE TABLE kept AS SELECT 7 AS id")
 })
 
-/** A data folder of which nobody uses the server. */
+/** A data folder with a stopped cluster. */
 const dataFolder = (): string => {
   const folder = newFolder()
-  expect(spawnSync("cp", ["-a", `${made}/.`, folder]).status).toBe(0)
+  expect(spawnSync("cp", ["-a", `${template}/.`, folder]).status).toBe(0)
   return folder
 }
 
 const query = (url: string, statement: string) =>
   run(Effect.flatMap(openClient(Redacted.make(url), 1), (sql) => sql.unsafe(statement)))
 
-/** Starts or joins the server of a folder in this process, runs a statement, and leaves it. */
+/** Uses the server of a folder in this process for one statement. */
 const use = (folder: string, statement = "SELECT id FROM kept") =>
   run(
     Effect.flatMap(startEmbeddedPostgres(folder), ({ url }) =>
@@ -65,11 +65,11 @@ const use = (folder: string, statement = "SELECT id FROM kept") =>
     )
   )
 
-/** The reason why the server of a folder can't be used. */
-const refusal = (folder: string): Promise<string> =>
+/** Why the server of a folder does not start. */
+const startError = (folder: string): Promise<string> =>
   run(Effect.map(Effect.flip(startEmbeddedPostgres(folder)), ({ message }) => message))
 
-/** Another process that uses the server of a folder. */
+/** Another process that uses the server of a folder until it is stopped. */
 class User extends Program {
   static start(folder: string, as: ReadonlyArray<string> = []): User {
     return new User([...as, process.execPath, SCRIPT, folder], { environment: { HOME: folder } })
@@ -92,7 +92,7 @@ class User extends Program {
   }
 }
 
-/** Whether a process is more than an entry that waits for its parent to look at. */
+/** Whether a process is running, which a zombie is not. */
 const isRunning = (pid: number): boolean => {
   try {
     return isAlive(pid) && !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"))
@@ -101,26 +101,26 @@ const isRunning = (pid: number): boolean => {
   }
 }
 
-const gone = async (pid: number): Promise<void> => {
-  await until(`the process ${pid} is gone`, () => !isRunning(pid))
+const untilExited = async (pid: number): Promise<void> => {
+  await until(`the process ${pid} has exited`, () => !isRunning(pid))
   forgetProcess(pid)
 }
 
-/** As the kernel does when memory is out: nothing is written, nothing is tidied up. */
+/** Kills the server like the kernel does when it is out of memory, without any clean-up. */
 const killServer = async (pid: number): Promise<void> => {
   const backends = childrenOf(pid)
-  for (const each of [pid, ...backends]) {
+  for (const id of [pid, ...backends]) {
     try {
-      process.kill(each, "SIGKILL")
+      process.kill(id, "SIGKILL")
     } catch {
-      // A backend whose client has gone ends by itself.
+      // A backend exits when its client is gone.
     }
   }
-  for (const each of [pid, ...backends]) await gone(each)
+  for (const id of [pid, ...backends]) await untilExited(id)
 }
 
-describe("a first start", () => {
-  test("makes a cluster that is its account's alone, reached by a socket and a password alone, and keeps what is stored", async () => {
+describe("the first start", () => {
+  test("the first start creates a durable cluster that only its account can read and only a password opens", async () => {
     const folder = join(newFolder(), "a", "b")
     await run(
       Effect.gen(function* () {
@@ -163,7 +163,7 @@ describe("a first start", () => {
     expect(await use(folder)).toEqual([{ id: 7 }])
   })
 
-  test("of several processes at the same time makes one cluster with one server", async () => {
+  test("processes that start at the same time create one cluster with one server", async () => {
     const folder = newFolder()
     const users = [1, 2, 3].map(() => User.start(folder))
     try {
@@ -171,24 +171,24 @@ describe("a first start", () => {
       expect(new Set(servers.map(({ pid, url }) => `${pid} ${url}`)).size).toBe(1)
       expect(await query(servers[0]!.url, "SELECT 1 AS one")).toEqual([{ one: 1 }])
       await Promise.all(users.map((user) => user.leaves()))
-      await gone(servers[0]!.pid)
+      await untilExited(servers[0]!.pid)
     } finally {
       for (const user of users) await user[Symbol.asyncDispose]()
     }
   })
 
-  test("goes on from what a process left behind that was killed while it made the cluster", async () => {
+  test("a start succeeds after a process was killed while it created the cluster", async () => {
     const folder = newFolder()
     mkdirSync(join(folder, "postgres.unfinished", "base"), { recursive: true })
     writeFileSync(join(folder, "postgres.unfinished", "PG_VERSION"), "18\n")
-    writeFileSync(join(folder, "password"), "made before")
+    writeFileSync(join(folder, "password"), "created before")
     expect(await use(folder, "SELECT 1 AS one")).toEqual([{ one: 1 }])
     expect(readdirSync(folder)).not.toContain("postgres.unfinished")
   })
 })
 
-describe("a server", () => {
-  test("is shared by its processes, and stopped by the last one that leaves", async () => {
+describe("sharing a server", () => {
+  test("processes share the server, and the last one to leave stops it", async () => {
     const folder = dataFolder()
     await using first = User.start(folder)
     const server = await first.joined()
@@ -199,11 +199,11 @@ describe("a server", () => {
     expect(await query(server.url, "SELECT id FROM kept")).toEqual([{ id: 7 }])
     expect(isRunning(server.pid)).toBe(true)
     await second.leaves()
-    await gone(server.pid)
+    await untilExited(server.pid)
     expect(existsSync(join(folder, "postgres", "postmaster.pid"))).toBe(false)
   })
 
-  test("is shared within a process, and stopped when the last scope closes", async () => {
+  test("scopes in a process share the server, and the last one to close stops it", async () => {
     const folder = dataFolder()
     const scopes = [Scope.makeUnsafe(), Scope.makeUnsafe()] as const
     const servers: Array<EmbeddedPostgres> = []
@@ -215,11 +215,11 @@ describe("a server", () => {
     await Effect.runPromise(Scope.close(scopes[0], Exit.void))
     expect(await query(Redacted.value(servers[1]!.url), "SELECT id FROM kept")).toEqual([{ id: 7 }])
     await Effect.runPromise(Scope.close(scopes[1], Exit.void))
-    await gone(pid)
+    await untilExited(pid)
     expect(servers[1]!.pid()).toBeUndefined()
   })
 
-  test("that a killed process leaves running is joined by the next one, which stops it", async () => {
+  test("a killed process leaves the server running, and the next process uses and stops it", async () => {
     const folder = dataFolder()
     await using killed = User.start(folder)
     const { pid } = await killed.joined()
@@ -230,10 +230,10 @@ describe("a server", () => {
     await using next = User.start(folder)
     expect((await next.joined()).pid).toBe(pid)
     await next.leaves()
-    await gone(pid)
+    await untilExited(pid)
   })
 
-  test("is not reached by the Ctrl-C of the terminal that started it", async () => {
+  test("Ctrl-C in the terminal that started the server does not stop it", async () => {
     const folder = dataFolder()
     await using first = new User([process.execPath, SCRIPT, folder], { group: true, environment: { HOME: folder } })
     const { pid, url } = await first.joined()
@@ -244,12 +244,12 @@ describe("a server", () => {
     expect(await query(url, "SELECT pg_postmaster_start_time() < now() AS still")).toEqual([{ still: true }])
     expect(isRunning(pid)).toBe(true)
     await second.leaves()
-    await gone(pid)
+    await untilExited(pid)
   })
 })
 
 describe("after a crash", () => {
-  /** The folder of a server that was killed together with all that used it. */
+  /** The folder of a server that was killed together with its client. */
   const crashed = async (): Promise<string> => {
     const folder = dataFolder()
     await using user = User.start(folder)
@@ -260,15 +260,15 @@ describe("after a crash", () => {
     await killServer(pid)
     return folder
   }
-  const KEPT = [{ id: 7 }, { id: 8 }]
+  const COMMITTED = [{ id: 7 }, { id: 8 }]
 
-  test("the next start recovers what was committed", async () => {
+  test("after a crash, the next start recovers every commit", async () => {
     const folder = await crashed()
     expect(existsSync(join(folder, "postgres", "postmaster.pid"))).toBe(true)
-    expect(await use(folder)).toEqual(KEPT)
+    expect(await use(folder)).toEqual(COMMITTED)
   })
 
-  test("it matters not that another program of the same account has the server's process id by now", async () => {
+  test("after a crash, the server starts even if another program has its process id", async () => {
     const folder = await crashed()
     const account = serverAccount()
     const other = Bun.spawn(["sleep", "60"], account === undefined ? {} : { uid: account.uid, gid: account.gid })
@@ -278,7 +278,7 @@ describe("after a crash", () => {
         const [, ...rest] = readFileSync(path, "utf8").split("\n")
         writeFileSync(path, [String(other.pid), ...rest].join("\n"))
       }
-      expect(await use(folder)).toEqual(KEPT)
+      expect(await use(folder)).toEqual(COMMITTED)
       expect(other.exitCode).toBeNull()
     } finally {
       other.kill()
@@ -286,16 +286,16 @@ describe("after a crash", () => {
     }
   })
 
-  test("it matters not that the machine went down before its process id was written", async () => {
+  test("after a crash, the server starts even if its process id was not written", async () => {
     const folder = await crashed()
     truncateSync(join(folder, "postgres", "postmaster.pid"))
-    expect(await use(folder)).toEqual(KEPT)
+    expect(await use(folder)).toEqual(COMMITTED)
   })
 })
 
-describe("wherever the data folder is", () => {
-  /** The socket's folder is then elsewhere, and stays. */
-  const useFromAfar = (folder: string) =>
+describe("data folders", () => {
+  /** Uses a server whose socket is in /tmp. */
+  const useWithDistantSocket = (folder: string) =>
     run(
       Effect.gen(function* () {
         const { url } = yield* startEmbeddedPostgres(folder)
@@ -307,14 +307,14 @@ describe("wherever the data folder is", () => {
       })
     )
 
-  test("a path too long for a socket's is no obstacle", async () => {
+  test("a data folder's path may be too long for a socket", async () => {
     const folder = join(newFolder(), "x".repeat(100))
     mkdirSync(folder)
-    expect(spawnSync("cp", ["-a", `${made}/.`, folder]).status).toBe(0)
-    expect(await useFromAfar(folder)).toEqual([{ one: 1 }])
+    expect(spawnSync("cp", ["-a", `${template}/.`, folder]).status).toBe(0)
+    expect(await useWithDistantSocket(folder)).toEqual([{ one: 1 }])
   })
 
-  test("a relative path through a link is the same folder", async () => {
+  test("a relative path through a symbolic link is the same data folder", async () => {
     const folder = dataFolder()
     await using user = User.start(folder)
     const { pid } = await user.joined()
@@ -328,97 +328,97 @@ describe("wherever the data folder is", () => {
     await user.leaves()
   })
 
-  test.skipIf(!IS_ROOT)("root's own folder, which the server's account can't enter, will do", async () => {
+  test.skipIf(!IS_ROOT)("root can use a data folder that the server's account cannot enter", async () => {
     const parent = newFolder()
     const folder = join(parent, "private", "data")
     mkdirSync(folder, { recursive: true })
     chmodSync(join(parent, "private"), 0o700)
-    expect(await useFromAfar(folder)).toEqual([{ one: 1 }])
-    expect(await useFromAfar(folder)).toEqual([{ one: 1 }])
+    expect(await useWithDistantSocket(folder)).toEqual([{ one: 1 }])
+    expect(await useWithDistantSocket(folder)).toEqual([{ one: 1 }])
   })
 })
 
-describe("a folder that can't be used refuses to start and says what to do", () => {
-  test("when it is of another version of Postgres", async () => {
+describe("unusable data folders", () => {
+  test("a cluster of another version of Postgres is rejected with a remedy", async () => {
     const folder = dataFolder()
     writeFileSync(join(folder, "postgres", "PG_VERSION"), "15\n")
-    expect(await refusal(folder)).toBe(
-      `The data in ${folder}/postgres is of Postgres 15, this is Postgres 18. Move it with pg_dump and pg_restore, or set DATABASE_URL to a Postgres 15 that serves it.`
+    expect(await startError(folder)).toBe(
+      `${folder}/postgres was created by Postgres 15; this build bundles Postgres 18. Move the data with pg_dump and pg_restore, or set DATABASE_URL to a Postgres 15 that serves it.`
     )
   })
 
-  test("when its password is missing", async () => {
+  test("a missing password is reported with a remedy", async () => {
     const folder = dataFolder()
     rmSync(join(folder, "password"))
-    expect(await refusal(folder)).toBe(
-      `${folder}/password is missing. Put it back, or move ${folder}/postgres away to start with an empty one.`
+    expect(await startError(folder)).toBe(
+      `${folder}/password is missing. Restore it, or move ${folder}/postgres away to start with an empty one.`
     )
   })
 
-  test("when it is a file", async () => {
+  test("a file as the data folder is rejected", async () => {
     const path = join(newFolder(), "file")
     writeFileSync(path, "")
-    expect(await refusal(path)).toStartWith(`${path} can't be used for the embedded Postgres: `)
+    expect(await startError(path)).toStartWith(`${path} can't be used for the embedded Postgres: `)
   })
 
-  test("when the server does not start on it, with the server's own words", async () => {
+  test("if the server does not start, the error quotes its log", async () => {
     const folder = dataFolder()
     appendFileSync(join(folder, "postgres", "postgresql.conf"), "nonsense = 1\n")
-    const message = await refusal(folder)
-    expect(message).toStartWith(`The embedded Postgres in ${folder}/postgres did not start. It ended with 1.\n`)
+    const message = await startError(folder)
+    expect(message).toStartWith(`The embedded Postgres in ${folder}/postgres did not start. It exited with 1.\n`)
     expect(message).toContain('unrecognized configuration parameter "nonsense"')
   })
 })
 
-const NOBODY = { uid: 65_534, gid: 65_534 }
-const readable = !IS_ROOT || canEnter(import.meta.dir, NOBODY)
+const UNPRIVILEGED = { uid: 65_534, gid: 65_534 }
+const readable = !IS_ROOT || canEnter(import.meta.dir, UNPRIVILEGED)
 const unprivileged = !IS_ROOT ? "/usr/bin/env" : readable ? Bun.which("setpriv") : null
 if (unprivileged === null) {
   console.log(
-    `Users without root's rights are not tested: ${readable ? "there is no setpriv on this machine" : "they may not enter the project's folder"}.`
+    `Skipping tests of unprivileged users: ${readable ? "this machine has no setpriv" : "they cannot enter the project's folder"}.`
   )
 }
 
-describe.skipIf(unprivileged === null)("a user without root's rights", () => {
-  const nobody = IS_ROOT ? NOBODY : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
-  const AS_NOBODY = IS_ROOT
-    ? [unprivileged!, `--reuid=${nobody.uid}`, `--regid=${nobody.gid}`, "--clear-groups"]
+describe.skipIf(unprivileged === null)("an unprivileged user", () => {
+  const account = IS_ROOT ? UNPRIVILEGED : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+  const AS_UNPRIVILEGED = IS_ROOT
+    ? [unprivileged!, `--reuid=${account.uid}`, `--regid=${account.gid}`, "--clear-groups"]
     : [unprivileged!]
 
-  test("runs the server as itself, in a folder that is its own alone", async () => {
+  test("an unprivileged user runs the server as itself, in a folder that only it can enter", async () => {
     const folder = newFolder()
-    chownSync(folder, nobody.uid, nobody.gid)
-    await using user = User.start(folder, AS_NOBODY)
+    chownSync(folder, account.uid, account.gid)
+    await using user = User.start(folder, AS_UNPRIVILEGED)
     const { pid, url } = await user.joined()
-    expect([statSync(`/proc/${pid}`).uid, statSync(join(folder, "postgres")).uid]).toEqual([nobody.uid, nobody.uid])
+    expect([statSync(`/proc/${pid}`).uid, statSync(join(folder, "postgres")).uid]).toEqual([account.uid, account.uid])
     expect(statSync(folder).mode & 0o777).toBe(0o700)
     expect(await query(url, "SELECT 1 AS one")).toEqual([{ one: 1 }])
     await user.leaves()
-    await gone(pid)
+    await untilExited(pid)
   })
 
-  test.skipIf(!IS_ROOT)("is told when it may not write a folder of someone else", async () => {
+  test.skipIf(!IS_ROOT)("an unprivileged user gets a remedy for a data folder that it cannot write", async () => {
     const folder = newFolder()
     chmodSync(folder, 0o555)
-    await using user = User.start(folder, AS_NOBODY)
+    await using user = User.start(folder, AS_UNPRIVILEGED)
     expect(await user.refused()).toBe(
       `${folder}/start.lock can't be written by this user (SQLITE_CANTOPEN). Set DATA_DIR to a folder that can, or DATABASE_URL to a Postgres to use.`
     )
   })
 
-  test("is told when it may not make the folder", async () => {
+  test("an unprivileged user gets a remedy for a data folder that it cannot create", async () => {
     const folder = newFolder()
     chmodSync(folder, 0o555)
-    await using user = User.start(join(folder, "data"), AS_NOBODY)
+    await using user = User.start(join(folder, "data"), AS_UNPRIVILEGED)
     expect(await user.refused()).toBe(
       `${folder}/data can't be written by this user (EACCES). Set DATA_DIR to a folder that can, or DATABASE_URL to a Postgres to use.`
     )
   })
 
-  test.skipIf(!IS_ROOT)("is told when root made the data in it", async () => {
+  test.skipIf(!IS_ROOT)("an unprivileged user gets a remedy for data that root created", async () => {
     const folder = dataFolder()
     chmodSync(folder, 0o755)
-    await using user = User.start(folder, AS_NOBODY)
+    await using user = User.start(folder, AS_UNPRIVILEGED)
     expect(await user.refused()).toMatch(/can't be written by this user/)
   })
 })

@@ -41,7 +41,7 @@ describe("a database that does not answer", () => {
             expect((yield* Fiber.join(savingIdentity)).reason).toBe("Unavailable")
             expect(performance.now() - startedAt).toBeWithin(950, 3_000)
             expect(yield* storage.status).toMatchObject({ pendingRecords: 0, lastSuccessAt: null })
-            // Records are answered before the driver has cancelled the statements.
+            // Records are answered before the driver has canceled the statements.
             yield* eventually("the status reports the failure", async () => {
               const { lastErrorAt, ready } = await Effect.runPromise(storage.status)
               return !ready && lastErrorAt !== null
