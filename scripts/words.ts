@@ -29,6 +29,8 @@ const WORDS: ReadonlyArray<readonly [pattern: RegExp, instead: string]> = [
 
 /** Prose in a source file: comments, and string literals that hold more than one word. */
 const TYPESCRIPT_PROSE = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`/g
+/** A string literal without spaces: a name, not prose. */
+const SINGLE_WORD = /^["'`]\S*["'`]$/
 /** Code in Markdown, which is not prose. */
 const MARKDOWN_CODE = /```[\s\S]*?```|`[^`\n]*`/g
 /** Code in a comment or message, a URL, or a placeholder in a template. */
@@ -59,7 +61,7 @@ const proseOf = (path: string, source: string): string => {
   let prose = ""
   let end = 0
   for (const match of withoutCode.matchAll(TYPESCRIPT_PROSE)) {
-    prose += blank(withoutCode.slice(end, match.index)) + match[0]
+    prose += blank(withoutCode.slice(end, match.index)) + (SINGLE_WORD.test(match[0]) ? blank(match[0]) : match[0])
     end = match.index + match[0].length
   }
   return prose + blank(withoutCode.slice(end))

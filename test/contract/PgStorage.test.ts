@@ -4,7 +4,7 @@ import { EVENT_TABLES, emptiedDatabase, lockTables, openStorage, readStored } fr
 import { openClient } from "../support/postgres.ts"
 import { storageContract } from "./storage.ts"
 
-// The first test waits for the server to be made.
+// The first test waits for the server to start.
 setDefaultTimeout(20_000)
 
 storageContract("PgStorage", ({ maxPending }) =>

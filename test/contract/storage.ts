@@ -30,16 +30,16 @@ import { agreesWithModel, groupsOfSaves } from "./storageModel.ts"
 
 export interface OpenedStorage {
   readonly storage: Storage["Service"]
-  /** What the store holds now. */
+  /** What the storage has stored. */
   readonly read: Effect.Effect<Stored>
-  /** Until the scope closes, records are accepted and none is stored. */
+  /** Until the scope closes, records are accepted but not stored. */
   readonly hold: Effect.Effect<void, never, Scope.Scope>
 }
 
-/** Of records that may wait, where a case does not care. */
+/** The maximum of waiting records, where it does not matter. */
 const MANY = 10_000
 
-const PROPERTIES: ReadonlyArray<readonly [what: string, property: Property]> = [
+const PROPERTIES: ReadonlyArray<readonly [name: string, property: Property]> = [
   ["a string", text("plan", "Team, yearly")],
   ["an empty string", text("plan", "")],
   ["a number", { key: "seats", type: DataType.number, string: "12.5000", number: 12.5, date: null }],
@@ -62,14 +62,14 @@ const PROPERTIES: ReadonlyArray<readonly [what: string, property: Property]> = [
 
 const NUMBERS = [0, 0.0001, -0.0001, 1, -1, 123_456_789.1234, 999_999_999_999_999, -999_999_999_999_999]
 
-/** Texts as long as they may be, in UTF-16 units. */
-const TEXTS: ReadonlyArray<readonly [what: string, fill: (units: number) => string]> = [
+/** Strings of a length in UTF-16 units. */
+const STRINGS: ReadonlyArray<readonly [content: string, fill: (units: number) => string]> = [
   ["letters", (units) => "a".repeat(units)],
   ["emoji", (units) => "\u{1f600}".repeat(units >> 1)],
   ["ideographs", (units) => "\u8a9e".repeat(units)],
   ["quotes, backslashes and control characters", (units) => "\"'\\\n\u0001$1{},%".repeat(50).slice(0, units)],
   ["spaces", (units) => " ".repeat(units)],
-  ["nothing at all", () => ""]
+  ["no characters", () => ""]
 ]
 
 const filledSession = (fill: (units: number) => string): SessionRecord =>
@@ -119,7 +119,7 @@ const filledEvent = (fill: (units: number) => string): EventRecord =>
     properties: [text(fill(SIZE.dataKey), fill(SIZE.stringValue))]
   })
 
-/** Each column that may be empty, alone (a currency comes with its amount): in whatever layout rows are written, a lone value finds its own column. */
+/** Events with a value in only one of the nullable columns (a currency requires an amount), which shows values in the wrong column. */
 const LONE_COLUMNS: ReadonlyArray<Partial<EventRecord>> = [
   { name: "signup" },
   { tag: "variant-b" },
@@ -148,26 +148,26 @@ const LONE_COLUMNS: ReadonlyArray<Partial<EventRecord>> = [
   { type: EventType.performance, cls: 0.0001 }
 ]
 
-/** An event too long in its name: no store takes it, and what its name says must not show. */
+/** A name that is too long for every storage, and that no message may quote. */
 const POISON_NAME = "poison".repeat(9)
 const poison = (): EventRecord => event({ type: EventType.custom, name: POISON_NAME })
 
 /**
- * What every storage does, whatever it stores to. `open` gives an empty one that lasts as long as the scope and accepts at
- * most `maxPending` records while nothing is stored.
+ * What every storage must do. `open` returns an empty one that is open until the scope closes and accepts at most `maxPending`
+ * records while it is held.
  */
 export const storageContract = (
   name: string,
   open: (options: { readonly maxPending: number }) => Effect.Effect<OpenedStorage, never, Scope.Scope>,
-  /** What the store keeps of what it is given; everything, unless it says otherwise. */
-  kept: (held: Stored) => Stored = (held) => held
+  /** The part of the records that the storage keeps; by default, all of them. */
+  kept: (records: Stored) => Stored = (records) => records
 ): void => {
-  const stored = (held: Parameters<typeof allStored>[0]) => kept(allStored(held))
+  const stored = (records: Parameters<typeof allStored>[0]) => kept(allStored(records))
   const check = (body: (opened: OpenedStorage) => Effect.Effect<void, unknown, Scope.Scope>, maxPending = MANY) =>
     run(Effect.flatMap(open({ maxPending }), body))
 
   describe(`${name}: events`, () => {
-    test("an event, its session and its properties are stored once saveEvent resumes", () =>
+    test("an event, its session and its properties are stored when saveEvent succeeds", () =>
       check(({ read, storage }) =>
         Effect.gen(function* () {
           const record = event({ properties: [text("plan", "Team"), text("source", "ad")] })
@@ -176,7 +176,7 @@ export const storageContract = (
         })
       ))
 
-    test("the same event saved twice, one after the other or at the same time, is stored once", () =>
+    test("an event that is saved several times, in turn or at the same time, is stored once", () =>
       check(({ read, storage }) =>
         Effect.gen(function* () {
           const record = event({ properties: [text("plan", "Team")] })
@@ -187,7 +187,7 @@ export const storageContract = (
         })
       ))
 
-    test("an event that brings no session is stored without one", () =>
+    test("an event without a session is stored without one", () =>
       check(({ read, storage }) =>
         Effect.gen(function* () {
           const record = event({ session: null })
@@ -196,7 +196,7 @@ export const storageContract = (
         })
       ))
 
-    test("many events at the same time are all stored", () =>
+    test("many events saved at the same time are all stored", () =>
       check(({ read, storage }) =>
         Effect.gen(function* () {
           const records = events(2_500, (index) => ({
@@ -208,7 +208,7 @@ export const storageContract = (
         })
       ))
 
-    test("events of one new session at the same time make one session", () =>
+    test("events of a new session saved at the same time store one session", () =>
       check(({ read, storage }) =>
         Effect.gen(function* () {
           const visitor = session({ browser: "firefox" })
@@ -218,7 +218,7 @@ export const storageContract = (
         })
       ))
 
-    test("a session is what its first event says, whatever later ones say", () =>
+    test("a session keeps the values of its first event", () =>
       check(({ read, storage }) =>
         Effect.gen(function* () {
           const first = event({ session: session({ browser: "firefox", country: "GB", firstPath: "/a" }) })
@@ -231,7 +231,7 @@ export const storageContract = (
         })
       ))
 
-    test("a record that can't be stored is refused alone, and nothing of it is stored", () =>
+    test("an invalid record is refused on its own, and no part of it is stored", () =>
       check(({ read, storage }) =>
         Effect.gen(function* () {
           const good = events(40, () => ({ properties: [text("plan", "Team")] }))
@@ -245,7 +245,7 @@ export const storageContract = (
         })
       ))
 
-    test("a refusal does not repeat what the record holds", () =>
+    test("a refusal does not quote the record", () =>
       check(({ storage }) =>
         Effect.gen(function* () {
           const refused = yield* Effect.flip(storage.saveEvent(poison()))
@@ -256,7 +256,7 @@ export const storageContract = (
       ))
   })
 
-  describe(`${name}: what is stored is what was given`, () => {
+  describe(`${name}: values`, () => {
     const roundTrip = (...records: ReadonlyArray<EventRecord>) =>
       check(({ read, storage }) =>
         Effect.gen(function* () {
@@ -265,12 +265,12 @@ export const storageContract = (
         })
       )
 
-    test("properties of every type", () =>
+    test("properties of every type are stored unchanged", () =>
       roundTrip(
         ...PROPERTIES.map(([_, property]) => event({ type: EventType.custom, name: "e", properties: [property] }))
       ))
 
-    test("attributes of every type", () =>
+    test("attributes of every type are stored unchanged", () =>
       check(({ read, storage }) =>
         Effect.gen(function* () {
           const visitors = PROPERTIES.map(([_, property]) => identity(session(), [property]))
@@ -284,16 +284,19 @@ export const storageContract = (
         })
       ))
 
-    test("events of every type", () =>
+    test("events of every type are stored unchanged", () =>
       roundTrip(
         ...Object.values(EventType).map((type) => event({ type, name: type === EventType.custom ? "e" : null }))
       ))
 
-    test.each(TEXTS)("texts of the greatest length, made of %s", (_, fill) => roundTrip(filledEvent(fill)))
+    test.each(STRINGS)("strings of the maximum length, of %s, are stored unchanged", (_, fill) =>
+      roundTrip(filledEvent(fill))
+    )
 
-    test("a column that has a value alone", () => roundTrip(...LONE_COLUMNS.map((column) => event(column))))
+    test("an event with a value in only one column is stored unchanged", () =>
+      roundTrip(...LONE_COLUMNS.map((column) => event(column))))
 
-    test("numbers at the edges of their columns", () =>
+    test("numbers at the limits of their columns are stored unchanged", () =>
       roundTrip(
         ...NUMBERS.map((number) =>
           event({ properties: [{ key: "n", type: DataType.number, string: number.toFixed(4), number, date: null }] })
@@ -304,7 +307,7 @@ export const storageContract = (
         )
       ))
 
-    test("times at the edges of what is accepted, and to the millisecond", () =>
+    test("times at the accepted limits, and milliseconds, are stored unchanged", () =>
       roundTrip(
         ...[
           MIN_TIMESTAMP * 1_000,
@@ -319,7 +322,7 @@ export const storageContract = (
         )
       ))
 
-    test("any text that a record may hold", () =>
+    test("any string is stored unchanged", () =>
       check(({ read, storage }) =>
         Effect.gen(function* () {
           const records: Array<EventRecord> = []
@@ -328,7 +331,7 @@ export const storageContract = (
               fc.string({ unit: "binary", maxLength: 100 }),
               fc.string({ unit: "binary", maxLength: 100 }),
               (a, b) => {
-                // Sizes and NULs are the pipeline's to see to.
+                // The pipeline limits sizes and removes NULs.
                 const [key, value] = [a.replaceAll("\0", ""), b.replaceAll("\0", "")]
                 records.push(event({ pageTitle: value, urlPath: key, properties: [text(key, value)] }))
               }
@@ -347,15 +350,15 @@ export const storageContract = (
     const saveAtOnce = (storage: Storage["Service"], records: ReadonlyArray<IdentityRecord>) =>
       Effect.forEach(records, (record) => storage.saveIdentity(record), { discard: true, concurrency: "unbounded" })
 
-    describe("a session's distinct id", () => {
+    describe("the distinct id of a session", () => {
       test.each<[string, ReadonlyArray<string | null>, string | null]>([
-        ["is what the session begins with", ["ann"], "ann"],
-        ["is set when there was none", [null, "ann"], "ann"],
-        ["is never replaced", ["ann", "bob"], "ann"],
-        ["is never taken away", ["ann", null], "ann"],
-        ["is the first that was given", [null, null, "ann", "bob", null], "ann"],
-        ["is none as long as none was given", [null, null], null]
-      ])("%s", async (_, given, expected) => {
+        ["that starts with one keeps it", ["ann"], "ann"],
+        ["that has none is set by an identity", [null, "ann"], "ann"],
+        ["is not replaced by another", ["ann", "bob"], "ann"],
+        ["is not removed by an identity without one", ["ann", null], "ann"],
+        ["is the first of several", [null, null, "ann", "bob", null], "ann"],
+        ["is null until an identity has one", [null, null], null]
+      ])("the distinct id of a session %s", async (_, given, expected) => {
         for (const save of [saveInTurn, saveAtOnce]) {
           await check(({ read, storage }) =>
             Effect.gen(function* () {
@@ -371,7 +374,7 @@ export const storageContract = (
       })
     })
 
-    test("an identity of a session that an event made adds to it and changes nothing else", () =>
+    test("an identity adds to a session that an event created, and changes nothing else", () =>
       check(({ read, storage }) =>
         Effect.gen(function* () {
           const record = event({ session: session({ browser: "firefox", city: "London" }) })
@@ -389,7 +392,7 @@ export const storageContract = (
         })
       ))
 
-    test("an event after its session's identity leaves the session as it is", () =>
+    test("an event after an identity does not change the session", () =>
       check(({ read, storage }) =>
         Effect.gen(function* () {
           const visitor = session({ distinctId: "ann", browser: "firefox" })
@@ -400,7 +403,7 @@ export const storageContract = (
         })
       ))
 
-    test("an attribute has its latest value, of whatever type; the others keep theirs", () =>
+    test("an attribute has its latest value and type, and others keep theirs", () =>
       check(({ read, storage }) =>
         Effect.gen(function* () {
           const visitor = session()
@@ -417,7 +420,7 @@ export const storageContract = (
         })
       ))
 
-    test("of identities that are given at once the last one counts", () =>
+    test("of identities saved at the same time, the last one counts", () =>
       check(({ read, storage }) =>
         Effect.gen(function* () {
           const visitor = session()
@@ -429,7 +432,7 @@ export const storageContract = (
         })
       ))
 
-    test("two identities of one session at the same time both leave their attributes", () =>
+    test("two identities of a session saved at the same time both store their attributes", () =>
       check(({ read, storage }) =>
         Effect.gen(function* () {
           const visitor = session()
@@ -451,7 +454,7 @@ export const storageContract = (
   })
 
   describe(`${name}: waiting`, () => {
-    test("flush resumes when all that was accepted is stored, and not before", () =>
+    test("flush succeeds when every accepted record is stored, and not before", () =>
       check(({ hold, read, storage }) =>
         Effect.gen(function* () {
           const records = events(50)
@@ -473,14 +476,14 @@ export const storageContract = (
         })
       ))
 
-    test("flush resumes when a record among those accepted is refused", () =>
+    test("flush ends when one of the accepted records is refused", () =>
       check(({ hold, storage }) =>
         Effect.gen(function* () {
           const flush = yield* Effect.scoped(
             Effect.gen(function* () {
               yield* hold
               yield* Effect.forkDetach(saveAll(storage, [poison(), event()]), { startImmediately: true })
-              // A store that knows the record at once refuses it before it accepts it.
+              // A storage that validates records first never accepts the invalid one.
               yield* Effect.race(untilWaiting(storage, 2), untilWaiting(storage, 1))
               return yield* Effect.forkDetach(Effect.exit(storage.flush), { startImmediately: true })
             })
@@ -490,9 +493,9 @@ export const storageContract = (
         })
       ))
 
-    test("flush of an idle store resumes at once", () => check(({ storage }) => storage.flush))
+    test("flush of an idle storage succeeds at once", () => check(({ storage }) => storage.flush))
 
-    test("a record too many is refused at once as Overloaded, and those before it are stored", () =>
+    test("a record beyond the maximum fails at once with Overloaded, and those before it are stored", () =>
       check(
         ({ hold, read, storage }) =>
           Effect.gen(function* () {
@@ -518,7 +521,7 @@ export const storageContract = (
         100
       ))
 
-    test("a save that nobody waits for any longer leaves nothing behind", () =>
+    test("an interrupted save leaves no pending record", () =>
       check(({ hold, storage }) =>
         Effect.gen(function* () {
           yield* Effect.scoped(
@@ -537,7 +540,7 @@ export const storageContract = (
   })
 
   describe(`${name}: status`, () => {
-    test("tells of a store that has done nothing yet", () =>
+    test("the status of a new storage is ready and empty", () =>
       check(({ storage }) =>
         Effect.gen(function* () {
           const status = yield* storage.status
@@ -554,7 +557,7 @@ export const storageContract = (
         })
       ))
 
-    test("tells how much waits, when it last went well and what last went wrong", () =>
+    test("the status has the pending records, the last success and the last error", () =>
       check(({ hold, storage }) =>
         Effect.gen(function* () {
           yield* Effect.scoped(
@@ -566,26 +569,26 @@ export const storageContract = (
             })
           )
           yield* storage.flush
-          const began = Date.now()
+          const startedAt = Date.now()
           yield* storage.saveEvent(event())
           const good = yield* storage.status
           expect(good).toMatchObject({ pendingRecords: 0, pendingBytes: 0, lastErrorAt: null, lastError: null })
-          expect(good.lastSuccessAt).toBeWithin(began, Date.now() + 1)
+          expect(good.lastSuccessAt).toBeWithin(startedAt, Date.now() + 1)
 
-          const failed = Date.now()
+          const failedAt = Date.now()
           yield* Effect.flip(storage.saveEvent(poison()))
           const bad = yield* storage.status
-          // A record's own fault says nothing of the store.
+          // An invalid record says nothing about the storage.
           expect(bad).toMatchObject({ ready: true, lastSuccessAt: good.lastSuccessAt })
-          expect(bad.lastErrorAt).toBeWithin(failed, Date.now() + 1)
+          expect(bad.lastErrorAt).toBeWithin(failedAt, Date.now() + 1)
           expect(bad.lastError).toMatch(/^The record can't be stored: a string is too long/)
         })
       ))
 
-    test("a healthy store answers its ping", () => check(({ storage }) => storage.ping))
+    test("the ping of a healthy storage succeeds", () => check(({ storage }) => storage.ping))
   })
 
-  test(`${name}: any sequence of saves, repeated and at once, leaves what the model says`, () =>
+  test(`${name}: any sequence of saves, repeated or at the same time, stores what the model predicts`, () =>
     check(({ read, storage }) =>
       Effect.promise(() =>
         fc.assert(

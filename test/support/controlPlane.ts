@@ -14,7 +14,7 @@ import type { Environment } from "../../src/settings/resolve.ts"
 
 export type ControlPlane = AppDatabase | Changes.Changes | Settings | Sites | AdminKeys | AppSecret
 
-/** What one process has of the app database besides the event writer, with its own connections. */
+/** Everything of the app database that a process uses, except the event writer, with its own connections. */
 export const controlPlane = (
   url: Redacted.Redacted<string>,
   environment: Environment = {}
@@ -27,10 +27,10 @@ export const controlPlane = (
     Layer.fresh
   )
 
-/** A process's services, until the test's scope closes. */
+/** The services of one process, until the scope closes. */
 export const startProcess = (url: Redacted.Redacted<string>, environment: Environment = {}) =>
   Layer.build(controlPlane(url, environment))
 
-/** Runs a test's effect in a scope of its own; warnings that the test provokes stay out of its output. */
+/** Runs a test's effect in a scope of its own, without logging the warnings that the test provokes. */
 export const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
   Effect.runPromise(Effect.scoped(effect).pipe(Effect.provideService(References.MinimumLogLevel, "Error")))

@@ -8,18 +8,18 @@ export interface Database extends AsyncDisposable {
   readonly query: <Row extends object>(sql: string, values?: ReadonlyArray<unknown>) => Promise<ReadonlyArray<Row>>
 }
 
-/** With one connection, statements share a session: a transaction may span several. */
+/** With one connection, statements share a session, so a transaction may span several. */
 export const connect = async (url: string, maxConnections = 2): Promise<Database> => {
   const scope = Scope.makeUnsafe()
-  const sql = await Effect.runPromise(openClient(Redacted.make(url), maxConnections).pipe(Scope.provide(scope)))
+  const client = await Effect.runPromise(openClient(Redacted.make(url), maxConnections).pipe(Scope.provide(scope)))
   return {
-    query: <Row extends object>(text: string, values: ReadonlyArray<unknown> = []) =>
-      Effect.runPromise(sql.unsafe<Row>(text, values)),
+    query: <Row extends object>(sql: string, values: ReadonlyArray<unknown> = []) =>
+      Effect.runPromise(client.unsafe<Row>(sql, values)),
     [Symbol.asyncDispose]: () => Effect.runPromise(Scope.close(scope, Exit.void))
   }
 }
 
-/** Migrates a database, registers the site `SITE` in it, and says what a process needs to use it. */
+/** Migrates a database and registers the site `SITE` in it. Returns the environment that a process needs to use it. */
 export const prepareInstance = async (
   url: string
 ): Promise<{ readonly DATABASE_URL: string; readonly APP_SECRET: string }> => {

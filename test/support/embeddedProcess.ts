@@ -2,7 +2,7 @@ import { runMain } from "@effect/platform-node-shared/NodeRuntime"
 import { Effect, Redacted, References } from "effect"
 import { startEmbeddedPostgres } from "../../layers/postgres/embedded/EmbeddedPostgres.ts"
 
-/** A process that uses the embedded Postgres of a folder and does nothing else: its one argument, until SIGTERM. */
+/** A process that uses the embedded Postgres of a folder, its only argument, until SIGTERM. */
 runMain(
   Effect.gen(function* () {
     const { pid, url } = yield* startEmbeddedPostgres(process.argv[2]!)

@@ -1,14 +1,14 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Effect } from "effect"
 
-/** Holds an advisory lock until the scope closes, on a connection that does nothing else meanwhile. */
+/** Holds an advisory lock, on a connection of its own, until the scope closes. */
 export const holdAdvisoryLock = Effect.fnUntraced(function* (sql: PgClient.PgClient, lock: number) {
   const connection = yield* Effect.orDie(sql.reserve)
   const run = (call: string) => Effect.orDie(connection.execute(`SELECT ${call}(${lock})`, [], undefined))
   yield* Effect.acquireRelease(run("pg_advisory_lock"), () => run("pg_advisory_unlock"))
 })
 
-/** The months that both partitioned tables have, oldest first. */
+/** The months for which both tables have a partition, oldest first. */
 export const months = (sql: PgClient.PgClient) =>
   Effect.map(
     sql.unsafe<{ month: string }>(`SELECT right(inhrelid::regclass::text, 7) AS month FROM pg_inherits
@@ -18,13 +18,16 @@ export const months = (sql: PgClient.PgClient) =>
     (rows) => rows.map(({ month }) => month)
   )
 
-/** How many rows lie in which partition of events (`event_2031_01`) and of properties (`event_data_2031_01`). */
-export const places = (sql: PgClient.PgClient) =>
+/** The number of rows in each partition of events (`event_2031_01`) and properties (`event_data_2031_01`). */
+export const rowsByPartition = (sql: PgClient.PgClient) =>
   Effect.map(
-    sql.unsafe<{ place: string; count: number }>(`SELECT place::regclass::text AS place, count(*)::int AS count FROM (
-        SELECT tableoid AS place FROM product_analytics_event
+    sql.unsafe<{
+      partition: string
+      count: number
+    }>(`SELECT partition::regclass::text AS partition, count(*)::int AS count FROM (
+        SELECT tableoid AS partition FROM product_analytics_event
         UNION ALL SELECT tableoid FROM product_analytics_event_data
-      ) AS rows GROUP BY place`),
+      ) AS rows GROUP BY partition`),
     (rows): Readonly<Record<string, number>> =>
-      Object.fromEntries(rows.map(({ count, place }) => [place.replace("product_analytics_", ""), count]))
+      Object.fromEntries(rows.map(({ count, partition }) => [partition.replace("product_analytics_", ""), count]))
   )

@@ -13,8 +13,8 @@ import { type Stored, stored } from "./records.ts"
 let shared: Promise<Redacted.Redacted<string>> | undefined
 
 /**
- * A migrated database that holds nothing: the same one every time, since making one takes far longer than emptying one. For
- * tests that leave behind no more than rows.
+ * A migrated database without rows, the same one every time, since creating one takes much longer than emptying it. For tests that change
+ * only rows.
  */
 export const emptiedDatabase = Effect.gen(function* () {
   shared ??= freshDatabase()
@@ -26,10 +26,10 @@ export const emptiedDatabase = Effect.gen(function* () {
   return url
 }).pipe(Effect.scoped, Effect.orDie)
 
-type Answer = Effect.Effect<ReadonlyArray<object>, SqlError.SqlError>
+type StatementResult = Effect.Effect<ReadonlyArray<object>, SqlError.SqlError>
 
-/** What the writer gets for a statement of its own; `run` is what it would have got. */
-export type Intercept = (statement: string, parameters: ReadonlyArray<unknown>, run: Answer) => Answer
+/** Replaces the result of a writer's statement. `run` runs the statement. */
+export type Intercept = (statement: string, parameters: ReadonlyArray<unknown>, run: StatementResult) => StatementResult
 
 export interface StorageOptions {
   readonly environment?: Environment
@@ -46,7 +46,7 @@ const intercepted = (sql: PgClient.PgClient, intercept: Intercept): PgClient.PgC
         : Reflect.get(target, name, target)
   })
 
-/** One process's event writer, with its own connections, until the test's scope closes. */
+/** The event writer of one process, with its own connections, until the scope closes. */
 export const openStorage = (
   url: Redacted.Redacted<string>,
   { clock, environment = {}, intercept = (_, __, run) => run }: StorageOptions = {}
@@ -68,7 +68,7 @@ export const openStorage = (
   return clock === undefined ? build : Effect.provideService(build, Clock.Clock, clock)
 }
 
-/** A clock that shows what it is told; sleeps and timeouts take their real time. */
+/** A clock whose wall time is set by the test. Sleeps and timeouts take real time. */
 export const settableClock = (shown: number) => {
   const real = Effect.runSync(Clock.Clock)
   const clock: Clock.Clock = {
@@ -88,7 +88,7 @@ export const settableClock = (shown: number) => {
   }
 }
 
-/** Locks tables against writers, not against readers, until the scope closes. */
+/** Blocks writers of the tables, but not readers, until the scope closes. */
 export const lockTables = Effect.fnUntraced(function* (sql: PgClient.PgClient, ...tables: ReadonlyArray<string>) {
   const connection = yield* Effect.orDie(sql.reserve)
   const run = (statement: string) => Effect.orDie(connection.execute(statement, [], undefined))
@@ -118,7 +118,7 @@ FROM product_analytics_session`
 const VALUES = `data_key AS "key", data_type AS "type", string_value AS "string", number_value::float8 AS "number",
   ${MS("date_value")} AS "date"`
 
-/** Everything in the tables, as the records that were saved. */
+/** Everything in the tables, as records. */
 export const readStored = (sql: PgClient.PgClient): Effect.Effect<Stored> =>
   Effect.gen(function* () {
     const events = yield* sql.unsafe<Omit<EventRecord, "properties" | "session">>(EVENTS)
@@ -129,15 +129,15 @@ export const readStored = (sql: PgClient.PgClient): Effect.Effect<Stored> =>
     const attributes = yield* sql.unsafe<Property & { readonly sessionId: string }>(
       `SELECT session_id AS "sessionId", ${VALUES} FROM product_analytics_session_data`
     )
-    const known = new Set(events.map(({ id }) => id as string))
-    const orphan = properties.find(({ owner }) => !known.has(owner))
-    if (orphan !== undefined) throw new Error(`property ${orphan.key} of no event`)
-    const ofEvent = Map.groupBy(properties, ({ owner }) => owner)
+    const eventIds = new Set(events.map(({ id }) => id as string))
+    const orphan = properties.find(({ owner }) => !eventIds.has(owner))
+    if (orphan !== undefined) throw new Error(`the property ${orphan.key} has no event`)
+    const propertiesByEvent = Map.groupBy(properties, ({ owner }) => owner)
     return stored({
       events: events.map((record) => ({
         ...record,
         session: null,
-        properties: (ofEvent.get(record.id) ?? []).map(({ owner: _, ...property }) => property)
+        properties: (propertiesByEvent.get(record.id) ?? []).map(({ owner: _, ...property }) => property)
       })),
       sessions,
       attributes

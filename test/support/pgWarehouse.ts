@@ -10,7 +10,7 @@ import * as MemorySettings from "./memory/MemorySettings.ts"
 
 const quoted = (value: string | null) => (value === null ? "NULL" : `'${value}'`)
 
-/** Puts the days of the fixture into a migrated database. */
+/** Inserts the fixture's sessions and events into a migrated database. */
 export const fillPostgres = (sql: PgClient.PgClient): Effect.Effect<unknown, SqlError.SqlError> => {
   const sessions = SESSIONS.map(
     ({ country, session, site }) =>
@@ -30,7 +30,7 @@ export const fillPostgres = (sql: PgClient.PgClient): Effect.Effect<unknown, Sql
   )
 }
 
-/** Questions to a database, each within so many seconds. */
+/** The query engine of a database, with this deadline per query. */
 export const pgWarehouse = (url: Redacted.Redacted<string>, seconds = 20): Layer.Layer<QueryEngine, StartError> =>
   PgQueryEngine.layer.pipe(
     Layer.provide(

@@ -9,7 +9,7 @@ import { DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import { migrate } from "../../layers/postgres/client/migrate.ts"
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../layers/postgres/embedded/EmbeddedPostgres.ts"
 
-/** Removes what a test run leaves behind when its process is gone, however it went: `bun test` has no hook that always runs. */
+/** Stops the server and deletes the folder when this process has exited, since `bun test` has no hook that always runs. */
 const cleanUpAfterUs = (folder: string): void => {
   const script = `while kill -0 "$1" 2>/dev/null; do sleep 0.2; done
 kill -INT "$(head -n 1 "$2/postgres/postmaster.pid")" 2>/dev/null
@@ -24,7 +24,7 @@ export const temporaryFolder = (): string => {
   return folder
 }
 
-/** A client for the tests' own statements. */
+/** A client for a test's own statements. */
 export const openClient = (
   url: Redacted.Redacted<string>,
   maxConnections = 2
@@ -56,7 +56,7 @@ const start = Effect.gen(function* () {
 let server: Promise<TestServer> | undefined
 let databases = 0
 
-/** The one server of this test run, started on first use. Tests that kill or stop a server start their own. */
+/** The server that this test run shares, started at its first use. Tests that kill or stop a server start their own. */
 export const testServer = (): Promise<TestServer> => {
   server ??= Effect.runPromise(start)
   return server
@@ -69,13 +69,13 @@ const createDatabase = async (template: string): Promise<Redacted.Redacted<strin
   return databaseOf(url, name)
 }
 
-/** A new, migrated database of its own. */
+/** A new, migrated database. */
 export const freshDatabase = (): Promise<Redacted.Redacted<string>> => createDatabase("migrated")
 
-/** A new database without any table. */
+/** A new database without tables. */
 export const emptyDatabase = (): Promise<Redacted.Redacted<string>> => createDatabase("template1")
 
-/** A new, migrated database for the layers of one test. */
+/** A new, migrated database for a test's layers. */
 export const layerFreshDatabase: Layer.Layer<DatabaseUrl> = Layer.effect(
   DatabaseUrl,
   Effect.map(Effect.promise(freshDatabase), (url) => ({ url, embedded: true }))

@@ -10,11 +10,11 @@ import { until } from "./eventually.ts"
 import { forgetProcess, guardFolder, guardProcess } from "./guard.ts"
 import { childrenOf, signal } from "./processes.ts"
 
-/** A server that does not start within this time never will; recovery after a kill is part of it. */
+/** Longest start, including recovery after a kill. */
 const START_MS = 30_000
 
 export interface PostgresOptions {
-  /** Where the cluster goes, and where its log of changes (WAL); folders of their own unless given. */
+  /** The folders of the cluster and of its WAL; by default, new ones. */
   readonly folder?: string
   readonly walFolder?: string
   /** Arguments for initdb, such as the size of a segment. */
@@ -23,8 +23,8 @@ export interface PostgresOptions {
 }
 
 /**
- * A real Postgres of one test, on a TCP port of the loopback interface: to be killed, stopped and filled up. Nobody starts it
- * again but the test, which is what the embedded server of `layers/postgres` does not let one try.
+ * A real Postgres for one test, on a loopback TCP port, that the test may kill, pause and fill up. Unlike the embedded server of
+ * `layers/postgres`, it is only restarted by the test.
  */
 export class PostgresServer implements AsyncDisposable {
   readonly port = freePort()
@@ -58,21 +58,21 @@ export class PostgresServer implements AsyncDisposable {
       if (account !== undefined) chownSync(path, account.uid, account.gid)
     }
     const server = new PostgresServer(binaries, cluster, [own, cluster, wal], options)
-    // Whatever is written survives the death of a process without a sync; a test of power loss would need another machine.
+    // Without sync, writes survive a killed process, which is all that these tests need.
     const args = ["-D", cluster, "-X", wal, "-U", "postgres", "-E", "UTF8", "--no-locale", "--auth=trust", "--no-sync"]
     const initdb = server.#spawn("initdb", [...args, "--no-instructions", ...(options.initdb ?? [])])
     const code = await new Promise((resolve) => initdb.on("exit", resolve))
-    if (code !== 0) throw new Error(`initdb ended with ${code}: ${server.log()}`)
+    if (code !== 0) throw new Error(`initdb exited with ${code}: ${server.log()}`)
     await server.start()
     return server
   }
 
-  /** What the server has printed. */
+  /** The server's output. */
   log(): string {
     return readFileSync(this.#log, "utf8")
   }
 
-  /** Starts the server that was killed or ended, and resumes when it takes connections. */
+  /** Starts the server again and waits until it accepts connections. */
   async start(): Promise<void> {
     const settings = {
       listen_addresses: "127.0.0.1",
@@ -84,7 +84,7 @@ export class PostgresServer implements AsyncDisposable {
     await until(
       () => `Postgres starts: ${this.log().slice(-1_000)}`,
       async () => {
-        // After a kill it refuses until the last orphan of its predecessor is gone.
+        // After a kill, it does not start before the last orphaned backend has exited.
         if (this.#pid === undefined) this.#run(args)
         return this.#isReady()
       },
@@ -92,17 +92,17 @@ export class PostgresServer implements AsyncDisposable {
     )
   }
 
-  /** Kills the postmaster and all its backends, as the kernel does when memory is out. */
+  /** Kills the postmaster and all its backends. */
   async kill(): Promise<void> {
     const pids = this.#processes()
     for (const pid of pids) signal(pid, "SIGKILL")
     await this.#ended
   }
 
-  /** Every process of the server stops where it is: its sockets stay open, and nothing answers. */
+  /** Stops every process of the server: its sockets stay open, but it does not answer. */
   pause(): void {
     if (this.#pid === undefined) return
-    // The postmaster first, or it would start another one meanwhile.
+    // The postmaster first, since it would start new processes.
     signal(this.#pid, "SIGSTOP")
     for (const pid of this.#processes()) signal(pid, "SIGSTOP")
   }
@@ -111,7 +111,7 @@ export class PostgresServer implements AsyncDisposable {
     for (const pid of this.#processes().reverse()) signal(pid, "SIGCONT")
   }
 
-  /** Whether the server ended, by itself or killed. */
+  /** Whether the server has exited or was killed. */
   get isGone(): boolean {
     return this.#pid === undefined
   }

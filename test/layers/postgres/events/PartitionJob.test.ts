@@ -11,7 +11,7 @@ import { maintainPartitions } from "../../../../layers/postgres/events/Partition
 import type { EventRecord } from "../../../../src/domain/Event.ts"
 import { run } from "../../../support/controlPlane.ts"
 import { eventually } from "../../../support/eventually.ts"
-import { holdAdvisoryLock, months, places } from "../../../support/partitions.ts"
+import { holdAdvisoryLock, months, rowsByPartition } from "../../../support/partitions.ts"
 import { lockTables, openStorage, readStored, settableClock } from "../../../support/pgStorage.ts"
 import { freshDatabase, openClient } from "../../../support/postgres.ts"
 import { events, saveAll, stored, text } from "../../../support/records.ts"
@@ -91,7 +91,7 @@ describe("rows of the default partition", () => {
         const before = yield* fingerprint(sql)
         yield* maintain(sql)
         expect(yield* fingerprint(sql)).toEqual(before)
-        expect(yield* places(sql)).toEqual({
+        expect(yield* rowsByPartition(sql)).toEqual({
           event_2000_01: 2,
           event_data_2000_01: 4,
           event_2031_01: 12_003,
@@ -128,7 +128,7 @@ describe("rows of the default partition", () => {
           yield* insert(sql, 1, moment)
         }
         yield* maintain(sql)
-        expect(yield* places(sql)).toEqual({ event_default: 4, event_data_default: 8 })
+        expect(yield* rowsByPartition(sql)).toEqual({ event_default: 4, event_data_default: 8 })
         expect(yield* months(sql)).toEqual(["2031_02", "2031_03", "2031_04", "2031_05"])
       })
     ))
@@ -181,7 +181,7 @@ describe("rows of the default partition", () => {
           yield* Fiber.joinAll([writer, reader])
           expect(outcomes).toEqual(new Set(["stored"]))
           expect(seen).toEqual(new Set(["11000 11000 22000"]))
-          expect(yield* places(sql)).toEqual({
+          expect(yield* rowsByPartition(sql)).toEqual({
             event_2031_01: 11_000 + written.length,
             event_data_2031_01: 22_000 + written.length
           })
@@ -210,7 +210,7 @@ describe("rows of the default partition", () => {
         const before = yield* fingerprint(sql)
         yield* maintain(sql)
         expect(yield* fingerprint(sql)).toEqual(before)
-        expect(yield* places(sql)).toEqual({ event_2031_01: 90, event_data_2031_01: 180 })
+        expect(yield* rowsByPartition(sql)).toEqual({ event_2031_01: 90, event_data_2031_01: 180 })
       })
     ))
 })
@@ -221,7 +221,7 @@ describe("runs of the job", () => {
       Effect.gen(function* () {
         yield* insert(sql, 50, "2031-01-05T00:00:00Z")
         yield* maintain(sql)
-        const state = Effect.all([fingerprint(sql), places(sql), months(sql)])
+        const state = Effect.all([fingerprint(sql), rowsByPartition(sql), months(sql)])
         const before = yield* state
         yield* maintain(sql)
         yield* maintain(sql)
@@ -303,10 +303,10 @@ describe("runs of the job", () => {
         expect(yield* fingerprint(sql)).toEqual(before)
         yield* maintain(other)
         expect(yield* fingerprint(sql)).toEqual(before)
-        expect(yield* places(sql)).toEqual({ event_2031_01: 50, event_data_2031_01: 100 })
+        expect(yield* rowsByPartition(sql)).toEqual({ event_2031_01: 50, event_data_2031_01: 100 })
         yield* insert(sql, 1, "2030-12-01T00:00:00Z")
         yield* maintain(client)
-        expect((yield* places(sql))["event_2030_12"]).toBe(1)
+        expect((yield* rowsByPartition(sql))["event_2030_12"]).toBe(1)
       })
     ))
 })

@@ -5,7 +5,7 @@ import { PARTITION_LOCK } from "../../../../layers/postgres/client/advisoryLocks
 import { ensureMonth, monthStart } from "../../../../layers/postgres/events/months.ts"
 import { run } from "../../../support/controlPlane.ts"
 import { eventually } from "../../../support/eventually.ts"
-import { holdAdvisoryLock, months, places } from "../../../support/partitions.ts"
+import { holdAdvisoryLock, months, rowsByPartition } from "../../../support/partitions.ts"
 import { openStorage, settableClock } from "../../../support/pgStorage.ts"
 import { freshDatabase, openClient } from "../../../support/postgres.ts"
 import { event, events, saveAll, text } from "../../../support/records.ts"
@@ -63,7 +63,7 @@ describe("the event writer", () => {
         time.show(at("2031-06-10T12:00:00Z"))
         yield* storage.saveEvent(viewAt("2031-06-10T12:00:00Z"))
         expect(yield* months(sql)).toEqual(["2031_01", "2031_02", "2031_03", "2031_06", "2031_07"])
-        expect(yield* places(sql)).toEqual({
+        expect(yield* rowsByPartition(sql)).toEqual({
           event_2031_01: 1,
           event_data_2031_01: 1,
           event_2031_02: 1,
@@ -83,7 +83,7 @@ describe("the event writer", () => {
         for (const moment of ["2031-01-01T00:00:00Z", "2031-01-31T23:59:59.999Z", "2031-02-01T00:00:00Z"]) {
           yield* storage.saveEvent(viewAt(moment))
         }
-        expect(yield* places(sql)).toEqual({
+        expect(yield* rowsByPartition(sql)).toEqual({
           event_2031_01: 2,
           event_data_2031_01: 2,
           event_2031_02: 1,
@@ -103,7 +103,7 @@ describe("the event writer", () => {
           "9999-12-31T00:00:00Z"
         ]
         expect(yield* saveAll(storage, moments.map(viewAt))).toEqual(["stored", "stored", "stored", "stored"])
-        expect(yield* places(sql)).toEqual({ event_default: 4, event_data_default: 4 })
+        expect(yield* rowsByPartition(sql)).toEqual({ event_default: 4, event_data_default: 4 })
       })
     ))
 
@@ -128,7 +128,7 @@ describe("the event writer", () => {
           )
           expect(new Set(saved.flat())).toEqual(new Set(["stored"]))
         }
-        expect(yield* places(sql)).toEqual({
+        expect(yield* rowsByPartition(sql)).toEqual({
           event_2031_03: 160,
           event_data_2031_03: 160,
           event_2031_05: 160,
@@ -188,7 +188,7 @@ describe("the event writer", () => {
         yield* storage.saveEvent(viewAt("2031-04-01T00:01:00Z"))
         // April's first events are in the default partition, from which the partition job moves them.
         expect(yield* months(sql)).toEqual(["2031_01", "2031_02", "2031_05"])
-        expect(yield* places(sql)).toEqual({
+        expect(yield* rowsByPartition(sql)).toEqual({
           event_2031_02: 2,
           event_data_2031_02: 2,
           event_default: 2,
