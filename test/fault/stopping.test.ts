@@ -93,7 +93,7 @@ test("a second signal ends a stopping process immediately with 1, and it reports
   await load.stop()
 
   expect(collector.output).toMatch(
-    /Stopped at once by a second signal: [1-9]\d* records were not stored, [1-9]\d* batches were being written\.\n/
+    /Stopped immediately by a second signal: [1-9]\d* records were not stored, [1-9]\d* batches were being written\.\n/
   )
   expect(load.unanswered).toBeGreaterThan(0)
   await expectHonest(all.use(await connect(url)), load)
