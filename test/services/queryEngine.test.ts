@@ -20,19 +20,19 @@ import { EVENTS, SESSIONS, SITE } from "./fixture.ts"
 setDefaultTimeout(60_000)
 
 const up = await areUp("postgres", "seaweedfs", "trino")
-const own = `questions_${process.pid}`
+const own = `queries_${process.pid}`
 const schema = "product_analytics"
 const DEADLINE_MS = 20_000
 const SHORT_MS = 1_500
 
 type Engine = QueryEngine["Service"]
-interface World {
+interface TestEngine {
   readonly engine: Engine
-  /** The same engine with a deadline that is soon over. */
-  readonly hasty: Engine
-  /** A statement that would take for ever. */
+  /** The same engine with a short deadline. */
+  readonly impatient: Engine
+  /** A statement that runs practically forever. */
   readonly endless: string
-  /** How many endless statements the engine is working on; null when it can't be asked. */
+  /** How many endless statements the engine is running; null if it does not say. */
   readonly running: (() => Promise<number>) | null
 }
 
@@ -45,7 +45,7 @@ const quoted = (value: string | null) => (value === null ? "NULL" : `'${value}'`
 const lakeTables = lakeCatalog({ name: own, database: own, warehouse: `s3://lake/${own}` })
 
 const fillLake = async () => {
-  // Trino makes neither a jdbc catalog's tables nor, on an empty database, anything else.
+  // Trino does not create the tables of a JDBC catalog, and cannot use it without them.
   await pyiceberg.create({ catalog: lakeTables, table: `${schema}.first` })
   await pyiceberg.append({ catalog: lakeTables, table: `${schema}.first`, rows: 300 })
   await trinoQuery(
@@ -59,7 +59,7 @@ const fillLake = async () => {
       `(${[event, site, session, visit].map(quoted).join(", ")}, TIMESTAMP '${time.replace("T", " ").replace("Z", " UTC")}', ${type}, ${quoted(name)}, ${quoted(path)}, NULL, NULL)`
   )
   await trinoQuery(`INSERT INTO ${own}.${schema}.pa_events VALUES ${events}`)
-  // The newer row of each session is of another country.
+  // The newer row of each session has another country, which must not count.
   const sessions = SESSIONS.flatMap(({ country, session, site }) => [
     `(${quoted(session)}, ${quoted(site)}, 'DE', TIMESTAMP '2026-03-28 00:00:02 UTC')`,
     `(${quoted(session)}, ${quoted(site)}, ${country === null ? "''" : quoted(country)}, TIMESTAMP '2026-03-28 00:00:01 UTC')`
@@ -75,7 +75,7 @@ const locate = (table: string) =>
     }, own)
   )
 
-const postgres = async (): Promise<World> => {
+const postgres = async (): Promise<TestEngine> => {
   const url = await freshDatabase()
   const sql = await inScope(openClient(url, 1))
   await Effect.runPromise(fillPostgres(sql))
@@ -83,7 +83,7 @@ const postgres = async (): Promise<World> => {
     Context.get(await inScope(Layer.build(pgWarehouse(url, seconds))), QueryEngine)
   return {
     engine: await engine(DEADLINE_MS / 1_000),
-    hasty: await engine(1),
+    impatient: await engine(1),
     endless: "SELECT 1 AS one FROM pg_sleep(600)",
     running: async () => {
       const statement =
@@ -94,12 +94,12 @@ const postgres = async (): Promise<World> => {
   }
 }
 
-const trino = async (): Promise<World> => {
+const trino = async (): Promise<TestEngine> => {
   const options = { url: endpoint.trino(), user: "test", password: null, catalog: own, schema }
   const many = "UNNEST(sequence(1, 10000))"
   return {
     engine: await Effect.runPromise(makeTrinoQueryEngine({ ...options, deadlineMs: DEADLINE_MS })),
-    hasty: await Effect.runPromise(makeTrinoQueryEngine({ ...options, deadlineMs: SHORT_MS })),
+    impatient: await Effect.runPromise(makeTrinoQueryEngine({ ...options, deadlineMs: SHORT_MS })),
     endless: `SELECT count(*) AS endless FROM ${many} CROSS JOIN ${many} CROSS JOIN ${many}`,
     running: async () => {
       const statement =
@@ -119,11 +119,11 @@ const duckdbOptions = async () => {
   }
 }
 
-const duckdb = async (): Promise<World> => {
+const duckdb = async (): Promise<TestEngine> => {
   const options = await duckdbOptions()
   return {
     engine: await inScope(makeDuckDbQueryEngine({ ...options, deadlineMs: DEADLINE_MS })),
-    hasty: await inScope(makeDuckDbQueryEngine({ ...options, deadlineMs: SHORT_MS })),
+    impatient: await inScope(makeDuckDbQueryEngine({ ...options, deadlineMs: SHORT_MS })),
     endless: "SELECT sum((a.range * b.range) % 7) AS n FROM range(1000000) a, range(1000000) b",
     running: null
   }
@@ -144,9 +144,9 @@ afterAll(async () => {
   await emptyLake(`${own}/`)
 })
 
-/** Ranges, and pageviews, visitors, visits, bounces and seconds of each. */
+/** Queries with their pageviews, visitors, visits, bounces and seconds. */
 const OVERVIEWS: ReadonlyArray<
-  readonly [what: string, question: Partial<OverviewQuery>, numbers: ReadonlyArray<number>]
+  readonly [range: string, query: Partial<OverviewQuery>, numbers: ReadonlyArray<number>]
 > = [
   ["four days", {}, [14, 5, 10, 6, 840]],
   ["visitors from one country", { country: "DE" }, [5, 1, 3, 1, 750]],
@@ -158,7 +158,7 @@ const OVERVIEWS: ReadonlyArray<
   ["days without events", { from: "2027-01-01T00:00:00Z", until: "2027-02-01T00:00:00Z" }, [0, 0, 0, 0, 0]]
 ]
 
-const ANSWERS = {
+const VALUES = {
   postgres:
     "SELECT 9007199254740993::bigint AS big, 42 AS small, 1.5::numeric(19, 4) AS amount, '2026-03-28 22:50:00.123456+01'::timestamptz AS moment, DATE '2026-03-28' AS day, true AS yes, 0.5::float8 AS half, 'größe 🎈''' AS text, NULL::text AS nothing",
   trino:
@@ -171,32 +171,32 @@ describe.skipIf(!up).each([
   ["Postgres", postgres],
   ["Trino", trino],
   ["DuckDB", duckdb]
-])("questions to %s", (_, make) => {
-  let world: World
+])("%s as a query engine", (_, make) => {
+  let tested: TestEngine
   beforeAll(async () => {
-    world = await make()
+    tested = await make()
   }, 60_000)
 
-  const ask = (sql: string, parameters: ReadonlyArray<QueryParameter> = [], maxRows?: number) =>
-    world.engine.run({ sql, parameters, tables: [], ...(maxRows === undefined ? {} : { maxRows }) })
+  const run = (sql: string, parameters: ReadonlyArray<QueryParameter> = [], maxRows?: number) =>
+    tested.engine.run({ sql, parameters, tables: [], ...(maxRows === undefined ? {} : { maxRows }) })
   const failureOf = async (effect: Effect.Effect<unknown, QueryError>) => {
     const error = await Effect.runPromise(Effect.flip(effect))
     expect(error).toBeInstanceOf(QueryError)
     return error.reason
   }
 
-  test.each(OVERVIEWS)("the overview of %s", async (_, some, numbers) => {
-    const { dialect, run } = world.engine
-    const question = { site: SITE, from: "2026-03-28T00:00:00Z", until: "2026-04-01T00:00:00Z", ...some }
-    const answer = await Effect.runPromise(run(overview(dialect, question)))
-    expect(answer.columns.map(({ name }) => name)).toEqual(["pageviews", "visitors", "visits", "bounces", "total_time"])
-    expect(answer.columns.every(({ type }) => type === "integer")).toBe(true)
-    expect(answer.rows as unknown).toEqual([numbers])
+  test.each(OVERVIEWS)("the overview is exact for %s", async (_, changes, numbers) => {
+    const { dialect } = tested.engine
+    const query = { site: SITE, from: "2026-03-28T00:00:00Z", until: "2026-04-01T00:00:00Z", ...changes }
+    const result = await Effect.runPromise(tested.engine.run(overview(dialect, query)))
+    expect(result.columns.map(({ name }) => name)).toEqual(["pageviews", "visitors", "visits", "bounces", "total_time"])
+    expect(result.columns.every(({ type }) => type === "integer")).toBe(true)
+    expect(result.rows as unknown).toEqual([numbers])
   })
 
-  test("values keep every digit", async () => {
-    const answer = await Effect.runPromise(ask(ANSWERS[world.engine.dialect]))
-    expect(answer.columns.map(({ type }) => type)).toEqual([
+  test("values keep every digit in the result", async () => {
+    const result = await Effect.runPromise(run(VALUES[tested.engine.dialect]))
+    expect(result.columns.map(({ type }) => type)).toEqual([
       "integer",
       "integer",
       "decimal",
@@ -218,10 +218,10 @@ describe.skipIf(!up).each([
       "größe 🎈'",
       null
     ]
-    expect(answer.rows).toEqual([row])
+    expect(result.rows).toEqual([row])
   })
 
-  test("parameters are values, whatever they hold", async () => {
+  test("parameters are passed as values, whatever they contain", async () => {
     const parameters: ReadonlyArray<QueryParameter> = [
       { type: "text", value: "'); DROP TABLE x; -- \\ ? $1 🎈" },
       { type: "integer", value: 9007199254740993n },
@@ -230,11 +230,11 @@ describe.skipIf(!up).each([
       { type: "decimal", value: "-12.3456" }
     ]
     const names = ["text", "bigint", "timestamptz", "boolean", "numeric(19, 4)"]
-    const places = parameters.map((_, at) =>
-      world.engine.dialect === "trino" ? "?" : `CAST($${at + 1} AS ${names[at]})`
+    const placeholders = parameters.map((_, index) =>
+      tested.engine.dialect === "trino" ? "?" : `CAST($${index + 1} AS ${names[index]})`
     )
     const { rows } = await Effect.runPromise(
-      ask(`SELECT ${places.map((place, at) => `${place} AS c${at}`).join(", ")}`, parameters)
+      run(`SELECT ${placeholders.map((placeholder, index) => `${placeholder} AS c${index}`).join(", ")}`, parameters)
     )
     const row: ReadonlyArray<QueryValue> = [
       "'); DROP TABLE x; -- \\ ? $1 🎈",
@@ -246,71 +246,71 @@ describe.skipIf(!up).each([
     expect(rows).toEqual([row])
   })
 
-  test("an empty answer has its columns", async () => {
-    const answer = await Effect.runPromise(ask("SELECT 1 AS one WHERE 1 = 2"))
-    expect(answer).toEqual({ columns: [{ name: "one", type: "integer" }], rows: [] })
+  test("a result without rows has its columns", async () => {
+    const result = await Effect.runPromise(run("SELECT 1 AS one WHERE 1 = 2"))
+    expect(result).toEqual({ columns: [{ name: "one", type: "integer" }], rows: [] })
   })
 
-  test("SQL and names that the engine does not know are invalid", async () => {
-    expect(await failureOf(ask("SELEC 1"))).toBe("Invalid")
-    expect(await failureOf(ask("SELECT nothing FROM no_table"))).toBe("Invalid")
+  test("a query with invalid SQL or unknown names is Invalid", async () => {
+    expect(await failureOf(run("SELEC 1"))).toBe("Invalid")
+    expect(await failureOf(run("SELECT nothing FROM no_table"))).toBe("Invalid")
   })
 
-  test("more rows than allowed are too large, as many as allowed are not", async () => {
+  test("a result with more rows than allowed is TooLarge", async () => {
     const rows = "SELECT * FROM (VALUES (1), (2), (3)) AS t (n)"
-    expect((await Effect.runPromise(ask(rows, [], 3))).rows).toHaveLength(3)
-    expect(await failureOf(ask(rows, [], 2))).toBe("TooLarge")
+    expect((await Effect.runPromise(run(rows, [], 3))).rows).toHaveLength(3)
+    expect(await failureOf(run(rows, [], 2))).toBe("TooLarge")
   })
 
-  test("what is not done by the deadline is ended, in the engine too", async () => {
-    const began = performance.now()
-    expect(await failureOf(world.hasty.run({ sql: world.endless, parameters: [], tables: [] }))).toBe("Timeout")
-    expect(performance.now() - began).toBeLessThan(SHORT_MS + 3_000)
-    if (world.running !== null)
+  test("a query that exceeds its deadline is canceled in the engine", async () => {
+    const startedAt = performance.now()
+    expect(await failureOf(tested.impatient.run({ sql: tested.endless, parameters: [], tables: [] }))).toBe("Timeout")
+    expect(performance.now() - startedAt).toBeLessThan(SHORT_MS + 3_000)
+    if (tested.running !== null)
       await until(
         () => "no endless statement runs",
-        async () => (await world.running!()) === 0,
+        async () => (await tested.running!()) === 0,
         20_000
       )
-    expect((await Effect.runPromise(ask("SELECT 7 AS n"))).rows).toEqual([[7]])
+    expect((await Effect.runPromise(run("SELECT 7 AS n"))).rows).toEqual([[7]])
   })
 
-  test("interrupting a question ends it in the engine", async () => {
-    const fiber = Effect.runFork(world.engine.run({ sql: world.endless, parameters: [], tables: [] }))
-    if (world.running !== null) {
+  test("interrupting a query cancels it in the engine", async () => {
+    const fiber = Effect.runFork(tested.engine.run({ sql: tested.endless, parameters: [], tables: [] }))
+    if (tested.running !== null) {
       await until(
         () => "the endless statement runs",
-        async () => (await world.running!()) === 1,
+        async () => (await tested.running!()) === 1,
         20_000
       )
-    } else await Effect.runPromise(ask("SELECT 7 AS n"))
+    } else await Effect.runPromise(run("SELECT 7 AS n"))
     await Effect.runPromise(Fiber.interrupt(fiber))
-    if (world.running !== null)
+    if (tested.running !== null)
       await until(
         () => "no endless statement runs",
-        async () => (await world.running!()) === 0,
+        async () => (await tested.running!()) === 0,
         20_000
       )
-    const answers = await Promise.all([1, 2, 3].map(() => Effect.runPromise(ask("SELECT 7 AS n"))))
-    expect(answers.map(({ rows }) => rows)).toEqual([[[7]], [[7]], [[7]]])
+    const results = await Promise.all([1, 2, 3].map(() => Effect.runPromise(run("SELECT 7 AS n"))))
+    expect(results.map(({ rows }) => rows)).toEqual([[[7]], [[7]], [[7]]])
   })
 
-  test("the event loop goes on while the engine works", async () => {
-    const fiber = Effect.runFork(world.engine.run({ sql: world.endless, parameters: [], tables: [] }))
+  test("the event loop continues while the engine works", async () => {
+    const fiber = Effect.runFork(tested.engine.run({ sql: tested.endless, parameters: [], tables: [] }))
     let longest = 0
     let last = performance.now()
     const ticks = setInterval(() => {
       longest = Math.max(longest, performance.now() - last)
       last = performance.now()
     }, 5)
-    await Effect.runPromise(ask("SELECT 7 AS n"))
+    await Effect.runPromise(run("SELECT 7 AS n"))
     await Effect.runPromise(Fiber.interrupt(fiber))
     clearInterval(ticks)
     expect(longest).toBeLessThan(500)
   })
 })
 
-test("Postgres answers what the views say, and nothing else", async () => {
+test("Postgres runs queries on the views only, without changing anything", async () => {
   const { engine } = await postgres()
   const reasonOf = (sql: string) =>
     Effect.runPromise(
@@ -318,10 +318,10 @@ test("Postgres answers what the views say, and nothing else", async () => {
         Effect.map(({ message, reason }) => [reason, message])
       )
     )
-  const answer = await Effect.runPromise(
+  const result = await Effect.runPromise(
     engine.run({ sql: "SELECT count(*) AS n FROM v_pa_events", parameters: [], tables: [] })
   )
-  expect(answer.rows).toEqual([[EVENTS.length]])
+  expect(result.rows).toEqual([[EVENTS.length]])
   expect(await reasonOf("SELECT * FROM product_analytics_event")).toEqual([
     "Invalid",
     "Postgres: permission denied for table product_analytics_event (42501)"
@@ -330,49 +330,52 @@ test("Postgres answers what the views say, and nothing else", async () => {
   expect((await reasonOf("SELECT 1; RESET ROLE"))[0]).toBe("Invalid")
 })
 
-test.skipIf(!up)("Trino and DuckDB answer the same rows of the lake, to the last value", async () => {
+test.skipIf(!up)("Trino and DuckDB return the same rows of the lake", async () => {
   const sql = `SELECT * FROM "first" ORDER BY event_id`
-  const [one, other] = await Promise.all(
+  const [fromTrino, fromDuckDb] = await Promise.all(
     [await trino(), await duckdb()].map(({ engine }) =>
       Effect.runPromise(engine.run({ sql, parameters: [], tables: ["first"] }))
     )
   )
-  expect(one!.rows).toHaveLength(300)
-  expect(one!.columns.map(({ type }) => type)).toContain("map")
+  expect(fromTrino!.rows).toHaveLength(300)
+  expect(fromTrino!.columns.map(({ type }) => type)).toContain("map")
   expect(
-    one!.rows.flat().some((value) => value !== null && typeof value === "object" && Object.values(value).includes(null))
+    fromTrino!.rows
+      .flat()
+      .some((value) => value !== null && typeof value === "object" && Object.values(value).includes(null))
   ).toBe(true)
-  expect(other).toEqual(one!)
+  expect(fromDuckDb).toEqual(fromTrino!)
 })
 
-describe.skipIf(!up)("DuckDB", () => {
+describe.skipIf(!up)("DuckDB on a lake", () => {
   const first = { sql: `SELECT count(*) AS n FROM "first"`, parameters: [], tables: ["first"] }
   const withOptions = async (more: object) =>
     inScope(makeDuckDbQueryEngine({ ...(await duckdbOptions()), deadlineMs: DEADLINE_MS, ...more }))
   const failureWith = async (more: object) => Effect.runPromise(Effect.flip((await withOptions(more)).run(first)))
 
-  test("is unavailable while S3 can't be reached or refuses the keys", async () => {
+  test("DuckDB is Unavailable while S3 is unreachable or rejects the keys", async () => {
     const { s3 } = await duckdbOptions()
-    const elsewhere = Effect.map(s3, (access) => ({ ...access, endpoint: "http://127.0.0.1:1" }))
-    expect(await failureWith({ s3: elsewhere })).toMatchObject({ reason: "Unavailable" })
+    const unreachable = Effect.map(s3, (access) => ({ ...access, endpoint: "http://127.0.0.1:1" }))
+    expect(await failureWith({ s3: unreachable })).toMatchObject({ reason: "Unavailable" })
     const wrong = Effect.map(s3, (access) => ({ ...access, secretAccessKey: Redacted.make("wrong") }))
     const refused = await failureWith({ s3: wrong })
     expect(refused).toMatchObject({ reason: "Unavailable" })
     expect(refused.message).not.toContain("wrong")
   })
 
-  test("asks for keys and places anew with each question", async () => {
+  test("DuckDB looks up keys and locations again for each query", async () => {
     const { locate, s3 } = await duckdbOptions()
-    const asked: Array<string> = []
+    const lookups: Array<string> = []
     const engine = await withOptions({
-      s3: Effect.tap(s3, () => Effect.sync(() => asked.push("keys"))),
-      locate: (table: string) => Effect.tap(locate(table), () => Effect.sync(() => asked.push(table)))
+      s3: Effect.tap(s3, () => Effect.sync(() => lookups.push("keys"))),
+      locate: (table: string) => Effect.tap(locate(table), () => Effect.sync(() => lookups.push(table)))
     })
-    for (let at = 0; at < 2; at++) expect((await Effect.runPromise(engine.run(first))).rows).toEqual([[300]])
-    expect(asked).toEqual(["keys", "first", "keys", "first"])
+    for (let repetition = 0; repetition < 2; repetition++)
+      expect((await Effect.runPromise(engine.run(first))).rows).toEqual([[300]])
+    expect(lookups).toEqual(["keys", "first", "keys", "first"])
   })
 
-  test("only reads", async () => {
+  test("DuckDB rejects every statement but a single SELECT", async () => {
     const engine = await withOptions({})
     for (const sql of [
       "CREATE TABLE t (n INT)",
@@ -380,13 +383,13 @@ describe.skipIf(!up)("DuckDB", () => {
       "SELECT 1; SELECT 2",
       "SET threads = 1"
     ]) {
-      const failure = await Effect.runPromise(Effect.flip(engine.run({ sql, parameters: [], tables: [] })))
-      expect(failure.reason).toBe("Invalid")
+      const error = await Effect.runPromise(Effect.flip(engine.run({ sql, parameters: [], tables: [] })))
+      expect(error.reason).toBe("Invalid")
     }
   })
 
-  test("does not start without the extensions in its folder, and says which setting names it", async () => {
-    const made = withOptions({ extensionFolder: "/nowhere" })
-    await expect(made).rejects.toThrow("DUCKDB_EXTENSION_DIRECTORY may name a folder with avro, httpfs and iceberg")
+  test("DuckDB does not start without its extensions, and the error names the setting", async () => {
+    const engine = withOptions({ extensionFolder: "/nowhere" })
+    await expect(engine).rejects.toThrow("DUCKDB_EXTENSION_DIRECTORY may name a folder with avro, httpfs and iceberg")
   })
 })

@@ -190,7 +190,7 @@ describe.skipIf(!up)("a site's overview", () => {
   test("a site's overview before the first flush fails with a message that says so", async () => {
     for (const warehouse of [duckdb, trino]) {
       const { code, err } = await footfall(["sites", "stats", SITE], { ...lake.environment, ...warehouse })
-      expect([code, err]).toEqual([1, expect.stringMatching(/ first flush makes /)])
+      expect([code, err]).toEqual([1, expect.stringMatching(/ first flush creates /)])
     }
   })
 

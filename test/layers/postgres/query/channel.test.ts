@@ -6,7 +6,7 @@ import { emptiedDatabase, openStorage } from "../../../support/pgStorage.ts"
 import { openClient } from "../../../support/postgres.ts"
 import { event } from "../../../support/records.ts"
 
-// The first test waits for the server to be made.
+// The first test waits for the server to start.
 setDefaultTimeout(20_000)
 
 let database: Redacted.Redacted<string>
@@ -14,8 +14,8 @@ beforeAll(async () => {
   database = await Effect.runPromise(emptiedDatabase)
 })
 
-/** What an event says of where it came from. */
-type Came = Pick<
+/** The columns of an event that determine its channel. */
+type Source = Pick<
   Partial<EventRecord>,
   | "referrerDomain"
   | "hostname"
@@ -30,15 +30,15 @@ type Came = Pick<
   | "twclid"
 >
 
-const from = (referrerDomain: string, more: Came = {}): Came => ({ referrerDomain, ...more })
-const medium = (utmMedium: string, more: Came = {}): Came => ({
+const from = (referrerDomain: string, more: Source = {}): Source => ({ referrerDomain, ...more })
+const medium = (utmMedium: string, more: Source = {}): Source => ({
   utmMedium,
   urlQuery: `utm_medium=${utmMedium}`,
   ...more
 })
 
-/** The rules of the query contract, section 4.6, in their order: the first that fits decides. */
-const RULES: ReadonlyArray<readonly [channel: string, ways: ReadonlyArray<Came>]> = [
+/** The rules of the query contract, section 4.6, in their order: the first that matches decides. */
+const RULES: ReadonlyArray<readonly [channel: string, sources: ReadonlyArray<Source>]> = [
   [
     "direct",
     [
@@ -47,7 +47,7 @@ const RULES: ReadonlyArray<readonly [channel: string, ways: ReadonlyArray<Came>]
       { hostname: "shop.example", referrerDomain: "shop.example" },
       { hostname: "www.shop.example", referrerDomain: "shop.example" },
       { hostname: "www.shop.example", referrerDomain: "www.shop.example" },
-      // What is not in the query was not in the address.
+      // A campaign that is not in the query was not in the URL.
       { utmSource: "newsletter" }
     ]
   ],
@@ -67,7 +67,7 @@ const RULES: ReadonlyArray<readonly [channel: string, ways: ReadonlyArray<Came>]
       ...["cpc", "CPC", "cpm", "cpv", "paid", "paid_social"].map((value) => medium(value)),
       from("google.com", { urlQuery: "gclid=1", gclid: "1" }),
       medium("cpc", { referrerDomain: "facebook.com" }),
-      // An ad network's id comes before what the medium says.
+      // A click id takes precedence over the medium.
       medium("email", { gclid: "1" })
     ]
   ],
@@ -184,7 +184,7 @@ const RULES: ReadonlyArray<readonly [channel: string, ways: ReadonlyArray<Came>]
       from("blog.example", { hostname: "shop.example", urlQuery: "a=b" }),
       from("co.uk"),
       from("localhost"),
-      // Only part of a name: neither is the search engine's nor the network's.
+      // Names that only contain the name of a search engine or social network.
       from("notgoogle.com"),
       from("google.example.com"),
       from("myfacebook.com"),
@@ -198,21 +198,23 @@ const RULES: ReadonlyArray<readonly [channel: string, ways: ReadonlyArray<Came>]
       medium("banner"),
       { urlQuery: "utm_source=newsletter", utmSource: "newsletter" },
       { urlQuery: "a=b", hostname: "shop.example", referrerDomain: "shop.example" },
-      // A name that only ends like an ad network's.
+      // A name that only ends like a click id.
       { urlQuery: "myyclid=1" },
       { urlQuery: "q=gbraid" }
     ]
   ]
 ]
 
-describe("a visitor's channel", () => {
-  const told = (way: Came): string =>
-    Object.entries(way)
+describe("an event's channel", () => {
+  const describeSource = (source: Source): string =>
+    Object.entries(source)
       .map(([column, value]) => `${column} ${value}`)
       .join(", ")
-  const cases = RULES.flatMap(([channel, ways]) => ways.map((way) => [channel, told(way) || "nothing", way] as const))
+  const cases = RULES.flatMap(([channel, sources]) =>
+    sources.map((source) => [channel, describeSource(source) || "no source", source] as const)
+  )
 
-  test.each(cases)("is %p for %s", (channel, _, way) =>
+  test.each(cases)("the channel is %p for %s", (channel, _, source) =>
     run(
       Effect.gen(function* () {
         const sql = yield* openClient(database, 1)
@@ -220,17 +222,17 @@ describe("a visitor's channel", () => {
           `SELECT product_analytics_channel($1::text, $2::text, $3::text, $4::text, $5::text,
             coalesce($6::text, $7::text, $8::text, $9::text, $10::text, $11::text)) AS channel`,
           [
-            way.referrerDomain ?? null,
-            way.hostname ?? null,
-            way.urlQuery ?? null,
-            way.utmSource ?? null,
-            way.utmMedium ?? null,
-            way.gclid ?? null,
-            way.fbclid ?? null,
-            way.msclkid ?? null,
-            way.ttclid ?? null,
-            way.liFatId ?? null,
-            way.twclid ?? null
+            source.referrerDomain ?? null,
+            source.hostname ?? null,
+            source.urlQuery ?? null,
+            source.utmSource ?? null,
+            source.utmMedium ?? null,
+            source.gclid ?? null,
+            source.fbclid ?? null,
+            source.msclkid ?? null,
+            source.ttclid ?? null,
+            source.liFatId ?? null,
+            source.twclid ?? null
           ]
         )
         expect(row).toEqual({ channel })
@@ -238,16 +240,18 @@ describe("a visitor's channel", () => {
     )
   )
 
-  test("shows in v_pa_events, from that event's own columns", () =>
+  test("v_pa_events has the channel of each event", () =>
     run(
       Effect.gen(function* () {
         const sql = yield* openClient(database, 1)
         const storage = yield* openStorage(database)
-        const ways = RULES.flatMap(([channel, all]) => all.map((way) => ({ channel, record: event(way) })))
-        for (const { record } of ways) yield* storage.saveEvent(record)
+        const expected = RULES.flatMap(([channel, sources]) =>
+          sources.map((source) => ({ channel, record: event(source) }))
+        )
+        for (const { record } of expected) yield* storage.saveEvent(record)
         const rows = yield* sql.unsafe<{ id: string; channel: string }>("SELECT id, channel FROM v_pa_events")
         const found = new Map(rows.map(({ channel, id }) => [id, channel]))
-        expect(ways.map(({ record }) => found.get(record.id))).toEqual(ways.map(({ channel }) => channel))
+        expect(expected.map(({ record }) => found.get(record.id))).toEqual(expected.map(({ channel }) => channel))
       })
     ))
 })

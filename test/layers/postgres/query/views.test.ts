@@ -11,7 +11,7 @@ import { emptiedDatabase, openStorage } from "../../../support/pgStorage.ts"
 import { openClient } from "../../../support/postgres.ts"
 import { event, identity, saveAll, session, text } from "../../../support/records.ts"
 
-// The first test waits for the server to be made.
+// The first test waits for the server to start.
 setDefaultTimeout(20_000)
 
 interface World {
@@ -19,7 +19,7 @@ interface World {
   readonly storage: Storage["Service"]
 }
 
-const inWorld = (body: (world: World) => Effect.Effect<void, unknown, Scope.Scope>) =>
+const withStorage = (body: (world: World) => Effect.Effect<void, unknown, Scope.Scope>) =>
   run(
     Effect.gen(function* () {
       const url = yield* emptiedDatabase
@@ -27,7 +27,7 @@ const inWorld = (body: (world: World) => Effect.Effect<void, unknown, Scope.Scop
     })
   )
 
-/** The columns of the query contract, section 1.1, and what Postgres calls their base types. */
+/** The columns of the query contract, section 1.1, with Postgres' names of their base types. */
 const COLUMNS: Readonly<Record<string, Readonly<Record<string, ReadonlyArray<string>>>>> = {
   v_pa_sites: {
     uuid: ["id", "uuid"],
@@ -117,9 +117,9 @@ const BASE_TYPES: Readonly<Record<string, string>> = {
 
 const VIEWS = Object.keys(COLUMNS)
 
-describe("the views", () => {
-  test("are those of the contract and no others", () =>
-    inWorld(({ sql }) =>
+describe("views", () => {
+  test("the views are those of the contract", () =>
+    withStorage(({ sql }) =>
       Effect.gen(function* () {
         const found = yield* sql.unsafe<{ name: string }>(
           "SELECT table_name AS name FROM information_schema.views WHERE table_schema = current_schema()"
@@ -128,8 +128,8 @@ describe("the views", () => {
       })
     ))
 
-  test.each(VIEWS)("%s has the contract's columns, of the contract's types", (view) =>
-    inWorld(({ sql }) =>
+  test.each(VIEWS)("%s has the columns and types of the contract", (view) =>
+    withStorage(({ sql }) =>
       Effect.gen(function* () {
         const columns = yield* sql.unsafe<{ name: string; type: string }>(
           "SELECT column_name AS name, data_type AS type FROM information_schema.columns WHERE table_name = $1",
@@ -143,8 +143,8 @@ describe("the views", () => {
     )
   )
 
-  test("have no column for an IP address, and neither have the tables", () =>
-    inWorld(({ sql }) =>
+  test("no view or table has a column for an IP address", () =>
+    withStorage(({ sql }) =>
       Effect.gen(function* () {
         expect(
           yield* sql.unsafe(`SELECT table_name, column_name FROM information_schema.columns
@@ -153,8 +153,8 @@ describe("the views", () => {
       })
     ))
 
-  test("are answered in a read-only transaction with a fixed search path", () =>
-    inWorld(({ sql, storage }) =>
+  test("views work in a read-only transaction with a fixed search path", () =>
+    withStorage(({ sql, storage }) =>
       Effect.gen(function* () {
         yield* storage.saveEvent(event({ properties: [text("plan", "Team")] }))
         yield* sql.withTransaction(
@@ -170,8 +170,8 @@ describe("the views", () => {
 })
 
 describe("v_pa_sites", () => {
-  test("shows every site, archived ones included, and its domains as a list", () =>
-    inWorld(({ sql }) =>
+  test("v_pa_sites has every site, including archived ones, with its domains as a list", () =>
+    withStorage(({ sql }) =>
       Effect.gen(function* () {
         yield* sql.unsafe(`INSERT INTO product_analytics_site (id, name, domains, timezone, week_start, currency, archived_at)
           VALUES ('${SITE}', 'Shop', '{shop.example,*.shop.example}', 'Europe/Berlin', 'sunday', 'EUR', NULL),
@@ -206,8 +206,8 @@ describe("v_pa_sites", () => {
 })
 
 describe("v_pa_sessions", () => {
-  test("shows when a visitor was last seen: the newest event's time, else the first sight", () =>
-    inWorld(({ sql, storage }) =>
+  test("v_pa_sessions has the time of a session's newest event, or its own time if it has none", () =>
+    withStorage(({ sql, storage }) =>
       Effect.gen(function* () {
         const at = (hour: number) => Date.UTC(2026, 2, 1, hour)
         const [active, silent, early] = [9, 10, 11].map((hour) => session({ createdAt: at(hour) })) as [
@@ -219,7 +219,7 @@ describe("v_pa_sessions", () => {
           event({ session: active, createdAt: at(9) }),
           event({ session: active, createdAt: at(12), type: EventType.custom, name: "e" }),
           event({ session: active, createdAt: at(11) }),
-          // Told with a time of its own, before the session was first heard of.
+          // Sent with its own timestamp, before the session's.
           event({ session: early, createdAt: at(8) })
         ])
         yield* storage.saveIdentity(identity(silent))
@@ -231,8 +231,8 @@ describe("v_pa_sessions", () => {
       })
     ))
 
-  test("shows a visitor under Umami's names and the contract's", () =>
-    inWorld(({ sql, storage }) =>
+  test("v_pa_sessions has a visitor's columns under the names of Umami and the contract", () =>
+    withStorage(({ sql, storage }) =>
       Effect.gen(function* () {
         const visitor = session({
           distinctId: "ann",
@@ -277,8 +277,8 @@ describe("v_pa_sessions", () => {
 })
 
 describe("v_pa_events", () => {
-  test("shows an event with what it earned", () =>
-    inWorld(({ sql, storage }) =>
+  test("v_pa_events has an event with its revenue", () =>
+    withStorage(({ sql, storage }) =>
       Effect.gen(function* () {
         yield* storage.saveEvent(event({ type: EventType.custom, name: "purchase", revenue: 49.9, currency: "EUR" }))
         yield* storage.saveEvent(event({ createdAt: 0 }))
@@ -293,15 +293,15 @@ describe("v_pa_events", () => {
       })
     ))
 
-  test("marks the first and the last page view of each visit", () =>
-    inWorld(({ sql, storage }) =>
+  test("v_pa_events marks the first and last pageview of each visit", () =>
+    withStorage(({ sql, storage }) =>
       Effect.gen(function* () {
         const visitor = session()
         const visit = (last: string) => VisitId.make(`0190a0b0-c0d0-5000-8000-${last.padStart(12, "0")}`)
         const id = (last: number) => EventId.make(`0190a0b0-c0d0-7000-9000-${String(last).padStart(12, "0")}`)
         const NOON = Date.UTC(2026, 1, 28, 23, 59, 50)
-        // At the end of a month, so that visits go on in another partition or none.
-        const happened = (
+        // At the end of a month, so that visits continue in another partition.
+        const eventAt = (
           urlPath: string,
           visitId: VisitId,
           second: number,
@@ -317,18 +317,18 @@ describe("v_pa_events", () => {
             ...(eventId === undefined ? {} : { id: eventId })
           })
         yield* saveAll(storage, [
-          happened("/a1", visit("a"), 0, EventType.custom),
-          happened("/a2", visit("a"), 1),
-          happened("/a3", visit("a"), 15),
-          happened("/a4", visit("a"), 30),
-          happened("/a5", visit("a"), 40, EventType.performance),
-          happened("/b1", visit("b"), 20),
-          // At the same instant the ids say which came first.
-          happened("/c2", visit("c"), 5, EventType.pageview, id(2)),
-          happened("/c1", visit("c"), 5, EventType.pageview, id(1)),
-          happened("/d1", visit("d"), 5, EventType.custom)
+          eventAt("/a1", visit("a"), 0, EventType.custom),
+          eventAt("/a2", visit("a"), 1),
+          eventAt("/a3", visit("a"), 15),
+          eventAt("/a4", visit("a"), 30),
+          eventAt("/a5", visit("a"), 40, EventType.performance),
+          eventAt("/b1", visit("b"), 20),
+          // At the same time, the ids decide the order.
+          eventAt("/c2", visit("c"), 5, EventType.pageview, id(2)),
+          eventAt("/c1", visit("c"), 5, EventType.pageview, id(1)),
+          eventAt("/d1", visit("d"), 5, EventType.custom)
         ])
-        // Another visitor's view that has the same visit's id, as two sites with one secret may.
+        // Another visitor's view with the same visit id, which is possible for two sites with the same secret.
         yield* storage.saveEvent(event({ urlPath: "/a0", visitId: visit("a"), createdAt: NOON - 1_000 }))
         expect(yield* sql.unsafe("SELECT url_path, is_entry, is_exit FROM v_pa_events ORDER BY url_path")).toEqual([
           { url_path: "/a0", is_entry: true, is_exit: true },
@@ -349,8 +349,8 @@ describe("v_pa_events", () => {
 describe("properties and attributes", () => {
   const SEATS: Property = { key: "seats", type: DataType.number, string: "5.0000", number: 5, date: null }
 
-  test("have one row for each event or session and key, with an id of its own", () =>
-    inWorld(({ sql, storage }) =>
+  test("properties and attributes have one row per key, with an id of its own", () =>
+    withStorage(({ sql, storage }) =>
       Effect.gen(function* () {
         const visitor = session({ distinctId: "ann" })
         const record = event({
@@ -394,8 +394,8 @@ describe("properties and attributes", () => {
       })
     ))
 
-  test("keep their ids while their values change", () =>
-    inWorld(({ sql, storage }) =>
+  test("properties and attributes keep their ids when their values change", () =>
+    withStorage(({ sql, storage }) =>
       Effect.gen(function* () {
         const visitor = session()
         yield* storage.saveIdentity(identity(visitor, [text("plan", "Team")]))
@@ -406,13 +406,13 @@ describe("properties and attributes", () => {
     ))
 })
 
-/** The role that people's questions run as. */
+/** The role that queries run as. */
 describe("footfall_reader", () => {
   const asReader = <A, E>(sql: PgClient.PgClient, effect: Effect.Effect<A, E>) =>
     sql.withTransaction(Effect.andThen(Effect.orDie(sql.unsafe("SET LOCAL ROLE footfall_reader")), effect))
 
-  test("may select the views, and has no right on anything else", () =>
-    inWorld(({ sql }) =>
+  test("footfall_reader may select from the views and nothing else", () =>
+    withStorage(({ sql }) =>
       Effect.gen(function* () {
         const rights = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN"]
         const found = yield* sql.unsafe<{ name: string; rights: string }>(
@@ -424,16 +424,16 @@ describe("footfall_reader", () => {
         )
         expect(found).toEqual(VIEWS.toSorted().map((name) => ({ name, rights: "SELECT" })))
         expect(
-          yield* sql.unsafe(`SELECT has_schema_privilege('footfall_reader', current_schema(), 'CREATE') AS makes,
-            has_database_privilege('footfall_reader', current_database(), 'CREATE') AS makes_schemas,
-            rolcanlogin AS logs_in, rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolreplication AS mighty
+          yield* sql.unsafe(`SELECT has_schema_privilege('footfall_reader', current_schema(), 'CREATE') AS creates,
+            has_database_privilege('footfall_reader', current_database(), 'CREATE') AS creates_schemas,
+            rolcanlogin AS logs_in, rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolreplication AS privileged
             FROM pg_roles WHERE rolname = 'footfall_reader'`)
-        ).toEqual([{ makes: false, makes_schemas: false, logs_in: false, mighty: false }])
+        ).toEqual([{ creates: false, creates_schemas: false, logs_in: false, privileged: false }])
       })
     ))
 
-  test("reads rows through the views", () =>
-    inWorld(({ sql, storage }) =>
+  test("footfall_reader reads rows through the views", () =>
+    withStorage(({ sql, storage }) =>
       Effect.gen(function* () {
         const visitor = session()
         yield* storage.saveEvent(
@@ -465,11 +465,11 @@ describe("footfall_reader", () => {
     "SELECT product_analytics_ensure_month('product_analytics_event', '2001-01-01')",
     "SELECT pg_read_file('postgresql.conf')",
     "COPY (SELECT 1) TO '/tmp/footfall'"
-  ])("is refused %s", (statement) =>
-    inWorld(({ sql }) =>
+  ])("footfall_reader may not run %s", (statement) =>
+    withStorage(({ sql }) =>
       Effect.gen(function* () {
-        const refused = yield* Effect.flip(asReader(sql, sql.unsafe(statement)))
-        expect(sqlCode(refused)).toBe("42501")
+        const error = yield* Effect.flip(asReader(sql, sql.unsafe(statement)))
+        expect(sqlCode(error)).toBe("42501")
       })
     )
   )
