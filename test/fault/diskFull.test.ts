@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test"
 import { connect, prepareInstance } from "../support/database.ts"
 import { SmallDisk } from "../support/disk/SmallDisk.ts"
+import { until } from "../support/eventually.ts"
 import { Footfall } from "../support/footfallProcess.ts"
 import { expectHonest, Load } from "../support/load.ts"
 import { type PostgresOptions, PostgresServer } from "../support/postgresServer.ts"
@@ -56,7 +57,8 @@ onSmallDisk(
     await load.stores(500)
     disk.fill()
     await load.isRefused(50)
-    expect(postgres.isGone).toBe(true)
+    // The postmaster exits only after its last backend.
+    await until("Postgres has exited", () => postgres.isGone)
     expect(await collector.health()).toBe(503)
     disk.free()
     await postgres.start()

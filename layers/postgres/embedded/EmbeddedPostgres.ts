@@ -46,9 +46,9 @@ const leave = Effect.fnUntraced(function* (dataFolder: string, share: FileLock |
   const { clientsLock, cluster, startLock } = filesIn(dataFolder)
   yield* Effect.gen(function* () {
     // If the lock is not available, another process is starting and will use the server.
-    const held = yield* Effect.option(holdStartLock(startLock, STOP_TIMEOUT_MS))
+    const lock = yield* Effect.option(holdStartLock(startLock, STOP_TIMEOUT_MS))
     share?.release()
-    const last = held._tag === "Some" ? tryLock(clientsLock, "exclusive") : undefined
+    const last = lock._tag === "Some" ? tryLock(clientsLock, "exclusive") : undefined
     if (last === undefined) return
     const stopped = yield* stopServer(cluster)
     last.release()
