@@ -66,7 +66,7 @@ test("a killed embedded Postgres is restarted by the server that uses it", async
   await load.stores(500)
   const postmaster = Number(readFileSync(join(folder, "postgres", "postmaster.pid"), "utf8").split("\n")[0])
   for (const pid of [...childrenOf(postmaster), postmaster]) signal(pid, "SIGKILL")
-  await full.prints("The embedded Postgres is gone; starting it again.")
+  await full.prints("The embedded Postgres has exited; restarting it.")
   await load.stores(500)
   await load.stop()
   full.signal("SIGTERM")
