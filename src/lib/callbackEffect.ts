@@ -11,7 +11,7 @@ import { Effect, Exit } from "effect"
  *   yield* saved                             // still an ordinary Effect
  *
  * Effect's own combinators (`Effect.tap`, `Effect.catch` …) return effects that are not direct. Code around direct effects uses
- * `thenDirect`, `onFailureDirect` and `allDirect`, whose results are direct again. An `Exit` counts as direct.
+ * `thenDirect`, `onFailureDirect`, `suspendDirect` and `allDirect`, whose results are direct again. An `Exit` counts as direct.
  */
 
 const RUN: unique symbol = Symbol("footfall/lib/callbackEffect")
@@ -88,6 +88,10 @@ export const onFailureDirect = <A, E>(effect: Effect.Effect<A, E>, onFailure: ()
     if (Exit.isFailure(exit)) onFailure()
     return exit
   })
+
+/** Makes the effect only when it is run. Always direct, though a fiber runs the inner effect if that is not. */
+export const suspendDirect = <A, E>(make: () => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  withRun(Effect.suspend(make), (fork, done) => runDirect(make(), fork, done))
 
 /** Starts every effect, in order, before waiting for any; succeeds with all exits, in the same order. Always direct. */
 export const allDirect = <A, E>(

@@ -7,6 +7,7 @@ import {
   isDirect,
   onFailureDirect,
   runDirect,
+  suspendDirect,
   thenDirect
 } from "../../src/lib/callbackEffect.ts"
 
@@ -135,6 +136,29 @@ describe("allDirect", () => {
 
   test("allDirect of nothing ends at once", async () => {
     expect(await run(allDirect([]))).toEqual({ exit: Exit.succeed([]), fibers: 0 })
+  })
+})
+
+describe("suspendDirect", () => {
+  test.each([
+    ["an exit", Exit.succeed(1), 0],
+    ["a direct effect", later(Exit.succeed(1)), 0],
+    ["an ordinary effect", Effect.delay(Effect.succeed(1), "1 millis"), 1]
+  ])("suspendDirect makes %s each time it is run", async (_, effect, fibers) => {
+    let made = 0
+    const suspended = suspendDirect(() => {
+      made++
+      return effect
+    })
+    expect([made, isDirect(suspended)]).toEqual([0, true])
+    expect(await run(suspended)).toEqual({ exit: Exit.succeed(1), fibers })
+    expect(await Effect.runPromise(suspended)).toBe(1)
+    expect(made).toBe(2)
+  })
+
+  test("a suspended effect that cannot be made ends with that defect", async () => {
+    const { exit, fibers } = await run(suspendDirect(broken))
+    expect([defectOf(exit), fibers]).toEqual([new Error("broken"), 0])
   })
 })
 

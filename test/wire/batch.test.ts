@@ -126,4 +126,19 @@ describe("POST /api/batch", () => {
     expect(none.headers.get("retry-after")).toBe("5")
     await half.stop()
   })
+
+  test("a batch passes each record to the storage before it builds the next one", async () => {
+    const steps: Array<string> = []
+    const watched = await startCollect({
+      onSave: ({ urlPath }) => {
+        steps.push(`built ${urlPath}`)
+        return Effect.sync(() => {
+          steps.push(`saved ${urlPath}`)
+        })
+      }
+    })
+    expect((await post([item({ url: "/1" }), item({ url: "/2" })], watched)).status).toBe(200)
+    expect(steps).toEqual(["built /1", "saved /1", "built /2", "saved /2"])
+    await watched.stop()
+  })
 })

@@ -1,6 +1,6 @@
 import { Exit } from "effect"
 import { type ErrorTree, Rejection } from "../../domain/Rejection.ts"
-import { allDirect, thenDirect } from "../../lib/callbackEffect.ts"
+import { allDirect, suspendDirect, thenDirect } from "../../lib/callbackEffect.ts"
 import { Draft, type RequestContext } from "../../pipeline/Draft.ts"
 import { receivedType, wrongType } from "../../pipeline/payload.ts"
 import { processPayload } from "../../pipeline/processPayload.ts"
@@ -63,7 +63,10 @@ export const batchEndpoint = (services: EndpointServices, { maxBytes, maxItems }
       }
       const context: RequestContext = { headers: exchange.request.headers, peer: exchange.peer, derived: new Map() }
       const drafts = items.map((item) => new Draft(item, context, clock.currentTimeMillisUnsafe()))
-      return thenDirect(allDirect(drafts.map((draft) => processPayload(draft, env))), (exits) =>
+      // Each record is in the storage, or refused by it, before the next is built: if a session's first record is refused, the next
+      // one carries the session's row.
+      const processed = allDirect(drafts.map((draft) => suspendDirect(() => processPayload(draft, env))))
+      return thenDirect(processed, (exits) =>
         Exit.map(exits, (all) => replyWith(summarize(all, { drafts, exchange }), siteOf(items[0])))
       )
     }
