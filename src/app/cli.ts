@@ -3,7 +3,7 @@ import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
 import * as NodePath from "@effect/platform-node-shared/NodePath"
 import * as NodeStdio from "@effect/platform-node-shared/NodeStdio"
 import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
-import { Cause, Console, Effect, Exit, Fiber, Layer, References } from "effect"
+import { Cause, Console, Effect, Exit, Fiber, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import * as LakeAdmin from "../../layers/lake/LakeAdmin.ts"
 import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
@@ -32,7 +32,7 @@ import { Migrations } from "../ports/Migrations.ts"
 import { REFUSED_TO_START } from "../process/exitCodes.ts"
 import { logging } from "../process/run.ts"
 import * as Diagnostics from "./diagnostics.ts"
-import { warehouse } from "./warehouses.ts"
+import { quietWarehouse } from "./warehouses.ts"
 
 /** The app database, joined or started, and migrated. Invalid settings are ignored, so that a command can correct them. */
 const instance = Layer.merge(PgSites.layer, PgAdminKeys.layer).pipe(
@@ -50,9 +50,6 @@ const migrations = Layer.succeed(Migrations, {
   )
 })
 
-/** Without the warnings that a starting server would log: a command reports its own errors. */
-const quietWarehouse = warehouse.pipe(Layer.provide(Layer.succeed(References.MinimumLogLevel, "Error")))
-
 const footfall = Command.make("footfall").pipe(
   Command.withDescription(
     "Footfall, a first-party collector for Umami's tracker. The app database is DATABASE_URL, otherwise the embedded Postgres in DATA_DIR, which a command starts if needed and stops when it ends."
@@ -66,7 +63,7 @@ const footfall = Command.make("footfall").pipe(
       command: "bun run footfall send --site 3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f",
       description: "Check whether the running server stores the site's events"
     },
-    { command: "bun run footfall doctor", description: "Check configuration, connections and set-up" }
+    { command: "bun run footfall doctor", description: "Check configuration, connections and setup" }
   ]),
   Command.withSubcommands([
     sites.pipe(

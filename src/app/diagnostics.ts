@@ -25,7 +25,7 @@ import { probe } from "../query/probe.ts"
 import { resolveAll } from "../settings/resolve.ts"
 import { DATA_DIR, TRUST_PROXY } from "../settings/settings.ts"
 import { storage } from "./storages.ts"
-import { warehouse } from "./warehouses.ts"
+import { quietWarehouse } from "./warehouses.ts"
 
 /** How long the geo database may take to load before it is reported as loading. */
 const GEO_TIMEOUT = "5 seconds"
@@ -184,7 +184,7 @@ const checkServices = Effect.gen(function* () {
   yield* check("proxies", policy, checkProxies)
   yield* check("geo", MaxmindGeo.layer, checkGeo)
   yield* check("storage", storage, checkStorage)
-  yield* check("warehouse", warehouse, checkWarehouse)
+  yield* check("warehouse", quietWarehouse, checkWarehouse)
   yield* check("sites", PgSites.layer, checkSites)
   yield* check("keys", PgAdminKeys.layer, checkKeys)
   yield* check("client", Layer.merge(policy, MaxmindGeo.layer), checkClient)

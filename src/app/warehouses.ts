@@ -1,4 +1,4 @@
-import { Effect, Layer } from "effect"
+import { Effect, Layer, References } from "effect"
 import * as PgQueryEngine from "../../layers/postgres/query/PgQueryEngine.ts"
 import { StartError } from "../domain/StartError.ts"
 import { QueryEngine, QueryError } from "../ports/QueryEngine.ts"
@@ -53,11 +53,14 @@ export const warehouse: Warehouse = Layer.unwrap(
     // Collecting works without queries, so the default does not keep a process from starting.
     if (name === WAREHOUSE.default) {
       return withoutEngine(
-        `Events are stored in ${STORAGE_BACKEND.env}=${backend}, which ${WAREHOUSE.env}=${name} cannot query. Set ${WAREHOUSE.env} to ${choices}.`
+        `${WAREHOUSE.env}=${name} cannot query what ${STORAGE_BACKEND.env}=${backend} stores. Set ${WAREHOUSE.env} to ${choices}.`
       )
     }
     return yield* new StartError({
-      message: `${WAREHOUSE.env} is ${name}, which cannot query what ${STORAGE_BACKEND.env}=${backend} stores. Set ${WAREHOUSE.env} to ${choices}, or change ${STORAGE_BACKEND.env}.`
+      message: `${WAREHOUSE.env}=${name} cannot query what ${STORAGE_BACKEND.env}=${backend} stores. Set ${WAREHOUSE.env} to ${choices}, or change ${STORAGE_BACKEND.env}.`
     })
   })
 )
+
+/** Without the warnings that a starting server would log: a command reports its own errors. */
+export const quietWarehouse = warehouse.pipe(Layer.provide(Layer.succeed(References.MinimumLogLevel, "Error")))

@@ -32,8 +32,9 @@ export const details = (entries: ReadonlyArray<readonly [name: string, value: st
   return entries.map(([name, value]) => `${pad(name, width)}  ${value}`.trimEnd()).join("\n")
 }
 
-/** `1 problem`, `2 problems`. */
-export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
+/** `1 problem`, `2,000 problems`. */
+export const plural = (count: number, noun: string): string =>
+  `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`
 
 /** The summary of an error message: engines quote the SQL statement on the following lines. */
 export const firstLine = (message: string): string => message.split("\n", 1)[0]!.trim()

@@ -1,3 +1,4 @@
+import { isIP } from "node:net"
 import { Console, Effect, Option, Predicate, Result, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { SiteId } from "../domain/ids.ts"
@@ -12,10 +13,10 @@ const BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like
 export interface Outcome {
   readonly stored: boolean
   readonly outcome: string
-  readonly todo: string | null
+  readonly hint: string | null
 }
 
-const notStored = (outcome: string, todo: string | null): Outcome => ({ stored: false, outcome, todo })
+const notStored = (outcome: string, hint: string | null): Outcome => ({ stored: false, outcome, hint })
 
 const member = (body: unknown, name: string): unknown => (Predicate.hasProperty(body, name) ? body[name] : undefined)
 
@@ -39,7 +40,7 @@ const listErrors = (tree: unknown, path = ""): ReadonlyArray<string> => {
 const explainSuccess = (body: unknown): Outcome => {
   const sessionId = member(body, "sessionId")
   if (typeof sessionId === "string") {
-    return { stored: true, outcome: `Stored, in the session ${sessionId}.`, todo: null }
+    return { stored: true, outcome: `Stored, in the session ${sessionId}.`, hint: null }
   }
   return member(body, "beep") === "boop"
     ? notStored(
@@ -121,9 +122,22 @@ export const send = Command.make(
     ),
     url,
     name: optionalString("name", "Name of a custom event; default: a pageview"),
-    path: Flag.String("path").pipe(Flag.withDescription("The page's path"), Flag.withDefault("/footfall-test")),
-    hostname: Flag.String("hostname").pipe(Flag.withDescription("The page's host"), Flag.withDefault("localhost")),
-    ip: optionalString("ip", "The visitor's IP address; default: this machine's"),
+    path: Flag.String("path").pipe(
+      Flag.withDescription("The page's path; default: /footfall-test"),
+      Flag.withDefault("/footfall-test")
+    ),
+    hostname: Flag.String("hostname").pipe(
+      Flag.withDescription("The page's host; default: localhost"),
+      Flag.withDefault("localhost")
+    ),
+    ip: Flag.String("ip").pipe(
+      Flag.withDescription("The visitor's IP address; default: this machine's"),
+      Flag.filter(
+        (given) => isIP(given) !== 0,
+        () => "an IPv4 or IPv6 address"
+      ),
+      Flag.optional
+    ),
     userAgent: Flag.String("user-agent").pipe(
       Flag.withDescription("The visitor's user agent; default: Chrome on Linux"),
       Flag.withDefault(BROWSER)
@@ -159,10 +173,10 @@ export const send = Command.make(
         ...outcome,
         url: address,
         status: Result.isSuccess(response) ? response.success.status : null,
-        answer: Result.isSuccess(response) ? response.success.body : null
+        response: Result.isSuccess(response) ? response.success.body : null
       })
     } else {
-      yield* Console.log([outcome.outcome, ...(outcome.todo === null ? [] : [outcome.todo])].join("\n"))
+      yield* Console.log([outcome.outcome, ...(outcome.hint === null ? [] : [outcome.hint])].join("\n"))
     }
     if (!outcome.stored) return yield* new CommandFailure({ message: outcome.outcome })
   })

@@ -24,7 +24,7 @@ const show = Effect.fnUntraced(function* (state: SettingState, asJson: boolean) 
       ["name", setting.name],
       ["variable", setting.env],
       ["value", displayValue(state)],
-      ["from", source],
+      ["source", source],
       ...(note === null ? [] : [["note", note] as const]),
       ["default", setting.defaultText],
       ["accepts", setting.accepts],
@@ -43,7 +43,7 @@ const list = Command.make(
     const hasNotes = states.some(({ note }) => note !== null)
     yield* Console.log(
       table(
-        ["NAME", "VALUE", "FROM", ...(hasNotes ? ["NOTE"] : [])],
+        ["NAME", "VALUE", "SOURCE", ...(hasNotes ? ["NOTE"] : [])],
         states.map((state) => [state.setting.name, displayValue(state), state.source, state.note ?? ""])
       )
     )

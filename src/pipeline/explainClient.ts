@@ -23,7 +23,7 @@ export const trustInWords = (trust: ProxyTrust): string => {
     case "Hops":
       return `the last ${trust.hops} addresses of the chain are taken to be proxies`
     case "Ranges":
-      return "headers are trusted if the connection comes from one of the trusted ranges"
+      return "headers from peers in its ranges are trusted"
   }
 }
 

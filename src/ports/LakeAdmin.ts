@@ -121,7 +121,7 @@ export class LakeAdmin extends Context.Service<
       readonly timeoutSeconds: number
       readonly onProgress: (progress: { readonly done: number; readonly total: number }) => void
     }) => Effect.Effect<LakeFlush, LakeAdminError>
-    /** Merges small files of closed days into files of the configured size. */
+    /** Merges small files of past days into files of the configured size. */
     readonly compact: (
       options: Tables & DryRun & { readonly onProgress: (progress: LakeProgress) => void }
     ) => Operation<ReadonlyArray<LakeCompaction>>

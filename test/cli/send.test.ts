@@ -62,12 +62,12 @@ describe("explainResponse", () => {
       "footfall doctor"
     ],
     ["a defect", 500, errorBody("Server error"), {}, false, "Unexpected response with status 500", "log"]
-  ])("%s is explained, with what to do about it", (_, status, body, headers, stored, outcome, todo) => {
+  ])("%s is explained, with what to do about it", (_, status, body, headers, stored, outcome, hint) => {
     const explained = explainResponse({ status, body, headers: new Headers(headers) })
     expect(explained.stored).toBe(stored)
     expect(explained.outcome).toContain(outcome)
-    if (todo === null) expect(explained.todo).toBeNull()
-    else expect(explained.todo).toContain(todo)
+    if (hint === null) expect(explained.hint).toBeNull()
+    else expect(explained.hint).toContain(hint)
   })
 })
 

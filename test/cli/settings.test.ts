@@ -10,9 +10,9 @@ test("a setting is set, read and unset, and a note says when the environment ove
   })
   const overridden = await run(["settings", "get", "cors-max-age"], { CORS_MAX_AGE: "10" })
   expect(overridden.out).toMatch(
-    /value +10\nfrom +environment\nnote +The environment overrides the value in the settings table\./
+    /value +10\nsource +environment\nnote +The environment overrides the value in the settings table\./
   )
-  expect((await run(["settings", "unset", "cors-max-age"])).out).toMatch(/value +86400\nfrom +default/)
+  expect((await run(["settings", "unset", "cors-max-age"])).out).toMatch(/value +86400\nsource +default/)
   expect(await run(["settings", "get", "nonsense"])).toMatchObject({
     code: 1,
     err: expect.stringContaining("There is no setting")

@@ -3,21 +3,21 @@ export interface Check {
   readonly about: string
   readonly state: "ok" | "note" | "bad"
   readonly found: string
-  readonly todo?: string
+  readonly hint?: string
 }
 
 export const ok = (about: string, found: string): Check => ({ about, state: "ok", found })
 
-export const note = (about: string, found: string, todo?: string): Check => ({
+export const note = (about: string, found: string, hint?: string): Check => ({
   about,
   state: "note",
   found,
-  ...(todo !== undefined && { todo })
+  ...(hint !== undefined && { hint })
 })
 
-export const bad = (about: string, found: string, todo?: string): Check => ({
+export const bad = (about: string, found: string, hint?: string): Check => ({
   about,
   state: "bad",
   found,
-  ...(todo !== undefined && { todo })
+  ...(hint !== undefined && { hint })
 })

@@ -53,7 +53,7 @@ export const describe = (finding: Finding): Check => {
     case "InvalidVariable":
       return bad("environment", finding.problem, "Correct the variable; the server does not start with it.")
     case "CannotStart":
-      return bad(finding.subject, finding.message, "The server does not start with this.")
+      return bad(finding.subject, firstLine(finding.message), "The server does not start with this.")
     case "DatabaseReachable":
       return ok(
         "database",

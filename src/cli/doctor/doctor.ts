@@ -13,9 +13,9 @@ const MARKS = { ok: "ok  ", note: "note", bad: "BAD " } as const
 const format = (checks: ReadonlyArray<Check>): string => {
   const width = Math.max(...checks.map(({ about }) => about.length))
   return checks
-    .flatMap(({ about, state, found, todo }) => [
+    .flatMap(({ about, state, found, hint }) => [
       `${MARKS[state]}  ${about.padEnd(width)}  ${found}`,
-      ...(todo === undefined ? [] : [`${" ".repeat(width + 8)}-> ${todo}`])
+      ...(hint === undefined ? [] : [`${" ".repeat(width + 8)}-> ${hint}`])
     ])
     .join("\n")
 }
@@ -36,7 +36,7 @@ export const doctor = Command.make(
     if (problems > 0) return yield* new CommandFailure({ message: verdict })
   })
 ).pipe(
-  Command.withDescription("Check configuration, connections and set-up; the exit code is 1 if there is a problem"),
+  Command.withDescription("Check configuration, connections and setup; the exit code is 1 if there is a problem"),
   Command.withExamples([
     { command: "bun run footfall doctor", description: "Check this machine's instance" },
     {

@@ -34,8 +34,8 @@ const checkClient = Effect.fnUntraced(function* (server: string, token: string) 
 export const checkServer = Effect.fnUntraced(function* (server: string, token: string | null) {
   const health = yield* Effect.result(request(`${server}/api/health`))
   if (Result.isFailure(health)) {
-    const todo = "Start it with `bun run full`, or pass its address as --url."
-    return [note("server", `${server} can't be reached: ${health.failure.why}`, todo)]
+    const hint = "Start it with `bun run full`, or pass its address as --url."
+    return [note("server", `${server} can't be reached: ${health.failure.why}`, hint)]
   }
   const { status } = health.success
   const check =

@@ -43,7 +43,7 @@ export const compact = Command.make(
     for (const compaction of compacted) yield* Console.log(sentence(compaction, flags.dryRun))
   })
 ).pipe(
-  Command.withDescription("Merge the small files of closed days; the old ones stay until their snapshots expire"),
+  Command.withDescription("Merge the small files of past days; the old ones stay until their snapshots expire"),
   Command.withExamples([
     { command: "bun run footfall lake compact --dry-run", description: "Show how many files would be merged" }
   ])

@@ -1,8 +1,7 @@
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { LakeAdmin } from "../../ports/LakeAdmin.ts"
-import { json, printJson } from "../output.ts"
-import { number } from "../progress.ts"
+import { json, plural, printJson } from "../output.ts"
 import { dryRun, onlyTable, printNoTables, selectedTables } from "./flags.ts"
 
 export const expire = Command.make(
@@ -19,7 +18,9 @@ export const expire = Command.make(
     const verb = flags.dryRun ? "would be removed" : "removed"
     for (const { files, snapshots, table } of expired) {
       yield* Console.log(
-        `${table}: ${number(snapshots)} snapshots ${verb}, with ${number(files.length)} unreferenced files.`
+        snapshots === 0
+          ? `${table}: nothing to expire.`
+          : `${table}: ${plural(snapshots, "snapshot")} ${verb}, with ${plural(files.length, "unreferenced file")}.`
       )
       if (flags.dryRun) for (const file of files) yield* Console.log(`  ${file}`)
     }

@@ -9,7 +9,7 @@ export const dryRun = Flag.Boolean("dry-run").pipe(
 
 /** `--table`, for one table instead of all. */
 export const onlyTable = Flag.Literals("table", LAKE_TABLE_NAMES).pipe(
-  Flag.withDescription("Only this table; by default all of them"),
+  Flag.withDescription("Only this table; default: all tables"),
   Flag.optional
 )
 

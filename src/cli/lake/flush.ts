@@ -2,7 +2,7 @@ import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { LakeAdmin } from "../../ports/LakeAdmin.ts"
 import { CommandFailure } from "../CommandFailure.ts"
-import { json, printJson } from "../output.ts"
+import { json, plural, printJson } from "../output.ts"
 import { makeProgress } from "../progress.ts"
 
 /** How long collectors may take to flush, in seconds: longer than a flush of a full spool segment on a slow store. */
@@ -16,13 +16,13 @@ export const flush = Command.make(
     const { collectors, failing, flushed } = yield* (yield* LakeAdmin)
       .flush({
         timeoutSeconds: TIMEOUT_SECONDS,
-        onProgress: ({ done, total }) => progress.show(`${done} of ${total} collectors have flushed`)
+        onProgress: ({ done, total }) => progress.show(`${done} of ${total} collectors flushed`)
       })
       .pipe(Effect.ensuring(progress.end))
     const isDone = flushed === collectors
     if (flags.json) yield* printJson({ collectors, flushed: isDone })
     else if (collectors === 0) yield* Console.log("No running collector writes to the lake.")
-    else if (isDone) yield* Console.log(`${collectors} collector${collectors === 1 ? " has" : "s have"} flushed.`)
+    else if (isDone) yield* Console.log(`${plural(collectors, "collector")} flushed.`)
     else {
       yield* Console.log(`Only ${flushed} of ${collectors} collectors flushed within ${TIMEOUT_SECONDS} seconds.`)
       for (const { failure, host } of failing) yield* Console.log(`${host}: ${failure}`)

@@ -1,8 +1,8 @@
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { LakeAdmin } from "../../ports/LakeAdmin.ts"
-import { json, printJson } from "../output.ts"
-import { bytes, number } from "../progress.ts"
+import { json, plural, printJson } from "../output.ts"
+import { bytes } from "../progress.ts"
 import { dryRun, onlyTable, printNoTables, selectedTables } from "./flags.ts"
 
 export const orphans = Command.make(
@@ -17,12 +17,13 @@ export const orphans = Command.make(
       return yield* printJson(found.map(({ files, seen, table }) => ({ table, dry_run: flags.dryRun, seen, files })))
     }
     if (found.length === 0) return yield* printNoTables
+    const verb = flags.dryRun ? "would be removed" : "removed"
     for (const { files, seen, table } of found) {
       const size = bytes(files.reduce((sum, file) => sum + file.size, 0))
       yield* Console.log(
-        `${table}: ${number(files.length)} of ${number(seen)} files (${size}) are orphaned and ${
-          flags.dryRun ? "would be removed" : "were removed"
-        }.`
+        files.length === 0
+          ? `${table}: no orphans among ${plural(seen, "file")}.`
+          : `${table}: ${plural(files.length, "orphan")} (${size}) among ${plural(seen, "file")} ${verb}.`
       )
       if (flags.dryRun) for (const { location } of files) yield* Console.log(`  ${location}`)
     }

@@ -19,7 +19,7 @@ const tableJson = (status: LakeTableStatus) => ({
 })
 
 const collectorJson = (collector: LakeCollector) => ({
-  log_id: collector.spoolId,
+  spool_id: collector.spoolId,
   host: collector.host,
   folder: collector.folder,
   running: collector.isRunning,

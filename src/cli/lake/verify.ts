@@ -2,8 +2,8 @@ import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { LakeAdmin, type LakeVerification } from "../../ports/LakeAdmin.ts"
 import { CommandFailure } from "../CommandFailure.ts"
-import { json, printJson } from "../output.ts"
-import { bytes, makeProgress, number } from "../progress.ts"
+import { json, plural, printJson } from "../output.ts"
+import { bytes, makeProgress } from "../progress.ts"
 import { onlyTable, printNoTables, selectedTables } from "./flags.ts"
 
 const verificationJson = ({ bytes, files, problems, rows, table }: LakeVerification) => ({
@@ -16,9 +16,9 @@ const verificationJson = ({ bytes, files, problems, rows, table }: LakeVerificat
 
 const print = Effect.fn(function* (verification: LakeVerification) {
   const { files, problems, rows, table } = verification
-  const outcome = problems.length === 0 ? "no problems" : `${number(problems.length)} problems`
+  const outcome = problems.length === 0 ? "no problems" : plural(problems.length, "problem")
   yield* Console.log(
-    `${table}: ${number(files)} files, ${number(rows)} rows, ${bytes(verification.bytes)} read; ${outcome}.`
+    `${table}: ${plural(files, "file")}, ${plural(rows, "row")}, ${bytes(verification.bytes)} read; ${outcome}.`
   )
   for (const problem of problems) yield* Console.log(`  ${problem}`)
 })

@@ -2,7 +2,7 @@ import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Sites } from "../../ports/Sites.ts"
 import { json } from "../output.ts"
-import { givenValues, optionalString, valueFlags } from "./flags.ts"
+import { domainFlag, givenValues, optionalString, valueFlags } from "./flags.ts"
 import { printSite } from "./print.ts"
 
 export const create = Command.make(
@@ -10,6 +10,7 @@ export const create = Command.make(
   {
     name: Flag.String("name").pipe(Flag.withDescription("The site's display name")),
     id: optionalString("id", "A UUID of your choice, such as the site's id in Umami; default: a random one"),
+    domain: domainFlag("repeat it for more domains, omit it to allow every origin"),
     ...valueFlags,
     json
   },

@@ -7,14 +7,17 @@ import { UsageError } from "../UsageError.ts"
 export const optionalString = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
 
-/** A site's values as flags of `create` and `update`. */
-export const valueFlags = {
-  domain: Flag.String("domain").pipe(
+/** `--domain`, any number of times. */
+export const domainFlag = (more: string) =>
+  Flag.String("domain").pipe(
     Flag.withDescription(
-      "A domain whose pages may send events: `example.com` (includes `www.`), `*.example.com`, `localhost:8080`; repeat it for more domains, omit it to allow every origin"
+      `A domain whose pages may send events: \`example.com\` (includes \`www.\`), \`*.example.com\`, \`localhost:8080\`; ${more}`
     ),
     Flag.atLeast(0)
-  ),
+  )
+
+/** A site's other values as flags of `create` and `update`. */
+export const valueFlags = {
   timezone: optionalString("timezone", "IANA time zone of reports, such as Europe/Berlin"),
   weekStart: Flag.Literals("week-start", WeekStart.literals).pipe(
     Flag.withDescription("First day of the week in reports"),

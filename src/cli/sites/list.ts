@@ -14,7 +14,9 @@ export const list = Command.make(
     const sites = yield* (yield* Sites).list({ archived: flags.archived })
     if (flags.json) return yield* printJson(sites.map(yield* toJson))
     if (sites.length === 0) {
-      return yield* Console.log('There are no sites yet; `bun run footfall sites create --name "My site"` creates one.')
+      return yield* Console.log(
+        'There are no live sites; `bun run footfall sites create --name "My site"` creates one.'
+      )
     }
     yield* Console.log(
       table(

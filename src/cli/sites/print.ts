@@ -15,7 +15,7 @@ export const toJson = Effect.map(Settings, (settings) => {
 export const formatDomains = ({ domains }: Site): string => (domains.length === 0 ? "all" : domains.join(", "))
 
 export const formatRateLimit = ({ rateLimit }: Site): string =>
-  rateLimit === null ? "the instance's" : `${rateLimit.eventsPerSecond}/s, burst ${rateLimit.burst}`
+  rateLimit === null ? "default" : `${rateLimit.eventsPerSecond}/s, burst ${rateLimit.burst}`
 
 export const printSite = Effect.fnUntraced(function* (
   site: Site,

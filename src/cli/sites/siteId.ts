@@ -14,7 +14,7 @@ export const siteId = (given: string): Effect.Effect<SiteId, SitesError> => {
     ? Effect.fail(
         new SitesError({
           reason: "NotFound",
-          message: `There is no site with the id ${given}; \`bun run footfall sites list\` shows all sites.`
+          message: `There is no site with the id ${JSON.stringify(given)}; \`bun run footfall sites list\` shows all sites.`
         })
       )
     : Effect.succeed(parsed)

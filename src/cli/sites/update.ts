@@ -3,7 +3,7 @@ import { Command, Flag } from "effect/cli"
 import { Sites, type SiteUpdate } from "../../ports/Sites.ts"
 import { json } from "../output.ts"
 import { UsageError } from "../UsageError.ts"
-import { givenValues, optionalString, type ValueFlags, valueFlags } from "./flags.ts"
+import { domainFlag, givenValues, optionalString, type ValueFlags, valueFlags } from "./flags.ts"
 import { printSite } from "./print.ts"
 import { id, siteId } from "./siteId.ts"
 
@@ -31,7 +31,7 @@ const changeOf = Effect.fnUntraced(function* (flags: UpdateFlags) {
     ...(flags.restore && { archived: false })
   }
   if (Object.keys(change).length === 0) {
-    return yield* fail("Nothing to change was given. Run `bun run footfall sites update --help` to see the flags.")
+    return yield* fail("No change was given. Run `bun run footfall sites update --help` to see the flags.")
   }
   return change
 })
@@ -41,6 +41,7 @@ export const update = Command.make(
   {
     id,
     name: optionalString("name", "The site's display name"),
+    domain: domainFlag("repeat it for more domains; the given domains replace all others"),
     ...valueFlags,
     anyDomain: flag("any-domain", "Remove the domains, so that every origin may send events"),
     noRate: flag("no-rate", "Remove the site's own rate limit"),

@@ -9,7 +9,7 @@ const MEMBERS: Readonly<Record<string, string>> = {
   detail: "What went wrong, in a sentence",
   instance: "The request's path",
   request_id: "The request's id, also in the response's `x-request-id` and in the server's log",
-  errors: "Every invalid value; `pointer` is an RFC 6901 pointer into the body"
+  errors: "Every invalid value; `pointer` is an RFC 6901 pointer into the body or query"
 }
 
 const problemTypeOf = (name: string) =>

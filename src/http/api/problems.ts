@@ -23,8 +23,8 @@ export const PROBLEM_TYPES = {
     title: "Bad Request",
     when: "The body is not JSON, or the request does not match the documented schema.",
     example: {
-      detail: 'Invalid body: Unexpected key with value "x"',
-      errors: [{ pointer: "#/nmae", detail: 'Unexpected key with value "x"' }]
+      detail: "Invalid body: Expected no excess property",
+      errors: [{ pointer: "#/nmae", detail: "Expected no excess property" }]
     }
   }),
   Unauthorized: define({
@@ -38,7 +38,7 @@ export const PROBLEM_TYPES = {
     title: "Payment Required",
     when: "Product analytics requires a valid license (`FEATURE_GATE=token`).",
     example: {
-      detail: "Product Analytics requires a valid license: the license expired at 2026-12-31T23:59:59.000Z."
+      detail: "Product analytics requires a valid license: the license expired at 2026-12-31T23:59:59.000Z."
     }
   }),
   Forbidden: define({
@@ -89,7 +89,7 @@ export const PROBLEM_TYPES = {
   })
 } as const
 
-/** One invalid value of a request; `pointer` is an RFC 6901 pointer into the body. */
+/** One invalid value of a request; `pointer` is an RFC 6901 pointer into the body or query. */
 export const ProblemField = Schema.Struct({ pointer: Schema.String, detail: Schema.String })
 export type ProblemField = typeof ProblemField.Type
 

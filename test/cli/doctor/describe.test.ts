@@ -3,7 +3,7 @@ import type { Check } from "../../../src/cli/doctor/Check.ts"
 import { describe as describeFinding } from "../../../src/cli/doctor/describe.ts"
 import type { Finding } from "../../../src/ports/Diagnostics.ts"
 
-type Row = readonly [finding: Finding, about: string, state: Check["state"], found: string, todo?: string]
+type Row = readonly [finding: Finding, about: string, state: Check["state"], found: string, hint?: string]
 
 const ROWS: ReadonlyArray<Row> = [
   [{ _tag: "Environment", variables: ["PORT", "HOST"] }, "environment", "ok", "sets PORT, HOST"],
@@ -198,8 +198,8 @@ const ROWS: ReadonlyArray<Row> = [
 
 describe("doctor's report", () => {
   test.each(
-    ROWS.map(([finding, about, state, found, todo]) => ({ tag: finding._tag, finding, about, state, found, todo }))
-  )("the finding $tag is reported under $about as $state", ({ finding, about, state, found, todo }) => {
-    expect(describeFinding(finding)).toEqual({ about, state, found, ...(todo !== undefined && { todo }) })
+    ROWS.map(([finding, about, state, found, hint]) => ({ tag: finding._tag, finding, about, state, found, hint }))
+  )("the finding $tag is reported under $about as $state", ({ finding, about, state, found, hint }) => {
+    expect(describeFinding(finding)).toEqual({ about, state, found, ...(hint !== undefined && { hint }) })
   })
 })

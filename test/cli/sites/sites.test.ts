@@ -18,7 +18,7 @@ test("a site is created with a given UUID, listed, shown, updated, archived and 
   )
 
   expect((await run(["sites", "list"])).out).toMatch(
-    new RegExp(`^ID +NAME +DOMAINS +RATE LIMIT +STATE\n${ID} +Shop +shop.example, localhost +the instance's +live\n$`)
+    new RegExp(`^ID +NAME +DOMAINS +RATE LIMIT +STATE\n${ID} +Shop +shop.example, localhost +default +live\n$`)
   )
   const changed = JSON.parse(
     (await run(["sites", "update", ID, "--name", "Store", "--rate", "2.5", "--any-domain", "--json"])).out
@@ -30,22 +30,20 @@ test("a site is created with a given UUID, listed, shown, updated, archived and 
   })
 
   expect(JSON.parse((await run(["sites", "delete", ID, "--json"])).out).archived).toBe(true)
-  expect((await run(["sites", "list"])).out).toContain("There are no sites yet")
+  expect((await run(["sites", "list"])).out).toContain("There are no live sites")
   expect(JSON.parse((await run(["sites", "list", "--archived", "--json"])).out)).toHaveLength(1)
-  expect((await run(["sites", "update", ID, "--restore", "--no-rate"])).out).toMatch(
-    /state +live\nrate limit +the instance's/
-  )
+  expect((await run(["sites", "update", ID, "--restore", "--no-rate"])).out).toMatch(/state +live\nrate limit +default/)
 }, 30_000)
 
 test("a failing command reports the reason without a stack trace and exits with a documented code", async () => {
   const run = await onFreshDatabase()
   for (const [args, code, message] of [
-    [["sites", "show", "9999"], 1, "There is no site with the id 9999"],
+    [["sites", "show", "9999"], 1, 'There is no site with the id "9999"'],
     [["sites", "create", "--name", "x", "--domain", "https://a.example/b"], 1, "has a path or query"],
     [["sites", "create"], 2, "Missing required flag: --name"],
     [["sites", "create", "--name", "x", "--burst", "5"], 2, "--burst requires --rate"],
     [["sites", "create", "--name", "x", "--week-start", "friday"], 2, '"monday" | "sunday"'],
-    [["sites", "update", ID], 2, "Nothing to change was given"],
+    [["sites", "update", ID], 2, "No change was given"],
     [
       ["sites", "update", ID, "--any-domain", "--domain", "a.example"],
       2,

@@ -59,9 +59,14 @@ test("an invalid range, an unknown site and an unusable warehouse are reported i
     [["--to", "2026-02-30"], {}, 2, '--to is "2026-02-30"'],
     [["--from", "2026-02-02", "--to", "2026-02-01"], {}, 2, "The range ends before it begins."],
     [["--from", "0000-01-01"], {}, 2, "not within the years 1 to 9999"],
-    [[], lake, 1, "which WAREHOUSE=postgres cannot query. Set WAREHOUSE to duckdb or trino"],
-    [[], { WAREHOUSE: "trino" }, 2, "WAREHOUSE is trino, which cannot query what STORAGE_BACKEND=postgres stores"],
-    [[], { WAREHOUSE: "duckdb" }, 2, "which cannot query what STORAGE_BACKEND=postgres stores"],
+    [
+      [],
+      lake,
+      1,
+      "WAREHOUSE=postgres cannot query what STORAGE_BACKEND=iceberg stores. Set WAREHOUSE to duckdb or trino"
+    ],
+    [[], { WAREHOUSE: "trino" }, 2, "WAREHOUSE=trino cannot query what STORAGE_BACKEND=postgres stores"],
+    [[], { WAREHOUSE: "duckdb" }, 2, "WAREHOUSE=duckdb cannot query what STORAGE_BACKEND=postgres stores"],
     [[], { ...lake, WAREHOUSE: "trino" }, 2, "WAREHOUSE=trino requires TRINO_URL"],
     [[], { STORAGE_BACKEND: "iceberg", WAREHOUSE: "duckdb" }, 2, "PRODUCT_ANALYTICS_ICEBERG_S3_BUCKET is missing"],
     [
@@ -76,7 +81,7 @@ test("an invalid range, an unknown site and an unusable warehouse are reported i
     expect(err.trimEnd().split("\n")).toHaveLength(1)
   }
   const unknown = await run(["sites", "stats", "9999"])
-  expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining("There is no site with the id 9999")])
+  expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining('There is no site with the id "9999"')])
 }, 60_000)
 
 test("doctor reports which warehouse is used and whether it answers queries", async () => {

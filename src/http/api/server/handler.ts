@@ -104,7 +104,7 @@ const withProblems = <R>(
     const request = yield* HttpServerRequest.HttpServerRequest
     const state = gate.state()
     if (state._tag === "Off" && isUnderPrefix(pathOf(request))) {
-      return render.statusResponse(request, 402, `Product Analytics requires a valid license: ${state.why}.`)
+      return render.statusResponse(request, 402, `Product analytics requires a valid license: ${state.why}.`)
     }
     const response = yield* Effect.catchCause(routes, (cause) => {
       if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)

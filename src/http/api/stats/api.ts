@@ -26,8 +26,8 @@ export class StatsApi extends HttpApiGroup.make("stats")
     HttpApiEndpoint.get("overview", "/sites/:id/stats", {
       ...bySite,
       query: {
-        startAt: epochMs("First ms of the range, since 1970", "1774656000000"),
-        endAt: epochMs("Last ms of the range, inclusive, since 1970", "1775001599999")
+        startAt: epochMs("Start of the range, in milliseconds since 1970", "1774656000000"),
+        endAt: epochMs("End of the range, inclusive, in milliseconds since 1970", "1775001599999")
       },
       success: OverviewJson,
       error: [NotFound, UnprocessableContent, ServiceUnavailable, GatewayTimeout]
@@ -36,7 +36,7 @@ export class StatsApi extends HttpApiGroup.make("stats")
       .annotateMerge(
         endpointDocs(
           "Get a site's overview",
-          "Has the parameters, metrics and names of Umami's `/api/websites/:id/stats`. Also works for archived sites. Closing the connection cancels the query in the warehouse."
+          "Takes the same parameters and returns the same metrics as Umami's `/api/websites/:id/stats`. Also works for archived sites. Closing the connection cancels the query in the warehouse."
         )
       )
   )

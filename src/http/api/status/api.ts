@@ -75,7 +75,7 @@ export class StatusApi extends HttpApiGroup.make("status")
       .annotateMerge(requires("read", "client"))
       .annotateMerge(
         endpointDocs(
-          "Explain the client",
+          "Explain the client's IP and location",
           "The client IP and location that an event sent with this request's headers would get, and why. Use it to check what a proxy forwards. Nothing is stored."
         )
       )
