@@ -3,7 +3,7 @@ import { wrongImports } from "./imports.ts"
 
 const ROOT = join(import.meta.dir, "..")
 let wrong = 0
-for (const path of new Bun.Glob("{src,layers}/**/*.{ts,tsx}").scanSync(ROOT)) {
+for (const path of new Bun.Glob("{src,layers}/**/*.ts").scanSync(ROOT)) {
   for (const sentence of wrongImports(path, await Bun.file(join(ROOT, path)).text())) {
     console.error(sentence)
     wrong++

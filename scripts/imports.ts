@@ -17,7 +17,6 @@ const MAY_IMPORT: ReadonlyArray<readonly [folder: string, dependsOn: ReadonlyArr
   ["src/process/", CORE],
   ["src/http/", [...CORE, "src/pipeline/", "src/query/"]],
   ["src/cli/", [...CORE, "src/pipeline/", "src/query/", "src/process/", "src/http/shared/"]],
-  ["src/web/", ["src/domain/", "src/lib/", "src/query/"]],
   ["src/app/", ["src/", "layers/"]],
   ["src/lakeWorker.ts", ["layers/lake/worker/"]],
   ["src/", ["src/app/"]],

@@ -5,7 +5,7 @@ const WORDS: ReadonlyArray<readonly [pattern: RegExp, instead: string]> = [
   [/\bbesides?\b/i, "alongside, next to"],
   [/\b(?:nobody|whoever|whosever)\b/i, "name the actor"],
   [/\balone\b/i, "only, on its own"],
-  [/\b(?:is|are|was|were) none\b/i, "is not a, does not exist"],
+  [/(?<!\bthere )\b(?:is|are|was|were) none\b/i, "is not a, does not exist"],
   [/\bthat (?:is|are) no\b/i, "that is not a"],
   [/\blook(?:s|ed|ing)? (?:after|whether)\b/i, "maintain, check"],
   [/\bin force\b/i, "in effect"],

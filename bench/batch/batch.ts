@@ -28,7 +28,7 @@ export const batch: Case = async ({ short, website, startCollector }) => {
   const ratio = median(batches) / median(singles)
   return [
     {
-      what: `batches of 1,000 events, p99 ${milliseconds(median(p99))} a batch`,
+      what: `batches of 1,000 events, p99 ${milliseconds(median(p99))} per batch`,
       value: perSecond(median(batches)),
       against: `single sends: ${perSecond(median(singles))}`,
       ratio,

@@ -111,7 +111,7 @@ export const storage: Case = async ({ databaseUrl, short }) => {
   return [
     {
       what: `a statement of ${BATCH} events, one connection (of which ${microseconds(each(measured.cpu))} each in the sending process)`,
-      value: `${microseconds(each(measured.writing))} an event`,
+      value: `${microseconds(each(measured.writing))} per event`,
       against: `the same rows copied inside the server: ${microseconds(each(measured.copying))}`,
       ratio,
       goal: "at most 2",
@@ -119,8 +119,8 @@ export const storage: Case = async ({ databaseUrl, short }) => {
     },
     {
       what: "the same, checking for events that already exist",
-      value: `${microseconds(each(measured.again))} an event`,
-      against: `without looking: ${microseconds(each(measured.writing))}`,
+      value: `${microseconds(each(measured.again))} per event`,
+      against: `without checking: ${microseconds(each(measured.writing))}`,
       ratio: measured.again / measured.writing,
       goal: "none",
       met: true

@@ -11,7 +11,7 @@ export const LAKE_CATALOG_TYPE = define({
   env: `${PREFIX}CATALOG_TYPE`,
   type: oneOf("jdbc", "rest", "hadoop", "glue"),
   default: "jdbc",
-  doc: "The Iceberg catalog. `jdbc`: in the app database, byte-compatible with Java's JdbcCatalog. `hadoop`: files next to the tables, for one writing process."
+  doc: "The Iceberg catalog. `jdbc`: in the app database, byte-compatible with Java's JdbcCatalog. `hadoop`: files next to the tables, which only Footfall may write."
 })
 export const LAKE_CATALOG_NAME = define({
   env: `${PREFIX}CATALOG_NAME`,
@@ -51,7 +51,7 @@ export const LAKE_S3_ENDPOINT = define({
   type: optional(httpUrl),
   default: null,
   defaultText: "none: AWS",
-  doc: "Endpoint of another S3 server than AWS: Garage, MinIO, Ceph, SeaweedFS, R2. Uses path-style addressing."
+  doc: "Endpoint of an S3 server other than AWS: Garage, MinIO, Ceph, SeaweedFS, R2. Uses path-style addressing."
 })
 export const LAKE_AWS_REGION = define({
   env: `${PREFIX}AWS_REGION`,
