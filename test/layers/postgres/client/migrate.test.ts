@@ -9,7 +9,7 @@ import { run } from "../../../support/controlPlane.ts"
 import { emptyDatabase, freshDatabase, openClient, testServer } from "../../../support/postgres.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(20_000)
+setDefaultTimeout(60_000)
 
 let database: Promise<Redacted.Redacted<string>> | undefined
 

@@ -1,8 +1,11 @@
-import { expect, test } from "bun:test"
+import { expect, setDefaultTimeout, test } from "bun:test"
 import { Context, Effect, type Redacted } from "effect"
 import { AdminKeys } from "../../../../src/ports/AdminKeys.ts"
 import { run, startProcess } from "../../../support/controlPlane.ts"
 import { freshDatabase, openClient } from "../../../support/postgres.ts"
+
+// The first test waits for the server to start.
+setDefaultTimeout(20_000)
 
 const keysOf = (url: Redacted.Redacted<string>) => Effect.map(startProcess(url), Context.get(AdminKeys))
 

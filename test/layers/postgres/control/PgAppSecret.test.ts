@@ -1,8 +1,11 @@
-import { describe, expect, test } from "bun:test"
+import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Context, Effect, Redacted } from "effect"
 import { AppSecret } from "../../../../src/ports/AppSecret.ts"
 import { run, startProcess } from "../../../support/controlPlane.ts"
 import { freshDatabase } from "../../../support/postgres.ts"
+
+// The first test waits for the server to start.
+setDefaultTimeout(20_000)
 
 const secretOf = (url: Redacted.Redacted<string>, environment = {}) =>
   Effect.map(startProcess(url, environment), (services) => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test"
+import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Context, Effect, type Redacted } from "effect"
 import { Settings } from "../../../../src/ports/Settings.ts"
 import {
@@ -12,6 +12,9 @@ import {
 import { run, startProcess } from "../../../support/controlPlane.ts"
 import { eventually } from "../../../support/eventually.ts"
 import { freshDatabase, openClient } from "../../../support/postgres.ts"
+
+// The first test waits for the server to start.
+setDefaultTimeout(20_000)
 
 const settingsOf = (url: Redacted.Redacted<string>, environment = {}) =>
   Effect.map(startProcess(url, environment), Context.get(Settings))

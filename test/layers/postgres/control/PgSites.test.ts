@@ -1,10 +1,13 @@
-import { describe, expect, test } from "bun:test"
+import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Context, Effect } from "effect"
 import { SiteId } from "../../../../src/domain/ids.ts"
 import { Sites } from "../../../../src/ports/Sites.ts"
 import { run, startProcess } from "../../../support/controlPlane.ts"
 import { eventually } from "../../../support/eventually.ts"
 import { freshDatabase, openClient } from "../../../support/postgres.ts"
+
+// The first test waits for the server to start.
+setDefaultTimeout(20_000)
 
 const ID = SiteId.make("3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f")
 const UNKNOWN = SiteId.make("00000000-0000-4000-8000-000000000000")
@@ -175,10 +178,17 @@ test("a listener whose connection is terminated listens again", async () => {
       const sql = yield* openClient(url)
       const mine = yield* sitesOf(url)
       const theirs = yield* sitesOf(url)
-      const cut = sql.unsafe<{ count: number }>(
-        "SELECT count(pg_terminate_backend(pid))::int AS count FROM pg_stat_activity WHERE application_name = 'footfall-changes' AND datname = current_database()"
-      )
-      yield* eventually("both listen", () => Effect.runPromise(cut).then(([row]) => row?.count === 2))
+      const LISTENERS = `SELECT pid FROM pg_stat_activity
+        WHERE application_name = 'footfall-changes' AND datname = current_database() AND query LIKE 'LISTEN%'`
+      const listeners = () =>
+        Effect.runPromise(sql.unsafe<{ pid: number }>(LISTENERS)).then((rows) => rows.map(({ pid }) => pid))
+      yield* eventually("both processes listen", async () => (await listeners()).length === 2)
+      const terminated = yield* Effect.promise(listeners)
+      yield* sql.unsafe(`SELECT pg_terminate_backend(pid) FROM (${LISTENERS}) AS listener`)
+      yield* eventually("both processes listen again", async () => {
+        const pids = await listeners()
+        return pids.length === 2 && !pids.some((pid) => terminated.includes(pid))
+      })
       yield* mine.create({ id: ID, name: "Shop" })
       yield* eventually("the new site is known", () => theirs.find(ID) !== undefined)
     })
