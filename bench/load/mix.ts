@@ -57,7 +57,7 @@ const properties = (random: Random): object => {
   return Object.fromEntries(Object.entries(all).slice(0, 3 + random.below(3)))
 }
 
-/** A body as Umami's tracker sends it: four page views to one custom event with three to five properties. */
+/** A body as Umami's tracker sends it: four pageviews to one custom event with three to five properties. */
 export const event = (random: Random, website: string, more: object = {}): object => ({
   type: "event",
   payload: {

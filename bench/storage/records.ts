@@ -14,7 +14,7 @@ const property = (key: string, string: string, number: number | null = null): Pr
 })
 
 /**
- * Records as the pipeline makes them, the same for every variant: of 100 events, 80 are page views and 20 custom events with three
+ * Records as the pipeline makes them, the same for every variant: of 100 events, 80 are pageviews and 20 custom events with three
  * properties; 15 come from new sessions, and a third have a query string with UTM parameters.
  */
 export const records = (count: number, createdAt: number): ReadonlyArray<EventRecord> =>

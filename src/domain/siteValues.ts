@@ -10,7 +10,7 @@ export type FieldIssue = typeof FieldIssue.Type
 /** In characters: the column's size. */
 export const MAX_NAME_LENGTH = 100
 /** A site with more domains should use a wildcard. */
-export const MAX_DOMAINS = 200
+const MAX_DOMAINS = 200
 
 /** Values of a site, valid and normalized. Absent keys were not given. */
 export type AcceptedSiteValues = Partial<

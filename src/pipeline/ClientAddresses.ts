@@ -22,11 +22,11 @@ export interface ClientAddress {
   /** In normal form; `''` if unknown. */
   readonly ip: string
   readonly from: string
-  /** Whether the peer's headers are trusted, those about the location included. */
+  /** Whether the peer's headers are trusted, including those with a location. */
   readonly trusted: boolean
 }
 
-/** Finds out clients' addresses from connections and trusted headers. */
+/** Resolves clients' addresses from connections and trusted headers. */
 export class ClientAddresses {
   readonly #trust: ProxyTrust
   readonly #header: string | null

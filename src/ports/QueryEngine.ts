@@ -67,7 +67,7 @@ export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
 }) {}
 
 /** The default maximum number of rows: tens of megabytes in this process. */
-export const MAX_ROWS = 100_000
+const MAX_ROWS = 100_000
 
 /** Runs queries where the events are stored. Read-only. */
 export class QueryEngine extends Context.Service<

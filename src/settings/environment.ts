@@ -3,7 +3,7 @@ import { StartError } from "../domain/StartError.ts"
 import { decodeSetting, type Setting } from "./Setting.ts"
 
 /** The variable's value; an empty one counts as absent, as in Umami. */
-export const environmentValue = (setting: Setting<unknown>): string | undefined => {
+const environmentValue = (setting: Setting<unknown>): string | undefined => {
   const value = process.env[setting.env]
   return value === "" ? undefined : value
 }

@@ -121,7 +121,7 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
   const count = async (table: string): Promise<number> =>
     (await database.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${table}`))[0]!.n
 
-  test("page views, custom events, properties and a login are stored as one visit, from the forwarded address", async () => {
+  test("pageviews, custom events, properties and a login are stored as one visit, from the forwarded address", async () => {
     const page = await visit(
       { tag: "spring" },
       {
@@ -351,7 +351,7 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     expect(await count("product_analytics_event")).toBe(0)
   }, 20_000)
 
-  test("with data-auto-track=false a page view is sent only by hand", async () => {
+  test("with data-auto-track=false a pageview is sent only by hand", async () => {
     const page = await visit({ "auto-track": "false" })
     await page.evaluate("history.pushState({}, '', '/next')")
     await page.evaluate("umami.track('by hand')")

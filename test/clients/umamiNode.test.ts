@@ -60,7 +60,7 @@ test("an event with only a name is stored without a page, and the client's own u
   ])
 })
 
-test("a page view from @umami/node has the given fields and the visitor's own user agent", async () => {
+test("a pageview from @umami/node has the given fields and the visitor's own user agent", async () => {
   umami.init({ userAgent: FIREFOX })
   const response = await umami.track({
     url: "/shoes?utm_source=news",

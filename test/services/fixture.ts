@@ -1,5 +1,6 @@
 /*
- * A few days of one site and one event of another, made so that every figure of the overview can be told by hand. Times UTC.
+ * A few days of one site and one event of another, chosen so that every number of the overview can be computed by hand. Times are in
+ * UTC.
  */
 
 const id = (kind: string, number: number) => `0000${kind}000-0000-4000-8000-${String(number).padStart(12, "0")}`

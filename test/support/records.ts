@@ -42,7 +42,7 @@ export const session = (fields: Partial<SessionRecord> = {}): SessionRecord => (
   ...fields
 })
 
-/** A page view in its own session, unless a session or its id is given. */
+/** A pageview in its own session, unless a session or its id is given. */
 export const event = (fields: Partial<EventRecord> = {}): EventRecord => {
   const owner = fields.session === undefined && fields.sessionId === undefined ? session() : (fields.session ?? null)
   return {

@@ -6,7 +6,7 @@ import {
 } from "parquet-wasm/esm/parquet_wasm.js"
 
 /** Rows per row group: readers skip by row group, and writers hold one in memory. */
-export const ROW_GROUP_ROWS = 131_072
+const ROW_GROUP_ROWS = 131_072
 
 /**
  * How every Parquet file is written. `createdBy` names the application in each file's footer. The write that takes a

@@ -28,7 +28,7 @@ const PRIMITIVES: Readonly<Record<string, string>> = {
 }
 
 /** A type in Hive's syntax. */
-export const glueType = (type: IcebergType): string => {
+const glueType = (type: IcebergType): string => {
   if (typeof type === "string") {
     if (type.startsWith("fixed")) return "binary"
     return PRIMITIVES[type] ?? type.replace(/\s/g, "")
@@ -58,7 +58,7 @@ const columnOf = (field: StructField, current: boolean, comments: ReadonlyMap<st
 }
 
 /** The columns of the current schema, then those of older schemas only. A comment made in Glue stays on a column without a doc. */
-export const columnsOf = (metadata: TableMetadata, existing: ReadonlyArray<Column> = []): Array<Column> => {
+const columnsOf = (metadata: TableMetadata, existing: ReadonlyArray<Column> = []): Array<Column> => {
   const comments = new Map(
     existing.flatMap(({ Comment, Name }) => (Name === undefined || Comment === undefined ? [] : [[Name, Comment]]))
   )

@@ -36,7 +36,7 @@ export const attemptRequest = Effect.fnUntraced(function* (
   }
   const failure = responseFailure(response, session.host, action)
   if (response.status === 409) return { _tag: "Refused", message: failure.message }
-  // 429 means that nothing was done; another 5xx only that something failed.
+  // 429 means that nothing was done; a 5xx only that something failed.
   return isServerError(response.status) ? lost(failure) : yield* failure
 })
 

@@ -13,7 +13,7 @@ const HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
 }
 
 /** The response for a problem, with the request's path and id. */
-export const problemResponse = (
+const problemResponse = (
   request: HttpServerRequest.HttpServerRequest,
   problem: ProblemDetails.ProblemDetails
 ): HttpServerResponse.HttpServerResponse => {
