@@ -92,7 +92,7 @@ export interface Spool {
   /** Everything up to here is on the disk. */
   readonly durable: () => number
   /**
-   * Gives up everything up to the position for good. A segment's file is removed once all of it is trimmed. Fails if the disk fails or
+   * Releases everything up to the position for good. A segment's file is removed once all of it is trimmed. Fails if the disk fails or
    * does not answer within the time that a record may wait; the trim is repeated in the background then.
    */
   readonly trim: (upTo: number) => Effect.Effect<void, SpoolError>
