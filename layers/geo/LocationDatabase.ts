@@ -34,7 +34,7 @@ type GeoRecord = Partial<CityResponse & CountryResponse>
 
 const nonEmptyString = (value: unknown): string | null => (Predicate.isString(value) && value !== "" ? value : null)
 
-/** The wire contract's section 1.7: the country or else the registered country, the first subdivision, the English city name. */
+/** As Umami 3.1 does: the country or else the registered country, the first subdivision, the English city name. */
 const toLocation = (record: GeoRecord): Location => {
   const country = nonEmptyString(record.country?.iso_code) ?? nonEmptyString(record.registered_country?.iso_code)
   const subdivision = nonEmptyString(record.subdivisions?.[0]?.iso_code)

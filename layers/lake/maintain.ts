@@ -33,7 +33,7 @@ export interface MaintainedTable {
 export type Maintained = ReadonlyArray<MaintainedTable>
 
 /**
- * Maintains each existing table: merges manifests, compacts closed days, expires snapshots, removes orphans. When one part fails, the
+ * Maintains each existing table: merges manifests, compacts past days, expires snapshots, removes orphans. When one part fails, the
  * others still run. Safe alongside writers and other engines; concurrent runs would only conflict with each other.
  */
 export const maintain = Effect.fnUntraced(function* (

@@ -50,7 +50,7 @@ const explainSuccess = (body: unknown): Outcome => {
     : notStored("The response is not from Footfall.", "Check --url.")
 }
 
-/** An invalid payload has a tree of errors, an unknown site has none (wire contract 1.4). */
+/** An invalid payload has a tree of errors, an unknown site has none, as in Umami 3.1. */
 const explainBadRequest = (body: unknown): Outcome => {
   const error = member(body, "error")
   return Predicate.isObject(error) && !Predicate.hasProperty(error, "errors")

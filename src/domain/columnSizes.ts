@@ -1,4 +1,4 @@
-/** Sizes of string columns in UTF-16 units: those of Umami's tables (wire contract 1.17). */
+/** Sizes of string columns in UTF-16 units: those of Umami's tables. */
 export const SIZE = {
   hostname: 100,
   language: 35,

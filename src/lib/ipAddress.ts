@@ -125,7 +125,7 @@ export const withoutBrackets = (text: string): string =>
 const MAPPED = "::ffff:"
 
 /**
- * Umami's normal form of an address (wire contract 1.6): canonical (IPv6 compressed, in lower case), `::ffff:a.b.c.d` as IPv4, without
+ * Umami's normal form of an address: canonical (IPv6 compressed, in lower case), `::ffff:a.b.c.d` as IPv4, without
  * a port but with brackets. A string that is not an address is returned unchanged.
  */
 export const normalizeAddress = (text: string): string => {
@@ -146,7 +146,7 @@ export const normalizeAddress = (text: string): string => {
   return text
 }
 
-/** Whether the address is loopback, link-local or private, which no geo database contains (wire contract 1.7). */
+/** Whether the address is loopback, link-local or private, which no geo database contains, as in Umami 3.1. */
 export const isLocalAddress = (ip: string): boolean => {
   const address4 = quad(ip)
   if (address4 !== null) return LOCAL_QUADS.some(([network, bits]) => sameNetwork(address4, network, bits))

@@ -1,7 +1,7 @@
 import { normalizeAddress } from "../lib/ipAddress.ts"
 import type { ProxyTrust } from "../settings/proxyTrust.ts"
 
-/** Umami's order of headers (wire contract 1.6); the one with a list is `x-forwarded-for`. */
+/** Umami's order of headers; the one with a list is `x-forwarded-for`. */
 export const CLIENT_IP_HEADERS = [
   "true-client-ip",
   "cf-connecting-ip",

@@ -25,7 +25,7 @@ export interface Origin {
   readonly address: number
 }
 
-/** Derives session and visit ids as Umami 3.1 does (wire contract 1.9). */
+/** Derives session and visit ids as Umami 3.1 does. */
 export class Identity {
   readonly #secret: string
   readonly #rotation: SaltRotation

@@ -3,7 +3,7 @@ import { LruCache } from "../lib/LruCache.ts"
 import type { Origin } from "./Identity.ts"
 import { TOKEN_CACHE_ENTRIES, TOKEN_LIFETIME_SECONDS } from "./limits.ts"
 
-/** The claims of a session token (wire contract 1.9). `iat` is the start of the visit, in seconds since the epoch. */
+/** The claims of a session token, as in Umami 3.1. `iat` is the start of the visit, in seconds since the epoch. */
 export interface TokenClaims {
   readonly websiteId: string
   readonly sessionId: string

@@ -3,7 +3,7 @@ import { Rejection } from "../domain/Rejection.ts"
 import { invalidBody, type SendBody } from "./payload.ts"
 import type { Step } from "./Step.ts"
 
-/** Checks the body against the contract (wire contract 1.2). Unknown fields are ignored by later steps. */
+/** Checks the body as Umami 3.1 does. Unknown fields are ignored by later steps. */
 export const decodeBody: Step = (draft) => {
   const tree = invalidBody(draft.body)
   if (tree !== null) return Exit.fail(Rejection.InvalidPayload({ tree }))

@@ -3,7 +3,7 @@ import { Rejection } from "../domain/Rejection.ts"
 import type { RateLimit } from "../domain/Site.ts"
 import type { Step } from "./Step.ts"
 
-/** What an event belongs to: a registered site, or a link or pixel, whose existence is not checked (wire contract 1.2). */
+/** What an event belongs to: a registered site, or a link or pixel, whose existence is not checked, as in Umami 3.1. */
 export interface Source {
   /** The id as the client sent it: part of what session ids are derived from. */
   readonly sent: string

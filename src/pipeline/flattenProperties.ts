@@ -8,11 +8,11 @@ import type { Step } from "./Step.ts"
 
 const NONE: ReadonlyArray<Property> = []
 
-/** What Umami 3.1 recognizes as a date (wire contract 1.11); plain days, and `…05Z` without milliseconds, stay strings. */
+/** What Umami 3.1 recognizes as a date; plain days, and `…05Z` without milliseconds, stay strings. */
 const DATE_PATTERN = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{3}(Z|\+\d{2}:\d{2})?)?$/
 
 /**
- * Umami's `flattenJSON`: depth first in key order, `parent.child` keys, one typed property for each leaf (wire contract 1.11). A key
+ * Umami's `flattenJSON`: depth first in key order, `parent.child` keys, one typed property for each leaf. A key
  * that occurs twice keeps its last value. Rejects data nested deeper than `MAX_DATA_DEPTH`.
  */
 export const flattenProperties: Step = (draft) => {

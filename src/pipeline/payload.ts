@@ -5,7 +5,7 @@ import { type ErrorTree, Rejection } from "../domain/Rejection.ts"
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from "./limits.ts"
 
 /*
- * The body of `/api/send` (wire contract 1.2). One schema decides. The messages are zod's, since Umami's clients read them. The hot
+ * The body of `/api/send`. One schema decides. The messages are zod's, since Umami's clients read them. The hot
  * path checks only the fields that are present, which takes a third of the time of checking all 24; issues are built only for a
  * rejection.
  */

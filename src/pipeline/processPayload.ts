@@ -13,7 +13,7 @@ import { pipeline } from "./Step.ts"
 import { store } from "./store.ts"
 import { takeFromRateLimit } from "./takeFromRateLimit.ts"
 
-/** One payload of `/api/send`, from its JSON value to a stored record (wire contract 1.3). Succeeds once the record is durable. */
+/** One payload of `/api/send`, from its JSON value to a stored record, as in Umami 3.1. Succeeds once the record is durable. */
 export const processPayload = pipeline(
   requireLicense,
   decodeBody,

@@ -7,7 +7,7 @@ import { cutOrNull } from "../lib/strings.ts"
 import { AGENT_CACHE_ENTRIES, AGENT_PARSED_LENGTH } from "./limits.ts"
 import type { Payload } from "./payload.ts"
 
-/** What a user agent string says, with Umami's labels (wire contract 1.8). `deviceType` is `desktop` if it names none. */
+/** What a user agent string says, with Umami's labels. `deviceType` is `desktop` if it names none. */
 export interface Agent {
   readonly bot: boolean
   readonly browser: string | null

@@ -14,7 +14,7 @@ const PROVIDERS = [
 ] as const
 
 /**
- * Where the client is (wire contract 1.7): nowhere for local addresses, else the first provider's headers when they may be
+ * Where the client is, as in Umami 3.1: nowhere for local addresses, else the first provider's headers when they may be
  * believed, else the geo database. `headers` is null when they may not: an untrusted peer, `payload.ip`, or the setting.
  */
 export const resolveLocation = (ip: string, headers: Headers | null, geo: Geo["Service"]): Location => {

@@ -7,7 +7,7 @@ import { PAGE_CACHE_ENTRIES, PAGE_CACHED_LENGTH } from "./limits.ts"
 import type { Payload } from "./payload.ts"
 import type { Step } from "./Step.ts"
 
-/** Every column derived from the page's URL, its referrer and its title (wire contract 1.10). */
+/** Every column derived from the page's URL, its referrer and its title, as in Umami 3.1. */
 export type PageFields = Page & Utm & ClickIds
 
 const WWW = /^www./

@@ -21,7 +21,7 @@ export interface Visit {
 const SEED = crypto.getRandomValues(new Uint32Array(1))[0]!
 
 /**
- * Resolves Umami's session and visit (wire contract 1.9). The session is always derived from this payload. The visit is the token's
+ * Resolves Umami's session and visit. The session is always derived from this payload. The visit is the token's
  * while it is younger than 30 minutes (for events with their own timestamp, at any age), otherwise the session's visit of this
  * clock hour. A token of another session (another address, user agent or period) is ignored, and the session is stored as a new one.
  */

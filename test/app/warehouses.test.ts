@@ -5,7 +5,7 @@ import { warehouse } from "../../src/app/warehouses.ts"
 import { QueryEngine } from "../../src/ports/QueryEngine.ts"
 import { probe } from "../../src/query/probe.ts"
 import * as MemorySettings from "../support/memory/MemorySettings.ts"
-import { layerFreshDatabase } from "../support/postgres.ts"
+import { layerFreshDatabase } from "../support/postgres/postgres.ts"
 
 const LAKE = { STORAGE_BACKEND: "iceberg", PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: "file:///nowhere/lake" }
 

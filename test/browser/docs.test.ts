@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test"
 import { Redacted } from "effect"
-import { browserPath, launchBrowser } from "../support/browser.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { freshDatabase } from "../support/postgres.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
+import { browserPath, launchBrowser } from "../support/process/browser.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
 
 test.skipIf(browserPath === null)(
   "the API's documentation shows every part in light and dark, wide and narrow, and requests nothing from other servers",

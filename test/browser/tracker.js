@@ -1,5 +1,5 @@
 /**
- * What Umami's tracker 3.1 does on the wire, written from the wire contract (1.15) for tests: payloads, the `cache` token and
+ * What Umami's tracker 3.1 does on the wire, written for tests: payloads, the `cache` token and
  * its header, `disabled`, attributes, hooks on the history, and performance figures.
  */
 ;(() => {

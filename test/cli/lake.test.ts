@@ -3,11 +3,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSyn
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Redacted } from "effect"
-import { FIREFOX, SITE } from "../support/collect.ts"
-import { prepareInstance } from "../support/database.ts"
+import { FIREFOX, SITE } from "../support/collect/collect.ts"
 import { until } from "../support/eventually.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { freshDatabase } from "../support/postgres.ts"
+import { prepareInstance } from "../support/postgres/database.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
 import { footfall } from "./support.ts"
 
 setDefaultTimeout(60_000)

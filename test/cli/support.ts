@@ -1,6 +1,6 @@
 import { join } from "node:path"
 import { Redacted } from "effect"
-import { freshDatabase } from "../support/postgres.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
 
 const CLI = join(import.meta.dir, "../../src/cli.ts")
 

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test"
 import { join } from "node:path"
 import { Umami } from "@umami/node"
 import { Redacted } from "effect"
-import { FIREFOX, SITE } from "../support/collect.ts"
-import { connect, type Database, prepareInstance } from "../support/database.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { freshDatabase } from "../support/postgres.ts"
+import { FIREFOX, SITE } from "../support/collect/collect.ts"
+import { connect, type Database, prepareInstance } from "../support/postgres/database.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
 
 let collector: Footfall
 let database: Database

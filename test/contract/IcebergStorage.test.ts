@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { makeCatalog } from "../../layers/iceberg/catalog/makeCatalog.ts"
 import { folderLake, HeldFiles, keptInLake, openLakeStorage, readLake } from "../support/lake/lakeStorage.ts"
-import { emptiedDatabase } from "../support/pgStorage.ts"
+import { emptiedDatabase } from "../support/postgres/pgStorage.ts"
 import { storageContract } from "./storage.ts"
 
 setDefaultTimeout(30_000)

@@ -1,7 +1,7 @@
 import { Context, Effect, Layer } from "effect"
 import { Storage } from "../../src/ports/Storage.ts"
+import { stored } from "../support/collect/records.ts"
 import * as MemoryStorage from "../support/memory/MemoryStorage.ts"
-import { stored } from "../support/records.ts"
 import { storageContract } from "./storage.ts"
 
 storageContract("MemoryStorage", ({ maxPending }) =>

@@ -1,7 +1,7 @@
 import { setDefaultTimeout } from "bun:test"
 import { Effect } from "effect"
-import { EVENT_TABLES, emptiedDatabase, lockTables, openStorage, readStored } from "../support/pgStorage.ts"
-import { openClient } from "../support/postgres.ts"
+import { EVENT_TABLES, emptiedDatabase, lockTables, openStorage, readStored } from "../support/postgres/pgStorage.ts"
+import { openClient } from "../support/postgres/postgres.ts"
 import { storageContract } from "./storage.ts"
 
 // The first test waits for the server to start.

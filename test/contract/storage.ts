@@ -12,7 +12,6 @@ import {
 } from "../../src/domain/Event.ts"
 import { MAX_TIMESTAMP, MIN_TIMESTAMP } from "../../src/pipeline/limits.ts"
 import type { Storage } from "../../src/ports/Storage.ts"
-import { run } from "../support/controlPlane.ts"
 import {
   stored as allStored,
   event,
@@ -25,7 +24,8 @@ import {
   sessionsOf,
   text,
   untilWaiting
-} from "../support/records.ts"
+} from "../support/collect/records.ts"
+import { run } from "../support/postgres/controlPlane.ts"
 import { agreesWithModel, groupsOfSaves } from "./storageModel.ts"
 
 export interface OpenedStorage {

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import fc from "fast-check"
 import type { EventRecord, Property, SessionRecord } from "../../src/domain/Event.ts"
 import type { Storage } from "../../src/ports/Storage.ts"
-import { event, identity, type Stored, session, stored, text } from "../support/records.ts"
+import { event, identity, type Stored, session, stored, text } from "../support/collect/records.ts"
 
 /** A save of one of the events or sessions below, by index. */
 type Save =

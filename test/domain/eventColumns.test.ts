@@ -3,10 +3,10 @@ import { Effect } from "effect"
 import { decodeRecord, encodeEvent } from "../../layers/lake/records.ts"
 import { PA_EVENTS } from "../../layers/lake/schema.ts"
 import { EVENT_COLUMN_LIST, type EventColumn } from "../../src/domain/eventColumns.ts"
-import { run } from "../support/controlPlane.ts"
-import { emptiedDatabase, openStorage } from "../support/pgStorage.ts"
-import { openClient } from "../support/postgres.ts"
-import { event } from "../support/records.ts"
+import { event } from "../support/collect/records.ts"
+import { run } from "../support/postgres/controlPlane.ts"
+import { emptiedDatabase, openStorage } from "../support/postgres/pgStorage.ts"
+import { openClient } from "../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(60_000)

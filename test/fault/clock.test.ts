@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test"
 import { Layer, Redacted } from "effect"
 import { Storage } from "../../src/ports/Storage.ts"
-import { SITE, startCollect } from "../support/collect.ts"
-import { connect } from "../support/database.ts"
-import { openStorage, settableClock } from "../support/pgStorage.ts"
-import { freshDatabase } from "../support/postgres.ts"
+import { SITE, startCollect } from "../support/collect/collect.ts"
+import { connect } from "../support/postgres/database.ts"
+import { openStorage, settableClock } from "../support/postgres/pgStorage.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
 
 const VISITOR = "81.2.69.142"
 

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test"
 import { Redacted } from "effect"
 import { freePort } from "../../bench/support/server.ts"
-import { connect, prepareInstance } from "../support/database.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { expectHonest, Load } from "../support/load.ts"
-import { freshDatabase } from "../support/postgres.ts"
+import { expectHonest, Load } from "../support/collect/load.ts"
+import { connect, prepareInstance } from "../support/postgres/database.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
 
 test("a collector killed under load loses no acknowledged event, and works immediately after a restart", async () => {
   await using all = new AsyncDisposableStack()

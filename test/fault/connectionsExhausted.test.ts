@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test"
-import { connect, prepareInstance } from "../support/database.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { expectHonest, Load } from "../support/load.ts"
-import { PostgresServer } from "../support/postgresServer.ts"
+import { expectHonest, Load } from "../support/collect/load.ts"
+import { connect, prepareInstance } from "../support/postgres/database.ts"
+import { PostgresServer } from "../support/postgres/postgresServer.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
 
 /** Few enough for a test to hold all of them: a collector takes at most seven, and the test one. */
 const MAX_CONNECTIONS = 16

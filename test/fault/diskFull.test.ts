@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test"
-import { connect, prepareInstance } from "../support/database.ts"
+import { expectHonest, Load } from "../support/collect/load.ts"
 import { SmallDisk } from "../support/disk/SmallDisk.ts"
 import { until } from "../support/eventually.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { expectHonest, Load } from "../support/load.ts"
-import { type PostgresOptions, PostgresServer } from "../support/postgresServer.ts"
+import { connect, prepareInstance } from "../support/postgres/database.ts"
+import { type PostgresOptions, PostgresServer } from "../support/postgres/postgresServer.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
 
 /** A new cluster takes about 25 MiB, and its WAL a few more. */
 const DISK_MIB = 96

@@ -3,11 +3,11 @@ import { renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Redacted } from "effect"
 import { footfall } from "../cli/support.ts"
-import { FIREFOX, SITE } from "../support/collect.ts"
-import { connect, prepareInstance } from "../support/database.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { cityDatabase, mmdb } from "../support/mmdb.ts"
-import { freshDatabase, temporaryFolder } from "../support/postgres.ts"
+import { FIREFOX, SITE } from "../support/collect/collect.ts"
+import { cityDatabase, mmdb } from "../support/collect/mmdb.ts"
+import { connect, prepareInstance } from "../support/postgres/database.ts"
+import { freshDatabase, temporaryFolder } from "../support/postgres/postgres.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
 
 test("a damaged geo database turns locations off and is reported, and a damaged replacement leaves the previous one in use", async () => {
   await using all = new AsyncDisposableStack()

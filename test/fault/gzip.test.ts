@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test"
 import { gzipSync } from "node:zlib"
 import { Redacted } from "effect"
-import { FIREFOX, SITE } from "../support/collect.ts"
-import { connect, type Database, prepareInstance } from "../support/database.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { freshDatabase } from "../support/postgres.ts"
-import { peakMemory } from "../support/processes.ts"
+import { FIREFOX, SITE } from "../support/collect/collect.ts"
+import { connect, type Database, prepareInstance } from "../support/postgres/database.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
+import { peakMemory } from "../support/process/processes.ts"
 
 /** Memory of the collector, whatever it is sent: its usual memory and the bodies that it may hold at a time. */
 const MEMORY_MIB = 400

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test"
 import { Layer, Redacted } from "effect"
 import { Storage } from "../../src/ports/Storage.ts"
-import { type CollectUnderTest, FIREFOX, SITE, startCollect } from "../support/collect.ts"
-import { connect, type Database } from "../support/database.ts"
-import { openStorage } from "../support/pgStorage.ts"
-import { freshDatabase } from "../support/postgres.ts"
+import { type CollectUnderTest, FIREFOX, SITE, startCollect } from "../support/collect/collect.ts"
+import { connect, type Database } from "../support/postgres/database.ts"
+import { openStorage } from "../support/postgres/pgStorage.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
 
 /*
  * Runs in this process, so that a polluted prototype would be visible, and on a real database, in order to look up every event that got a

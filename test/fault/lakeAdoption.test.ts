@@ -9,11 +9,11 @@ import { manifestsOf } from "../../layers/iceberg/table/files.ts"
 import { encodeEvent } from "../../layers/lake/records.ts"
 import { type LakeWriter, makeLakeWriter } from "../../layers/lake/writer/LakeWriter.ts"
 import { openSpool } from "../../layers/spool/Spool.ts"
-import { run } from "../support/controlPlane.ts"
+import { event } from "../support/collect/records.ts"
 import { readLakeTable } from "../support/lake/lakeStorage.ts"
 import { EVENTS_NAME, NAMESPACE } from "../support/lake/lakeTables.ts"
-import { temporaryFolder } from "../support/postgres.ts"
-import { event } from "../support/records.ts"
+import { run } from "../support/postgres/controlPlane.ts"
+import { temporaryFolder } from "../support/postgres/postgres.ts"
 
 setDefaultTimeout(30_000)
 

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test"
+import { Load } from "../support/collect/load.ts"
 import { openFolderLake, swapOf } from "../support/lake/folderLake.ts"
 import { drain, expectExactlyOnce } from "../support/lake/LakeUnderTest.ts"
 import { metricOf } from "../support/lake/lakeMetrics.ts"
-import { Load } from "../support/load.ts"
 import type { Fault } from "../support/proxy/FaultProxy.ts"
 
 test("killing the catalog's database before, during and after a commit affects no client and loses no event", async () => {

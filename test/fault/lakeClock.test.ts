@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { Load } from "../support/collect/load.ts"
 import { openFolderLake } from "../support/lake/folderLake.ts"
 import { drain, expectExactlyOnce } from "../support/lake/LakeUnderTest.ts"
-import { Load } from "../support/load.ts"
 
 const DAY_MS = 86_400_000
 
@@ -16,7 +16,7 @@ test("when the clock is set back by a day, commits continue and snapshot times n
   const collector = all.use(
     await lake.start({
       CLOCK_SHIFT_FILE: file,
-      BUN_OPTIONS: `--preload ${join(import.meta.dir, "../support/shiftedClock.ts")}`
+      BUN_OPTIONS: `--preload ${join(import.meta.dir, "../support/process/shiftedClock.ts")}`
     })
   )
   const load = all.use(

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test"
 import { ensureTable } from "../../layers/lake/ensureTable.ts"
 import { PA_EVENTS } from "../../layers/lake/schema.ts"
-import { connect } from "../support/database.ts"
+import { Load } from "../support/collect/load.ts"
 import { openFolderLake } from "../support/lake/folderLake.ts"
 import { drain, expectExactlyOnce, type LakeUnderTest } from "../support/lake/LakeUnderTest.ts"
-import { Load } from "../support/load.ts"
-import type { PostgresServer } from "../support/postgresServer.ts"
+import { connect } from "../support/postgres/database.ts"
+import type { PostgresServer } from "../support/postgres/postgresServer.ts"
 
 /** The first commit to the table, which writes its second metadata file. */
 const FIRST_COMMIT = /\/pa_events\/metadata\/00001-/

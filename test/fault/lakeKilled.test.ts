@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test"
 import { existsSync, mkdirSync, rmdirSync } from "node:fs"
 import { join } from "node:path"
-import { atRandom, atRequest, atSpoolFile, type KillPoint, killAtEach } from "../support/killing.ts"
+import { Load } from "../support/collect/load.ts"
 import { openFolderLake, swapOf } from "../support/lake/folderLake.ts"
 import { drain, expectExactlyOnce } from "../support/lake/LakeUnderTest.ts"
-import { Load } from "../support/load.ts"
+import { atRandom, atRequest, atSpoolFile, type KillPoint, killAtEach } from "../support/process/killing.ts"
 
 /** A process listens after one second and has flushed what it found after two. */
 const RANDOM_MS = 3_000

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test"
 import { cpSync, rmSync } from "node:fs"
+import { Load } from "../support/collect/load.ts"
 import { drain, expectExactlyOnce, LakeUnderTest, lakeSettings } from "../support/lake/LakeUnderTest.ts"
-import { Load } from "../support/load.ts"
-import { PostgresServer } from "../support/postgresServer.ts"
+import { PostgresServer } from "../support/postgres/postgresServer.ts"
 
 /** Nothing is flushed until a flush is requested. */
 const onRequestOnly = lakeSettings({ FLUSH_INTERVAL_SECONDS: "3600", FLUSH_BATCH_SIZE: "10000000" })

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test"
 import { join } from "node:path"
+import { Load } from "../support/collect/load.ts"
 import { SmallDisk } from "../support/disk/SmallDisk.ts"
 import { openFolderLake } from "../support/lake/folderLake.ts"
 import { drain, expectExactlyOnce } from "../support/lake/LakeUnderTest.ts"
-import { Load } from "../support/load.ts"
 
 /** Room for two segments of the spool but not for a third. */
 const DISK_MIB = 160

@@ -2,11 +2,11 @@ import { expect, test } from "bun:test"
 import { Redacted } from "effect"
 import { exportJWK, generateKeyPair, SignJWT } from "jose"
 import { footfall } from "../cli/support.ts"
-import { FIREFOX, SITE } from "../support/collect.ts"
-import { connect, prepareInstance } from "../support/database.ts"
+import { FIREFOX, SITE } from "../support/collect/collect.ts"
 import { until } from "../support/eventually.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { freshDatabase } from "../support/postgres.ts"
+import { connect, prepareInstance } from "../support/postgres/database.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
 
 /** Enough for a process to start and answer on a busy machine. */
 const VALID_SECONDS = 6

@@ -3,12 +3,12 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Redacted } from "effect"
 import { startEmbeddedPostgres } from "../../layers/postgres/embedded/EmbeddedPostgres.ts"
-import { connect, prepareInstance } from "../support/database.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { expectHonest, Load } from "../support/load.ts"
-import { temporaryFolder } from "../support/postgres.ts"
-import { PostgresServer } from "../support/postgresServer.ts"
-import { childrenOf, signal } from "../support/processes.ts"
+import { expectHonest, Load } from "../support/collect/load.ts"
+import { connect, prepareInstance } from "../support/postgres/database.ts"
+import { temporaryFolder } from "../support/postgres/postgres.ts"
+import { PostgresServer } from "../support/postgres/postgresServer.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
+import { childrenOf, signal } from "../support/process/processes.ts"
 
 test("while Postgres is down clients get 503, and the collector recovers without a restart", async () => {
   await using all = new AsyncDisposableStack()

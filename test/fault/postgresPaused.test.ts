@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test"
-import { connect, prepareInstance } from "../support/database.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { expectHonest, Load } from "../support/load.ts"
-import { PostgresServer } from "../support/postgresServer.ts"
-import { peakMemory } from "../support/processes.ts"
+import { expectHonest, Load } from "../support/collect/load.ts"
+import { connect, prepareInstance } from "../support/postgres/database.ts"
+import { PostgresServer } from "../support/postgres/postgresServer.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
+import { peakMemory } from "../support/process/processes.ts"
 
 /** How long Postgres does not answer: several write deadlines, and several attempts to connect. */
 const PAUSE_MS = 20_000

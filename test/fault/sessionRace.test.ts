@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test"
 import { Redacted } from "effect"
-import { FIREFOX, SITE } from "../support/collect.ts"
-import { connect, prepareInstance } from "../support/database.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { freshDatabase } from "../support/postgres.ts"
+import { FIREFOX, SITE } from "../support/collect/collect.ts"
+import { connect, prepareInstance } from "../support/postgres/database.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
 
 const SESSIONS = 400
 const ROUNDS = 5

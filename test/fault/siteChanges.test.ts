@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test"
 import { Redacted } from "effect"
 import { footfall } from "../cli/support.ts"
-import { FIREFOX } from "../support/collect.ts"
-import { connect, prepareInstance } from "../support/database.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { freshDatabase } from "../support/postgres.ts"
+import { FIREFOX } from "../support/collect/collect.ts"
+import { connect, prepareInstance } from "../support/postgres/database.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
 
 /** The time that the snippet's page and the command line promise. */
 const PROMISED_MS = 5_000

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test"
 import { connect as connectSocket, type Socket } from "node:net"
 import { Redacted } from "effect"
-import { FIREFOX, SITE } from "../support/collect.ts"
-import { connect, prepareInstance } from "../support/database.ts"
+import { FIREFOX, SITE } from "../support/collect/collect.ts"
+import { expectHonest, Load } from "../support/collect/load.ts"
 import { until } from "../support/eventually.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { expectHonest, Load } from "../support/load.ts"
-import { freshDatabase } from "../support/postgres.ts"
+import { connect, prepareInstance } from "../support/postgres/database.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
 
 const BODY_TIMEOUT_SECONDS = 1
 /** The sweep's quarter of a second, and the seconds that a busy machine may add. */

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test"
 import { Redacted } from "effect"
-import { connect, prepareInstance } from "../support/database.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { expectHonest, Load, type LoadOptions } from "../support/load.ts"
-import { freshDatabase } from "../support/postgres.ts"
-import { PostgresServer } from "../support/postgresServer.ts"
+import { expectHonest, Load, type LoadOptions } from "../support/collect/load.ts"
+import { connect, prepareInstance } from "../support/postgres/database.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
+import { PostgresServer } from "../support/postgres/postgresServer.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
 
 /** Longer than the time in which signals count as one. */
 const SAME_SIGNAL_MS = 600

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test"
 import { Redacted } from "effect"
-import { connect, prepareInstance } from "../support/database.ts"
+import { expectHonest, Load } from "../support/collect/load.ts"
 import { until } from "../support/eventually.ts"
-import { Footfall } from "../support/footfallProcess.ts"
-import { expectHonest, Load } from "../support/load.ts"
-import { freshDatabase } from "../support/postgres.ts"
-import { childrenOf, isAlive, signal } from "../support/processes.ts"
+import { connect, prepareInstance } from "../support/postgres/database.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
+import { childrenOf, isAlive, signal } from "../support/process/processes.ts"
 
 test("when one of two workers is killed under load, the other answers, it is replaced, and SIGTERM stops all with 0", async () => {
   await using all = new AsyncDisposableStack()

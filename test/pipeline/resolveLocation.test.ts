@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { resolveLocation } from "../../src/pipeline/resolveLocation.ts"
 import { Geo, type Location } from "../../src/ports/Geo.ts"
-import { SITE, startCollect } from "../support/collect.ts"
+import { SITE, startCollect } from "../support/collect/collect.ts"
 
 const PUBLIC = "81.2.69.142"
 const LONDON: Location = { country: "GB", region: "GB-ENG", city: "Kennington" }

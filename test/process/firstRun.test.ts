@@ -5,9 +5,9 @@ import { Effect, Redacted } from "effect"
 import { freePort } from "../../bench/support/server.ts"
 import { startEmbeddedPostgres } from "../../layers/postgres/embedded/EmbeddedPostgres.ts"
 import { cloneProject } from "../support/clone.ts"
-import { connect } from "../support/database.ts"
 import { until } from "../support/eventually.ts"
-import { Program, run } from "../support/Program.ts"
+import { connect } from "../support/postgres/database.ts"
+import { Program, run } from "../support/process/Program.ts"
 
 const PREFIX = "/api/ee/product-analytics"
 const npx = Bun.which("npx")

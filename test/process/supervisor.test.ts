@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { eventually } from "../support/eventually.ts"
 
-const ENTRY = join(import.meta.dir, "..", "support", "fakeCollector.ts")
+const ENTRY = join(import.meta.dir, "..", "support", "process", "fakeCollector.ts")
 
 interface Answer {
   readonly worker: number

@@ -6,8 +6,8 @@ import { join } from "node:path"
 import { SQL } from "bun"
 import { freePort } from "../../bench/support/server.ts"
 import { CREDENTIALS } from "../../scripts/services/credentials.ts"
-import { guardFolder, guardProcess } from "../support/guard.ts"
-import { isAlive } from "../support/processes.ts"
+import { guardFolder, guardProcess } from "../support/process/guard.ts"
+import { isAlive } from "../support/process/processes.ts"
 
 setDefaultTimeout(60_000)
 

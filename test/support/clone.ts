@@ -1,7 +1,7 @@
 import { chmodSync, cpSync } from "node:fs"
 import { join } from "node:path"
-import { run } from "./Program.ts"
-import { temporaryFolder } from "./postgres.ts"
+import { temporaryFolder } from "./postgres/postgres.ts"
+import { run } from "./process/Program.ts"
 
 const ROOT = join(import.meta.dir, "../..")
 /** The parts of a clone that running and building need. */

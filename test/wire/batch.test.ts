@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { Effect } from "effect"
 import { StorageError } from "../../src/domain/StorageError.ts"
-import { type CollectUnderTest, SITE, startCollect } from "../support/collect.ts"
+import { type CollectUnderTest, SITE, startCollect } from "../support/collect/collect.ts"
 
 let collect: CollectUnderTest
 beforeAll(async () => {

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { exportJWK, generateKeyPair } from "jose"
 import { SiteId } from "../../src/domain/ids.ts"
 import { StorageError } from "../../src/domain/StorageError.ts"
-import { type CollectUnderTest, SITE, site, startCollect } from "../support/collect.ts"
+import { type CollectUnderTest, SITE, site, startCollect } from "../support/collect/collect.ts"
 
 const OTHER = "22222222-2222-4333-8444-555555555555"
 

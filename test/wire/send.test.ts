@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { jwtVerify, SignJWT } from "jose"
 import { SiteId } from "../../src/domain/ids.ts"
 import { secretHash } from "../../src/pipeline/Identity.ts"
-import { type CollectUnderTest, FIREFOX, SECRET, SITE, site, startCollect } from "../support/collect.ts"
+import { type CollectUnderTest, FIREFOX, SECRET, SITE, site, startCollect } from "../support/collect/collect.ts"
 
 const KEY = new TextEncoder().encode(secretHash(SECRET))
 const CHROME =

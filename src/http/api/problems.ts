@@ -51,14 +51,14 @@ export const PROBLEM_TYPES = {
     status: 404,
     title: "Not Found",
     when: "Nothing has this id or name.",
-    example: { detail: "There is no site with the id 3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f." }
+    example: { detail: 'There is no site with the id "3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f".' }
   }),
   Conflict: define({
     status: 409,
     title: "Conflict",
     when: "It already exists, or the environment overrides it.",
     example: {
-      detail: "A site with the id 3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f exists already (archived sites count)."
+      detail: 'A site with the id "3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f" already exists; it may be archived.'
     }
   }),
   UnprocessableContent: define({

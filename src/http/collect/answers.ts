@@ -17,7 +17,7 @@ const errorBody = (status: number, code: string, message: string, more: object =
   error: { message, code, status, ...more }
 })
 
-/** Umami's 400, with zod's tree of what is wrong (wire contract 1.4). */
+/** Umami's 400, with zod's tree of what is wrong. */
 export const badRequest = (tree: ErrorTree): ErrorAnswer => ({
   status: 400,
   body: errorBody(400, "bad-request", "Bad request", tree)
@@ -67,7 +67,7 @@ export const success = ({ sessionId, visitId }: Visit, cache: string): Answer =>
   body: `{"cache":"${cache}","sessionId":"${sessionId}","visitId":"${visitId}"}`
 })
 
-/** The answer to each rejection (wire contract 1.4; 402, 429 and 503 are Footfall's own). */
+/** The answer to each rejection: Umami 3.1's where it has one; 402, 429 and 503 are Footfall's own. */
 export const rejectionAnswer = (rejection: Rejection): ErrorAnswer => {
   switch (rejection._tag) {
     case "InvalidPayload":

@@ -56,7 +56,7 @@ export class BodyReader {
     clearInterval(this.#timer)
   }
 
-  /** The parsed body, whatever its content type says (wire contract 1.1). Direct (`lib/callbackEffect`). */
+  /** The parsed body, whatever its content type says, as in Umami 3.1. Direct (`lib/callbackEffect`). */
   read(request: Request, limit: number): Effect.Effect<unknown, BodyFailure> {
     const length = request.headers.get("content-length")
     const size = length === null ? 0 : Number(length)

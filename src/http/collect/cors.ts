@@ -3,7 +3,7 @@ import type { Sites } from "../../ports/Sites.ts"
 /** The part of `Sites` that decides about origins. */
 export type OriginPolicy = Pick<Sites["Service"], "find" | "allowsOrigin">
 
-/** Headers of every response, errors included (wire contract 1.5). `*` covers the headers of current and future trackers. */
+/** Headers of every response, errors included, as in Umami 3.1. `*` covers the headers of current and future trackers. */
 const commonHeaders = (maxAgeSeconds: number): ReadonlyArray<[string, string]> => [
   ["access-control-allow-headers", "*"],
   ["access-control-allow-methods", "GET, DELETE, POST, PUT"],

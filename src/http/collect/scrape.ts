@@ -57,7 +57,10 @@ const openFiles = Effect.promise(() =>
   )
 )
 
-/** Measures how late a timer fires, which is how long something blocked the event loop. */
+/**
+ * Measures how late a timer fires, which is how long something blocked the event loop. Not `monitorEventLoopDelay`: under Bun 1.4 its
+ * `reset()` keeps the old maximum.
+ */
 class LagWatch {
   #expected = performance.now() + LAG_INTERVAL_MS
   #windowStart = performance.now()

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { Effect, Redacted } from "effect"
-import { freshDatabase, openClient } from "../../support/postgres.ts"
+import { freshDatabase, openClient } from "../../support/postgres/postgres.ts"
 import { footfall, onFreshDatabase } from "../support.ts"
 
 /** Nothing listens on this port. */

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test"
 import { Effect, Redacted } from "effect"
 import { SITE } from "../../services/fixture.ts"
-import { fillPostgres } from "../../support/pgWarehouse.ts"
-import { freshDatabase, openClient } from "../../support/postgres.ts"
+import { fillPostgres } from "../../support/postgres/pgWarehouse.ts"
+import { freshDatabase, openClient } from "../../support/postgres/postgres.ts"
 import { footfall } from "../support.ts"
 
 /** `footfall` on a database with the events and the site of the fixture. */

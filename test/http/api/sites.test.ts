@@ -86,7 +86,7 @@ test("creating a site with an existing id is a conflict, even if that site is ar
   expect([status, body.title, body.detail]).toEqual([
     409,
     "Conflict",
-    `A site with the id ${ID} exists already (archived sites count).`
+    `A site with the id "${ID}" already exists; it may be archived.`
   ])
 })
 

@@ -3,8 +3,8 @@ import { Effect, Layer } from "effect"
 import { QueryEngine, QueryError } from "../../../src/ports/QueryEngine.ts"
 import { SITE } from "../../services/fixture.ts"
 import { until } from "../../support/eventually.ts"
-import { fillPostgres, pgWarehouse } from "../../support/pgWarehouse.ts"
-import { freshDatabase, openClient } from "../../support/postgres.ts"
+import { fillPostgres, pgWarehouse } from "../../support/postgres/pgWarehouse.ts"
+import { freshDatabase, openClient } from "../../support/postgres/postgres.ts"
 import { startAdmin, VIEWER } from "./support.ts"
 
 const START = Date.UTC(2026, 2, 28)

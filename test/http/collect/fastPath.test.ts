@@ -12,7 +12,7 @@ import {
 import { Draft } from "../../../src/pipeline/Draft.ts"
 import { processPayload } from "../../../src/pipeline/processPayload.ts"
 import { Storage } from "../../../src/ports/Storage.ts"
-import { FIREFOX, pipelineEnv, SITE } from "../../support/collect.ts"
+import { FIREFOX, pipelineEnv, SITE } from "../../support/collect/collect.ts"
 
 /** A storage that answers in the next turn of the event loop, as every real one does. */
 const waiting = (answer: Exit.Exit<void, StorageError> = Exit.void): Storage["Service"] =>

@@ -2,9 +2,9 @@ import { expect, setDefaultTimeout, test } from "bun:test"
 import type { PgClient } from "@effect/sql-pg"
 import { Effect, type Scope } from "effect"
 import * as WriterRegistry from "../../../layers/forward/WriterRegistry.ts"
-import { run } from "../../support/controlPlane.ts"
-import { emptiedDatabase } from "../../support/pgStorage.ts"
-import { openClient } from "../../support/postgres.ts"
+import { run } from "../../support/postgres/controlPlane.ts"
+import { emptiedDatabase } from "../../support/postgres/pgStorage.ts"
+import { openClient } from "../../support/postgres/postgres.ts"
 
 setDefaultTimeout(30_000)
 

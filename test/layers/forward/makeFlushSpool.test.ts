@@ -6,9 +6,9 @@ import { type Destination, DestinationError, type Run } from "../../../layers/fo
 import { makeFlushSpool } from "../../../layers/forward/makeFlushSpool.ts"
 import { folderFiles } from "../../../layers/spool/SpoolFiles.ts"
 import type { Damage } from "../../../layers/spool/scan.ts"
-import { run } from "../../support/controlPlane.ts"
 import { loggedLines } from "../../support/loggedLines.ts"
-import { temporaryFolder } from "../../support/postgres.ts"
+import { run } from "../../support/postgres/controlPlane.ts"
+import { temporaryFolder } from "../../support/postgres/postgres.ts"
 
 const unreachable = new DestinationError({ reason: "Unavailable", message: "The bucket is unreachable." })
 

@@ -9,7 +9,7 @@ import {
   withOpening
 } from "../../../layers/forward/openingJournal.ts"
 import { folderFiles } from "../../../layers/spool/SpoolFiles.ts"
-import { temporaryFolder } from "../../support/postgres.ts"
+import { temporaryFolder } from "../../support/postgres/postgres.ts"
 
 const at = (time: string): number => Date.parse(`2026-11-24T${time}Z`)
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { Result } from "effect"
 import fc from "fast-check"
 import { openLocationDatabase } from "../../../layers/geo/LocationDatabase.ts"
-import { cityDatabase, LONDON, mmdb } from "../../support/mmdb.ts"
+import { cityDatabase, LONDON, mmdb } from "../../support/collect/mmdb.ts"
 
 const opened = (bytes: Buffer) => Result.getOrThrow(openLocationDatabase(bytes))
 const rejection = (bytes: Buffer) => {
@@ -13,7 +13,7 @@ const rejection = (bytes: Buffer) => {
 describe("locating an address", () => {
   const database = opened(cityDatabase())
   const cases: ReadonlyArray<readonly [why: string, ip: string, expected: unknown]> = [
-    ["the wire contract's example address", "81.2.69.142", { country: "GB", region: "GB-ENG", city: "Boxford" }],
+    ["Umami's example address", "81.2.69.142", { country: "GB", region: "GB-ENG", city: "Boxford" }],
     ["another address of the same network", "81.2.69.143", { country: "GB", region: "GB-ENG", city: "Boxford" }],
     ["the address after the network", "81.2.69.144", null],
     ["an IPv6 address whose city has no English name", "2a02:d601::1", { country: "DE", region: "DE-BE", city: null }],

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { tryLock } from "../../../layers/inprocess/FileLock.ts"
 import { until } from "../../support/eventually.ts"
-import { guardFolder } from "../../support/guard.ts"
-import { Program } from "../../support/Program.ts"
+import { guardFolder } from "../../support/process/guard.ts"
+import { Program } from "../../support/process/Program.ts"
 
 let folder: string
 beforeAll(() => {

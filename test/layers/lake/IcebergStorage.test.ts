@@ -4,11 +4,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { makeCatalog } from "../../../layers/iceberg/catalog/makeCatalog.ts"
-import { run } from "../../support/controlPlane.ts"
+import { event, events, identity, saveAll, session, text } from "../../support/collect/records.ts"
 import { eventually } from "../../support/eventually.ts"
 import { folderLake, openLakeStorage, readLake, readLakeTable } from "../../support/lake/lakeStorage.ts"
-import { emptiedDatabase } from "../../support/pgStorage.ts"
-import { event, events, identity, saveAll, session, text } from "../../support/records.ts"
+import { run } from "../../support/postgres/controlPlane.ts"
+import { emptiedDatabase } from "../../support/postgres/pgStorage.ts"
 
 setDefaultTimeout(30_000)
 

@@ -12,7 +12,7 @@ import {
 } from "../../../layers/lake/metrics.ts"
 import type { LakeThread } from "../../../layers/lake/worker/LakeThread.ts"
 import type { CallEvent } from "../../../layers/lake/worker/protocol.ts"
-import { run } from "../../support/controlPlane.ts"
+import { run } from "../../support/postgres/controlPlane.ts"
 
 const counted = Effect.all([
   ...[lakeConflicts, lakeUnknown, lakeRows, lakeFiles, lakeBytes].map((metric) => Metric.value(metric)),

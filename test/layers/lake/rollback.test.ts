@@ -14,13 +14,13 @@ import { type LakeWriter, makeLakeWriter } from "../../../layers/lake/writer/Lak
 import { openSpool, type Spool, type SpoolOptions } from "../../../layers/spool/Spool.ts"
 import { folderFiles, type SpoolFiles } from "../../../layers/spool/SpoolFiles.ts"
 import type { LakeTableName } from "../../../src/ports/LakeAdmin.ts"
-import { run } from "../../support/controlPlane.ts"
+import { event } from "../../support/collect/records.ts"
 import { eventually } from "../../support/eventually.ts"
 import { readLakeTable } from "../../support/lake/lakeStorage.ts"
 import { NAMESPACE } from "../../support/lake/lakeTables.ts"
 import { type Fate, MemoryCatalog } from "../../support/lake/MemoryCatalog.ts"
 import { loggedLines } from "../../support/loggedLines.ts"
-import { event } from "../../support/records.ts"
+import { run } from "../../support/postgres/controlPlane.ts"
 
 setDefaultTimeout(60_000)
 

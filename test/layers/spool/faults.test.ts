@@ -16,7 +16,7 @@ import {
   withSpool
 } from "../../support/disk/spools.ts"
 import { eventually, until } from "../../support/eventually.ts"
-import { Program } from "../../support/Program.ts"
+import { Program } from "../../support/process/Program.ts"
 
 /** Ten processes start, one after the other. */
 const KILLED_MS = 60_000

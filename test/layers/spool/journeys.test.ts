@@ -11,7 +11,7 @@ import { Segments } from "../../../layers/spool/Segments.ts"
 import type { Damage } from "../../../layers/spool/scan.ts"
 import { chanceOf, SimulatedDisk } from "../../support/disk/SimulatedDisk.ts"
 import { type Command, type Fault, type Generation, SpoolJourney } from "../../support/disk/SpoolJourney.ts"
-import { guardFolder } from "../../support/guard.ts"
+import { guardFolder } from "../../support/process/guard.ts"
 
 /** Random journeys; FOOTFALL_SPOOL_RUNS sets their number, FOOTFALL_SPOOL_SEED repeats a run. */
 const RUNS = Number(process.env["FOOTFALL_SPOOL_RUNS"] ?? 300)

@@ -5,9 +5,9 @@ import { dropDatabase, ensureDatabase } from "../../../scripts/services/database
 import { endpoint } from "../../../scripts/services/place.ts"
 import { emptyLake } from "../../../scripts/services/seaweedfs.ts"
 import type { LakeTableName } from "../../../src/ports/LakeAdmin.ts"
-import { FIREFOX, SITE } from "../../support/collect.ts"
-import type { Footfall } from "../../support/footfallProcess.ts"
+import { FIREFOX, SITE } from "../../support/collect/collect.ts"
 import { drain, LakeUnderTest, lakeSettings } from "../../support/lake/LakeUnderTest.ts"
+import type { Footfall } from "../../support/process/footfallProcess.ts"
 
 /** Items of a batch, by default at most. */
 const BATCH = 1_000

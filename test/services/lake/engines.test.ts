@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { CREDENTIALS, REGION } from "../../../scripts/services/credentials.ts"
 import { endpoint } from "../../../scripts/services/place.ts"
-import { SITE } from "../../support/collect.ts"
+import { SITE } from "../../support/collect/collect.ts"
 import { areUp } from "../areUp.ts"
 import { chdb } from "../engines/chdb.ts"
 import { duckdb } from "../engines/duckdb.ts"

@@ -1,7 +1,7 @@
 import { appendFileSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { guardFolder } from "../guard.ts"
+import { guardFolder } from "../process/guard.ts"
 
 const CHUNK = Buffer.alloc(1 << 20)
 

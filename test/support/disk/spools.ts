@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { readRecords } from "../../../layers/spool/readRecords.ts"
 import { openSpool, type Spool, type SpoolOptions } from "../../../layers/spool/Spool.ts"
 import type { Damage } from "../../../layers/spool/scan.ts"
-import { temporaryFolder } from "../postgres.ts"
+import { temporaryFolder } from "../postgres/postgres.ts"
 
 /** Bytes of a segment, unless a test needs another size. */
 export const SEGMENT = 64 << 10

@@ -1,4 +1,4 @@
-import { PostgresServer } from "../postgresServer.ts"
+import { PostgresServer } from "../postgres/postgresServer.ts"
 import { FaultProxy } from "../proxy/FaultProxy.ts"
 import { LakeUnderTest, lakeSettings } from "./LakeUnderTest.ts"
 

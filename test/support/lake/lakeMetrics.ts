@@ -1,4 +1,4 @@
-import type { Footfall } from "../footfallProcess.ts"
+import type { Footfall } from "../process/footfallProcess.ts"
 
 /** The sum of a metric over some collectors. */
 export const metricOf = async (name: string, collectors: ReadonlyArray<Footfall>): Promise<number> => {

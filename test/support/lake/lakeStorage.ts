@@ -10,9 +10,9 @@ import { EVENT_COLUMN_LIST } from "../../../src/domain/eventColumns.ts"
 import type { LakeTableName } from "../../../src/ports/LakeAdmin.ts"
 import { Storage } from "../../../src/ports/Storage.ts"
 import type { Environment } from "../../../src/settings/resolve.ts"
+import { type Stored, stored } from "../collect/records.ts"
 import { filesWith } from "../disk/filesWith.ts"
 import * as MemorySettings from "../memory/MemorySettings.ts"
-import { type Stored, stored } from "../records.ts"
 import { type Row, readTable } from "./readTable.ts"
 
 export const LAKE_WORKER = new URL("../../../src/lakeWorker.ts", import.meta.url)

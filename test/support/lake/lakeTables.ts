@@ -12,7 +12,7 @@ import { watermarkOf } from "../../../layers/lake/watermark.ts"
 import { prepareAppend } from "../../../layers/lake/writer/snapshotChanges.ts"
 import { DataType } from "../../../src/domain/Event.ts"
 import type { LakeTableName } from "../../../src/ports/LakeAdmin.ts"
-import { event, text } from "../records.ts"
+import { event, text } from "../collect/records.ts"
 
 export const NAMESPACE = ["product_analytics"]
 export const EVENTS_NAME: TableName = { namespace: NAMESPACE, name: "pa_events" }

@@ -2,7 +2,7 @@ import { pathToFileURL } from "node:url"
 import { Effect } from "effect"
 import { makeHadoopCatalog } from "../../../../layers/iceberg/catalog/hadoop/HadoopCatalog.ts"
 import { makeLocalObjectStore } from "../../../../layers/iceberg/io/LocalObjectStore.ts"
-import { temporaryFolder } from "../../../support/postgres.ts"
+import { temporaryFolder } from "../../../support/postgres/postgres.ts"
 import { catalogContract } from "./catalogContract.ts"
 
 const warehouse = pathToFileURL(temporaryFolder()).href

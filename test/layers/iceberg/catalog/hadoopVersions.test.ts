@@ -8,7 +8,7 @@ import { makeHadoopCatalog } from "../../../../layers/iceberg/catalog/hadoop/Had
 import type { IcebergError } from "../../../../layers/iceberg/IcebergError.ts"
 import { makeLocalObjectStore } from "../../../../layers/iceberg/io/LocalObjectStore.ts"
 import type { ObjectStore } from "../../../../layers/iceberg/io/ObjectStore.ts"
-import { temporaryFolder } from "../../../support/postgres.ts"
+import { temporaryFolder } from "../../../support/postgres/postgres.ts"
 import { append, freshName, NEW_TABLE, setProperties, snapshotIds } from "./tables.ts"
 
 const folder = temporaryFolder()

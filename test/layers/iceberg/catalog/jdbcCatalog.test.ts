@@ -5,8 +5,8 @@ import { makeJdbcCatalog } from "../../../../layers/iceberg/catalog/jdbc/JdbcCat
 import { makeLocalObjectStore } from "../../../../layers/iceberg/io/LocalObjectStore.ts"
 import type { ObjectStore } from "../../../../layers/iceberg/io/ObjectStore.ts"
 import { jdbcClient } from "../../../../layers/lake/jdbcClient.ts"
-import { connect } from "../../../support/database.ts"
-import { emptyDatabase, openClient, temporaryFolder } from "../../../support/postgres.ts"
+import { connect } from "../../../support/postgres/database.ts"
+import { emptyDatabase, openClient, temporaryFolder } from "../../../support/postgres/postgres.ts"
 import { catalogContract } from "./catalogContract.ts"
 import { append, freshName, NEW_TABLE } from "./tables.ts"
 

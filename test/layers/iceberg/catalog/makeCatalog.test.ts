@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { Effect } from "effect"
 import { type CatalogConfig, makeCatalog } from "../../../../layers/iceberg/catalog/makeCatalog.ts"
-import { temporaryFolder } from "../../../support/postgres.ts"
+import { temporaryFolder } from "../../../support/postgres/postgres.ts"
 
 const PROJECT = join(import.meta.dir, "../../../..")
 

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url"
 import { Effect, Fiber, Latch } from "effect"
 import { makeLocalObjectStore } from "../../../../layers/iceberg/io/LocalObjectStore.ts"
 import { SmallDisk } from "../../../support/disk/SmallDisk.ts"
-import { temporaryFolder } from "../../../support/postgres.ts"
+import { temporaryFolder } from "../../../support/postgres/postgres.ts"
 import { decode, encode, objectStoreContract, reasonOf } from "./objectStoreContract.ts"
 
 const folder = temporaryFolder()

@@ -9,8 +9,8 @@ import { makeLakeThread } from "../../../../layers/lake/worker/LakeThread.ts"
 import type { CallEvent } from "../../../../layers/lake/worker/protocol.ts"
 import { openSpool } from "../../../../layers/spool/Spool.ts"
 import { segmentName } from "../../../../layers/spool/segmentNames.ts"
-import { run } from "../../../support/controlPlane.ts"
-import { event } from "../../../support/records.ts"
+import { event } from "../../../support/collect/records.ts"
+import { run } from "../../../support/postgres/controlPlane.ts"
 
 const ENTRY = new URL("../../../support/lake/lakeThreadEntry.ts", import.meta.url)
 const folder = mkdtempSync(join(tmpdir(), "footfall-thread-"))

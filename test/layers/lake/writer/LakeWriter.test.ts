@@ -10,11 +10,11 @@ import { encodeEvent, encodeIdentity } from "../../../../layers/lake/records.ts"
 import { type Committed, makeLakeWriter, type WriteEvents } from "../../../../layers/lake/writer/LakeWriter.ts"
 import { openSpool, type Spool } from "../../../../layers/spool/Spool.ts"
 import { segmentName } from "../../../../layers/spool/segmentNames.ts"
-import { run } from "../../../support/controlPlane.ts"
+import { event, identity, session, text } from "../../../support/collect/records.ts"
 import { readLakeTable } from "../../../support/lake/lakeStorage.ts"
 import { NAMESPACE } from "../../../support/lake/lakeTables.ts"
 import { countingEvents, type Fate, MemoryCatalog } from "../../../support/lake/MemoryCatalog.ts"
-import { event, identity, session, text } from "../../../support/records.ts"
+import { run } from "../../../support/postgres/controlPlane.ts"
 
 setDefaultTimeout(60_000)
 

@@ -5,8 +5,8 @@ import type { PgClient } from "@effect/sql-pg"
 import { Effect, Logger, Redacted, References, type Scope } from "effect"
 import { MIGRATIONS, migrate } from "../../../../layers/postgres/client/migrate.ts"
 import type { Migration } from "../../../../layers/postgres/client/migrations.ts"
-import { run } from "../../../support/controlPlane.ts"
-import { emptyDatabase, freshDatabase, openClient, testServer } from "../../../support/postgres.ts"
+import { run } from "../../../support/postgres/controlPlane.ts"
+import { emptyDatabase, freshDatabase, openClient, testServer } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(60_000)

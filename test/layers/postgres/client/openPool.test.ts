@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import { AppDatabase, DatabaseUrl, WriterDatabase } from "../../../../layers/postgres/client/Database.ts"
 import { openPool, serverOf } from "../../../../layers/postgres/client/openPool.ts"
-import { run } from "../../../support/controlPlane.ts"
 import * as MemorySettings from "../../../support/memory/MemorySettings.ts"
-import { emptyDatabase, freshDatabase, openClient } from "../../../support/postgres.ts"
+import { run } from "../../../support/postgres/controlPlane.ts"
+import { emptyDatabase, freshDatabase, openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(20_000)

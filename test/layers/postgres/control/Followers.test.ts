@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { Deferred, Effect } from "effect"
 import { Followers } from "../../../../layers/postgres/control/changes/Followers.ts"
-import { run } from "../../../support/controlPlane.ts"
+import { run } from "../../../support/postgres/controlPlane.ts"
 
 /** Lets every follower that was woken run. */
 const untilReloaded = Effect.repeat(Effect.yieldNow, { times: 20 })

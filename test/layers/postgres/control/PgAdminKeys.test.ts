@@ -1,8 +1,8 @@
 import { expect, setDefaultTimeout, test } from "bun:test"
 import { Context, Effect, type Redacted } from "effect"
 import { AdminKeys } from "../../../../src/ports/AdminKeys.ts"
-import { run, startProcess } from "../../../support/controlPlane.ts"
-import { freshDatabase, openClient } from "../../../support/postgres.ts"
+import { run, startProcess } from "../../../support/postgres/controlPlane.ts"
+import { freshDatabase, openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(20_000)

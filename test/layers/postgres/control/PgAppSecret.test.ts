@@ -1,8 +1,8 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Context, Effect, Redacted } from "effect"
 import { AppSecret } from "../../../../src/ports/AppSecret.ts"
-import { run, startProcess } from "../../../support/controlPlane.ts"
-import { freshDatabase } from "../../../support/postgres.ts"
+import { run, startProcess } from "../../../support/postgres/controlPlane.ts"
+import { freshDatabase } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(20_000)

@@ -9,9 +9,9 @@ import {
   RATE_LIMIT_BURST,
   RATE_LIMIT_EVENTS_PER_SECOND
 } from "../../../../src/settings/settings.ts"
-import { run, startProcess } from "../../../support/controlPlane.ts"
 import { eventually } from "../../../support/eventually.ts"
-import { freshDatabase, openClient } from "../../../support/postgres.ts"
+import { run, startProcess } from "../../../support/postgres/controlPlane.ts"
+import { freshDatabase, openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(20_000)

@@ -2,9 +2,9 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Context, Effect } from "effect"
 import { SiteId } from "../../../../src/domain/ids.ts"
 import { Sites } from "../../../../src/ports/Sites.ts"
-import { run, startProcess } from "../../../support/controlPlane.ts"
 import { eventually } from "../../../support/eventually.ts"
-import { freshDatabase, openClient } from "../../../support/postgres.ts"
+import { run, startProcess } from "../../../support/postgres/controlPlane.ts"
+import { freshDatabase, openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(20_000)

@@ -19,17 +19,17 @@ import { join } from "node:path"
 import { Effect, Exit, Redacted, Scope } from "effect"
 import { canEnter, serverAccount } from "../../../../layers/postgres/embedded/account.ts"
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../../../layers/postgres/embedded/EmbeddedPostgres.ts"
-import { run } from "../../../support/controlPlane.ts"
 import { until } from "../../../support/eventually.ts"
-import { forgetProcess, guardFolder, guardProcess } from "../../../support/guard.ts"
-import { Program } from "../../../support/Program.ts"
-import { openClient } from "../../../support/postgres.ts"
-import { childrenOf, isAlive } from "../../../support/processes.ts"
+import { run } from "../../../support/postgres/controlPlane.ts"
+import { openClient } from "../../../support/postgres/postgres.ts"
+import { forgetProcess, guardFolder, guardProcess } from "../../../support/process/guard.ts"
+import { Program } from "../../../support/process/Program.ts"
+import { childrenOf, isAlive } from "../../../support/process/processes.ts"
 
 // A start takes a second or two on an idle machine.
 setDefaultTimeout(60_000)
 
-const SCRIPT = join(import.meta.dir, "../../../support/embeddedProcess.ts")
+const SCRIPT = join(import.meta.dir, "../../../support/process/embeddedProcess.ts")
 const IS_ROOT = process.getuid?.() === 0
 
 const newFolder = (): string => {

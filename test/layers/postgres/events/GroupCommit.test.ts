@@ -1,17 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { UPSERT_IDENTITIES } from "../../../../layers/postgres/events/batch.ts"
-import { eventually, nextTurn } from "../../../support/eventually.ts"
-import { EVENT_TABLES, lockTables, openStorage, readStored } from "../../../support/pgStorage.ts"
-import {
-  bulk,
-  onlyStored,
-  outcomesOf,
-  pageviews,
-  startSaving,
-  watchBatches,
-  withDatabase
-} from "../../../support/pgWriter.ts"
 import {
   event,
   events,
@@ -23,7 +12,18 @@ import {
   stored,
   text,
   untilWaiting
-} from "../../../support/records.ts"
+} from "../../../support/collect/records.ts"
+import { eventually, nextTurn } from "../../../support/eventually.ts"
+import { EVENT_TABLES, lockTables, openStorage, readStored } from "../../../support/postgres/pgStorage.ts"
+import {
+  bulk,
+  onlyStored,
+  outcomesOf,
+  pageviews,
+  startSaving,
+  watchBatches,
+  withDatabase
+} from "../../../support/postgres/pgWriter.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(20_000)

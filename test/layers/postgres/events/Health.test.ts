@@ -3,8 +3,9 @@ import { type Clock, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import type { StorageError } from "../../../../src/domain/StorageError.ts"
 import type { Storage } from "../../../../src/ports/Storage.ts"
+import { event, NOW, saveAll } from "../../../support/collect/records.ts"
 import { eventually } from "../../../support/eventually.ts"
-import { type Intercept, openStorage, settableClock } from "../../../support/pgStorage.ts"
+import { type Intercept, openStorage, settableClock } from "../../../support/postgres/pgStorage.ts"
 import {
   failFirst,
   pageviews,
@@ -12,9 +13,8 @@ import {
   TERMINATE_WRITERS,
   withDatabase,
   withOwnDatabase
-} from "../../../support/pgWriter.ts"
-import { openClient } from "../../../support/postgres.ts"
-import { event, NOW, saveAll } from "../../../support/records.ts"
+} from "../../../support/postgres/pgWriter.ts"
+import { openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(20_000)

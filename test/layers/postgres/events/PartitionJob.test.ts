@@ -9,12 +9,12 @@ import { sqlCode } from "../../../../layers/postgres/client/sqlErrors.ts"
 import * as PartitionJob from "../../../../layers/postgres/events/PartitionJob.ts"
 import { maintainPartitions } from "../../../../layers/postgres/events/PartitionJob.ts"
 import type { EventRecord } from "../../../../src/domain/Event.ts"
-import { run } from "../../../support/controlPlane.ts"
+import { events, saveAll, stored, text } from "../../../support/collect/records.ts"
 import { eventually } from "../../../support/eventually.ts"
-import { holdAdvisoryLock, months, rowsByPartition } from "../../../support/partitions.ts"
-import { lockTables, openStorage, readStored, settableClock } from "../../../support/pgStorage.ts"
-import { freshDatabase, openClient } from "../../../support/postgres.ts"
-import { events, saveAll, stored, text } from "../../../support/records.ts"
+import { run } from "../../../support/postgres/controlPlane.ts"
+import { holdAdvisoryLock, months, rowsByPartition } from "../../../support/postgres/partitions.ts"
+import { lockTables, openStorage, readStored, settableClock } from "../../../support/postgres/pgStorage.ts"
+import { freshDatabase, openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(20_000)

@@ -2,9 +2,9 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Effect } from "effect"
 import { EventType } from "../../../../src/domain/Event.ts"
 import { SiteId } from "../../../../src/domain/ids.ts"
-import { type Intercept, openStorage, readStored } from "../../../support/pgStorage.ts"
-import { onlyStored, watchBatches, withDatabase } from "../../../support/pgWriter.ts"
-import { event, events, identity, NOW, saveAll, session, stored, text } from "../../../support/records.ts"
+import { event, events, identity, NOW, saveAll, session, stored, text } from "../../../support/collect/records.ts"
+import { type Intercept, openStorage, readStored } from "../../../support/postgres/pgStorage.ts"
+import { onlyStored, watchBatches, withDatabase } from "../../../support/postgres/pgWriter.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(20_000)

@@ -5,10 +5,10 @@ import fc from "fast-check"
 import { DataType, type EventRecord, type Property } from "../../../../src/domain/Event.ts"
 import { EventId, SiteId } from "../../../../src/domain/ids.ts"
 import type { Storage } from "../../../../src/ports/Storage.ts"
-import { run } from "../../../support/controlPlane.ts"
-import { emptiedDatabase, openStorage, readStored } from "../../../support/pgStorage.ts"
-import { freshDatabase, openClient } from "../../../support/postgres.ts"
-import { event, identity, saveAll, session, sessionsOf, stored, text } from "../../../support/records.ts"
+import { event, identity, saveAll, session, sessionsOf, stored, text } from "../../../support/collect/records.ts"
+import { run } from "../../../support/postgres/controlPlane.ts"
+import { emptiedDatabase, openStorage, readStored } from "../../../support/postgres/pgStorage.ts"
+import { freshDatabase, openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(60_000)

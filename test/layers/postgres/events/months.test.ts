@@ -3,12 +3,12 @@ import type { PgClient } from "@effect/sql-pg"
 import { Effect, Fiber, type Redacted, type Scope } from "effect"
 import { PARTITION_LOCK } from "../../../../layers/postgres/client/advisoryLocks.ts"
 import { ensureMonth, monthStart } from "../../../../layers/postgres/events/months.ts"
-import { run } from "../../../support/controlPlane.ts"
+import { event, events, saveAll, text } from "../../../support/collect/records.ts"
 import { eventually } from "../../../support/eventually.ts"
-import { holdAdvisoryLock, months, rowsByPartition } from "../../../support/partitions.ts"
-import { openStorage, settableClock } from "../../../support/pgStorage.ts"
-import { freshDatabase, openClient } from "../../../support/postgres.ts"
-import { event, events, saveAll, text } from "../../../support/records.ts"
+import { run } from "../../../support/postgres/controlPlane.ts"
+import { holdAdvisoryLock, months, rowsByPartition } from "../../../support/postgres/partitions.ts"
+import { openStorage, settableClock } from "../../../support/postgres/pgStorage.ts"
+import { freshDatabase, openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(20_000)

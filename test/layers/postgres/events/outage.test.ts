@@ -6,9 +6,9 @@ import { AdminKeys } from "../../../../src/ports/AdminKeys.ts"
 import { Settings } from "../../../../src/ports/Settings.ts"
 import { Sites } from "../../../../src/ports/Sites.ts"
 import { RATE_LIMIT_BURST } from "../../../../src/settings/settings.ts"
-import { run, startProcess } from "../../../support/controlPlane.ts"
 import { eventually } from "../../../support/eventually.ts"
-import { temporaryFolder } from "../../../support/postgres.ts"
+import { run, startProcess } from "../../../support/postgres/controlPlane.ts"
+import { temporaryFolder } from "../../../support/postgres/postgres.ts"
 
 const ID = SiteId.make("3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f")
 

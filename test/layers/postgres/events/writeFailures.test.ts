@@ -2,8 +2,19 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Effect, Fiber } from "effect"
 import type { EventRecord, IdentityRecord } from "../../../../src/domain/Event.ts"
 import { VisitId } from "../../../../src/domain/ids.ts"
+import {
+  event,
+  events,
+  identity,
+  NOW,
+  saveAll,
+  session,
+  sessionsOf,
+  stored,
+  text
+} from "../../../support/collect/records.ts"
 import { eventually } from "../../../support/eventually.ts"
-import { EVENT_TABLES, lockTables, openStorage, readStored } from "../../../support/pgStorage.ts"
+import { EVENT_TABLES, lockTables, openStorage, readStored } from "../../../support/postgres/pgStorage.ts"
 import {
   connectionLost,
   failFirst,
@@ -17,8 +28,7 @@ import {
   watchBatches,
   withDatabase,
   withOwnDatabase
-} from "../../../support/pgWriter.ts"
-import { event, events, identity, NOW, saveAll, session, sessionsOf, stored, text } from "../../../support/records.ts"
+} from "../../../support/postgres/pgWriter.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(20_000)

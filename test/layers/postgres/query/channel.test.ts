@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Effect, type Redacted } from "effect"
 import type { EventRecord } from "../../../../src/domain/Event.ts"
-import { run } from "../../../support/controlPlane.ts"
-import { emptiedDatabase, openStorage } from "../../../support/pgStorage.ts"
-import { openClient } from "../../../support/postgres.ts"
-import { event } from "../../../support/records.ts"
+import { event } from "../../../support/collect/records.ts"
+import { run } from "../../../support/postgres/controlPlane.ts"
+import { emptiedDatabase, openStorage } from "../../../support/postgres/pgStorage.ts"
+import { openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(20_000)

@@ -5,11 +5,11 @@ import { sqlCode } from "../../../../layers/postgres/client/sqlErrors.ts"
 import { DataType, EventType, type Property } from "../../../../src/domain/Event.ts"
 import { EventId, VisitId } from "../../../../src/domain/ids.ts"
 import type { Storage } from "../../../../src/ports/Storage.ts"
-import { SITE } from "../../../support/collect.ts"
-import { run } from "../../../support/controlPlane.ts"
-import { emptiedDatabase, openStorage } from "../../../support/pgStorage.ts"
-import { openClient } from "../../../support/postgres.ts"
-import { event, identity, saveAll, session, text } from "../../../support/records.ts"
+import { SITE } from "../../../support/collect/collect.ts"
+import { event, identity, saveAll, session, text } from "../../../support/collect/records.ts"
+import { run } from "../../../support/postgres/controlPlane.ts"
+import { emptiedDatabase, openStorage } from "../../../support/postgres/pgStorage.ts"
+import { openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(20_000)

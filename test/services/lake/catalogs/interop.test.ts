@@ -7,7 +7,7 @@ import { CREDENTIALS, REGION, TABLE_BUCKET } from "../../../../scripts/services/
 import { dropDatabase, ensureDatabase } from "../../../../scripts/services/database.ts"
 import { endpoint, port } from "../../../../scripts/services/place.ts"
 import { freshName, isTable, NEW_TABLE, setProperties, snapshotIds } from "../../../layers/iceberg/catalog/tables.ts"
-import { openClient } from "../../../support/postgres.ts"
+import { openClient } from "../../../support/postgres/postgres.ts"
 import { areUp } from "../../areUp.ts"
 import { type EngineCatalog, glueCatalog, lakeCatalog, restCatalog } from "../../engines/EngineCatalog.ts"
 import { icebergJava } from "../../engines/icebergJava.ts"

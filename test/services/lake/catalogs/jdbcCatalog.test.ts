@@ -4,7 +4,7 @@ import { makeJdbcCatalog } from "../../../../layers/iceberg/catalog/jdbc/JdbcCat
 import { makeS3ObjectStore } from "../../../../layers/iceberg/io/S3ObjectStore.ts"
 import { jdbcClient } from "../../../../layers/lake/jdbcClient.ts"
 import { catalogContract } from "../../../layers/iceberg/catalog/catalogContract.ts"
-import { emptyDatabase, openClient } from "../../../support/postgres.ts"
+import { emptyDatabase, openClient } from "../../../support/postgres/postgres.ts"
 import { areUp } from "../../areUp.ts"
 import { freshWarehouse, lakeS3 } from "./lake.ts"
 

@@ -7,7 +7,7 @@ import { makeS3ObjectStore, type S3Options } from "../../../../layers/iceberg/io
 import { BUCKET, CREDENTIALS } from "../../../../scripts/services/credentials.ts"
 import { endpoint, port } from "../../../../scripts/services/place.ts"
 import { decode, encode, objectStoreContract } from "../../../layers/iceberg/io/objectStoreContract.ts"
-import { temporaryFolder } from "../../../support/postgres.ts"
+import { temporaryFolder } from "../../../support/postgres/postgres.ts"
 import { areUp } from "../../areUp.ts"
 import { freshWarehouse, lakeS3, READER_KEYS } from "./lake.ts"
 

@@ -2,10 +2,10 @@ import { describe, expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { removeOrphans } from "../../../../layers/iceberg/maintenance/orphans.ts"
+import { Load } from "../../../support/collect/load.ts"
 import { until } from "../../../support/eventually.ts"
-import { atRequest, type KillPoint, killAtEach } from "../../../support/killing.ts"
 import { drain, expectExactlyOnce, type LakeUnderTest, lakeSettings } from "../../../support/lake/LakeUnderTest.ts"
-import { Load } from "../../../support/load.ts"
+import { atRequest, type KillPoint, killAtEach } from "../../../support/process/killing.ts"
 import { areUp } from "../../areUp.ts"
 import { countWithDuckdb, openProxiedLake, type ProxiedLake } from "./ProxiedLake.ts"
 import { commitSteps } from "./steps.ts"
@@ -44,7 +44,7 @@ const ahead = ({ folder }: LakeUnderTest) => {
     writeFileSync(file, String(ms))
     return {
       CLOCK_SHIFT_FILE: file,
-      BUN_OPTIONS: `--preload ${join(import.meta.dir, "../../../support/shiftedClock.ts")}`
+      BUN_OPTIONS: `--preload ${join(import.meta.dir, "../../../support/process/shiftedClock.ts")}`
     }
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
+import { Load } from "../../../support/collect/load.ts"
 import { drain, expectExactlyOnce, type LakeUnderTest, lakeSettings } from "../../../support/lake/LakeUnderTest.ts"
-import { Load } from "../../../support/load.ts"
 import { areUp } from "../../areUp.ts"
 import { openProxiedLake } from "./ProxiedLake.ts"
 

@@ -5,9 +5,9 @@ import { join } from "node:path"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, Redacted, Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
-import { DatabaseUrl } from "../../layers/postgres/client/Database.ts"
-import { migrate } from "../../layers/postgres/client/migrate.ts"
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../layers/postgres/embedded/EmbeddedPostgres.ts"
+import { DatabaseUrl } from "../../../layers/postgres/client/Database.ts"
+import { migrate } from "../../../layers/postgres/client/migrate.ts"
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../../layers/postgres/embedded/EmbeddedPostgres.ts"
 
 /** Stops the server and deletes the folder when this process has exited, since `bun test` has no hook that always runs. */
 const cleanUpAfterUs = (folder: string): void => {

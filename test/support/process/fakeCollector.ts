@@ -1,6 +1,6 @@
 import { Deferred, Duration, Effect } from "effect"
-import { supervise } from "../../src/process/supervisor.ts"
-import { isWorker, joinSupervisor } from "../../src/process/worker.ts"
+import { supervise } from "../../../src/process/supervisor.ts"
+import { isWorker, joinSupervisor } from "../../../src/process/worker.ts"
 
 /**
  * An entry point that behaves like a collector towards its supervisor. `FAKE` selects a fault: `refuse` (worker 2 exits with 2

@@ -1,9 +1,9 @@
 import { expect } from "bun:test"
 import { existsSync, mkdirSync, watch } from "node:fs"
 import { join } from "node:path"
-import type { LakeUnderTest } from "./lake/LakeUnderTest.ts"
+import type { LakeUnderTest } from "../lake/LakeUnderTest.ts"
+import type { FaultProxy } from "../proxy/FaultProxy.ts"
 import type { Program } from "./Program.ts"
-import type { FaultProxy } from "./proxy/FaultProxy.ts"
 
 /** A process that has not reached the step within this time never will. */
 const STEP_MS = 20_000

@@ -1,4 +1,4 @@
-import { until } from "./eventually.ts"
+import { until } from "../eventually.ts"
 import { forgetProcess, guardProcess } from "./guard.ts"
 
 export interface ProgramOptions {

@@ -1,14 +1,14 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Clock, Context, Effect, Layer, type Redacted, type Scope } from "effect"
 import type { SqlError } from "effect/sql"
-import { AppDatabase, DatabaseUrl, WriterDatabase } from "../../layers/postgres/client/Database.ts"
-import * as PgStorage from "../../layers/postgres/events/PgStorage.ts"
-import type { EventRecord, Property, SessionRecord } from "../../src/domain/Event.ts"
-import { Storage } from "../../src/ports/Storage.ts"
-import type { Environment } from "../../src/settings/resolve.ts"
-import * as MemorySettings from "./memory/MemorySettings.ts"
+import { AppDatabase, DatabaseUrl, WriterDatabase } from "../../../layers/postgres/client/Database.ts"
+import * as PgStorage from "../../../layers/postgres/events/PgStorage.ts"
+import type { EventRecord, Property, SessionRecord } from "../../../src/domain/Event.ts"
+import { Storage } from "../../../src/ports/Storage.ts"
+import type { Environment } from "../../../src/settings/resolve.ts"
+import { type Stored, stored } from "../collect/records.ts"
+import * as MemorySettings from "../memory/MemorySettings.ts"
 import { freshDatabase, openClient } from "./postgres.ts"
-import { type Stored, stored } from "./records.ts"
 
 let shared: Promise<Redacted.Redacted<string>> | undefined
 

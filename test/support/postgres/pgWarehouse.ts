@@ -1,12 +1,12 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, type Redacted } from "effect"
 import type { SqlError } from "effect/sql"
-import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
-import * as PgQueryEngine from "../../layers/postgres/query/PgQueryEngine.ts"
-import type { StartError } from "../../src/domain/StartError.ts"
-import type { QueryEngine } from "../../src/ports/QueryEngine.ts"
-import { EVENTS, SESSIONS } from "../services/fixture.ts"
-import * as MemorySettings from "./memory/MemorySettings.ts"
+import { AppDatabase, DatabaseUrl } from "../../../layers/postgres/client/Database.ts"
+import * as PgQueryEngine from "../../../layers/postgres/query/PgQueryEngine.ts"
+import type { StartError } from "../../../src/domain/StartError.ts"
+import type { QueryEngine } from "../../../src/ports/QueryEngine.ts"
+import { EVENTS, SESSIONS } from "../../services/fixture.ts"
+import * as MemorySettings from "../memory/MemorySettings.ts"
 
 const quoted = (value: string | null) => (value === null ? "NULL" : `'${value}'`)
 

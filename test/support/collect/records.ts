@@ -6,12 +6,12 @@ import {
   type IdentityRecord,
   type Property,
   type SessionRecord
-} from "../../src/domain/Event.ts"
-import { EventId, SessionId, SiteId, VisitId } from "../../src/domain/ids.ts"
-import type { StorageError } from "../../src/domain/StorageError.ts"
-import type { Storage } from "../../src/ports/Storage.ts"
+} from "../../../src/domain/Event.ts"
+import { EventId, SessionId, SiteId, VisitId } from "../../../src/domain/ids.ts"
+import type { StorageError } from "../../../src/domain/StorageError.ts"
+import type { Storage } from "../../../src/ports/Storage.ts"
+import { eventually } from "../eventually.ts"
 import { SITE } from "./collect.ts"
-import { eventually } from "./eventually.ts"
 
 export const SITE_ID = SiteId.make(SITE)
 /** When the records of this test run happened, unless given. */

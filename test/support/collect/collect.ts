@@ -1,23 +1,23 @@
 import { Clock, Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
-import * as RejectionRing from "../../layers/inprocess/RejectionRing.ts"
-import * as TokenBuckets from "../../layers/inprocess/TokenBuckets.ts"
-import * as LicenseGate from "../../layers/license/LicenseGate.ts"
-import type { EventRecord, IdentityRecord } from "../../src/domain/Event.ts"
-import { SiteId } from "../../src/domain/ids.ts"
-import { Site } from "../../src/domain/Site.ts"
-import type { StorageError } from "../../src/domain/StorageError.ts"
-import { CollectServer, type ServerOptions } from "../../src/http/collect/CollectServer.ts"
-import { PipelineEnv } from "../../src/pipeline/PipelineEnv.ts"
-import { Policy } from "../../src/pipeline/Policy.ts"
-import { AppSecret } from "../../src/ports/AppSecret.ts"
-import { Geo, type Location } from "../../src/ports/Geo.ts"
-import { Rejections } from "../../src/ports/Rejections.ts"
-import { Settings } from "../../src/ports/Settings.ts"
-import { Sites } from "../../src/ports/Sites.ts"
-import { Storage } from "../../src/ports/Storage.ts"
-import { joinSupervisor } from "../../src/process/worker.ts"
-import * as MemorySettings from "./memory/MemorySettings.ts"
-import * as MemorySites from "./memory/MemorySites.ts"
+import * as RejectionRing from "../../../layers/inprocess/RejectionRing.ts"
+import * as TokenBuckets from "../../../layers/inprocess/TokenBuckets.ts"
+import * as LicenseGate from "../../../layers/license/LicenseGate.ts"
+import type { EventRecord, IdentityRecord } from "../../../src/domain/Event.ts"
+import { SiteId } from "../../../src/domain/ids.ts"
+import { Site } from "../../../src/domain/Site.ts"
+import type { StorageError } from "../../../src/domain/StorageError.ts"
+import { CollectServer, type ServerOptions } from "../../../src/http/collect/CollectServer.ts"
+import { PipelineEnv } from "../../../src/pipeline/PipelineEnv.ts"
+import { Policy } from "../../../src/pipeline/Policy.ts"
+import { AppSecret } from "../../../src/ports/AppSecret.ts"
+import { Geo, type Location } from "../../../src/ports/Geo.ts"
+import { Rejections } from "../../../src/ports/Rejections.ts"
+import { Settings } from "../../../src/ports/Settings.ts"
+import { Sites } from "../../../src/ports/Sites.ts"
+import { Storage } from "../../../src/ports/Storage.ts"
+import { joinSupervisor } from "../../../src/process/worker.ts"
+import * as MemorySettings from "../memory/MemorySettings.ts"
+import * as MemorySites from "../memory/MemorySites.ts"
 
 /** The site of the contract's test vectors. */
 export const SITE = "11111111-2222-4333-8444-555555555555"
@@ -46,7 +46,7 @@ const PLACES: Readonly<Record<string, Location>> = {
   "2001:db8::1": { country: "SE", region: null, city: null }
 }
 
-/** The JSON of every response of the wire contract, as far as tests read it. */
+/** The JSON of every response of the wire format, as far as tests read it. */
 export interface WireAnswer {
   readonly cache: string
   readonly sessionId: string

@@ -1,13 +1,13 @@
 import type { PgClient, PgTypes } from "@effect/sql-pg"
 import { Effect, Fiber, type Redacted, type Scope } from "effect"
 import { SqlError } from "effect/sql"
-import { INSERT_EVENTS, UPSERT_IDENTITIES } from "../../layers/postgres/events/batch.ts"
-import type { EventRecord, Property } from "../../src/domain/Event.ts"
-import type { Storage } from "../../src/ports/Storage.ts"
+import { INSERT_EVENTS, UPSERT_IDENTITIES } from "../../../layers/postgres/events/batch.ts"
+import type { EventRecord, Property } from "../../../src/domain/Event.ts"
+import type { Storage } from "../../../src/ports/Storage.ts"
+import { events, NOW, type Outcome, saveAll, text } from "../collect/records.ts"
 import { run } from "./controlPlane.ts"
 import { emptiedDatabase, type Intercept } from "./pgStorage.ts"
 import { freshDatabase, openClient } from "./postgres.ts"
-import { events, NOW, type Outcome, saveAll, text } from "./records.ts"
 
 interface TestDatabase {
   readonly url: Redacted.Redacted<string>

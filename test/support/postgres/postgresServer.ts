@@ -3,12 +3,12 @@ import { chmodSync, chownSync, closeSync, mkdirSync, mkdtempSync, openSync, read
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { Effect } from "effect"
-import { freePort } from "../../bench/support/server.ts"
-import { serverAccount } from "../../layers/postgres/embedded/account.ts"
-import { findBinaries } from "../../layers/postgres/embedded/binaries.ts"
-import { until } from "./eventually.ts"
-import { forgetProcess, guardFolder, guardProcess } from "./guard.ts"
-import { childrenOf, signal } from "./processes.ts"
+import { freePort } from "../../../bench/support/server.ts"
+import { serverAccount } from "../../../layers/postgres/embedded/account.ts"
+import { findBinaries } from "../../../layers/postgres/embedded/binaries.ts"
+import { until } from "../eventually.ts"
+import { forgetProcess, guardFolder, guardProcess } from "../process/guard.ts"
+import { childrenOf, signal } from "../process/processes.ts"
 
 /** Longest start, including recovery after a kill. */
 const START_MS = 30_000

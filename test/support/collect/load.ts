@@ -1,8 +1,8 @@
 import { expect } from "bun:test"
-import { Connection } from "../../bench/load/Connection.ts"
+import { Connection } from "../../../bench/load/Connection.ts"
+import { until } from "../eventually.ts"
+import type { Database } from "../postgres/database.ts"
 import { FIREFOX, SITE } from "./collect.ts"
-import type { Database } from "./database.ts"
-import { until } from "./eventually.ts"
 
 /** Clients that send one event per request, and clients that send batches. */
 const CONNECTIONS = 16

@@ -1,6 +1,6 @@
 import { Effect, Exit, Redacted, References, Scope } from "effect"
-import { migrate } from "../../layers/postgres/client/migrate.ts"
-import { SECRET, SITE } from "./collect.ts"
+import { migrate } from "../../../layers/postgres/client/migrate.ts"
+import { SECRET, SITE } from "../collect/collect.ts"
 import { openClient } from "./postgres.ts"
 
 /** A test's own connections to a database. */

@@ -1,6 +1,6 @@
 import { runMain } from "@effect/platform-node-shared/NodeRuntime"
 import { Effect, Redacted, References } from "effect"
-import { startEmbeddedPostgres } from "../../layers/postgres/embedded/EmbeddedPostgres.ts"
+import { startEmbeddedPostgres } from "../../../layers/postgres/embedded/EmbeddedPostgres.ts"
 
 /** A process that uses the embedded Postgres of a folder, its only argument, until SIGTERM. */
 runMain(

@@ -1,8 +1,8 @@
 import { join } from "node:path"
-import { until } from "./eventually.ts"
+import { until } from "../eventually.ts"
 import { Program } from "./Program.ts"
 
-const ROOT = join(import.meta.dir, "../..")
+const ROOT = join(import.meta.dir, "../../..")
 /** A process that is not healthy within this time never will be; its database may have to recover first. */
 const HEALTHY_MS = 30_000
 /** The storage reports its own state within two seconds, whatever its server does. */
