@@ -8,7 +8,7 @@ import type { Check } from "./Check.ts"
 import { describe } from "./describe.ts"
 import { checkServer } from "./server.ts"
 
-const MARKS = { ok: "ok  ", note: "note", bad: "BAD " } as const
+const MARKS = { ok: "ok  ", note: "note", bad: "fail" } as const
 
 const format = (checks: ReadonlyArray<Check>): string => {
   const width = Math.max(...checks.map(({ about }) => about.length))

@@ -88,7 +88,7 @@ test("doctor reports an unreachable database with its address and without its pa
     DATABASE_URL: "postgres://me:hunter2@127.0.0.1:1/footfall"
   })
   expect(code).toBe(1)
-  expect(out).toMatch(/^BAD {3}database +Can't connect to the Postgres of DATABASE_URL at 127\.0\.0\.1:1: /m)
+  expect(out).toMatch(/^fail {2}database +Can't connect to the Postgres of DATABASE_URL at 127\.0\.0\.1:1: /m)
   expect(out).not.toContain("hunter2")
 }, 20_000)
 
