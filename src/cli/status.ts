@@ -5,11 +5,13 @@ import { CommandFailure } from "./CommandFailure.ts"
 import { details, json, printJson } from "./output.ts"
 import { apiKey, bearer, detailOf, key, request, type ServerResponse, serverUrl, url } from "./server.ts"
 
-/** Nested members as pairs such as `storage last error`, `none`. */
+/** Nested members as pairs such as `storage backend`, `postgres`, without those that are null. */
 const flatten = (value: unknown, path: ReadonlyArray<string> = []): ReadonlyArray<readonly [string, string]> =>
   Predicate.isObject(value)
     ? Object.entries(value).flatMap(([name, member]) => flatten(member, [...path, name.replaceAll("_", " ")]))
-    : [[path.join(" "), value === null ? "none" : String(value)]]
+    : value === null
+      ? []
+      : [[path.join(" "), String(value)]]
 
 const describe = (response: ServerResponse | null): ReadonlyArray<readonly [string, string]> => {
   if (response === null) return [["details", "pass an API key as --key or FOOTFALL_KEY to see more"]]
