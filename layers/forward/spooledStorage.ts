@@ -5,7 +5,7 @@ import { SIZE } from "../../src/domain/columnSizes.ts"
 import type { EventRecord, IdentityRecord, SessionRecord } from "../../src/domain/Event.ts"
 import { StartError } from "../../src/domain/StartError.ts"
 import { StorageError } from "../../src/domain/StorageError.ts"
-import { onFailureDirect } from "../../src/lib/callbackEffect.ts"
+import { onFailureDirect, suspendDirect } from "../../src/lib/callbackEffect.ts"
 import type { Storage } from "../../src/ports/Storage.ts"
 import { StoredSessions } from "../inprocess/StoredSessions.ts"
 import { claimSpool, listSpools } from "../spool/claimSpool.ts"
@@ -180,30 +180,32 @@ const makeStorage = (
   const storedSessions = new StoredSessions()
   let refused: { readonly at: number; readonly message: string } | null = null
   return {
-    saveEvent: (record) => {
-      if (record.name !== null && record.name.length > SIZE.eventName) {
-        const error = new StorageError({
-          reason: "Refused",
-          message: `The record can't be stored: a string is too long (an event name has at most ${SIZE.eventName} characters).`
-        })
-        refused = { at: Math.floor(timestamp()), message: error.message }
-        return Effect.fail(error)
-      }
-      note(record.siteId)
-      const session = record.session
-      if (session === null || storedSessions.has(session.id)) {
-        return spool.append(codec.encodeEvent(record, null, timestamp()))
-      }
-      // Records after this one omit the session. When this one fails, they fail too: the spool is written in order.
-      storedSessions.add(session.id)
-      return onFailureDirect(spool.append(codec.encodeEvent(record, session, timestamp())), () =>
-        storedSessions.remove(session.id)
-      )
-    },
-    saveIdentity: (record) => {
-      note(record.session.siteId)
-      return spool.append(codec.encodeIdentity(record, timestamp()))
-    },
+    saveEvent: (record) =>
+      suspendDirect(() => {
+        if (record.name !== null && record.name.length > SIZE.eventName) {
+          const error = new StorageError({
+            reason: "Refused",
+            message: `The record can't be stored: a string is too long (an event name has at most ${SIZE.eventName} characters).`
+          })
+          refused = { at: Math.floor(timestamp()), message: error.message }
+          return Effect.fail(error)
+        }
+        note(record.siteId)
+        const session = record.session
+        if (session === null || storedSessions.has(session.id)) {
+          return spool.append(codec.encodeEvent(record, null, timestamp()))
+        }
+        // Records after this one omit the session. When this one fails, they fail too: the spool is written in order.
+        storedSessions.add(session.id)
+        return onFailureDirect(spool.append(codec.encodeEvent(record, session, timestamp())), () =>
+          storedSessions.remove(session.id)
+        )
+      }),
+    saveIdentity: (record) =>
+      suspendDirect(() => {
+        note(record.session.siteId)
+        return spool.append(codec.encodeIdentity(record, timestamp()))
+      }),
     flush: Effect.mapError(flush, ({ message }) => unavailable(message)),
     ping: Effect.suspend(() => {
       const { lastError, ready } = spool.status()
