@@ -156,6 +156,9 @@ const open = async (options: DuckDbOptions): Promise<DuckDBInstance> => {
   return instance
 }
 
+/** DuckDB's errors continue with explanations on further lines. */
+const firstLineOf = (message: string): string => message.split("\n", 1)[0]!.slice(0, MESSAGE_LENGTH)
+
 interface DuckDb {
   readonly instance: DuckDBInstance
   /** Held while DuckDB works on a query, even after it was interrupted. */
@@ -175,7 +178,7 @@ const acquireDuckDb = (options: DuckDbOptions): Effect.Effect<DuckDb, StartError
       }),
       catch: (cause) =>
         new StartError({
-          message: `DuckDB can't be used: ${messageOf(cause).slice(0, MESSAGE_LENGTH)} DUCKDB_EXTENSION_DIRECTORY may name a folder with avro, httpfs and iceberg for exactly this DuckDB.`
+          message: `DuckDB can't be used; without internet access, set DUCKDB_EXTENSION_DIRECTORY to a folder with the extensions avro, httpfs and iceberg for exactly this DuckDB. DuckDB's error: ${firstLineOf(messageOf(cause))}`
         })
     }),
     ({ instance, interrupts, slots }) =>

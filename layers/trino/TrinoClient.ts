@@ -150,7 +150,7 @@ export class TrinoClient {
       },
       catch: (cause): RequestFailure => ({
         error: unavailable(
-          `Trino can't be reached at ${this.#origin}: ${cause instanceof Error ? cause.message : cause}.`
+          `Trino can't be reached at ${this.#origin}: ${cause instanceof Error ? cause.message.replace(/[.?]$/, "") : cause}.`
         ),
         // A statement may have arrived, and must not run twice.
         canRetry: method === "GET",

@@ -68,7 +68,7 @@ describe("the warehouse", () => {
     [
       "DuckDB requires its extensions",
       { ...LAKE, WAREHOUSE: "duckdb", DUCKDB_EXTENSION_DIRECTORY: "/nowhere" },
-      ["does not start", "DUCKDB_EXTENSION_DIRECTORY may name a folder"]
+      ["does not start", "set DUCKDB_EXTENSION_DIRECTORY to a folder"]
     ]
   ])("the settings choose the warehouse: %s", async (_, environment, expected) => {
     const found = await asked(environment)

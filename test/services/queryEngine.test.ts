@@ -390,6 +390,6 @@ describe.skipIf(!up)("DuckDB on a lake", () => {
 
   test("DuckDB does not start without its extensions, and the error names the setting", async () => {
     const engine = withOptions({ extensionFolder: "/nowhere" })
-    await expect(engine).rejects.toThrow("DUCKDB_EXTENSION_DIRECTORY may name a folder with avro, httpfs and iceberg")
+    await expect(engine).rejects.toThrow("set DUCKDB_EXTENSION_DIRECTORY to a folder with the extensions avro, httpfs and iceberg")
   })
 })
