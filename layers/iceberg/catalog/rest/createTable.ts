@@ -1,11 +1,12 @@
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
+import { backoff } from "../../backoff.ts"
 import { type IcebergError, nullIfNotFound } from "../../IcebergError.ts"
 import { stringifyJson } from "../../json.ts"
 import type { NewTable } from "../../metadata/TableUpdate.ts"
 import type { Table, TableName } from "../Catalog.ts"
 import type { Attempt } from "../resolveOutcome.ts"
 import { alreadyExists, showName } from "../tableName.ts"
-import { responseFailure } from "./http.ts"
+import { isServerError, responseFailure } from "./http.ts"
 import type { RestSession } from "./restSession.ts"
 import { attemptRequest, sendChange } from "./sendChange.ts"
 
@@ -25,13 +26,21 @@ export interface CreateRequest {
 
 const isCreated = (status: number): boolean => status === 200 || status === 204 || status === 409
 
+/** A writer creates its tables at once, and some servers fail to create a namespace while another request creates it. */
+const NAMESPACE_RETRIES = backoff(200, 1_000).pipe(Schedule.upTo({ times: 3 }))
+
 /** Creates the namespace and its parents unless they exist. */
 const ensureNamespace = (session: RestSession, levels: ReadonlyArray<string>): Effect.Effect<void, IcebergError> =>
   Effect.gen(function* () {
     const { namespaces } = yield* session.paths
-    const post = Effect.mapError(
-      session.post(namespaces, stringifyJson({ namespace: levels, properties: {} })),
-      ({ error }) => error
+    const action = `create the namespace ${levels.join(".")}`
+    const post = session.post(namespaces, stringifyJson({ namespace: levels, properties: {} })).pipe(
+      Effect.mapError(({ error }) => error),
+      Effect.filterOrFail(
+        ({ status }) => !isServerError(status),
+        (response) => responseFailure(response, session.host, action)
+      ),
+      Effect.retry({ schedule: NAMESPACE_RETRIES, while: ({ reason }) => reason === "Unavailable" })
     )
     const response = yield* post
     if (isCreated(response.status)) return
@@ -40,7 +49,7 @@ const ensureNamespace = (session: RestSession, levels: ReadonlyArray<string>): E
       yield* ensureNamespace(session, parents)
       if (isCreated((yield* post).status)) return
     }
-    return yield* responseFailure(response, session.host, `create the namespace ${levels.join(".")}`)
+    return yield* responseFailure(response, session.host, action)
   })
 
 /** Creates a table. Fails with `AlreadyExists`, also if another client created it at the same time. */

@@ -250,6 +250,20 @@ it(
   { separator: "%2E" }
 )
 
+it("a namespace is created although the server fails the first request for it", ({ catalog, server }) =>
+  Effect.gen(function* () {
+    server.before = once("POST", /\/namespaces$/, 500)
+    const name = { namespace: ["fresh"], name: "events" }
+    const created = yield* catalog.create(name, NEW_TABLE)
+    expect((yield* catalog.load(name)).metadata["table-uuid"]).toBe(created.metadata["table-uuid"])
+    expect(
+      server
+        .of("POST", /\/namespaces$/)
+        .slice(-2)
+        .map(({ status }) => status)
+    ).toEqual([500, 200])
+  }))
+
 it(
   "a rejected token is replaced, and the request is sent again",
   ({ catalog, name, server, table }) =>
