@@ -1,4 +1,4 @@
-import { Effect, Exit } from "effect"
+import { Effect, Effectable, Exit } from "effect"
 
 /*
  * The fast path of a request.
@@ -14,52 +14,120 @@ import { Effect, Exit } from "effect"
  * `thenDirect`, `onFailureDirect`, `suspendDirect` and `allDirect`, whose results are direct again. An `Exit` counts as direct.
  */
 
-const RUN: unique symbol = Symbol("footfall/lib/callbackEffect")
-
 type Done<A, E> = (exit: Exit.Exit<A, E>) => void
 /** Starts a fiber, as `Effect.runForkWith(context)` does. */
 export type Fork = <A, E>(effect: Effect.Effect<A, E>) => { readonly addObserver: (done: Done<A, E>) => unknown }
-type Run<A, E> = (fork: Fork, done: Done<A, E>) => void
 
-interface Direct<A, E> {
-  [RUN]?: Run<A, E>
+/** An effect that `runDirect` runs without a fiber. Anything else runs `asEffect`, which is made only then. */
+abstract class Direct<A, E> extends Effectable.Class<A, E> {
+  abstract run(fork: Fork, done: Done<A, E>): void
 }
 
-/** Makes an effect direct. The property is assigned, since `Object.assign` takes twice as long. */
-const withRun = <A, E>(effect: Effect.Effect<A, E>, run: Run<A, E>): Effect.Effect<A, E> => {
-  const direct: Effect.Effect<A, E> & Direct<A, E> = effect
-  direct[RUN] = run
-  return direct
+class Callback<A, E> extends Direct<A, E> {
+  readonly register: (resume: Done<A, E>) => void
+  constructor(register: (resume: Done<A, E>) => void) {
+    super()
+    this.register = register
+  }
+  run(_fork: Fork, done: Done<A, E>): void {
+    this.register(done)
+  }
+  asEffect(): Effect.Effect<A, E> {
+    return Effect.callback(this.register)
+  }
 }
 
-const runOf = <A, E>(effect: Effect.Effect<A, E> & Direct<A, E>): Run<A, E> | undefined => effect[RUN]
+class Then<A, E, B, E2> extends Direct<B, E2> {
+  readonly effect: Direct<A, E>
+  readonly next: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2>
+  constructor(effect: Direct<A, E>, next: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2>) {
+    super()
+    this.effect = effect
+    this.next = next
+  }
+  run(fork: Fork, done: Done<B, E2>): void {
+    runDirect(this.effect, fork, (exit) => runDirect(safely(this.next, exit), fork, done))
+  }
+  asEffect(): Effect.Effect<B, E2> {
+    return continued(this.effect, this.next)
+  }
+}
+
+class Suspend<A, E> extends Direct<A, E> {
+  readonly make: () => Effect.Effect<A, E>
+  constructor(make: () => Effect.Effect<A, E>) {
+    super()
+    this.make = make
+  }
+  run(fork: Fork, done: Done<A, E>): void {
+    runDirect(this.make(), fork, done)
+  }
+  asEffect(): Effect.Effect<A, E> {
+    return Effect.suspend(this.make)
+  }
+}
+
+class All<A, E> extends Direct<ReadonlyArray<Exit.Exit<A, E>>, never> {
+  readonly effects: ReadonlyArray<Effect.Effect<A, E>>
+  constructor(effects: ReadonlyArray<Effect.Effect<A, E>>) {
+    super()
+    this.effects = effects
+  }
+  run(fork: Fork, done: Done<ReadonlyArray<Exit.Exit<A, E>>, never>): void {
+    const exits = new Array<Exit.Exit<A, E>>(this.effects.length)
+    let missing = exits.length
+    if (missing === 0) done(Exit.succeed(exits))
+    this.effects.forEach((effect, index) => {
+      runDirect(effect, fork, (exit) => {
+        exits[index] = exit
+        if (--missing === 0) done(Exit.succeed(exits))
+      })
+    })
+  }
+  asEffect(): Effect.Effect<ReadonlyArray<Exit.Exit<A, E>>> {
+    return Effect.forEach(this.effects, Effect.exit, { concurrency: "unbounded" })
+  }
+}
+
+const safely = <A, E, B, E2>(
+  next: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2>,
+  exit: Exit.Exit<A, E>
+): Effect.Effect<B, E2> => {
+  try {
+    return next(exit)
+  } catch (defect) {
+    return Exit.die(defect)
+  }
+}
+
+const continued = <A, E, B, E2>(
+  effect: Effect.Effect<A, E>,
+  next: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2>
+): Effect.Effect<B, E2> => Effect.flatMap(Effect.exit(effect), (exit) => safely(next, exit))
 
 /** `Effect.callback` for a `register` that calls back exactly once. The result is direct. */
 export const callbackEffect = <A, E>(register: (resume: Done<A, E>) => void): Effect.Effect<A, E> =>
-  withRun(Effect.callback<A, E>(register), (_fork, done) => register(done))
+  new Callback(register)
 
 /** Whether `runDirect` runs the effect without a fiber. */
 export const isDirect = (effect: Effect.Effect<unknown, unknown>): boolean =>
-  Exit.isExit(effect) || runOf(effect) !== undefined
+  effect instanceof Direct || Exit.isExit(effect)
 
 /**
  * Runs an effect and passes its exit to `done`, which must not throw: without a fiber if the effect is direct, otherwise in one started
  * by `fork`.
  */
 export const runDirect = <A, E>(effect: Effect.Effect<A, E>, fork: Fork, done: Done<A, E>): void => {
-  if (Exit.isExit(effect)) {
+  if (effect instanceof Direct) {
+    try {
+      effect.run(fork, done)
+    } catch (defect) {
+      done(Exit.die(defect))
+    }
+  } else if (Exit.isExit(effect)) {
     done(effect as Exit.Exit<A, E>)
-    return
-  }
-  const run = runOf(effect)
-  if (run === undefined) {
+  } else {
     fork(effect).addObserver(done)
-    return
-  }
-  try {
-    run(fork, done)
-  } catch (defect) {
-    done(Exit.die(defect))
   }
 }
 
@@ -68,18 +136,8 @@ export const thenDirect = <A, E, B, E2>(
   effect: Effect.Effect<A, E>,
   next: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2>
 ): Effect.Effect<B, E2> => {
-  const safeNext = (exit: Exit.Exit<A, E>): Effect.Effect<B, E2> => {
-    try {
-      return next(exit)
-    } catch (defect) {
-      return Exit.die(defect)
-    }
-  }
-  if (Exit.isExit(effect)) return safeNext(effect as Exit.Exit<A, E>)
-  const continued = Effect.suspend(() => Effect.flatMap(Effect.exit(effect), safeNext))
-  return runOf(effect) === undefined
-    ? continued
-    : withRun(continued, (fork, done) => runDirect(effect, fork, (exit) => runDirect(safeNext(exit), fork, done)))
+  if (effect instanceof Direct) return new Then<A, E, B, E2>(effect, next)
+  return Exit.isExit(effect) ? safely(next, effect as Exit.Exit<A, E>) : continued(effect, next)
 }
 
 /** Calls `onFailure` if the effect fails. Direct if the effect is. */
@@ -90,21 +148,9 @@ export const onFailureDirect = <A, E>(effect: Effect.Effect<A, E>, onFailure: ()
   })
 
 /** Makes the effect only when it is run. Always direct, though a fiber runs the inner effect if that is not. */
-export const suspendDirect = <A, E>(make: () => Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  withRun(Effect.suspend(make), (fork, done) => runDirect(make(), fork, done))
+export const suspendDirect = <A, E>(make: () => Effect.Effect<A, E>): Effect.Effect<A, E> => new Suspend(make)
 
 /** Starts every effect, in order, before waiting for any; succeeds with all exits, in the same order. Always direct. */
 export const allDirect = <A, E>(
   effects: ReadonlyArray<Effect.Effect<A, E>>
-): Effect.Effect<ReadonlyArray<Exit.Exit<A, E>>> =>
-  withRun(Effect.forEach(effects, Effect.exit, { concurrency: "unbounded" }), (fork, done) => {
-    const exits = new Array<Exit.Exit<A, E>>(effects.length)
-    let missing = effects.length
-    if (missing === 0) return done(Exit.succeed(exits))
-    effects.forEach((effect, index) => {
-      runDirect(effect, fork, (exit) => {
-        exits[index] = exit
-        if (--missing === 0) done(Exit.succeed(exits))
-      })
-    })
-  })
+): Effect.Effect<ReadonlyArray<Exit.Exit<A, E>>> => new All(effects)
