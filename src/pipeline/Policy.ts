@@ -10,6 +10,8 @@ import {
   REMOVE_TRAILING_SLASH,
   SALT_ROTATION,
   SKIP_LOCATION_HEADERS,
+  TIMESTAMP_EARLIEST,
+  TIMESTAMP_MAX_AHEAD_SECONDS,
   TRUST_PROXY
 } from "../settings/settings.ts"
 import { type SaltRotation, secretHash } from "./Identity.ts"
@@ -27,6 +29,8 @@ export class Policy extends Context.Service<
     readonly useLocationHeaders: boolean
     readonly rejectBots: boolean
     readonly removeTrailingSlash: boolean
+    /** Times that events may have: `earliest` in ms since the epoch, `maxAheadMs` beyond now. */
+    readonly timestamps: { readonly earliest: number; readonly maxAheadMs: number }
   }
 >()("footfall/pipeline/Policy") {
   static readonly layer = Layer.effect(
@@ -42,7 +46,11 @@ export class Policy extends Context.Service<
         isIgnored: settings.get(IGNORE_IP).includes,
         useLocationHeaders: !settings.get(SKIP_LOCATION_HEADERS),
         rejectBots: !settings.get(DISABLE_BOT_CHECK),
-        removeTrailingSlash: settings.get(REMOVE_TRAILING_SLASH)
+        removeTrailingSlash: settings.get(REMOVE_TRAILING_SLASH),
+        timestamps: {
+          earliest: Date.parse(settings.get(TIMESTAMP_EARLIEST)),
+          maxAheadMs: settings.get(TIMESTAMP_MAX_AHEAD_SECONDS) * 1000
+        }
       })
     })
   )

@@ -8,6 +8,10 @@ import type { Step } from "./Step.ts"
 
 const NONE: ReadonlyArray<Property> = []
 
+/** Times outside of these years stay strings: few programs can read them. */
+const YEAR_1 = Date.parse("0001-01-01T00:00:00Z")
+const YEAR_10000 = Date.parse("9999-12-31T23:59:59.999Z") + 1
+
 /** What Umami 3.1 recognizes as a date; plain days, and `…05Z` without milliseconds, stay strings. */
 const DATE_PATTERN = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{3}(Z|\+\d{2}:\d{2})?)?$/
 
@@ -65,18 +69,37 @@ const property = (key: string, value: unknown): Property => {
       return {
         key,
         type: DataType.array,
-        string: cut(JSON.stringify(value), SIZE.stringValue),
+        string: jsonUpTo(value, SIZE.stringValue),
         number: null,
         date: null
       }
   }
 }
 
+/** A JSON value within a number of characters. What is too long is cut between its elements, so that it stays JSON. */
+const jsonUpTo = (value: unknown, limit: number): string => {
+  const json = cut(JSON.stringify(value), Number.POSITIVE_INFINITY)
+  if (json.length <= limit) return json
+  const isArray = Array.isArray(value)
+  const [open, close] = isArray ? "[]" : "{}"
+  const elements = isArray
+    ? value.map((element) => JSON.stringify(element))
+    : Object.entries(value as object).map(([key, element]) => `${JSON.stringify(key)}:${JSON.stringify(element)}`)
+  let kept = ""
+  for (const element of elements) {
+    const longer = kept === "" ? element : `${kept},${element}`
+    if (longer.length + 2 > limit) break
+    kept = longer
+  }
+  return `${open}${cut(kept, limit)}${close}`
+}
+
 const stringOrDate = (key: string, value: string): Property => {
   if (value.length <= 29 && DATE_PATTERN.test(value)) {
     const date = new Date(value)
     const time = date.getTime()
-    if (!Number.isNaN(time)) return { key, type: DataType.date, string: date.toISOString(), number: null, date: time }
+    if (time >= YEAR_1 && time < YEAR_10000)
+      return { key, type: DataType.date, string: date.toISOString(), number: null, date: time }
   }
   return { key, type: DataType.string, string: cut(value, SIZE.stringValue), number: null, date: null }
 }

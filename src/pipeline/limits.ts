@@ -10,6 +10,9 @@ export const MAX_DATA_DEPTH = 64
 /** decimal(19,4): larger numbers do not fit the column, and only their string is kept. */
 export const MAX_NUMBER = 1e15
 
+/** Timestamps from here on are in milliseconds (the year 1973), smaller ones in seconds (up to the year 5138). */
+export const MILLISECONDS_FROM = 1e11
+
 /** Seconds since the epoch that both JavaScript and Postgres can represent: from year 1 to year 275760. */
 export const MIN_TIMESTAMP = -62_135_596_800
 export const MAX_TIMESTAMP = 8_640_000_000_000

@@ -2,7 +2,6 @@ import { Schema, SchemaIssue } from "effect"
 import { SIZE } from "../domain/columnSizes.ts"
 import { UUID_PATTERN } from "../domain/ids.ts"
 import { type ErrorTree, Rejection } from "../domain/Rejection.ts"
-import { MAX_TIMESTAMP, MIN_TIMESTAMP } from "./limits.ts"
 
 /*
  * The body of `/api/send`. One schema decides. The messages are zod's, since Umami's clients read them. The hot
@@ -41,15 +40,12 @@ const between0And = (maximum: number) =>
 
 /** zod's `coerce.number().int()`, whose message names the result of the coercion. */
 const timestampProblem = (value: unknown): string | undefined => {
-  const seconds = coerceTimestamp(value)
-  if (Number.isNaN(seconds)) return "Invalid input: expected number, received NaN"
-  if (!Number.isInteger(seconds)) return "Invalid input: expected int, received number"
-  if (seconds < MIN_TIMESTAMP) return `Too small: expected int to be >=${MIN_TIMESTAMP}`
-  if (seconds > MAX_TIMESTAMP) return `Too big: expected int to be <=${MAX_TIMESTAMP}`
-  return undefined
+  const time = coerceTimestamp(value)
+  if (Number.isNaN(time)) return "Invalid input: expected number, received NaN"
+  return Number.isInteger(time) ? undefined : "Invalid input: expected int, received number"
 }
 
-/** Seconds since the epoch as Umami coerces them; null, `""` and 0 count as absent. */
+/** A timestamp as Umami coerces it; null, `""` and 0 count as absent. */
 export const coerceTimestamp = (value: unknown): number =>
   typeof value === "object" && value !== null ? Number.NaN : Number(value)
 
@@ -113,6 +109,52 @@ const conformsByField = (body: unknown): body is SendBody => {
   }
   return true
 }
+
+const cutTo = (limit: number) => (value: unknown) => (typeof value === "string" ? value.slice(0, limit) : undefined)
+const drop = () => undefined
+
+/**
+ * How a field that does not conform is repaired, so that it does not cost the whole event: a string that is too long is cut, anything
+ * else is dropped. Umami 3.1 rejects such events. Fields without an entry decide about the event.
+ */
+const REPAIRS: Readonly<Partial<Record<keyof Payload, (value: unknown) => unknown>>> = {
+  hostname: cutTo(SIZE.hostname),
+  // Clients send their whole Accept-Language header, of which the first language counts.
+  language: (value) =>
+    typeof value === "string" ? value.split(/[,;]/, 1)[0]!.trim().slice(0, SIZE.language) : undefined,
+  screen: cutTo(SIZE.screen),
+  title: drop,
+  referrer: drop,
+  name: cutTo(SIZE.eventName),
+  tag: cutTo(SIZE.tag),
+  id: drop,
+  ip: drop,
+  userAgent: drop,
+  browser: drop,
+  os: drop,
+  device: drop,
+  lcp: drop,
+  inp: drop,
+  fcp: drop,
+  ttfb: drop,
+  cls: drop
+}
+
+/** The body with its repairable fields repaired, or the body itself if it is not an object with a payload. */
+export const repairBody = (body: unknown): unknown => {
+  if (!isRecord(body) || !isRecord(body["payload"])) return body
+  const payload: Record<string, unknown> = { ...body["payload"] }
+  for (const [key, repair] of Object.entries(REPAIRS)) {
+    if (!Object.hasOwn(payload, key) || conforming[key]!(payload[key])) continue
+    const repaired = repair(payload[key])
+    if (repaired === undefined) delete payload[key]
+    else payload[key] = repaired
+  }
+  return { ...body, payload }
+}
+
+/** Whether a body conforms without repairs, which nearly every body does. */
+export const isConforming = (body: unknown): body is SendBody => conformsByField(body) && sources(body.payload) === 1
 
 const sources = (payload: Payload): number =>
   (payload.website === undefined ? 0 : 1) + (payload.link === undefined ? 0 : 1) + (payload.pixel === undefined ? 0 : 1)

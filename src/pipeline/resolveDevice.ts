@@ -1,9 +1,9 @@
 import { browserName, detectOS } from "detect-browser"
-import { isbot } from "isbot"
 import UAParser from "ua-parser-js"
 import { SIZE } from "../domain/columnSizes.ts"
 import { LruCache } from "../lib/LruCache.ts"
 import { cutOrNull } from "../lib/strings.ts"
+import { isBot } from "./isBot.ts"
 import { AGENT_CACHE_ENTRIES, AGENT_PARSED_LENGTH } from "./limits.ts"
 import type { Payload } from "./payload.ts"
 
@@ -24,7 +24,7 @@ export class AgentParser {
     const known = this.#parsed.get(head)
     if (known !== undefined) return known
     const agent: Agent = {
-      bot: isbot(head),
+      bot: isBot(head),
       browser: cutOrNull(browserName(head), SIZE.agentPart),
       os: cutOrNull(detectOS(head), SIZE.agentPart),
       deviceType: new UAParser(head).getDevice().type ?? "desktop"

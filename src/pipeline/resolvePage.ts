@@ -43,7 +43,8 @@ export class PageResolver {
   resolve(payload: Payload): PageFields {
     const hostname = payload.hostname ?? ""
     const page = this.#url(payload.url ?? "undefined", hostname)
-    const referrer = payload.referrer ? this.#referrer(payload.referrer, hostname) : NO_REFERRER
+    const referrer =
+      payload.referrer && RESOLVABLE.test(payload.referrer) ? this.#referrer(payload.referrer, hostname) : NO_REFERRER
     return {
       urlPath: page.urlPath,
       urlQuery: page.urlQuery,
@@ -114,6 +115,9 @@ const resolveUrl = (sent: string, hostname: string, removeTrailingSlash: boolean
     twclid: cutOrNull(query.get("twclid"), SIZE.campaign)
   }
 }
+
+/** An absolute URL, or one relative to the site. A bare word is neither: it is not a path on the site. */
+const RESOLVABLE = /^(?:[/\\?#]|[a-z][a-z\d+.-]*:)/i
 
 const NO_REFERRER: Referrer = { referrerPath: null, referrerQuery: null, referrerDomain: null }
 

@@ -9,13 +9,14 @@ export interface Revenue {
 
 export const NO_REVENUE: Revenue = { revenue: null, currency: null }
 
-/** Umami's revenue: a top-level `revenue` above 0 (a numeric string counts) with a `currency`, which is upper-cased. */
+/** Umami's revenue: a top-level `revenue` above 0 (a numeric string counts) with a `currency`, which is trimmed and upper-cased. */
 export const resolveRevenue = (data: Readonly<Record<string, unknown>> | undefined): Revenue => {
   if (data === undefined || !Object.hasOwn(data, "revenue") || !Object.hasOwn(data, "currency")) return NO_REVENUE
   const { revenue, currency } = data
-  if (typeof currency !== "string" || currency === "") return NO_REVENUE
+  const code = typeof currency === "string" ? currency.trim().toUpperCase() : ""
+  if (code === "") return NO_REVENUE
   if (typeof revenue !== "number" && typeof revenue !== "string") return NO_REVENUE
   const amount = Number(revenue)
   if (!(amount > 0) || amount >= MAX_NUMBER) return NO_REVENUE
-  return { revenue: amount, currency: cut(currency.toUpperCase(), SIZE.currency) }
+  return { revenue: amount, currency: cut(code, SIZE.currency) }
 }

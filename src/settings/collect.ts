@@ -1,5 +1,5 @@
 import { settingsOf } from "./Setting.ts"
-import { httpUrl, integer, listOf, optional, positiveNumber } from "./types.ts"
+import { day, httpUrl, integer, listOf, optional, positiveNumber } from "./types.ts"
 
 const define = settingsOf("Collect")
 
@@ -32,6 +32,18 @@ export const BODY_TIMEOUT_SECONDS = define({
   type: integer({ min: 1, max: 120 }),
   default: 10,
   doc: "How long a body may take to arrive before the client gets 408."
+})
+export const TIMESTAMP_EARLIEST = define({
+  env: "TIMESTAMP_EARLIEST",
+  type: day,
+  default: "2000-01-01",
+  doc: "Earliest `timestamp` that an event may have, as a UTC day; older ones get 400."
+})
+export const TIMESTAMP_MAX_AHEAD_SECONDS = define({
+  env: "TIMESTAMP_MAX_AHEAD_SECONDS",
+  type: integer({ min: 0, max: 3_155_760_000 }),
+  default: 86_400,
+  doc: "How far ahead of the server's clock a `timestamp` may be; later ones get 400."
 })
 export const RATE_LIMIT_EVENTS_PER_SECOND = define({
   env: "RATE_LIMIT_EVENTS_PER_SECOND",

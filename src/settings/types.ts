@@ -59,6 +59,14 @@ export const flag: SettingType<boolean> = {
   )
 }
 
+/** A day of the calendar, such as `2000-01-01`. */
+export const day: SettingType<string> = {
+  accepts: "a day such as `2000-01-01`",
+  schema: Schema.String.check(
+    Schema.makeFilter((value) => /^\d{4}-\d\d-\d\d$/.test(value) && !Number.isNaN(Date.parse(value)))
+  )
+}
+
 export const httpUrl: SettingType<string> = {
   accepts: "an http(s) URL",
   schema: Schema.String.check(

@@ -119,6 +119,11 @@ const allAnswer = (outcome: string, expected: typeof STORED, cases: ReadonlyArra
 
 describe("hostile bodies that are stored, without what cannot be kept:", () => {
   allAnswer("is stored without what cannot be kept", STORED, [
+    ...["hostname", "language", "screen", "name", "tag"].map(
+      (field): Case => [`${field} of 1 MB`, inField(field, "x".repeat(1_000_000))]
+    ),
+    ["a title with 10,000 levels", raw(`,"title":${arrays(10_000)}`)],
+    ["a measurement beyond all numbers", raw(',"lcp":1e400')],
     ...TEXT_FIELDS.map((field): Case => [`NUL in ${field}`, inField(field, `${START[field] ?? "/"}a\u0000b`)]),
     ...TEXT_FIELDS.map(
       (field): Case => [`half a surrogate pair in ${field}`, inField(field, `${START[field] ?? "/"}a\ud800b\udc00c`)]
@@ -163,12 +168,8 @@ describe("hostile bodies that are stored, without what cannot be kept:", () => {
 
 describe("hostile bodies that are rejected with 400:", () => {
   allAnswer("is rejected with 400", refused(400), [
-    ...["hostname", "language", "screen", "name", "tag"].map(
-      (field): Case => [`${field} of 1 MB`, inField(field, "x".repeat(1_000_000))]
-    ),
     ["data with 10,000 levels of objects", raw(`,"data":${objects(10_000)}`)],
     ["data with 10,000 levels of arrays", raw(`,"data":{"a":${arrays(10_000)}}`)],
-    ["a title with 10,000 levels", raw(`,"title":${arrays(10_000)}`)],
     ["a body with 10,000 levels", () => arrays(10_000)],
     ["a body with 500,000 levels", () => arrays(500_000)],
     ["half a million levels without an end", () => "[".repeat(500_000)],
@@ -194,10 +195,6 @@ describe("hostile bodies that are rejected with 400:", () => {
     ...["1e308", "-1e308", "1e400", '"NaN"', '"Infinity"', "9007199254740993", "[]", "{}", '"1.5"'].map(
       (text): Case => [`a timestamp of ${text}`, raw(`,"timestamp":${text}`)]
     ),
-    [
-      "a measurement past all numbers",
-      (marker) => `{"type":"performance","payload":{"website":"${SITE}","name":"${marker}","lcp":1e400}}`
-    ],
     ["NaN, which is not JSON", raw(',"data":{"a":NaN}')],
     ["UTF-16", (marker) => Buffer.from(json({})(marker), "utf16le")],
     ["a NUL between tokens", (marker) => json({})(marker).replace(",", ",\u0000")],
@@ -245,13 +242,13 @@ describe("a batch", () => {
       expect(status).toBe(200)
       expect(body).toMatchObject({
         size: 7,
-        processed: 4,
-        errors: 3,
-        details: [{ index: 1 }, { index: 3 }, { index: 5 }]
+        processed: 5,
+        errors: 2,
+        details: [{ index: 1 }, { index: 5 }]
       })
     }
     const counts = await Promise.all([0, 1, 2, 3, 4, 6].map((i) => storedAs(`batch-${i}`)))
-    expect(counts).toEqual([3, 0, 3, 0, 3, 3])
+    expect(counts).toEqual([3, 0, 3, 3, 3, 3])
   })
 
   test.each([

@@ -307,13 +307,13 @@ describe("probes and metrics", () => {
 describe("recent rejections", () => {
   test("rejections are kept per site with reason, page and user agent, but without IP address and query", async () => {
     const one = await startCollect()
-    await one.post(event({ url: "https://ex.com/a?secret=1", tag: 5, ip: "81.2.69.142" }), {
+    await one.post(event({ url: "https://ex.com/a?secret=1", data: 5, ip: "81.2.69.142" }), {
       headers: { "x-forwarded-for": "203.0.113.7" }
     })
     const [rejection] = one.rejections.recent(SITE, 10)
     expect(rejection).toMatchObject({
       reason: "InvalidPayload",
-      detail: "payload.tag: Invalid input: expected string, received number",
+      detail: "payload.data: Invalid input: expected record, received number",
       urlPath: "/a"
     })
     expect(JSON.stringify(one.rejections.recent(SITE, 10))).not.toMatch(/81\.2|203\.0|secret/)

@@ -73,6 +73,9 @@ export class LakeCollector implements AsyncDisposable {
           CATALOG_NAME: name,
           FLUSH_INTERVAL_SECONDS: "3600"
         }),
+        // For the events of 1970 and 2100.
+        TIMESTAMP_EARLIEST: "1970-01-01",
+        TIMESTAMP_MAX_AHEAD_SECONDS: "3155760000",
         ...environment
       })
     })
