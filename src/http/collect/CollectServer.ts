@@ -9,7 +9,7 @@ import { IDLE_TIMEOUT_SECONDS } from "../shared/idleTimeout.ts"
 import { notFound } from "./answers.ts"
 import { type Collect, type CollectServices, makeCollect } from "./Collect.ts"
 import { CollectCounters } from "./metrics.ts"
-import { makeRoutes, type Routes } from "./routes.ts"
+import { makeRoutes, type Respond, type Routes, withSlashVariants } from "./routes.ts"
 import { makeScrape } from "./scrape.ts"
 
 /** How long a ping of the storage is reused, so that frequent probes put no load on it. */
@@ -68,7 +68,11 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
             port: get(PORT),
             reusePort: link.worker !== null,
             routes,
-            fallback: options.fallback ?? (async (request) => collect.plain(request, notFound))
+            fallback: withSlashVariants(
+              routes,
+              get(COLLECT_API_ENDPOINT),
+              options.fallback ?? ((request) => collect.plain(request, notFound))
+            )
           },
           (listening) => drainServer(listening, collect, drain)
         )
@@ -85,7 +89,7 @@ interface ListenOptions {
   readonly port: number
   readonly reusePort: boolean
   readonly routes: Routes
-  readonly fallback: Fallback
+  readonly fallback: Respond
 }
 
 /** Listens until the scope closes, then runs `drain`. */

@@ -5,7 +5,7 @@ import type { Collect } from "./Collect.ts"
 const SEND_PATHS = ["/api/send", `${PREFIX}/api/send`]
 const BATCH_PATHS = ["/api/batch", `${PREFIX}/api/batch`]
 
-type Respond = (request: Request, server: Bun.Server<undefined>) => Promise<Response> | Response
+export type Respond = (request: Request, server: Bun.Server<undefined>) => Promise<Response> | Response
 
 /** The response handler of each path. */
 export type Routes = Readonly<Record<string, Respond>>
@@ -22,6 +22,22 @@ export interface RouteOptions {
   /** All metrics in Prometheus' text format. */
   readonly gatherMetrics: () => Promise<string>
 }
+
+/** A path without doubled and trailing slashes. */
+const normalizePath = (path: string): string => path.replace(/\/{2,}/g, "/").replace(/(.)\/$/, "$1")
+
+/**
+ * Answers a request that no route matches literally: events also at paths with doubled or trailing slashes, which clients with a `hostUrl`
+ * that ends in a slash send. Other paths must be literal, so that a variant cannot slip past a proxy's rule for them.
+ */
+export const withSlashVariants =
+  (routes: Routes, sendPaths: ReadonlyArray<string>, fallback: Respond): Respond =>
+  (request, server) => {
+    const path = normalizePath(new URL(request.url).pathname)
+    const isEventPath = [...SEND_PATHS, ...BATCH_PATHS, ...sendPaths].includes(path)
+    const respond = isEventPath ? routes[path] : undefined
+    return (respond ?? fallback)(request, server)
+  }
 
 /** Every path of a collector, with its handler. */
 export const makeRoutes = (collect: Collect, options: RouteOptions): Routes => {

@@ -106,6 +106,8 @@ const withProblems = <R>(
     if (state._tag === "Off" && isUnderPrefix(pathOf(request))) {
       return render.statusResponse(request, 402, `Product analytics requires a valid license: ${state.why}.`)
     }
+    // Only the literal prefix, since a proxy's rules for it apply to nothing else.
+    if (!isUnderPrefix(pathOf(request))) return routeNotFound(request)
     const response = yield* Effect.catchCause(routes, (cause) => {
       if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
       const error = Option.getOrUndefined(Cause.findErrorOption(cause))
@@ -128,11 +130,18 @@ const routes = HttpApiBuilder.layer(AdminApi).pipe(
   Layer.provide([authorize.layer, render.layer])
 )
 
+/** Paths are matched literally, so that a variant of a path cannot slip past a proxy's rule for it. */
+const ROUTER = { caseSensitive: true, ignoreDuplicateSlashes: false } as const
+
 /** Decodes and answers API requests with the routes above. */
 const apiHandler = Effect.gen(function* () {
   const gate = yield* FeatureGate
   const built = yield* Layer.build(
-    routes.pipe(Layer.provideMerge(HttpRouter.layer), Layer.provide(HttpServer.layerServices))
+    routes.pipe(
+      Layer.provideMerge(HttpRouter.layer),
+      Layer.provide(HttpServer.layerServices),
+      Layer.provide(Layer.succeed(HttpRouter.RouterConfig, ROUTER))
+    )
   )
   const services = yield* Effect.context<AdminServices>()
   const router = Context.get(built, HttpRouter.HttpRouter)
