@@ -4,4 +4,4 @@ import type { Step } from "./Step.ts"
 
 /** Rejects clients whose address is in `IGNORE_IP`. */
 export const rejectIgnoredAddresses: Step = ({ client }, { policy }) =>
-  policy.isIgnored(client.ip) ? Exit.fail(Rejection.BlockedIp()) : Exit.void
+  policy.isIgnored(client.address) ? Exit.fail(Rejection.BlockedIp()) : Exit.void

@@ -5,12 +5,18 @@ import { type Device, resolveDevice } from "./resolveDevice.ts"
 import { resolveLocation } from "./resolveLocation.ts"
 import type { Step } from "./Step.ts"
 
-/** Who sent a payload. `ip` lives as long as the request: it is never stored, logged or counted. */
+/** Who sent a payload. `ip` and `address` live as long as the request: they are never stored, logged or counted. */
 export interface Client extends Device, Location {
+  /** What the session is derived from: the payload's `ip` exactly as given, as in Umami, otherwise the address. */
   readonly ip: string
+  /** The address in normal form, for location and `IGNORE_IP`. */
+  readonly address: string
   readonly userAgent: string
   readonly bot: boolean
 }
+
+/** The address in a payload's `ip`, which back ends copy from headers: perhaps a list, with spaces or a port. */
+const addressIn = (ip: string): string => normalizeAddress(ip.split(",", 1)[0]!.trim())
 
 /**
  * Resolves the client's address, user agent, device and location. The payload's `ip`, `userAgent`, `browser`, `os` and `device` take
@@ -22,12 +28,13 @@ export const resolveClient: Step = (draft, { addresses, agents, geo, policy }) =
   const agent = agents.parse(userAgent)
   const device = resolveDevice(agent, payload)
   const address = payload.ip
-    ? { ip: normalizeAddress(payload.ip), trusted: false }
+    ? { ip: addressIn(payload.ip), trusted: false }
     : addresses.resolve(request.peer, request.headers)
   const locationHeaders = address.trusted && policy.useLocationHeaders ? request.headers : null
   const location = resolveLocation(address.ip, locationHeaders, geo)
   draft.client = {
-    ip: address.ip,
+    ip: payload.ip || address.ip,
+    address: address.ip,
     userAgent,
     bot: agent.bot,
     browser: device.browser,
