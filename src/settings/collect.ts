@@ -1,5 +1,5 @@
 import { settingsOf } from "./Setting.ts"
-import { day, httpUrl, integer, listOf, optional, positiveNumber } from "./types.ts"
+import { day, httpUrl, integer, listOf, optional, positiveNumber, string } from "./types.ts"
 
 const define = settingsOf("Collect")
 
@@ -71,5 +71,17 @@ export const TRACKER_SCRIPT_URL = define({
   env: "TRACKER_SCRIPT_URL",
   type: httpUrl,
   default: "https://cloud.umami.is/script.js",
-  doc: "Where snippets load Umami's tracker from. Host your own copy to avoid the third-party request."
+  doc: "Where snippets load Umami's tracker from, and where `/script.js` redirects to, unless `TRACKER_SCRIPT_FILE` is set."
+})
+export const TRACKER_SCRIPT_FILE = define({
+  env: "TRACKER_SCRIPT_FILE",
+  type: optional(string("a JavaScript file")),
+  default: null,
+  doc: "Your own copy of Umami's tracker, served at `/script.js` and the paths in `TRACKER_SCRIPT_NAME`; snippets then load it from this server."
+})
+export const TRACKER_SCRIPT_NAME = define({
+  env: "TRACKER_SCRIPT_NAME",
+  type: listOf("names or paths, comma-separated", /^\/?[\w\-.~]+(?:\/[\w\-.~]+)*$/),
+  default: [],
+  doc: "Additional names of the tracker, such as `stats.js`, for pages whose ad blockers know `script.js`. Same meaning as Umami's."
 })

@@ -1,14 +1,13 @@
 import { Console, Effect } from "effect"
 import type { Site } from "../../domain/Site.ts"
 import { siteJson } from "../../http/shared/json/site.ts"
-import { publicUrl } from "../../http/shared/publicUrl.ts"
+import { snippetUrls } from "../../http/shared/publicUrl.ts"
 import { Settings } from "../../ports/Settings.ts"
-import { TRACKER_SCRIPT_URL } from "../../settings/settings.ts"
 import { details, printJson } from "../output.ts"
 
 /** Renders sites as JSON, with the snippet for this instance. */
 export const toJson = Effect.map(Settings, (settings) => {
-  const snippet = { scriptUrl: settings.get(TRACKER_SCRIPT_URL), hostUrl: publicUrl(settings, null) }
+  const snippet = snippetUrls(settings, null)
   return (site: Site) => siteJson(site, snippet)
 })
 

@@ -4,13 +4,22 @@ import { listenProblem } from "../../lib/listenProblem.ts"
 import { Settings } from "../../ports/Settings.ts"
 import { Storage } from "../../ports/Storage.ts"
 import type { JoinSupervisor } from "../../ports/WorkerLink.ts"
-import { COLLECT_API_ENDPOINT, HOST, METRICS_TOKEN, PORT } from "../../settings/settings.ts"
+import {
+  COLLECT_API_ENDPOINT,
+  HOST,
+  METRICS_TOKEN,
+  PORT,
+  TRACKER_SCRIPT_FILE,
+  TRACKER_SCRIPT_NAME,
+  TRACKER_SCRIPT_URL
+} from "../../settings/settings.ts"
 import { IDLE_TIMEOUT_SECONDS } from "../shared/idleTimeout.ts"
 import { notFound } from "./answers.ts"
 import { type Collect, type CollectServices, makeCollect } from "./Collect.ts"
 import { CollectCounters } from "./metrics.ts"
 import { makeRoutes, type Respond, type Routes, withSlashVariants } from "./routes.ts"
 import { makeScrape } from "./scrape.ts"
+import { makeTrackerRoutes } from "./trackerScript.ts"
 
 /** How long a ping of the storage is reused, so that frequent probes put no load on it. */
 const READINESS_CACHE_MS = 1_000
@@ -55,24 +64,29 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
           stop: options.stop
         })
         const drain: Drain = { started: false }
-        const routes = makeRoutes(collect, {
-          sendPaths: get(COLLECT_API_ENDPOINT),
-          host: get(HOST),
-          metricsToken: get(METRICS_TOKEN),
-          healthProblem: () => (drain.started ? Promise.resolve("stopping") : runPromise(storageProblem)),
-          gatherMetrics: link.gatherMetrics
+        const tracker = yield* makeTrackerRoutes({
+          names: get(TRACKER_SCRIPT_NAME),
+          file: get(TRACKER_SCRIPT_FILE),
+          url: get(TRACKER_SCRIPT_URL),
+          endpoint: get(COLLECT_API_ENDPOINT)[0] ?? null
         })
+        const routes = {
+          ...tracker,
+          ...makeRoutes(collect, {
+            sendPaths: get(COLLECT_API_ENDPOINT),
+            host: get(HOST),
+            metricsToken: get(METRICS_TOKEN),
+            healthProblem: () => (drain.started ? Promise.resolve("stopping") : runPromise(storageProblem)),
+            gatherMetrics: link.gatherMetrics
+          })
+        }
         const server = yield* listen(
           {
             hostname: get(HOST),
             port: get(PORT),
             reusePort: link.worker !== null,
             routes,
-            fallback: withSlashVariants(
-              routes,
-              get(COLLECT_API_ENDPOINT),
-              options.fallback ?? ((request) => collect.plain(request, notFound))
-            )
+            fallback: withSlashVariants(routes, options.fallback ?? ((request) => collect.plain(request, notFound)))
           },
           (listening) => drainServer(listening, collect, drain)
         )

@@ -3,6 +3,7 @@ import { PREFIX } from "../shared/prefix.ts"
 import type { Collect } from "./Collect.ts"
 
 const SEND_PATHS = ["/api/send", `${PREFIX}/api/send`]
+const METRICS_PATH = "/metrics"
 const BATCH_PATHS = ["/api/batch", `${PREFIX}/api/batch`]
 
 export type Respond = (request: Request, server: Bun.Server<undefined>) => Promise<Response> | Response
@@ -27,16 +28,15 @@ export interface RouteOptions {
 const normalizePath = (path: string): string => path.replace(/\/{2,}/g, "/").replace(/(.)\/$/, "$1")
 
 /**
- * Answers a request that no route matches literally: events also at paths with doubled or trailing slashes, which clients with a `hostUrl`
- * that ends in a slash send. Other paths must be literal, so that a variant cannot slip past a proxy's rule for them.
+ * Answers a request that no route matches literally: public paths also with doubled or trailing slashes, since a client whose `hostUrl`
+ * ends in a slash sends to `//api/send`. `/metrics` must be literal, so that a variant cannot slip past a proxy's rule for it.
  */
 export const withSlashVariants =
-  (routes: Routes, sendPaths: ReadonlyArray<string>, fallback: Respond): Respond =>
+  (routes: Routes, fallback: Respond): Respond =>
   (request, server) => {
     const path = normalizePath(new URL(request.url).pathname)
-    const isEventPath = [...SEND_PATHS, ...BATCH_PATHS, ...sendPaths].includes(path)
-    const respond = isEventPath ? routes[path] : undefined
-    return (respond ?? fallback)(request, server)
+    const respond = path === METRICS_PATH || !Object.hasOwn(routes, path) ? fallback : routes[path]!
+    return respond(request, server)
   }
 
 /** Every path of a collector, with its handler. */
@@ -50,7 +50,7 @@ export const makeRoutes = (collect: Collect, options: RouteOptions): Routes => {
     "/api/health": health(collect, options.healthProblem),
     "/api/heartbeat": (request) => collect.plain(request, { status: 200, body: { ok: true } }),
     "/livez": () => new Response("ok"),
-    "/metrics": metrics(options.gatherMetrics, options.metricsToken)
+    [METRICS_PATH]: metrics(options.gatherMetrics, options.metricsToken)
   }
 }
 

@@ -5,9 +5,8 @@ import { defaultBurst, type Site } from "../../../domain/Site.ts"
 import type { SiteValues } from "../../../domain/siteValues.ts"
 import { Settings } from "../../../ports/Settings.ts"
 import { Sites, type SitesError } from "../../../ports/Sites.ts"
-import { TRACKER_SCRIPT_URL } from "../../../settings/settings.ts"
 import { type SiteCreateJson, type SiteUpdateJson, siteJson } from "../../shared/json/site.ts"
-import { publicUrl } from "../../shared/publicUrl.ts"
+import { snippetUrls } from "../../shared/publicUrl.ts"
 import { AdminApi } from "../AdminApi.ts"
 import { Conflict, UnprocessableContent } from "../problems.ts"
 import { getSite, siteIdOf, siteNotFound, siteUnavailable } from "./lookup.ts"
@@ -77,10 +76,7 @@ export const SitesHandlers = HttpApiBuilder.group(
 
     const toJson = (site: Site) =>
       Effect.map(HttpServerRequest.HttpServerRequest, (request) =>
-        siteJson(site, {
-          scriptUrl: settings.get(TRACKER_SCRIPT_URL),
-          hostUrl: publicUrl(settings, URL.parse(request.originalUrl)?.origin ?? null)
-        })
+        siteJson(site, snippetUrls(settings, URL.parse(request.originalUrl)?.origin ?? null))
       )
 
     return handlers.handleAll({
