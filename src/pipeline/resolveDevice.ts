@@ -3,6 +3,7 @@ import UAParser from "ua-parser-js"
 import { SIZE } from "../domain/columnSizes.ts"
 import { LruCache } from "../lib/LruCache.ts"
 import { cutOrNull } from "../lib/strings.ts"
+import { ruledDeviceType } from "./deviceRules.ts"
 import { isBot } from "./isBot.ts"
 import { AGENT_CACHE_ENTRIES, AGENT_PARSED_LENGTH } from "./limits.ts"
 import type { Payload } from "./payload.ts"
@@ -27,7 +28,7 @@ export class AgentParser {
       bot: isBot(head),
       browser: cutOrNull(browserName(head), SIZE.agentPart),
       os: cutOrNull(detectOS(head), SIZE.agentPart),
-      deviceType: new UAParser(head).getDevice().type ?? "desktop"
+      deviceType: ruledDeviceType(head) ?? new UAParser(head).getDevice().type ?? "desktop"
     }
     this.#parsed.set(head, agent)
     return agent

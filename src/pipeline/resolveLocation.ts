@@ -5,6 +5,9 @@ import type { Geo, Location } from "../ports/Geo.ts"
 
 const NOWHERE: Location = { country: null, region: null, city: null }
 
+/** Codes that stand for an unknown country: Cloudflare's `XX`, its `T1` for Tor, and ISO 3166's user-assigned `ZZ`. */
+const UNKNOWN_COUNTRIES: ReadonlySet<string> = new Set(["XX", "T1", "ZZ"])
+
 /** The location headers of Cloudflare, Vercel, CloudFront and EdgeOne, in Umami's order: country, region, city. */
 const PROVIDERS = [
   ["cf-ipcountry", "cf-region-code", "cf-ipcity"],
@@ -21,8 +24,8 @@ export const resolveLocation = (ip: string, headers: Headers | null, geo: Geo["S
   if (ip === "" || isLocalAddress(ip)) return NOWHERE
   if (headers !== null) {
     for (const [countryHeader, regionHeader, cityHeader] of PROVIDERS) {
-      const country = decodeHeader(headers.get(countryHeader))
-      if (country === null) continue
+      const country = decodeHeader(headers.get(countryHeader))?.toUpperCase() ?? null
+      if (country === null || UNKNOWN_COUNTRIES.has(country)) continue
       return located(country, decodeHeader(headers.get(regionHeader)), decodeHeader(headers.get(cityHeader)))
     }
   }

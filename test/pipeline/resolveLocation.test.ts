@@ -42,6 +42,9 @@ describe("location headers", () => {
       { "cf-ipcountry": "NO", "x-vercel-ip-country": "BR", "x-vercel-ip-city": "Santos" },
       { country: "NO", region: null, city: null }
     ],
+    ["in lower case", { "cf-ipcountry": "no", "cf-ipcity": "Oslo" }, { country: "NO", region: null, city: "Oslo" }],
+    ["with the unknown country XX", { "cf-ipcountry": "XX", "cf-ipcity": "Oslo" }, LONDON],
+    ["with Tor's T1", { "cf-ipcountry": "T1" }, LONDON],
     ["without its country", { "cf-ipcity": "Oslo", "cf-region-code": "03" }, LONDON],
     ["with an empty country", { "cf-ipcountry": "", "cf-ipcity": "Oslo" }, LONDON],
     ["with a country that is not a code", { "cf-ipcountry": "NORWAY" }, NOWHERE],
