@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test"
 import { Identity, secretHash } from "../../src/pipeline/Identity.ts"
-import { type CollectUnderTest, FIREFOX, SECRET, SITE, startCollect } from "../support/collect.ts"
+import { type CollectUnderTest, FIREFOX, SECRET, SITE, startCollect } from "../support/collect/collect.ts"
 
 let collect: CollectUnderTest
 beforeAll(async () => {

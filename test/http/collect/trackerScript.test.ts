@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { startCollect } from "../../support/collect.ts"
+import { startCollect } from "../../support/collect/collect.ts"
 
 let folder: string
 beforeAll(async () => {
