@@ -390,6 +390,8 @@ describe.skipIf(!up)("DuckDB on a lake", () => {
 
   test("DuckDB does not start without its extensions, and the error names the setting", async () => {
     const engine = withOptions({ extensionFolder: "/nowhere" })
-    await expect(engine).rejects.toThrow("set DUCKDB_EXTENSION_DIRECTORY to a folder with the extensions avro, httpfs and iceberg")
+    await expect(engine).rejects.toThrow(
+      "set DUCKDB_EXTENSION_DIRECTORY to a folder with the extensions avro, httpfs and iceberg"
+    )
   })
 })
