@@ -21,7 +21,7 @@ test("when one of two workers is killed under load, the other answers, it is rep
   expect(before).toHaveLength(2)
   signal(before[0]!, "SIGKILL")
   await load.stores(500)
-  await collectors.prints("ended (SIGKILL); it is started again")
+  await collectors.prints("ended (SIGKILL); restarting it")
   await until("a new worker", () => childrenOf(collectors.pid).length === 2)
   await collectors.becomesHealthy()
   const after = childrenOf(collectors.pid)
