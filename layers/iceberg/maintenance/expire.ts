@@ -2,13 +2,11 @@ import { Clock, Effect } from "effect"
 import type { Catalog, Table, TableName } from "../catalog/Catalog.ts"
 import type { IcebergError } from "../IcebergError.ts"
 import { currentSnapshot, MAIN } from "../metadata/TableMetadata.ts"
+import { COMMIT_RETRIES } from "../table/commit.ts"
 import { type ExpireOptions, type ExpiryPlan, planExpiry } from "./expire/planExpiry.ts"
 import { forEachEntry, isLive, manifestsIn } from "./reachable.ts"
 
 export type { ExpireOptions } from "./expire/planExpiry.ts"
-
-/** Attempts if other commits conflict, each on the latest state of the table. */
-const MAX_ATTEMPTS = 5
 
 export interface Expired {
   readonly snapshots: number
@@ -68,4 +66,4 @@ export const expireSnapshots = (
       yield* table.store.remove(files)
     }
     return { snapshots: plan.expired.length, files }
-  }).pipe(Effect.retry({ times: MAX_ATTEMPTS - 1, while: ({ reason }) => reason === "Conflict" }))
+  }).pipe(Effect.retry({ while: ({ reason }) => reason === "Conflict", schedule: COMMIT_RETRIES }))

@@ -19,7 +19,7 @@ const FIRST_DELAY_MS = 20
 const LAST_DELAY_MS = 2_000
 /** Attempts of one commit. After them, everything written for it is kept for a later try. */
 const MAX_ATTEMPTS = 12
-const RETRIES = backoff(FIRST_DELAY_MS, LAST_DELAY_MS).pipe(Schedule.upTo({ times: MAX_ATTEMPTS - 1 }))
+export const COMMIT_RETRIES = backoff(FIRST_DELAY_MS, LAST_DELAY_MS).pipe(Schedule.upTo({ times: MAX_ATTEMPTS - 1 }))
 /** Snapshot ids that fit into a double: some readers treat them as such. */
 const ID_BITS = 52
 
@@ -181,7 +181,7 @@ export const commitSnapshot = Effect.fnUntraced(function* (
     )
   })
   return yield* attempt.pipe(
-    Effect.retry({ while: ({ reason }) => reason === "Conflict" || reason === "Unknown", schedule: RETRIES }),
+    Effect.retry({ while: ({ reason }) => reason === "Conflict" || reason === "Unknown", schedule: COMMIT_RETRIES }),
     Effect.mapError((error) =>
       error.reason === "Conflict"
         ? (lastUnknown ??

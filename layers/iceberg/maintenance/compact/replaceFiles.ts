@@ -8,18 +8,33 @@ import { addedEntries, addManifest, entriesOf } from "../../table/files.ts"
 import { isLive } from "../reachable.ts"
 import type { MergedFile } from "./mergeFiles.ts"
 
-/** A manifest without the replaced files; itself if it lists none of them, null if nothing remains to be listed. */
+/** What an earlier attempt found out and wrote. Files never change, so it holds for every base. */
+interface Progress {
+  /** By the location of the original manifest. */
+  readonly rewritten: Map<string, Rewritten>
+  /** Manifests of the merged files; null until they are written. */
+  added: ReadonlyArray<ManifestFile> | null
+}
+
+interface Rewritten {
+  /** The manifest without the replaced files; itself if it lists none of them, null if nothing remains to be listed. */
+  readonly manifest: ManifestFile | null
+  /** The replaced files that it listed. */
+  readonly replaced: ReadonlyArray<string>
+}
+
 const rewriteManifest = Effect.fnUntraced(function* (
   base: Table,
   manifest: ManifestFile,
   snapshotId: bigint,
-  /** The files to replace that have not been found yet. */
-  missing: Set<string>
-): Effect.fn.Return<ManifestFile | null, IcebergError> {
-  if (manifest.content !== 0) return manifest
+  /** The files to replace. */
+  locations: ReadonlySet<string>
+): Effect.fn.Return<Rewritten, IcebergError> {
+  if (manifest.content !== 0) return { manifest, replaced: [] }
   const { entries, isComplete } = yield* entriesOf(base, manifest)
   const live = entries.filter(isLive)
-  if (!live.some(({ file }) => missing.has(file.location))) return live.length > 0 ? manifest : null
+  const replaced = live.flatMap(({ file }) => (locations.has(file.location) ? [file.location] : []))
+  if (replaced.length === 0) return { manifest: live.length > 0 ? manifest : null, replaced }
   if (!isComplete) {
     return yield* IcebergError.invalid(
       `Manifest ${manifest.location} contains values that this library cannot write, so its files cannot be replaced.`
@@ -28,11 +43,11 @@ const rewriteManifest = Effect.fnUntraced(function* (
   const spec = base.metadata["partition-specs"].find((candidate) => candidate["spec-id"] === manifest.specId)!
   const rewritten = live.map(
     (entry): ManifestEntry =>
-      missing.delete(entry.file.location)
+      locations.has(entry.file.location)
         ? { ...entry, status: "deleted", snapshotId }
         : { ...entry, status: "existing" }
   )
-  return yield* addManifest(base, spec, rewritten, snapshotId)
+  return { manifest: yield* addManifest(base, spec, rewritten, snapshotId), replaced }
 })
 
 const countsOf = (merged: ReadonlyArray<MergedFile>): SummaryCounts => {
@@ -53,37 +68,55 @@ const replacedParts = Effect.fnUntraced(function* (
   base: Table,
   manifests: ReadonlyArray<ManifestFile>,
   merged: ReadonlyArray<MergedFile>,
-  snapshotId: bigint
+  snapshotId: bigint,
+  progress: Progress
 ): Effect.fn.Return<SnapshotParts, IcebergError> {
-  const missing = new Set(merged.flatMap(({ replaced }) => replaced.map(({ location }) => location)))
+  const locations = new Set(merged.flatMap(({ replaced }) => replaced.map(({ location }) => location)))
+  const missing = new Set(locations)
   const created: Array<ManifestFile> = []
   const kept: Array<ManifestFile> = []
   for (const manifest of manifests) {
-    const rewritten = yield* rewriteManifest(base, manifest, snapshotId, missing)
-    if (rewritten === manifest) kept.push(manifest)
-    else if (rewritten !== null) created.push(rewritten)
+    const rewritten =
+      progress.rewritten.get(manifest.location) ?? (yield* rewriteManifest(base, manifest, snapshotId, locations))
+    progress.rewritten.set(manifest.location, rewritten)
+    for (const location of rewritten.replaced) missing.delete(location)
+    if (rewritten.manifest === null) continue
+    if (rewritten.manifest.location === manifest.location) kept.push(manifest)
+    else created.push(rewritten.manifest)
   }
   if (missing.size > 0) {
     return yield* IcebergError.invalid(
       `Table ${base.name.name} no longer contains ${missing.size} of the files that were merged.`
     )
   }
-  for (const [spec, ofSpec] of Map.groupBy(merged, (result) => result.spec)) {
-    const added = ofSpec.map(({ file }) => file)
-    created.push(yield* addManifest(base, spec, addedEntries(added, snapshotId), snapshotId))
-  }
-  return { manifests: [...created, ...kept], counts: countsOf(merged) }
+  progress.added ??= yield* Effect.forEach(
+    Map.groupBy(merged, (result) => result.spec),
+    ([spec, ofSpec]) =>
+      addManifest(
+        base,
+        spec,
+        addedEntries(
+          ofSpec.map(({ file }) => file),
+          snapshotId
+        ),
+        snapshotId
+      )
+  )
+  return { manifests: [...created, ...progress.added, ...kept], counts: countsOf(merged) }
 })
 
 /**
  * A snapshot in which merged files replace the files that they were merged from. Fails with `Invalid` on a base that no longer
  * contains all of those.
  */
-export const replaceFiles = (merged: ReadonlyArray<MergedFile>, snapshotId: bigint): SnapshotChange => ({
-  operation: "replace",
-  snapshotId,
-  isApplied: hasSnapshot(snapshotId),
-  parts: (base, manifests) => replacedParts(base, manifests, merged, snapshotId),
-  summary: {},
-  updates: []
-})
+export const replaceFiles = (merged: ReadonlyArray<MergedFile>, snapshotId: bigint): SnapshotChange => {
+  const progress: Progress = { rewritten: new Map(), added: null }
+  return {
+    operation: "replace",
+    snapshotId,
+    isApplied: hasSnapshot(snapshotId),
+    parts: (base, manifests) => replacedParts(base, manifests, merged, snapshotId, progress),
+    summary: {},
+    updates: []
+  }
+}
