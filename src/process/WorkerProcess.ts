@@ -22,6 +22,9 @@ export class WorkerProcess {
   #child: Subprocess | null = null
   /** Whether it listens to `Stop`; before that, only signals reach it. */
   connected = false
+  /** Whether the current process has listened. */
+  ready = false
+  /** Whether any of its processes has listened. */
   everReady = false
   restarts = 0
 
@@ -35,6 +38,7 @@ export class WorkerProcess {
   /** Starts the process; succeeds when it has ended. */
   readonly runOnce: Effect.Effect<WorkerExit> = Effect.callback((resume) => {
     this.connected = false
+    this.ready = false
     this.#child = Bun.spawn([...ownCommand()], {
       env: { ...process.env, WORKERS: "1", PORT: String(this.#port), [WORKER_VARIABLE]: String(this.number) },
       stdio: ["ignore", "inherit", "inherit"],

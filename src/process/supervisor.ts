@@ -63,6 +63,7 @@ export const supervise: (options: SupervisorOptions) => Effect.Effect<number, St
           if (shutdown.isStopping()) worker.stop()
           return
         case "Ready":
+          worker.ready = true
           worker.everReady = true
           shutdown.allow(Duration.seconds(message.shutdownTimeoutSeconds ?? 0))
           fork(announce(message.url))
@@ -171,5 +172,5 @@ const keepRunning = Effect.fnUntraced(function* (
 })
 
 /** A worker that SIGTERM reached before it listened to `Stop` had not taken a request yet. */
-const hasDrained = ({ everReady }: WorkerProcess, { code, signal }: WorkerExit): boolean =>
-  code === 0 || (signal === "SIGTERM" && !everReady)
+const hasDrained = ({ ready }: WorkerProcess, { code, signal }: WorkerExit): boolean =>
+  code === 0 || (signal === "SIGTERM" && !ready)

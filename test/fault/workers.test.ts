@@ -40,3 +40,17 @@ test("when one of two workers is killed under load, the other answers, it is rep
   expect(after.filter(isAlive)).toEqual([])
   await expectHonest(database, load, last)
 }, 60_000)
+
+test("a worker that is still being replaced does not change the exit code of a SIGTERM", async () => {
+  await using all = new AsyncDisposableStack()
+  const url = Redacted.value(await freshDatabase())
+  const environment = { ...(await prepareInstance(url)), WORKERS: "2" }
+  const collectors = all.use(await Footfall.start({ environment }))
+  await collectors.prints("2 workers listen on")
+
+  const before = childrenOf(collectors.pid)
+  signal(before[0]!, "SIGKILL")
+  await until("a new worker", () => childrenOf(collectors.pid).some((pid) => !before.includes(pid)))
+  collectors.signal("SIGTERM")
+  expect(await collectors.ended()).toBe(0)
+}, 60_000)

@@ -4,7 +4,7 @@ import type { IcebergError } from "../IcebergError.ts"
 import { currentSnapshot, MAIN } from "../metadata/TableMetadata.ts"
 import { COMMIT_RETRIES } from "../table/commit.ts"
 import { type ExpireOptions, type ExpiryPlan, planExpiry } from "./expire/planExpiry.ts"
-import { forEachEntry, isLive, manifestsIn } from "./reachable.ts"
+import { forEachEntry, isLive, manifestsIn, type ReadLists } from "./reachable.ts"
 
 export type { ExpireOptions } from "./expire/planExpiry.ts"
 
@@ -14,23 +14,43 @@ export interface Expired {
   readonly files: ReadonlyArray<string>
 }
 
+/** What earlier attempts have read. Files never change, so only what is new must be read before the next attempt. */
+interface Progress {
+  readonly lists: ReadLists
+  /** Locations of manifests that only expired snapshots have, whose entries are in `files`. */
+  readonly expired: Set<string>
+  /** Locations of manifests of kept snapshots, whose live entries are not in `files`. */
+  readonly kept: Set<string>
+  /** Data files that no kept snapshot needs. */
+  readonly files: Set<string>
+}
+
 /** Files that only expired snapshots need. Reads only the manifests that belong to no kept snapshot, if there are any. */
 const unneededFiles = Effect.fnUntraced(function* (
   table: Table,
-  { expired, kept }: ExpiryPlan
+  { expired, kept }: ExpiryPlan,
+  progress: Progress
 ): Effect.fn.Return<ReadonlyArray<string>, IcebergError> {
   if (expired.length === 0) return []
-  const [before, after] = yield* Effect.all([manifestsIn(table, expired), manifestsIn(table, kept)])
+  const before = yield* manifestsIn(table, expired, progress.lists)
+  const after = yield* manifestsIn(table, kept, progress.lists)
   const manifests = [...before.values()].filter(({ location }) => !after.has(location))
-  const data = new Set<string>()
-  yield* forEachEntry(table, manifests, (entry) => data.add(entry.file.location))
-  if (data.size > 0) {
-    yield* forEachEntry(table, after.values(), (entry) => {
-      if (isLive(entry)) data.delete(entry.file.location)
+  const added = manifests.filter(({ location }) => !progress.expired.has(location))
+  if (added.length > 0) {
+    // The files of these may be in manifests that were compared before.
+    progress.kept.clear()
+    yield* forEachEntry(table, added, (entry) => progress.files.add(entry.file.location))
+    for (const { location } of added) progress.expired.add(location)
+  }
+  if (progress.files.size > 0) {
+    const compared = [...after.values()].filter(({ location }) => !progress.kept.has(location))
+    yield* forEachEntry(table, compared, (entry) => {
+      if (isLive(entry)) progress.files.delete(entry.file.location)
     })
+    for (const { location } of compared) progress.kept.add(location)
   }
   const lists = expired.map((snapshot) => snapshot["manifest-list"])
-  return [...data, ...manifests.map(({ location }) => location), ...lists]
+  return [...progress.files, ...manifests.map(({ location }) => location), ...lists]
 })
 
 const commitPlan = (catalog: Catalog, table: Table, { updates }: ExpiryPlan): Effect.Effect<Table, IcebergError> => {
@@ -47,23 +67,26 @@ const commitPlan = (catalog: Catalog, table: Table, { updates }: ExpiryPlan): Ef
 
 /**
  * Removes expired snapshots, references and properties, and then the files that nothing needs any longer. The files are
- * determined before the commit and removed only once it has certainly succeeded. A dry run changes nothing and returns what
- * would be removed.
+ * determined before the commit and removed only once it has certainly succeeded. If another writer commits first, all of it is
+ * determined again, which takes much less time than at first. A dry run changes nothing and returns what would be removed.
  */
-export const expireSnapshots = (
+export const expireSnapshots = Effect.fnUntraced(function* (
   catalog: Catalog,
   name: TableName,
   options: ExpireOptions,
   dryRun: boolean
-): Effect.Effect<Expired, IcebergError> =>
-  Effect.gen(function* () {
+): Effect.fn.Return<Expired, IcebergError> {
+  const progress: Progress = { lists: new Map(), expired: new Set(), kept: new Set(), files: new Set() }
+  const attempt = Effect.gen(function* () {
     const table = yield* catalog.load(name)
     const plan = planExpiry(table.metadata, options, yield* Clock.currentTimeMillis)
     if (plan.updates.length === 0) return { snapshots: 0, files: [] }
-    const files = yield* unneededFiles(table, plan)
+    const files = yield* unneededFiles(table, plan, progress)
     if (!dryRun) {
       yield* commitPlan(catalog, table, plan)
       yield* table.store.remove(files)
     }
     return { snapshots: plan.expired.length, files }
-  }).pipe(Effect.retry({ while: ({ reason }) => reason === "Conflict", schedule: COMMIT_RETRIES }))
+  })
+  return yield* attempt.pipe(Effect.retry({ while: ({ reason }) => reason === "Conflict", schedule: COMMIT_RETRIES }))
+})

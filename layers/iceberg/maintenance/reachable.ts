@@ -9,15 +9,26 @@ import { entriesOf, manifestsOf } from "../table/files.ts"
 /** Manifests read at the same time. */
 const READS = 8
 
-/** The manifests of several snapshots by location, without duplicates. */
+/** Manifest lists that were read, by location. */
+export type ReadLists = Map<string, ReadonlyArray<ManifestFile>>
+
+/** The manifests of several snapshots by location, without duplicates. Reads no list that is already in `lists`. */
 export const manifestsIn = (
   table: Table,
-  snapshots: ReadonlyArray<Snapshot>
-): Effect.Effect<ReadonlyMap<string, ManifestFile>, IcebergError> =>
-  Effect.map(
-    Effect.forEach(snapshots, (snapshot) => manifestsOf(table, snapshot), { concurrency: READS }),
-    (lists) => new Map(lists.flat().map((manifest) => [manifest.location, manifest]))
+  snapshots: ReadonlyArray<Snapshot>,
+  lists: ReadLists = new Map()
+): Effect.Effect<ReadonlyMap<string, ManifestFile>, IcebergError> => {
+  const read = Effect.fnUntraced(function* (snapshot: Snapshot) {
+    const location = snapshot["manifest-list"]
+    const manifests = lists.get(location) ?? (yield* manifestsOf(table, snapshot))
+    lists.set(location, manifests)
+    return manifests
+  })
+  return Effect.map(
+    Effect.forEach(snapshots, read, { concurrency: READS }),
+    (all) => new Map(all.flat().map((manifest) => [manifest.location, manifest]))
   )
+}
 
 /** Passes every entry of the manifests to a callback. Only a few manifests are in memory at a time. */
 export const forEachEntry = (

@@ -290,6 +290,40 @@ describe("expiry", () => {
       })
     ))
 
+  test("expiry whose commit conflicts reads only what is new before it tries again", () =>
+    run(
+      Effect.gen(function* () {
+        const catalog = yield* tableOf(40)
+        yield* compactTable(
+          catalog,
+          EVENTS_NAME,
+          { targetBytes: 1 << 20, createdBy: "test", dryRun: false, onProgress: () => {} },
+          events
+        )
+        yield* appendEvents(catalog, LOG)
+        yield* old(catalog)
+        let reads = 0
+        const read = catalog.store.read
+        catalog.store.read = (location) => {
+          reads++
+          return read(location)
+        }
+        const readsBefore: Array<number> = []
+        catalog.before = () => {
+          catalog.before = () => Effect.void
+          readsBefore.push(reads)
+          return Effect.asVoid(appendEvents(catalog, LOG))
+        }
+        const expired = yield* expireSnapshots(catalog, EVENTS_NAME, { ...options, minKept: 1 }, false)
+        expect(expired.snapshots).toBe(41)
+        expect(expired.files.filter((file) => file.endsWith(".parquet")).length).toBe(40)
+        expect(readsBefore[0]).toBeGreaterThan(40)
+        // The manifest of the writer's commit, and no list, as that is cached.
+        expect(reads - readsBefore[0]!).toBeLessThan(5)
+        yield* expectWhole(catalog, 210)
+      })
+    ))
+
   test("a dry run of expiry removes nothing, and neither does an expiry of unknown outcome", () =>
     run(
       Effect.gen(function* () {
