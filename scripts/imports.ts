@@ -19,6 +19,7 @@ const MAY_IMPORT: ReadonlyArray<readonly [folder: string, dependsOn: ReadonlyArr
   ["src/cli/", [...CORE, "src/pipeline/", "src/query/", "src/process/", "src/http/shared/"]],
   ["src/app/", ["src/", "layers/"]],
   ["src/lakeWorker.ts", ["layers/lake/worker/"]],
+  ["src/duckDbChild.ts", ["layers/duckdb/child/"]],
   ["src/", ["src/app/"]],
   // The table format is a library: it imports none of our code. A spool knows no destinations, and `forward` knows no particular one.
   ["layers/iceberg/", []],

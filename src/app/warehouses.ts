@@ -7,6 +7,12 @@ import { STORAGE_BACKEND, WAREHOUSE } from "../settings/settings.ts"
 import { load } from "./load.ts"
 import { STORAGES, type StorageServices } from "./storages.ts"
 
+/** The program of DuckDB's process: a file next to this one in a bundle. */
+const DUCKDB_CHILD = new URL(
+  import.meta.url.endsWith(".ts") ? "../duckDbChild.ts" : "./duckDbChild.js",
+  import.meta.url
+)
+
 type Warehouse = Layer.Layer<QueryEngine, StartError, StorageServices>
 
 /** Every engine that `WAREHOUSE` can name. */
@@ -23,7 +29,7 @@ const ENGINES: Readonly<Record<typeof WAREHOUSE.default, Warehouse>> = {
       const [DuckDbQueryEngine, { icebergLake }] = yield* load(`${WAREHOUSE.env}=duckdb`, () =>
         Promise.all([import("../../layers/duckdb/DuckDbQueryEngine.ts"), import("../../layers/duckdb/icebergLake.ts")])
       )
-      return DuckDbQueryEngine.layer(yield* icebergLake)
+      return DuckDbQueryEngine.layer(yield* icebergLake, DUCKDB_CHILD)
     })
   )
 }

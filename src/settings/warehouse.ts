@@ -7,7 +7,7 @@ export const WAREHOUSE = define({
   env: "WAREHOUSE",
   type: oneOf("postgres", "trino", "duckdb"),
   default: "postgres",
-  doc: "Which engine answers queries: the app database, or with `STORAGE_BACKEND=iceberg` a Trino that reads the lake, or DuckDB inside this process."
+  doc: "Which engine answers queries: the app database, or with `STORAGE_BACKEND=iceberg` a Trino that reads the lake, or a DuckDB that this process starts."
 })
 export const WAREHOUSE_TIMEOUT_SECONDS = define({
   env: "WAREHOUSE_TIMEOUT_SECONDS",

@@ -40,6 +40,8 @@ const scope = Scope.makeUnsafe()
 const inScope = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
   Effect.runPromise(Scope.provide(effect, scope))
 
+const DUCKDB_CHILD = new URL("../../src/duckDbChild.ts", import.meta.url)
+
 const quoted = (value: string | null) => (value === null ? "NULL" : `'${value}'`)
 
 const lakeTables = lakeCatalog({ name: own, database: own, warehouse: `s3://lake/${own}` })
@@ -114,6 +116,7 @@ const duckdbOptions = async () => {
   return {
     locate,
     s3: Effect.succeed({ ...s3, secretAccessKey: Redacted.make(s3.secretAccessKey) }),
+    entry: DUCKDB_CHILD,
     extensionFolder: await duckdbExtensions(),
     memoryLimit: "512MB"
   }
