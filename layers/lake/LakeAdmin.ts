@@ -33,6 +33,7 @@ import { lakeConfig } from "./config.ts"
 import { CREATED_BY } from "./createdBy.ts"
 import { type Lake, openLake } from "./openLake.ts"
 import { plainReason } from "./plainReason.ts"
+import { otherTables } from "./schema.ts"
 import { staleWatermarks } from "./watermark.ts"
 
 /** How often the app database is asked which collectors have flushed. */
@@ -152,7 +153,10 @@ export const layer: Layer.Layer<LakeAdmin, never, AppDatabase | DatabaseUrl | Se
       removeOrphans: ({ dryRun, tables }) => {
         const ageMs = get(LAKE_ORPHAN_AGE_SECONDS) * 1_000
         return eachTable(tables, (lake, name, table) =>
-          Effect.map(removeOrphans(lake.catalog, name, ageMs, dryRun), (removed) => ({ table, ...removed }))
+          Effect.map(removeOrphans(lake.catalog, name, { ageMs, dryRun, others: otherTables(name) }), (removed) => ({
+            table,
+            ...removed
+          }))
         )
       },
       verify: ({ onProgress, tables }) =>

@@ -7,7 +7,7 @@ import { removeOrphans } from "../iceberg/maintenance/orphans.ts"
 import { SILENT } from "../iceberg/table/commit.ts"
 import { CREATED_BY } from "./createdBy.ts"
 import type { Lake } from "./openLake.ts"
-import { LAKE_TABLES } from "./schema.ts"
+import { LAKE_TABLES, otherTables } from "./schema.ts"
 import { staleWatermarks } from "./watermark.ts"
 
 export interface MaintainOptions {
@@ -75,7 +75,10 @@ export const maintain = Effect.fnUntraced(function* (
       const orphans =
         options.orphanAgeMs === null
           ? null
-          : yield* attempt("removing orphans", removeOrphans(catalog, name, options.orphanAgeMs, false))
+          : yield* attempt(
+              "removing orphans",
+              removeOrphans(catalog, name, { ageMs: options.orphanAgeMs, dryRun: false, others: otherTables(name) })
+            )
       return {
         name: table.name,
         manifestsMerged: merged?.replaced ?? 0,
@@ -83,7 +86,7 @@ export const maintain = Effect.fnUntraced(function* (
         snapshotsExpired: expired?.snapshots ?? 0,
         filesExpired: expired?.files.length ?? 0,
         orphansRemoved: orphans?.files.length ?? 0,
-        failures
+        failures: [...failures, ...(orphans?.refused ?? [])]
       }
     })
   )

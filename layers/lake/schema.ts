@@ -1,4 +1,5 @@
 import type { LakeTableName } from "../../src/ports/LakeAdmin.ts"
+import type { TableName } from "../iceberg/catalog/Catalog.ts"
 import type { IcebergType, PartitionSpec, SortOrder, StructField } from "../iceberg/metadata/TableMetadata.ts"
 import type { NewTable } from "../iceberg/metadata/TableUpdate.ts"
 
@@ -176,6 +177,10 @@ export const PA_SESSION_DATA = lakeTable(
 )
 
 export const LAKE_TABLES: ReadonlyArray<LakeTable> = [PA_EVENTS, PA_SESSIONS, PA_SESSION_DATA]
+
+/** The other tables of a lake's table. */
+export const otherTables = ({ name, namespace }: TableName): ReadonlyArray<TableName> =>
+  LAKE_TABLES.flatMap((other) => (other.name === name ? [] : [{ namespace, name: other.name }]))
 
 /** Few enough to keep metadata small; commits delete the files that exceed it. */
 const PREVIOUS_METADATA_FILES = 20

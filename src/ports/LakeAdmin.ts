@@ -81,8 +81,10 @@ export interface LakeExpiration {
 
 export interface LakeOrphans {
   readonly table: LakeTableName
-  /** Files found under the table's location. */
+  /** Files found in the folders that were searched. */
   readonly seen: number
+  /** Why folders were left as they are, one sentence each: they hold, or may hold, files of other tables. */
+  readonly refused: ReadonlyArray<string>
   readonly files: ReadonlyArray<{ readonly location: string; readonly size: number; readonly modifiedAt: number }>
 }
 

@@ -28,7 +28,10 @@ const makeInstance = async (all: AsyncDisposableStack) => {
   }
   const lake = (...args: ReadonlyArray<string>) => footfall(["lake", ...args], environment)
   const start = async () => all.use(await Footfall.start({ environment }))
-  return { environment, lake, start, events: join(warehouse, "product_analytics", "pa_events") }
+  const namespace = join(warehouse, "product_analytics")
+  /** The folder of the table of events. */
+  const events = () => join(namespace, readdirSync(namespace).find((name) => name.startsWith("pa_events-"))!)
+  return { environment, lake, start, events }
 }
 
 const send = async (collector: Footfall, count: number, timestamp?: number): Promise<void> => {
@@ -98,7 +101,7 @@ test("the command line shows, flushes, verifies and maintains a lake", async () 
     "pa_events: nothing to compact.\npa_sessions: nothing to compact.\npa_session_data: nothing to compact.\n"
   )
 
-  const orphan = join(events, "data", "lost.parquet")
+  const orphan = join(events(), "data", "lost.parquet")
   writeFileSync(orphan, "lost")
   expect((await lake("orphans", "--table", "pa_events")).out).toMatch(/^pa_events: no orphans among \d+ files\.\n$/)
   utimesSync(orphan, new Date(0), new Date(0))
@@ -106,7 +109,16 @@ test("the command line shows, flushes, verifies and maintains a lake", async () 
     new RegExp(`^pa_events: 1 orphan \\(4 B\\) among \\d+ files would be removed\\.\\n {2}file://${orphan}\\n$`)
   )
   expect((await lake("orphans")).out).toStartWith("pa_events: 1 orphan (4 B) among ")
-  expect(filesIn(events, "lost.parquet")).toEqual([])
+  expect(filesIn(events(), "lost.parquet")).toEqual([])
+
+  const foreign = join(events(), "metadata", "00007-other.metadata.json")
+  writeFileSync(foreign, '{"format-version": 2, "table-uuid": "0198e5a4-0000-4000-8000-000000000001"}')
+  writeFileSync(orphan, "of the other table")
+  utimesSync(orphan, new Date(0), new Date(0))
+  const refused = await lake("orphans", "--table", "pa_events", "--json")
+  expect(refused.code).toBe(1)
+  expect(JSON.parse(refused.out)).toMatchObject([{ files: [], refused: [expect.stringContaining(foreign)] }])
+  expect(filesIn(events(), "lost.parquet")).toEqual([orphan])
 
   collector.signal("SIGTERM")
   expect(await collector.ended()).toBe(0)
@@ -130,7 +142,7 @@ test("a dry run of lake expire changes nothing", async () => {
       PRODUCT_ANALYTICS_ICEBERG_SNAPSHOT_MAX_AGE_SECONDS: "60"
     })
   expect((await expire("--dry-run")).out).toBe("pa_events: nothing to expire.\n")
-  expect(filesIn(events, ".parquet").length).toBe(4)
+  expect(filesIn(events(), ".parquet").length).toBe(4)
 })
 
 test("lake verify names a damaged file and exits with 1", async () => {
@@ -139,7 +151,7 @@ test("lake verify names a damaged file and exits with 1", async () => {
   const collector = await start()
   await send(collector, 3)
   await until("flushed", async () => (await lake("flush")).out === "1 collector flushed.\n")
-  const [file] = filesIn(events, ".parquet")
+  const [file] = filesIn(events(), ".parquet")
   truncateSync(file!, readFileSync(file!).length - 100)
   const damaged = await lake("verify", "--table", "pa_events")
   expect(damaged.code).toBe(1)

@@ -8,7 +8,7 @@ import { connect } from "../support/postgres/database.ts"
 import type { PostgresServer } from "../support/postgres/postgresServer.ts"
 
 /** The first commit to the table, which writes its second metadata file. */
-const FIRST_COMMIT = /\/pa_events\/metadata\/00001-/
+const FIRST_COMMIT = /\/pa_events-[^/]*\/metadata\/00001-/
 
 /** Drops the table like another engine. */
 const drop = async ({ url }: PostgresServer): Promise<void> => {

@@ -20,7 +20,7 @@ export interface PointerCatalog {
   /** The catalog's own restrictions on names. */
   readonly check: (name: TableName) => Effect.Effect<void, IcebergError>
   readonly pointer: (name: TableName, next?: Table["metadata"]) => Pointer
-  /** Creates the namespace if it is missing and returns the location for a new table's files. */
+  /** Creates the namespace if it is missing and returns the location that a new table's own location begins with. */
   readonly prepare: (name: TableName) => Effect.Effect<string, IcebergError>
   /** Longest metadata location that the catalog can store, in characters. */
   readonly maxLocation: number
@@ -106,9 +106,12 @@ export const makeFileCatalog = (catalog: PointerCatalog): Catalog => {
     yield* check(name)
     const superseded = alreadyExists(name)
     if ((yield* nullIfNotFound(pointer(name).read)) !== null) return yield* superseded
-    const location = withoutSlash(yield* prepare(name))
+    const uuid = crypto.randomUUID()
+    // The catalog frees a name when its table is renamed or dropped, and never looks at locations: without the uuid, two tables
+    // could share one.
+    const location = `${withoutSlash(yield* prepare(name))}-${uuid}`
     const now = yield* Clock.currentTimeMillis
-    const metadata = newTableMetadata(table, { location, uuid: crypto.randomUUID(), now })
+    const metadata = newTableMetadata(table, { location, uuid, now })
     return yield* writeTable(catalog, files, { name, base: null, metadata, snapshots: [], superseded })
   })
 

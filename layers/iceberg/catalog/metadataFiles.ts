@@ -73,6 +73,17 @@ const parse = (bytes: Uint8Array, location: string): Effect.Effect<TableMetadata
     (parsed) => asTableMetadata(parsed, location)
   )
 
+/** The uuid of the table, of any format version, that a metadata file describes; null if it names none or cannot be read. */
+export const tableUuidIn = (bytes: Uint8Array): string | null => {
+  try {
+    const parsed = parseJson(new TextDecoder().decode(decompressed(bytes)))
+    const uuid = typeof parsed === "object" && parsed !== null && "table-uuid" in parsed ? parsed["table-uuid"] : null
+    return typeof uuid === "string" ? uuid.toLowerCase() : null
+  } catch {
+    return null
+  }
+}
+
 export const encodeMetadata = (metadata: TableMetadata): Uint8Array => new TextEncoder().encode(stringifyJson(metadata))
 
 const isCompressed = (metadata: TableMetadata): boolean =>

@@ -1,9 +1,25 @@
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
-import { LakeAdmin } from "../../ports/LakeAdmin.ts"
+import { LakeAdmin, type LakeOrphans } from "../../ports/LakeAdmin.ts"
+import { CommandFailure } from "../CommandFailure.ts"
 import { json, plural, printJson } from "../output.ts"
 import { bytes } from "../progress.ts"
 import { dryRun, onlyTable, printNoTables, selectedTables } from "./flags.ts"
+
+const print = Effect.fn(function* (found: ReadonlyArray<LakeOrphans>, isDryRun: boolean) {
+  if (found.length === 0) return yield* printNoTables
+  const verb = isDryRun ? "would be removed" : "removed"
+  for (const { files, refused, seen, table } of found) {
+    const size = bytes(files.reduce((sum, file) => sum + file.size, 0))
+    yield* Console.log(
+      files.length === 0
+        ? `${table}: no orphans among ${plural(seen, "file")}.`
+        : `${table}: ${plural(files.length, "orphan")} (${size}) among ${plural(seen, "file")} ${verb}.`
+    )
+    if (isDryRun) for (const { location } of files) yield* Console.log(`  ${location}`)
+    for (const refusal of refused) yield* Console.log(`  ${refusal}`)
+  }
+})
 
 export const orphans = Command.make(
   "orphans",
@@ -14,18 +30,12 @@ export const orphans = Command.make(
       dryRun: flags.dryRun
     })
     if (flags.json) {
-      return yield* printJson(found.map(({ files, seen, table }) => ({ table, dry_run: flags.dryRun, seen, files })))
-    }
-    if (found.length === 0) return yield* printNoTables
-    const verb = flags.dryRun ? "would be removed" : "removed"
-    for (const { files, seen, table } of found) {
-      const size = bytes(files.reduce((sum, file) => sum + file.size, 0))
-      yield* Console.log(
-        files.length === 0
-          ? `${table}: no orphans among ${plural(seen, "file")}.`
-          : `${table}: ${plural(files.length, "orphan")} (${size}) among ${plural(seen, "file")} ${verb}.`
+      yield* printJson(
+        found.map(({ files, refused, seen, table }) => ({ table, dry_run: flags.dryRun, seen, files, refused }))
       )
-      if (flags.dryRun) for (const { location } of files) yield* Console.log(`  ${location}`)
+    } else yield* print(found, flags.dryRun)
+    if (found.some(({ refused }) => refused.length > 0)) {
+      return yield* new CommandFailure({ message: "Some folders were not searched." })
     }
   })
 ).pipe(

@@ -3,7 +3,7 @@ import { FaultProxy } from "../proxy/FaultProxy.ts"
 import { LakeUnderTest, lakeSettings } from "./LakeUnderTest.ts"
 
 /** The statement that swaps or creates a table's metadata: the only one of the catalog that names such a file. */
-export const swapOf = (table: string): RegExp => new RegExp(`/${table}/metadata/\\d+-[^/]*\\.metadata\\.json`)
+export const swapOf = (table: string): RegExp => new RegExp(`/${table}-[^/]*/metadata/\\d+-[^/]*\\.metadata\\.json`)
 
 /** A lake in a folder, with its catalog behind a proxy in a Postgres that can be killed. The app database is a different one. */
 export const openFolderLake = async (

@@ -75,9 +75,35 @@ test("a new database gets rows as in Iceberg's own catalog, in the V1 schema", a
   expect(properties).toEqual([
     { catalog_name: "prod", namespace: "web.eu", property_key: "exists", property_value: "true" }
   ])
-  expect(second.metadata.location).toBe(`${warehouse}/web/eu/events`)
-  expect(first.metadataLocation).toMatch(/\/web\/eu\/events\/metadata\/00000-[0-9a-f-]{36}\.metadata\.json$/)
-  expect(second.metadataLocation).toMatch(/\/web\/eu\/events\/metadata\/00001-[0-9a-f-]{36}\.metadata\.json$/)
+  expect(second.metadata.location).toBe(`${warehouse}/web/eu/events-${second.metadata["table-uuid"]}`)
+  expect(first.metadataLocation).toMatch(
+    /\/web\/eu\/events-[0-9a-f-]{36}\/metadata\/00000-[0-9a-f-]{36}\.metadata\.json$/
+  )
+  expect(second.metadataLocation).toMatch(
+    /\/web\/eu\/events-[0-9a-f-]{36}\/metadata\/00001-[0-9a-f-]{36}\.metadata\.json$/
+  )
+})
+
+test("a table that is created under the name of a renamed one shares no folder with it", async () => {
+  const url = await emptyDatabase()
+  await using sql = await connect(Redacted.value(url))
+  await Effect.runPromise(
+    Effect.scoped(
+      Effect.gen(function* () {
+        const catalog = yield* open(() => Promise.resolve(url))
+        const name = freshName()
+        const renamed = yield* catalog.create(name, NEW_TABLE)
+        yield* Effect.promise(() => sql.query("UPDATE iceberg_tables SET table_name = 'old'"))
+        const created = yield* catalog.create(name, NEW_TABLE)
+        // The same name under another catalog's name is another table, too.
+        const other = yield* (yield* open(() => Promise.resolve(url), "other")).create(name, NEW_TABLE)
+        const locations = [renamed, created, other].map(({ metadata }) => `${metadata.location}/`)
+        for (const [index, location] of locations.entries()) {
+          expect(locations.filter((each, at) => at !== index && each.startsWith(location))).toEqual([])
+        }
+      })
+    )
+  )
 })
 
 test("a V0 catalog without a type column is used unchanged", async () => {

@@ -8,6 +8,7 @@ import { verifyTable } from "../../../../layers/iceberg/maintenance/verify.ts"
 import { dayOf } from "../../../../layers/iceberg/metadata/dayTransform.ts"
 import { currentSnapshot, type TableMetadata } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
 import { manifestsOf } from "../../../../layers/iceberg/table/files.ts"
+import { newLakeTable, PA_SESSIONS } from "../../../../layers/lake/schema.ts"
 import { staleWatermarks } from "../../../../layers/lake/watermark.ts"
 import { appendEvents, DAY_MS, EVENTS_NAME } from "../../../support/lake/lakeTables.ts"
 import { countingEvents, MemoryCatalog } from "../../../support/lake/MemoryCatalog.ts"
@@ -340,7 +341,93 @@ describe("expiry", () => {
 })
 
 describe("orphans", () => {
-  const AGE = 3 * DAY_MS
+  const SESSIONS_NAME = { ...EVENTS_NAME, name: "pa_sessions" }
+  const orphansOf = (catalog: MemoryCatalog, dryRun: boolean) =>
+    removeOrphans(catalog, EVENTS_NAME, { ageMs: 3 * DAY_MS, dryRun, others: [SESSIONS_NAME] })
+  const setProperty = (catalog: MemoryCatalog, name: string, value: string) =>
+    changeMetadata(catalog, (metadata) => ({ ...metadata, properties: { ...metadata.properties, [name]: value } }))
+  const writeOld = Effect.fnUntraced(function* (catalog: MemoryCatalog, location: string, content = "x") {
+    catalog.store.now = Date.now() - 10 * DAY_MS
+    yield* catalog.store.write(location, Buffer.from(content))
+    catalog.store.now = Date.now()
+  })
+
+  test("orphan removal refuses a folder with the metadata of another table, whatever its format version", () =>
+    run(
+      Effect.gen(function* () {
+        for (const metadata of [
+          JSON.stringify({ "format-version": 2, "table-uuid": "0198e5a4-0000-4000-8000-000000000001" }),
+          JSON.stringify({ "format-version": 3, "table-uuid": "0198e5a4-0000-4000-8000-000000000001" }),
+          JSON.stringify({ "format-version": 1 }),
+          "damaged"
+        ]) {
+          const catalog = yield* tableOf(1)
+          const { location } = (yield* catalog.load(EVENTS_NAME)).metadata
+          yield* writeOld(catalog, `${location}/data/of-the-other.parquet`)
+          yield* writeOld(catalog, `${location}/metadata/00003-other.gz.metadata.json`, metadata)
+          const before = catalog.store.files.size
+          const found = yield* orphansOf(catalog, false)
+          expect(found.files).toEqual([])
+          expect(found.refused).toHaveLength(1)
+          expect(found.refused[0]).toContain("/metadata/00003-other.gz.metadata.json, which is not metadata of")
+          expect(catalog.store.files.size).toBe(before)
+        }
+      })
+    ))
+
+  test("metadata files that failed commits of the same table left behind are removed as orphans", () =>
+    run(
+      Effect.gen(function* () {
+        const catalog = yield* tableOf(1)
+        const { metadata } = yield* catalog.load(EVENTS_NAME)
+        const left = `${metadata.location}/metadata/00001-left.metadata.json`
+        yield* writeOld(catalog, left, JSON.stringify({ "table-uuid": metadata["table-uuid"].toUpperCase() }))
+        const found = yield* orphansOf(catalog, false)
+        expect(found).toMatchObject({ files: [{ location: left }], refused: [] })
+        expect(catalog.store.files.has(left)).toBe(false)
+      })
+    ))
+
+  test("orphan removal refuses a write.data.path that other tables may share, and searches one with the table's uuid", () =>
+    run(
+      Effect.gen(function* () {
+        const catalog = yield* tableOf(1)
+        const { metadata } = yield* catalog.load(EVENTS_NAME)
+        const own = `${metadata.location}/data/own.parquet`
+        yield* writeOld(catalog, own)
+        yield* writeOld(catalog, "memory://lake/shared/any.parquet")
+        yield* setProperty(catalog, "write.data.path", "memory://lake/shared")
+        const shared = yield* orphansOf(catalog, false)
+        expect(shared).toMatchObject({ files: [{ location: own }] })
+        expect(shared.refused[0]).toContain(
+          "memory://lake/shared/, which write.data.path of product_analytics.pa_events"
+        )
+        expect(catalog.store.files.has("memory://lake/shared/any.parquet")).toBe(true)
+
+        const unique = `memory://lake/data/${metadata["table-uuid"]}`
+        yield* writeOld(catalog, `${unique}/orphan.parquet`)
+        yield* setProperty(catalog, "write.data.path", `${unique}/`)
+        const searched = yield* orphansOf(catalog, false)
+        expect(searched).toMatchObject({ files: [{ location: `${unique}/orphan.parquet` }], refused: [] })
+      })
+    ))
+
+  test("orphan removal refuses a folder in which another table of the lake has its location", () =>
+    run(
+      Effect.gen(function* () {
+        const catalog = yield* tableOf(1)
+        const { location } = (yield* catalog.load(EVENTS_NAME)).metadata
+        const sessions = yield* catalog.create(SESSIONS_NAME, newLakeTable(PA_SESSIONS))
+        catalog.tables.set("product_analytics.pa_sessions", {
+          ...sessions,
+          metadata: { ...sessions.metadata, location: `${location}/sessions` }
+        })
+        yield* writeOld(catalog, `${location}/sessions/data/any.parquet`)
+        const found = yield* orphansOf(catalog, false)
+        expect(found).toMatchObject({ files: [], seen: 0 })
+        expect(found.refused[0]).toContain("shares it with the table product_analytics.pa_sessions")
+      })
+    ))
 
   test("old files that no snapshot refers to are removed as orphans, and all others stay", () =>
     run(
@@ -361,10 +448,10 @@ describe("orphans", () => {
           events
         )
 
-        const found = yield* removeOrphans(catalog, EVENTS_NAME, AGE, true)
+        const found = yield* orphansOf(catalog, true)
         expect(found.files.map((file) => file.location).sort()).toEqual(lost)
         expect(catalog.store.files.has(lost[0]!)).toBe(true)
-        yield* removeOrphans(catalog, EVENTS_NAME, AGE, false)
+        yield* orphansOf(catalog, false)
         expect(lost.some((file) => catalog.store.files.has(file))).toBe(false)
         expect(catalog.store.files.has(`${location}/data/young.parquet`)).toBe(true)
         expect(catalog.store.files.has(`${location}/metadata/version-hint.text`)).toBe(true)
@@ -385,7 +472,7 @@ describe("orphans", () => {
           Effect.runSync(appendEvents(catalog, LOG) as Effect.Effect<unknown>)
           return list(folder)
         }
-        expect((yield* removeOrphans(catalog, EVENTS_NAME, AGE, false)).files).toEqual([])
+        expect((yield* orphansOf(catalog, false)).files).toEqual([])
         yield* expectWhole(catalog, 10)
       })
     ))

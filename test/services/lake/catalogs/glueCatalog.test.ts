@@ -41,7 +41,7 @@ describe.skipIf(!(await areUp("seaweedfs", "moto")))("moto", () => {
         })
       )
     )
-    expect(first.metadata.location).toBe(`${warehouse}/${database}.db/events`)
+    expect(first.metadata.location).toBe(`${warehouse}/${database}.db/events-${first.metadata["table-uuid"]}`)
     const table = await tableIn(database)
     expect(table.TableType).toBe("EXTERNAL_TABLE")
     expect(table.Parameters).toEqual({
@@ -134,7 +134,7 @@ describe.skipIf(!(await areUp("seaweedfs", "moto")))("moto", () => {
     const created = await Effect.runPromise(
       Effect.scoped(Effect.flatMap(glueAt(endpoint.moto()), (catalog) => catalog.create(name, NEW_TABLE)))
     )
-    expect(created.metadata.location).toBe(`${own}events`)
+    expect(created.metadata.location).toBe(`${own}events-${created.metadata["table-uuid"]}`)
   })
 
   test("a table that is not an Iceberg table is refused and kept", async () => {

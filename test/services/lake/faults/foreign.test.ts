@@ -12,7 +12,7 @@ import { openProxiedLake } from "./ProxiedLake.ts"
 /** Programs may have to be fetched first. */
 const TEST_MS = 600_000
 /** A commit, not the creation of the table. */
-const COMMIT = /\/pa_events\/metadata\/(?!00000-)\d+-[^/]*\.metadata\.json/
+const COMMIT = /\/pa_events-[^/]*\/metadata\/(?!00000-)\d+-[^/]*\.metadata\.json/
 
 describe.skipIf(!(await areUp("postgres", "seaweedfs")))("pyiceberg alongside a collector", () => {
   test(

@@ -132,7 +132,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("maintenance of a lake 
     await expectExactlyOnce(lake, loads)
     // After the last writer has stopped, what killed processes left may be removed at any age.
     const orphans = await lake.use(({ catalog, namespace }) =>
-      removeOrphans(catalog, { namespace, name: "pa_events" }, 0, false)
+      removeOrphans(catalog, { namespace, name: "pa_events" }, { ageMs: 0, dryRun: false, others: [] })
     )
     expect(orphans.files.length).toBeGreaterThan(0)
     await expectExactlyOnce(lake, loads)
