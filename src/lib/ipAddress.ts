@@ -13,7 +13,7 @@ const DIGIT_0 = 48
  */
 
 /** A canonical dotted quad as an unsigned number; null for any other string. */
-const quad = (text: string): number | null => {
+export const quad = (text: string): number | null => {
   const length = text.length
   if (length < 7 || length > 15) return null
   let address = 0
@@ -47,7 +47,7 @@ const sameNetwork = (a: number, b: number, bits: number): boolean => {
 const COLON = 58
 
 /** The eight groups of a plain IPv6 address; null for any other string, and for `::/80`, which holds loopback and mapped IPv4. */
-const groups = (text: string): ReadonlyArray<number> | null => {
+export const groups = (text: string): ReadonlyArray<number> | null => {
   const length = text.length
   if (length < 3 || length > 39) return null
   const found: Array<number> = []
@@ -103,7 +103,7 @@ const textOf = (address: ReadonlyArray<number>): string => {
 }
 
 /** Whether two IPv6 addresses share their first `bits` bits. */
-const sameNetwork6 = (a: ReadonlyArray<number>, b: ReadonlyArray<number>, bits: number): boolean => {
+export const sameNetwork6 = (a: ReadonlyArray<number>, b: ReadonlyArray<number>, bits: number): boolean => {
   const whole = bits >> 4
   for (let i = 0; i < whole; i++) if (a[i] !== b[i]) return false
   const rest = 16 - (bits & 15)
@@ -146,6 +146,9 @@ export const normalizeAddress = (text: string): string => {
   return text
 }
 
+/** Whether a string is an address in normal form; proxies also write `unknown` or a name. */
+export const isAddress = (text: string): boolean => quad(text) !== null || groups(text) !== null || parse(text) !== null
+
 /** Whether the address is loopback, link-local or private, which no geo database contains, as in Umami 3.1. */
 export const isLocalAddress = (ip: string): boolean => {
   const address4 = quad(ip)
@@ -170,10 +173,17 @@ const LOCAL_RANGES: ReadonlySet<string> = new Set(["loopback", "linkLocal", "pri
 /** Decides whether an address is in a list of addresses, CIDRs and named ranges. */
 export type AddressMatcher = (ip: string) => boolean
 
+const LOOPBACK = ["127.0.0.0/8", "::1/128"]
+const LINK_LOCAL = ["169.254.0.0/16", "fe80::/10"]
+const UNIQUE_LOCAL = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+/** RFC 6598: carriers' networks, which clouds and overlay networks use between their machines. */
+const SHARED = "100.64.0.0/10"
+
 const NAMED_RANGES: Readonly<Record<string, ReadonlyArray<string>>> = {
-  loopback: ["127.0.0.0/8", "::1/128"],
-  linklocal: ["169.254.0.0/16", "fe80::/10"],
-  uniquelocal: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+  loopback: LOOPBACK,
+  linklocal: LINK_LOCAL,
+  uniquelocal: UNIQUE_LOCAL,
+  private: [...LOOPBACK, ...LINK_LOCAL, ...UNIQUE_LOCAL, SHARED]
 }
 
 /** A matcher for a list of addresses, CIDRs and, if `names` is set, named ranges. Fails with the first invalid entry. */

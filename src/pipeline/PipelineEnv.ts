@@ -1,9 +1,10 @@
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Metric } from "effect"
 import { FeatureGate } from "../ports/FeatureGate.ts"
 import { Geo } from "../ports/Geo.ts"
 import { RateLimiter } from "../ports/RateLimiter.ts"
 import { Sites } from "../ports/Sites.ts"
 import { Storage } from "../ports/Storage.ts"
+import { ADDRESS_PROBLEMS, type AddressProblem, explainAddressProblem } from "./addressProblem.ts"
 import { ClientAddresses } from "./ClientAddresses.ts"
 import { Identity } from "./Identity.ts"
 import { Policy } from "./Policy.ts"
@@ -39,7 +40,7 @@ export class PipelineEnv extends Context.Service<
         limiter: yield* RateLimiter,
         storage: yield* Storage,
         policy,
-        addresses: new ClientAddresses(policy.trust, policy.clientIpHeader),
+        addresses: new ClientAddresses(policy.trust, policy.clientIpHeader, yield* makeAddressReport),
         agents: new AgentParser(),
         identity: new Identity(policy.secret, policy.saltRotation),
         pages: new PageResolver(policy.removeTrailingSlash),
@@ -48,3 +49,25 @@ export class PipelineEnv extends Context.Service<
     })
   )
 }
+
+const addressProblems = Metric.counter("footfall_client_address_problems_total", {
+  description: "Requests whose client address suggests that TRUST_PROXY is wrong, by problem.",
+  incremental: true
+})
+
+/** Counts requests with a problem, and logs the first of each kind. */
+const makeAddressReport = Effect.gen(function* () {
+  const context = yield* Effect.context<never>()
+  const fork = Effect.runForkWith(context)
+  const counters = Object.fromEntries(
+    ADDRESS_PROBLEMS.map((problem) => [problem, Metric.withAttributes(addressProblems, { problem })])
+  ) as Record<AddressProblem, typeof addressProblems>
+  const logged = new Set<AddressProblem>()
+  return (problem: AddressProblem): void => {
+    counters[problem].updateUnsafe(1, context)
+    if (logged.has(problem)) return
+    logged.add(problem)
+    const { found, remedy } = explainAddressProblem(problem)
+    fork(Effect.logWarning(`TRUST_PROXY may be wrong: ${found}. ${remedy}`))
+  }
+})

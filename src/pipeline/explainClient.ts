@@ -2,10 +2,11 @@ import { Effect } from "effect"
 import { isLocalAddress } from "../lib/ipAddress.ts"
 import { Geo, type GeoState, type Location } from "../ports/Geo.ts"
 import type { ProxyTrust } from "../settings/proxyTrust.ts"
+import { type AddressProblem, explainAddressProblem } from "./addressProblem.ts"
 import { type ClientAddress, ClientAddresses } from "./ClientAddresses.ts"
 import type { RequestContext } from "./Draft.ts"
 import { Policy } from "./Policy.ts"
-import { resolveLocation } from "./resolveLocation.ts"
+import { locationInHeaders, resolveLocation } from "./resolveLocation.ts"
 
 /** The client that an event sent like this request would have, and why. Shown to the requester, never kept. */
 export interface ClientExplanation extends Location {
@@ -23,7 +24,7 @@ export const trustInWords = (trust: ProxyTrust): string => {
     case "Hops":
       return `the last ${trust.hops} addresses of the chain are taken to be proxies`
     case "Ranges":
-      return "headers from peers in its ranges are trusted"
+      return "headers from peers in its ranges are trusted, and a CDN's own headers from the addresses that it publishes"
   }
 }
 
@@ -31,14 +32,14 @@ export const trustInWords = (trust: ProxyTrust): string => {
 export const explainClient = Effect.fnUntraced(function* (request: RequestContext) {
   const policy = yield* Policy
   const geo = yield* Geo
-  const address = new ClientAddresses(policy.trust, policy.clientIpHeader).resolve(request.peer, request.headers)
-  const location = resolveLocation(
-    address.ip,
-    address.trusted && policy.useLocationHeaders ? request.headers : null,
-    geo
-  )
+  const problems: Array<AddressProblem> = []
+  const addresses = new ClientAddresses(policy.trust, policy.clientIpHeader, (problem) => problems.push(problem))
+  const address = addresses.resolve(request.peer, request.headers)
+  const claimed = policy.useLocationHeaders ? locationInHeaders(request.headers, address.locationHeaders) : null
+  const location = resolveLocation(address.ip, claimed, geo)
   const why = [
     whyAddress(address),
+    ...problems.map((problem) => explainAddressProblem(problem).remedy),
     `TRUST_PROXY: ${trustInWords(policy.trust)}.`,
     ...(location.country === null ? [whyNoLocation(address.ip, geo.state())] : [])
   ]
@@ -46,8 +47,11 @@ export const explainClient = Effect.fnUntraced(function* (request: RequestContex
   return explanation
 })
 
-const whyAddress = ({ from, trusted }: ClientAddress): string => {
-  if (from !== "connection") return `The address comes from the header \`${from}\`, which a trusted peer sent.`
+const whyAddress = ({ from, trusted, vendor }: ClientAddress): string => {
+  if (from !== "connection") {
+    const through = vendor === null ? "" : `, and the request came through ${vendor}`
+    return `The address comes from the header \`${from}\`, which a trusted peer sent${through}.`
+  }
   return trusted
     ? "The address is the connection's: the peer is a trusted proxy, but it sent no header with a client's address."
     : "The address is the connection's: this peer's headers are not trusted."

@@ -2,7 +2,7 @@ import { Exit } from "effect"
 import { normalizeAddress } from "../lib/ipAddress.ts"
 import type { Location } from "../ports/Geo.ts"
 import { type Device, resolveDevice } from "./resolveDevice.ts"
-import { resolveLocation } from "./resolveLocation.ts"
+import { locationInHeaders, resolveLocation } from "./resolveLocation.ts"
 import type { Step } from "./Step.ts"
 
 /** Who sent a payload. `ip` and `address` live as long as the request: they are never stored, logged or counted. */
@@ -27,14 +27,14 @@ export const resolveClient: Step = (draft, { addresses, agents, geo, policy }) =
   const userAgent = payload.userAgent || request.headers.get("user-agent") || ""
   const agent = agents.parse(userAgent)
   const device = resolveDevice(agent, payload)
-  const address = payload.ip
-    ? { ip: addressIn(payload.ip), trusted: false }
-    : addresses.resolve(request.peer, request.headers)
-  const locationHeaders = address.trusted && policy.useLocationHeaders ? request.headers : null
-  const location = resolveLocation(address.ip, locationHeaders, geo)
+  const resolved = payload.ip ? null : addresses.resolve(request.peer, request.headers)
+  const address = resolved === null ? addressIn(payload.ip!) : resolved.ip
+  const claimed =
+    resolved !== null && policy.useLocationHeaders ? locationInHeaders(request.headers, resolved.locationHeaders) : null
+  const location = resolveLocation(address, claimed, geo)
   draft.client = {
-    ip: payload.ip || address.ip,
-    address: address.ip,
+    ip: payload.ip || address,
+    address,
     userAgent,
     bot: agent.bot,
     browser: device.browser,

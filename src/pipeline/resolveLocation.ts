@@ -2,35 +2,29 @@ import { SIZE } from "../domain/columnSizes.ts"
 import { isLocalAddress, withoutBrackets } from "../lib/ipAddress.ts"
 import { cut, decodeComponentOrKeep } from "../lib/strings.ts"
 import type { Geo, Location } from "../ports/Geo.ts"
+import type { LocationHeaders } from "./vendors/ProxyVendor.ts"
 
 const NOWHERE: Location = { country: null, region: null, city: null }
 
 /** Codes that stand for an unknown country: Cloudflare's `XX`, its `T1` for Tor, and ISO 3166's user-assigned `ZZ`. */
 const UNKNOWN_COUNTRIES: ReadonlySet<string> = new Set(["XX", "T1", "ZZ"])
 
-/** The location headers of Cloudflare, Vercel, CloudFront and EdgeOne, in Umami's order: country, region, city. */
-const PROVIDERS = [
-  ["cf-ipcountry", "cf-region-code", "cf-ipcity"],
-  ["x-vercel-ip-country", "x-vercel-ip-country-region", "x-vercel-ip-city"],
-  ["cloudfront-viewer-country", "cloudfront-viewer-country-region", "cloudfront-viewer-city"],
-  ["eo-ipcountry", "eo-region-code", "eo-ipcity"]
-] as const
+/** The location in the first of these headers whose country is known; null if there is none. */
+export const locationInHeaders = (headers: Headers, names: ReadonlyArray<LocationHeaders>): Location | null => {
+  for (const [countryHeader, regionHeader, cityHeader] of names) {
+    const country = decodeHeader(headers.get(countryHeader))?.toUpperCase() ?? null
+    if (country === null || UNKNOWN_COUNTRIES.has(country)) continue
+    return located(country, decodeHeader(headers.get(regionHeader)), decodeHeader(headers.get(cityHeader)))
+  }
+  return null
+}
 
 /**
- * Where the client is, as in Umami 3.1: nowhere for local addresses, else the first provider's headers when they may be
- * believed, else the geo database. `headers` is null when they may not: an untrusted peer, `payload.ip`, or the setting.
+ * Where the client is, as in Umami 3.1: nowhere for local addresses, else what believable headers say (`claimed`, null for none), else
+ * what the geo database says.
  */
-export const resolveLocation = (ip: string, headers: Headers | null, geo: Geo["Service"]): Location => {
-  if (ip === "" || isLocalAddress(ip)) return NOWHERE
-  if (headers !== null) {
-    for (const [countryHeader, regionHeader, cityHeader] of PROVIDERS) {
-      const country = decodeHeader(headers.get(countryHeader))?.toUpperCase() ?? null
-      if (country === null || UNKNOWN_COUNTRIES.has(country)) continue
-      return located(country, decodeHeader(headers.get(regionHeader)), decodeHeader(headers.get(cityHeader)))
-    }
-  }
-  return geo.locate(withoutBrackets(ip)) ?? NOWHERE
-}
+export const resolveLocation = (ip: string, claimed: Location | null, geo: Geo["Service"]): Location =>
+  ip === "" || isLocalAddress(ip) ? NOWHERE : (claimed ?? geo.locate(withoutBrackets(ip)) ?? NOWHERE)
 
 const located = (country: string, region: string | null, city: string | null): Location => ({
   country: country.length === 2 ? cut(country, 2) : null,

@@ -143,12 +143,12 @@ export interface TrustSetting extends Written {
 const parseTrustSetting = (value: string): Result.Result<TrustSetting, string> =>
   Result.map(parseProxyTrust(value), (trust) => ({ written: value, trust }))
 
-/** The value of `TRUST_PROXY` that is written `loopback`. */
-export const TRUST_LOOPBACK: TrustSetting = Result.getOrThrow(parseTrustSetting("loopback"))
+/** The value of `TRUST_PROXY` that is written `private`. */
+export const TRUST_PRIVATE: TrustSetting = Result.getOrThrow(parseTrustSetting("private"))
 
 export const proxyTrust: SettingType<TrustSetting> = {
   accepts:
-    "`none`, `all`, a number of hops, or a comma-separated list of addresses, CIDRs, `loopback`, `linklocal`, `uniquelocal`",
+    "`none`, `all`, a number of hops, or a comma-separated list of addresses, CIDRs, `private`, `loopback`, `linklocal`, `uniquelocal`",
   defaultText: ({ written }) => written,
   schema: parsed(parseTrustSetting)
 }

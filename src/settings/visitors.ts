@@ -1,5 +1,5 @@
 import { settingsOf } from "./Setting.ts"
-import { addressList, flag, NO_ADDRESSES, oneOf, optional, proxyTrust, string, TRUST_LOOPBACK } from "./types.ts"
+import { addressList, flag, NO_ADDRESSES, oneOf, optional, proxyTrust, string, TRUST_PRIVATE } from "./types.ts"
 
 const define = settingsOf("Visitors")
 
@@ -14,13 +14,13 @@ export const CLIENT_IP_HEADER = define({
   // RFC 9110, 5.6.2: reading a header of any other name would throw.
   type: optional(string("a header name, such as `X-Real-IP`", /^[\w!#$%&'*+.^`|~-]+$/)),
   default: null,
-  doc: "Header that holds the client's address, checked before Umami's list; only trusted proxies may set it."
+  doc: "Header that holds the client's address, checked before `X-Forwarded-For`. Only trusted proxies may set it, and they must overwrite what clients send. A CDN's own header, such as `CF-Connecting-IP`, also turns on its location headers."
 })
 export const TRUST_PROXY = define({
   env: "TRUST_PROXY",
   type: proxyTrust,
-  default: TRUST_LOOPBACK,
-  doc: "Which proxies' `X-Forwarded-For` and similar headers are trusted."
+  default: TRUST_PRIVATE,
+  doc: "Which proxies' `X-Forwarded-For` and similar headers are trusted. `private` is loopback, link-local, unique-local and 100.64.0.0/10. Wrong where clients connect from such addresses without a proxy: see the deployment page."
 })
 export const IGNORE_IP = define({
   env: "IGNORE_IP",

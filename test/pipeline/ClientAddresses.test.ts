@@ -3,7 +3,7 @@ import { Result } from "effect"
 import fc from "fast-check"
 import ipaddr from "ipaddr.js"
 import { isLocalAddress, normalizeAddress, parseAddressRanges } from "../../src/lib/ipAddress.ts"
-import { CLIENT_IP_HEADERS, ClientAddresses } from "../../src/pipeline/ClientAddresses.ts"
+import { ClientAddresses, FORWARDING_HEADERS } from "../../src/pipeline/ClientAddresses.ts"
 import { parseProxyTrust } from "../../src/settings/proxyTrust.ts"
 
 const addresses = (trust: string, header: string | null = null) =>
@@ -88,7 +88,126 @@ describe("the client's address", () => {
     ["loses its port", "all", "1.1.1.1", { "x-real-ip": "192.0.2.43:1234" }, "192.0.2.43"],
     ["is compressed", "all", "1.1.1.1", { "x-real-ip": "2001:0DB8:0:0::0001" }, "2001:db8::1"],
     ["is IPv4 when mapped", "all", "1.1.1.1", { "x-real-ip": "::ffff:192.0.2.1" }, "192.0.2.1"],
-    ["may be nonsense", "all", "1.1.1.1", { "x-real-ip": "unknown" }, "unknown"]
+    [
+      "is the connection's when a header holds no address",
+      "all",
+      "1.1.1.1",
+      { "x-real-ip": "unknown", "x-client-ip": "-" },
+      "1.1.1.1"
+    ],
+    [
+      "skips what is not an address",
+      "private",
+      "127.0.0.1",
+      { "x-forwarded-for": "81.2.69.142, unknown" },
+      "81.2.69.142"
+    ],
+    [
+      "is behind a load balancer in front of a local proxy",
+      "private",
+      "127.0.0.1",
+      { "x-forwarded-for": "81.2.69.142, 10.0.3.4" },
+      "81.2.69.142"
+    ],
+    [
+      "is behind an overlay network's proxy",
+      "private",
+      "100.101.102.103",
+      { "x-forwarded-for": "81.2.69.142" },
+      "81.2.69.142"
+    ],
+    [
+      "is in the next header when all of the first is trusted",
+      "private",
+      "127.0.0.1",
+      { "x-forwarded-for": "10.0.3.4", "x-real-ip": "81.2.69.142" },
+      "81.2.69.142"
+    ],
+    [
+      "is in X-Forwarded-For when X-Real-IP is the balancer's",
+      "private",
+      "127.0.0.1",
+      { "x-forwarded-for": "81.2.69.142, 10.0.3.4", "x-real-ip": "10.0.3.4" },
+      "81.2.69.142"
+    ],
+    ["is not read from a public peer", "private", "203.0.113.5", { "x-forwarded-for": "81.2.69.142" }, "203.0.113.5"],
+    [
+      "of a colleague in the same network is theirs",
+      "private",
+      "127.0.0.1",
+      { "x-forwarded-for": "10.0.0.9, 10.0.0.1" },
+      "10.0.0.9"
+    ],
+    [
+      "is not in a vendor's header that passed a plain proxy",
+      "private",
+      "127.0.0.1",
+      { "x-forwarded-for": "81.2.69.142", "cf-connecting-ip": "9.9.9.9", "true-client-ip": "9.9.9.9" },
+      "81.2.69.142"
+    ],
+    [
+      "is not in a vendor's header without a chain either",
+      "private",
+      "127.0.0.1",
+      { "cf-connecting-ip": "9.9.9.9" },
+      "127.0.0.1"
+    ],
+    [
+      "comes from Cloudflare's header when Cloudflare connects",
+      "private",
+      "172.70.1.2",
+      { "x-forwarded-for": "6.6.6.6, 81.2.69.142", "cf-connecting-ip": "81.2.69.142" },
+      "81.2.69.142"
+    ],
+    [
+      "comes from Cloudflare's header over IPv6",
+      "loopback",
+      "2606:4700:10::6816:1",
+      { "cf-connecting-ip": "2001:db8::7" },
+      "2001:db8::7"
+    ],
+    [
+      "comes from Cloudflare's header when it is in front of another proxy",
+      "private",
+      "127.0.0.1",
+      { "x-forwarded-for": "6.6.6.6, 172.70.1.2, 10.0.0.2", "cf-connecting-ip": "81.2.69.142" },
+      "81.2.69.142"
+    ],
+    [
+      "comes from Cloudflare's header when X-Real-IP is Cloudflare's address",
+      "private",
+      "127.0.0.1",
+      { "x-real-ip": "172.70.1.2", "cf-connecting-ip": "81.2.69.142" },
+      "81.2.69.142"
+    ],
+    [
+      "comes from Cloudflare's header for one hop",
+      "1",
+      "127.0.0.1",
+      { "x-forwarded-for": "6.6.6.6, 172.70.1.2", "cf-connecting-ip": "81.2.69.142" },
+      "81.2.69.142"
+    ],
+    [
+      "is before a CDN that only appends",
+      "private",
+      "127.0.0.1",
+      { "x-forwarded-for": "6.6.6.6, 81.2.69.142, 13.32.1.1", "cloudfront-viewer-address": "9.9.9.9:1234" },
+      "81.2.69.142"
+    ],
+    [
+      "is before a CDN that connects and only appends",
+      "private",
+      "151.101.1.1",
+      { "x-forwarded-for": "6.6.6.6, 81.2.69.142", "fastly-client-ip": "9.9.9.9" },
+      "81.2.69.142"
+    ],
+    [
+      "is the connection's when no proxy is trusted, CDNs included",
+      "none",
+      "172.70.1.2",
+      { "cf-connecting-ip": "81.2.69.142" },
+      "172.70.1.2"
+    ]
   ]
   test.each(cases)("the client's address %s (TRUST_PROXY=%s)", (_, trusted, peer, headers, expected) => {
     const { ip } = addresses(trusted).resolve(peer, new Headers(headers))
@@ -107,7 +226,7 @@ describe("the client's address", () => {
   test("the address of an untrusted peer is the connection's, whatever headers it sends", () => {
     const address = fc.ipV4()
     fc.assert(
-      fc.property(fc.constantFrom(...CLIENT_IP_HEADERS), address, (header, value) => {
+      fc.property(fc.constantFrom(...FORWARDING_HEADERS), address, (header, value) => {
         const found = addresses("loopback", header).resolve("203.0.113.5", new Headers({ [header]: value }))
         return found.ip === "203.0.113.5" && !found.trusted
       })
@@ -128,6 +247,35 @@ describe("the client's address", () => {
   })
 })
 
+describe("a sign of a wrong TRUST_PROXY", () => {
+  const cases: ReadonlyArray<[string, string, string, Record<string, string>, ReadonlyArray<string>]> = [
+    [
+      "is a header from an untrusted peer",
+      "private",
+      "203.0.113.5",
+      { "x-forwarded-for": "81.2.69.142" },
+      ["untrusted_peer"]
+    ],
+    [
+      "is a private client with a public address to its left",
+      "loopback",
+      "127.0.0.1",
+      { "x-forwarded-for": "81.2.69.142, 10.0.3.4" },
+      ["private_client"]
+    ],
+    ["is not an untrusted peer without headers", "private", "203.0.113.5", {}, []],
+    ["is not what TRUST_PROXY=none asks for", "none", "203.0.113.5", { "x-forwarded-for": "81.2.69.142" }, []],
+    ["is not a private client on its own", "loopback", "127.0.0.1", { "x-forwarded-for": "10.0.3.4" }, []],
+    ["is not a public client", "private", "127.0.0.1", { "x-forwarded-for": "81.2.69.142, 10.0.3.4" }, []]
+  ]
+  test.each(cases)("a sign of a wrong TRUST_PROXY %s", (_, trusted, peer, headers, expected) => {
+    const found: Array<string> = []
+    const trust = Result.getOrThrow(parseProxyTrust(trusted))
+    new ClientAddresses(trust, null, (problem) => found.push(problem)).resolve(peer, new Headers(headers))
+    expect(found).toEqual([...expected])
+  })
+})
+
 describe("TRUST_PROXY", () => {
   test.each(["", "everyone", "10.0.0.0/33", "10.0.0.1/", "fe80::/129", "loopback,unknown", "-1"])(
     "TRUST_PROXY rejects %p",
@@ -135,12 +283,20 @@ describe("TRUST_PROXY", () => {
       expect(Result.isFailure(parseProxyTrust(text))).toBe(true)
     }
   )
-  test.each(["none", "all", "0", "3", "loopback", "LOOPBACK, 10.0.0.0/8", "::1", "uniquelocal,linklocal"])(
-    "TRUST_PROXY accepts %p",
-    (text) => {
-      expect(Result.isSuccess(parseProxyTrust(text))).toBe(true)
-    }
-  )
+  test.each([
+    "none",
+    "all",
+    "0",
+    "3",
+    "loopback",
+    "LOOPBACK, 10.0.0.0/8",
+    "::1",
+    "uniquelocal,linklocal",
+    "private",
+    "private,203.0.113.7"
+  ])("TRUST_PROXY accepts %p", (text) => {
+    expect(Result.isSuccess(parseProxyTrust(text))).toBe(true)
+  })
 })
 
 describe("an address", () => {

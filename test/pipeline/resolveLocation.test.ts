@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
-import { resolveLocation } from "../../src/pipeline/resolveLocation.ts"
+import { locationInHeaders, resolveLocation } from "../../src/pipeline/resolveLocation.ts"
+import { ALL_LOCATION_HEADERS } from "../../src/pipeline/vendors/ProxyVendor.ts"
 import { Geo, type Location } from "../../src/ports/Geo.ts"
 import { SITE, startCollect } from "../support/collect/collect.ts"
 
@@ -14,6 +15,8 @@ const geo = Geo.of({
 })
 
 const utf8InLatin1 = (text: string) => Buffer.from(text, "utf8").toString("latin1")
+
+const claimed = (headers: Record<string, string>) => locationInHeaders(new Headers(headers), ALL_LOCATION_HEADERS)
 
 describe("location headers", () => {
   test.each<[string, Record<string, string>, Location]>([
@@ -59,7 +62,7 @@ describe("location headers", () => {
       { country: "NO", region: `NO-${"r".repeat(17)}`, city: "c".repeat(50) }
     ]
   ])("a provider's location headers take precedence over the database: %s", (_, headers, expected) => {
-    expect(resolveLocation(PUBLIC, new Headers(headers), geo)).toEqual(expected)
+    expect(resolveLocation(PUBLIC, claimed(headers), geo)).toEqual(expected)
   })
 })
 
@@ -72,25 +75,41 @@ test("only the database is used if the headers are not trusted", () => {
 test.each(["", "127.0.0.1", "10.1.2.3", "192.168.0.1", "::1", "fe80::1", "localhost"])(
   "the address %p has no location, whatever a header says",
   (ip) => {
-    expect(resolveLocation(ip, new Headers({ "cf-ipcountry": "NO" }), geo)).toEqual(NOWHERE)
+    expect(resolveLocation(ip, claimed({ "cf-ipcountry": "NO" }), geo)).toEqual(NOWHERE)
   }
 )
 
-test.each([
-  ["those of a trusted proxy are used", {}, {}, "NO"],
+test.each<[string, Record<string, string>, Record<string, string>, Record<string, string>, string | null]>([
   [
-    "with SKIP_LOCATION_HEADERS they are ignored, since a proxy passes on what a client claims",
+    "those of Cloudflare are used when the chain of proxies ends at Cloudflare",
+    {},
+    {},
+    { "x-forwarded-for": `${PUBLIC}, 172.70.1.2`, "cf-connecting-ip": PUBLIC },
+    "NO"
+  ],
+  ["through a plain proxy they are ignored, since it passes on what a client claims", {}, {}, {}, "GB"],
+  [
+    "those of the CDN whose header CLIENT_IP_HEADER names are used",
+    { CLIENT_IP_HEADER: "CF-Connecting-IP" },
+    {},
+    { "cf-connecting-ip": PUBLIC },
+    "NO"
+  ],
+  ["with TRUST_PROXY=all they are used, as in Umami", { TRUST_PROXY: "all" }, {}, {}, "NO"],
+  [
+    "with SKIP_LOCATION_HEADERS they are ignored",
     { SKIP_LOCATION_HEADERS: "1" },
     {},
+    { "x-forwarded-for": "172.70.1.2", "cf-connecting-ip": PUBLIC },
     "GB"
   ],
-  ["those of an untrusted peer are ignored", { TRUST_PROXY: "10.0.0.0/8" }, {}, null],
-  ["for an address in the payload they are ignored", {}, { ip: PUBLIC }, "GB"]
-] as const)("location headers are used only from trusted proxies: %s", async (_, environment, payload, country) => {
+  ["those of an untrusted peer are ignored", { TRUST_PROXY: "10.0.0.0/8" }, {}, {}, null],
+  ["for an address in the payload they are ignored", { TRUST_PROXY: "all" }, { ip: PUBLIC }, {}, "GB"]
+])("location headers are used only from CDNs: %s", async (_, environment, payload, headers, country) => {
   const collect = await startCollect({ environment })
   const response = await collect.post(
     { type: "event", payload: { website: SITE, url: "/", ...payload } },
-    { headers: { "x-real-ip": PUBLIC, "cf-ipcountry": "NO" } }
+    { headers: { "x-real-ip": PUBLIC, "cf-ipcountry": "NO", ...headers } }
   )
   expect([response.status, collect.events[0]?.session?.country]).toEqual([200, country])
   await collect.stop()

@@ -1,5 +1,8 @@
 import { Effect, Result, Schema } from "effect"
 import { PREFIX } from "../../http/shared/prefix.ts"
+import { ADDRESS_PROBLEMS, explainAddressProblem } from "../../pipeline/addressProblem.ts"
+import { fromEnvironment } from "../../settings/environment.ts"
+import { METRICS_TOKEN } from "../../settings/settings.ts"
 import { bearer, detailOf, request } from "../server.ts"
 import { bad, note, ok } from "./Check.ts"
 
@@ -30,6 +33,35 @@ const checkClient = Effect.fnUntraced(function* (server: string, token: string) 
   return ok("client", `${found}. ${why}`)
 })
 
+const PROBLEM_SAMPLE = /^footfall_client_address_problems_total\{([^}]*)\} (\d+)/gm
+
+/** Signs of a wrong `TRUST_PROXY` that the running server has counted. They are in its metrics, which a proxy may block. */
+const checkAddresses = Effect.fnUntraced(function* (server: string) {
+  const token = yield* fromEnvironment(METRICS_TOKEN)
+  const response = yield* Effect.result(request(`${server}/metrics`, token === null ? {} : bearer(token)))
+  if (Result.isFailure(response) || response.success.status !== 200) {
+    const why = Result.isFailure(response) ? response.failure.why : `it responds with ${response.success.status}`
+    return [
+      note(
+        "addresses",
+        `unknown whether clients get the right addresses: ${server}/metrics can't be read (${why})`,
+        "Run doctor where the proxy does not block /metrics, with METRICS_TOKEN set if the server has it."
+      )
+    ]
+  }
+  const counts = new Map<string, number>()
+  for (const [, labels, value] of String(response.success.body).matchAll(PROBLEM_SAMPLE)) {
+    const problem = /problem="(\w+)"/.exec(labels!)?.[1] ?? ""
+    counts.set(problem, (counts.get(problem) ?? 0) + Number(value))
+  }
+  const problems = ADDRESS_PROBLEMS.flatMap((problem) => {
+    const count = counts.get(problem) ?? 0
+    const { found, remedy } = explainAddressProblem(problem)
+    return count === 0 ? [] : [note("addresses", `${found} (${count} so far)`, remedy)]
+  })
+  return problems.length > 0 ? problems : [ok("addresses", "no sign that clients get a proxy's address")]
+})
+
 /** The running server as seen from this machine; the client check requires an API key. */
 export const checkServer = Effect.fnUntraced(function* (server: string, token: string | null) {
   const health = yield* Effect.result(request(`${server}/api/health`))
@@ -46,5 +78,5 @@ export const checkServer = Effect.fnUntraced(function* (server: string, token: s
           `${server} responds with ${status} to /api/health`,
           status === 503 ? "It cannot store events; its log has the reason." : "Check that this is Footfall's address."
         )
-  return token === null ? [check] : [check, yield* checkClient(server, token)]
+  return [check, ...(yield* checkAddresses(server)), ...(token === null ? [] : [yield* checkClient(server, token)])]
 })

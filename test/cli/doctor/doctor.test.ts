@@ -31,7 +31,7 @@ test("doctor reports every part of a healthy instance, without secrets", async (
   expect(of("migrations")[0]?.found).toStartWith("up to date")
   expect(of("secret")[0]?.found).toBe("from APP_SECRET")
   expect(of("license")[0]?.found).toContain("FEATURE_GATE is open")
-  expect(of("proxies")[0]?.found).toStartWith("TRUST_PROXY is loopback: headers from peers in its ranges are trusted")
+  expect(of("proxies")[0]?.found).toStartWith("TRUST_PROXY is private: headers from peers in its ranges are trusted")
   expect(of("geo")[0]?.state).toBe("note")
   expect(of("storage")[0]?.state).toBe("ok")
   expect(of("client")[0]?.found).toContain("would get the IP 127.0.0.1")
