@@ -31,6 +31,7 @@ import { VERSION } from "../lib/version.ts"
 import { Migrations } from "../ports/Migrations.ts"
 import { REFUSED_TO_START } from "../process/exitCodes.ts"
 import { logging } from "../process/run.ts"
+import { checkTimeZone } from "../settings/timeZone.ts"
 import * as Diagnostics from "./diagnostics.ts"
 import { quietWarehouse } from "./warehouses.ts"
 
@@ -93,7 +94,8 @@ const exitWithError = (code: number) => (error: { readonly message: string }) =>
 
 /** Runs a command and returns its exit code: 1 for a failure, 2 for an invalid call or configuration. */
 const run = (args: ReadonlyArray<string>): Effect.Effect<number> =>
-  Command.runWith(footfall, { version: VERSION })(args).pipe(
+  checkTimeZone.pipe(
+    Effect.andThen(Command.runWith(footfall, { version: VERSION })(args)),
     Effect.as(0),
     Effect.catchTags({
       // The command's output already reports it.

@@ -3,12 +3,13 @@ import * as PgAdminKeys from "../../layers/postgres/control/PgAdminKeys.ts"
 import { StartError } from "../domain/StartError.ts"
 import { adminHandler } from "../http/api/server/handler.ts"
 import { CollectServer } from "../http/collect/CollectServer.ts"
+import { bunRun } from "../lib/runCommand.ts"
 import { VERSION } from "../lib/version.ts"
 import { AdminKeys } from "../ports/AdminKeys.ts"
 import { runProcess, runToExit } from "../process/run.ts"
 import { joinSupervisor } from "../process/worker.ts"
 import { fromEnvironment } from "../settings/environment.ts"
-import { MODE, WORKERS } from "../settings/settings.ts"
+import { DATA_DIR, MODE, PORT, WORKERS } from "../settings/settings.ts"
 import { collecting, logOptions, runningOf } from "./collecting.ts"
 import { collector } from "./collector.ts"
 import { storageJobs } from "./storages.ts"
@@ -22,7 +23,8 @@ const full = (stop: () => void) =>
     const firstKey = yield* Context.get(context, AdminKeys).createFirst.pipe(
       Effect.mapError(({ message }) => new StartError({ message }))
     )
-    process.stdout.write(welcome(Context.get(context, CollectServer).url, firstKey))
+    const { port, url } = Context.get(context, CollectServer)
+    process.stdout.write(welcome(url, firstKey, yield* commandFor(port)))
     return runningOf(context)
   })
 
@@ -40,7 +42,20 @@ const server = (stop: () => void) =>
     )
   )
 
-const welcome = (url: string, firstKey: string | null): string =>
+/** How to call the command line in another shell, whose environment may lack what this process was started with. */
+const commandFor = Effect.fnUntraced(function* (port: number) {
+  const folder = yield* fromEnvironment(DATA_DIR)
+  const variables = [
+    ...(port === PORT.default ? [] : [`PORT=${port}`]),
+    ...(folder === DATA_DIR.default ? [] : [`DATA_DIR=${shellWord(folder)}`])
+  ]
+  return [...variables, bunRun(process.env["PATH"] ?? ""), "footfall"].join(" ")
+})
+
+const shellWord = (value: string): string =>
+  /^[\w./:@%+=,-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`
+
+const welcome = (url: string, firstKey: string | null, footfall: string): string =>
   [
     "",
     `  Footfall ${VERSION} listens on ${url}`,
@@ -48,17 +63,20 @@ const welcome = (url: string, firstKey: string | null): string =>
     ...(firstKey === null
       ? []
       : [
-          "  Your admin key, shown only this once (`bun run footfall keys create` creates more):",
+          "  Your admin key, shown only this once:",
           "",
           `    ${firstKey}`,
+          "",
+          `  To create more: ${footfall} keys create`,
           ""
         ]),
     "  Add a site, and paste the snippet it prints into your pages:",
     "",
-    '    bun run footfall sites create --name "My site" --domain example.com',
+    `    ${footfall} sites create --name "My site" --domain example.com`,
     "",
     `  API documentation: ${url}/docs`,
     "",
+    ...(process.stdout.isTTY ? ["  Press Ctrl-C to stop.", ""] : []),
     ""
   ].join("\n")
 

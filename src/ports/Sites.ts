@@ -13,6 +13,16 @@ export interface SiteUpdate extends Omit<SiteValues, "id"> {
   readonly archived?: boolean
 }
 
+/** Which sites a list contains. */
+export interface SiteListOptions {
+  /** Whether the archived ones are among them. */
+  readonly archived: boolean
+  /** Maximum number of sites; all by default. */
+  readonly limit?: number
+  /** The site that the list continues after. The list is empty if no site has this id. */
+  readonly after?: SiteId
+}
+
 /**
  * - `NotFound`: no site has this id.
  * - `Conflict`: a site with this id exists, perhaps archived.
@@ -46,8 +56,8 @@ export class Sites extends Context.Service<
     readonly find: (id: string) => LiveSite | undefined
     /** Whether any live site allows this origin; decides preflight requests, which do not name a site. */
     readonly allowsOrigin: (origin: string) => boolean
-    /** The sites ordered by name, with the archived ones on request. */
-    readonly list: (options: { readonly archived: boolean }) => Effect.Effect<ReadonlyArray<Site>, SitesError>
+    /** The sites ordered by name. */
+    readonly list: (options: SiteListOptions) => Effect.Effect<ReadonlyArray<Site>, SitesError>
     readonly get: (id: SiteId) => Effect.Effect<Site, SitesError>
     readonly create: (site: SiteCreate) => Effect.Effect<Site, SitesError>
     readonly update: (id: SiteId, change: SiteUpdate) => Effect.Effect<Site, SitesError>

@@ -1,5 +1,6 @@
-import { Cause, Effect, Exit, Fiber, Layer, Logger, References, Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Formatter, Layer, Logger, type LogLevel, References, Scope } from "effect"
 import type { StartError } from "../domain/StartError.ts"
+import { checkTimeZone } from "../settings/timeZone.ts"
 import { REFUSED_TO_START } from "./exitCodes.ts"
 import { onStopSignals } from "./signals.ts"
 
@@ -18,13 +19,34 @@ export interface LogOptions {
 
 const LEVELS = { debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const
 
+/** Terminal colors of levels that need attention. `console.error` would print every line in red. */
+const COLORS: Partial<Record<LogLevel.LogLevel, string>> = { Warn: "\x1b[33m", Error: "\x1b[31m", Fatal: "\x1b[31m" }
+const RESET = "\x1b[0m"
+
+/** `23:43:31 INFO  Migrated the database`, as people read it. */
+const terminalLine = ({ cause, date, fiber, logLevel, message }: Logger.Options<unknown>): string => {
+  const parts = (Array.isArray(message) ? message : [message]).map((part) =>
+    typeof part === "string" ? part : Formatter.format(part)
+  )
+  for (const [key, value] of Object.entries(fiber.getRef(References.CurrentLogAnnotations))) {
+    parts.push(`${key}=${typeof value === "string" ? value : Formatter.format(value)}`)
+  }
+  if (cause.reasons.length > 0) parts.push(Cause.pretty(cause))
+  const line = `${date.toTimeString().slice(0, 8)} ${logLevel.toUpperCase().padEnd(5)} ${parts.join(" ")}`
+  const color = process.env["NO_COLOR"] ? undefined : COLORS[logLevel]
+  return color === undefined ? line : `${color}${line}${RESET}`
+}
+
+const toTerminal = (format: (options: Logger.Options<unknown>) => string): Logger.Logger<unknown, void> =>
+  Logger.make((options) => void process.stderr.write(`${format(options)}\n`))
+
 /** Logs to standard error, which leaves standard output to the command. */
 export const logging = (options: LogOptions): Layer.Layer<never> =>
   Layer.mergeAll(
     Logger.layer([
-      Logger.withConsoleError(
-        options.format === "json" ? Logger.formatJson : process.stderr.isTTY ? Logger.formatSimple : Logger.formatLogFmt
-      )
+      process.stderr.isTTY
+        ? toTerminal(options.format === "json" ? (line) => Logger.formatJson.log(line) : terminalLine)
+        : Logger.withConsoleError(options.format === "json" ? Logger.formatJson : Logger.formatLogFmt)
     ]),
     Layer.succeed(References.MinimumLogLevel, LEVELS[options.level])
   )
@@ -34,12 +56,13 @@ export const logging = (options: LogOptions): Layer.Layer<never> =>
  * it exits with 1 and reports what was left. A `StartError` is printed as it is, and the process exits with 2.
  */
 export const runProcess = (
-  log: Effect.Effect<LogOptions, StartError>,
+  logOptions: Effect.Effect<LogOptions, StartError>,
   start: (stop: () => void) => Effect.Effect<Running, StartError, Scope.Scope>
 ): void => {
   const scope = Scope.makeUnsafe()
   let running: Running | null = null
   let stopping = false
+  let log: (message: string) => Effect.Effect<void> = () => Effect.void
 
   const exitWith = (code: number, message: string | null): void => {
     if (message !== null) process.stderr.write(`${message}\n`)
@@ -66,17 +89,24 @@ export const runProcess = (
     }
     const closed = Effect.andThen(Fiber.interrupt(starting), Scope.close(scope, Exit.void))
     Effect.runFork(closed).addObserver((exit) => {
-      exitWith(
-        Exit.isSuccess(exit) ? 0 : 1,
-        Exit.isSuccess(exit) ? null : `Stopping failed: ${Cause.pretty(exit.cause)}`
-      )
+      if (Exit.isFailure(exit)) return exitWith(1, `Stopping failed: ${Cause.pretty(exit.cause)}`)
+      Effect.runSync(log("Stopped."))
+      exitWith(0, null)
     })
   }
 
-  onStopSignals((_, first) => (first ? stop() : exitWithLeftovers(1, "Stopped immediately by a second signal")))
+  onStopSignals((signal, first) => {
+    if (!first) return exitWithLeftovers(1, "Stopped immediately by a second signal")
+    const seconds = running?.shutdownTimeoutSeconds
+    const within = seconds === undefined ? "" : `, within ${seconds} s`
+    Effect.runFork(log(`${signal}: finishing what was accepted${within}. ${again(signal)} stops immediately.`))
+    stop()
+  })
 
   const program = Effect.gen(function* () {
-    const layer = logging(yield* log)
+    yield* checkTimeZone
+    const layer = logging(yield* logOptions)
+    log = (message) => Effect.provide(Effect.logInfo(message), layer)
     return yield* Effect.provide(Scope.provide(start(stop), scope), layer)
   })
   const starting = Effect.runFork(program)
@@ -90,6 +120,9 @@ export const runProcess = (
     Effect.runFork(Scope.close(scope, Exit.void)).addObserver(() => exitWith(code, message))
   })
 }
+
+const again = (signal: string): string =>
+  signal === "SIGINT" && process.stderr.isTTY ? "Pressing Ctrl-C again" : "A second signal"
 
 const failureOf = (cause: Cause.Cause<StartError>): { readonly code: number; readonly message: string } => {
   const reason = cause.reasons[0]

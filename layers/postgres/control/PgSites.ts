@@ -48,7 +48,12 @@ const toSite = (row: Row): Site =>
 
 const textArray = (values: ReadonlyArray<string>) => Result.getOrThrow(PgTypes.array(values, PgTypes.OID.text))
 
-const LIST = `SELECT ${COLUMNS} FROM product_analytics_site WHERE $1 OR archived_at IS NULL ORDER BY lower(name), name, id`
+// Without $2, all sites; without $3, any number of them.
+const LIST = `SELECT ${COLUMNS} FROM product_analytics_site
+  WHERE ($1 OR archived_at IS NULL)
+    AND ($2::uuid IS NULL OR (lower(name), name, id) > (SELECT lower(name), name, id FROM product_analytics_site WHERE id = $2::uuid))
+  ORDER BY lower(name), name, id
+  LIMIT $3::int`
 const GET = `SELECT ${COLUMNS} FROM product_analytics_site WHERE id = $1::uuid`
 const CREATE = `INSERT INTO product_analytics_site
     (id, name, domains, timezone, week_start, currency, rate_limit_eps, rate_limit_burst)
@@ -87,7 +92,7 @@ export const layer: Layer.Layer<Sites, StartError, AppDatabase | Changes> = Laye
     let live: LiveSites = liveSites([])
     // One reload at a time, so that an older read cannot overwrite a newer one.
     const reload = Semaphore.makeUnsafe(1).withPermit(
-      Effect.map(run(LIST, [false]), (sites) => {
+      Effect.map(run(LIST, [false, null, null]), (sites) => {
         live = liveSites(sites)
       })
     )
@@ -104,7 +109,7 @@ export const layer: Layer.Layer<Sites, StartError, AppDatabase | Changes> = Laye
     return Sites.of({
       find: (id) => live.find(id),
       allowsOrigin: (origin) => live.allowsOrigin(origin),
-      list: ({ archived }) => run(LIST, [archived]),
+      list: ({ after, archived, limit }) => run(LIST, [archived, after ?? null, limit ?? null]),
       get,
       create: Effect.fn("Sites.create")(function* (input) {
         const values = { ...SITE_DEFAULTS, ...(yield* accept(input)) }

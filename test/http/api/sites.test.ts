@@ -54,6 +54,21 @@ test("the list is ordered by name and includes archived sites only on request", 
   expect(await names("sites?archived=true")).toEqual(["Alpha", "beta", "gone"])
 })
 
+test("a long list has pages, and each links to the next", async () => {
+  for (const name of ["d", "b", "a", "c", "e"]) await admin.call("POST", "sites", { body: { name } })
+  const names: Array<Array<string>> = []
+  for (let path: string | undefined = "sites?limit=2"; path !== undefined; ) {
+    const { body, headers } = await admin.call("GET", path)
+    names.push(body.map(({ name }: { name: string }) => name))
+    const next = /^<(\?[^>]+)>; rel="next"$/.exec(headers.get("link") ?? "")?.[1]
+    path = next === undefined ? undefined : `sites${next}`
+  }
+  expect(names).toEqual([["a", "b"], ["c", "d"], ["e"]])
+  for (const query of ["limit=0", "limit=501", "after=last"]) {
+    expect((await admin.call("GET", `sites?${query}`)).status).toBe(400)
+  }
+})
+
 test("a site is read, updated with only the given values, archived and restored", async () => {
   await admin.call("POST", "sites", { body: { id: ID, name: "Shop", rate_limit: { events_per_second: 5 } } })
   expect((await admin.call("GET", `sites/${ID}`)).body.rate_limit).toEqual({ events_per_second: 5, burst: 10 })

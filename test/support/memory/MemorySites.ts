@@ -26,12 +26,14 @@ export const layer = (initial: ReadonlyArray<Site> = []): Layer.Layer<Sites> =>
     return Sites.of({
       find: (id) => live.find(id),
       allowsOrigin: (origin) => live.allowsOrigin(origin),
-      list: ({ archived }) =>
-        Effect.sync(() =>
-          [...sites.values()]
+      list: ({ after, archived, limit }) =>
+        Effect.sync(() => {
+          const all = [...sites.values()]
             .filter((site) => archived || !site.archived)
             .sort((a, b) => a.name.toLowerCase().localeCompare(b.name.toLowerCase()) || a.id.localeCompare(b.id))
-        ),
+          const start = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1 || all.length
+          return all.slice(start, start + (limit ?? all.length))
+        }),
       get,
       create: Effect.fn("Sites.create")(function* (given) {
         const values = yield* accept(given)

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { SiteId } from "../../../domain/ids.ts"
 import { EXAMPLE } from "../../shared/json/fields.ts"
 import { SiteCreateJson, SiteJson, SiteUpdateJson } from "../../shared/json/site.ts"
 import { Access, requires } from "../access.ts"
@@ -11,12 +12,28 @@ export const bySite = {
   params: { id: Schema.String.annotate({ description: "The site's id, a UUID", examples: [EXAMPLE.siteId] }) }
 }
 
+/** Sites in one response. */
+const MAX_PAGE = 500
+export const DEFAULT_PAGE = 100
+
 export class SitesApi extends HttpApiGroup.make("sites")
   .add(
     HttpApiEndpoint.get("list", "/sites", {
       query: {
         archived: Schema.optionalKey(
           Schema.Literals(["true", "false"]).annotate({ description: "`true` includes archived sites" })
+        ),
+        limit: Schema.optionalKey(
+          Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: MAX_PAGE })).annotate({
+            description: `Maximum number of sites, 1 to ${MAX_PAGE}; default: ${DEFAULT_PAGE}`,
+            examples: [DEFAULT_PAGE]
+          })
+        ),
+        after: Schema.optionalKey(
+          SiteId.annotate({
+            description: "Id of the last site of the previous page",
+            examples: [SiteId.make(EXAMPLE.siteId)]
+          })
         )
       },
       success: Schema.Array(SiteJson).annotate({ description: "The sites." }),
@@ -24,7 +41,10 @@ export class SitesApi extends HttpApiGroup.make("sites")
     })
       .annotateMerge(requires("read", "sites"))
       .annotateMerge(
-        endpointDocs("List sites", "Live sites, ordered by name; `archived=true` includes archived ones.")
+        endpointDocs(
+          "List sites",
+          'Live sites, ordered by name; `archived=true` includes archived ones. If there are more than `limit`, the response has a `Link` header with the address of the next page (`rel="next"`).'
+        )
       ),
     HttpApiEndpoint.post("create", "/sites", {
       payload: SiteCreateJson,

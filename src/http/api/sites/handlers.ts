@@ -1,6 +1,7 @@
 import { Effect } from "effect"
-import { HttpServerRequest } from "effect/http"
+import { HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
+import type { SiteId } from "../../../domain/ids.ts"
 import { defaultBurst, type Site } from "../../../domain/Site.ts"
 import type { SiteValues } from "../../../domain/siteValues.ts"
 import { Settings } from "../../../ports/Settings.ts"
@@ -9,6 +10,7 @@ import { type SiteCreateJson, type SiteUpdateJson, siteJson } from "../../shared
 import { snippetUrls } from "../../shared/publicUrl.ts"
 import { AdminApi } from "../AdminApi.ts"
 import { Conflict, UnprocessableContent } from "../problems.ts"
+import { DEFAULT_PAGE } from "./api.ts"
 import { getSite, siteIdOf, siteNotFound, siteUnavailable } from "./lookup.ts"
 
 /** The body's names of the domain's fields, where they differ. */
@@ -67,6 +69,16 @@ const siteValues = ({
   ...(currency !== undefined && { currency })
 })
 
+/** Adds the address of the next page to the response, relative to this one's (RFC 8288). */
+const linkToNext = (after: SiteId) =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => {
+    const query = new URLSearchParams(url.split("?", 2)[1])
+    query.set("after", after)
+    return HttpEffect.appendPreResponseHandler((_, response) =>
+      Effect.succeed(HttpServerResponse.setHeader(response, "link", `<?${query}>; rel="next"`))
+    )
+  })
+
 export const SitesHandlers = HttpApiBuilder.group(
   AdminApi,
   "sites",
@@ -80,11 +92,16 @@ export const SitesHandlers = HttpApiBuilder.group(
       )
 
     return handlers.handleAll({
-      list: ({ query }) =>
-        sites.list({ archived: query.archived === "true" }).pipe(
-          Effect.mapError(siteUnavailable),
-          Effect.flatMap((all) => Effect.forEach(all, toJson))
-        ),
+      list: Effect.fnUntraced(function* ({ query: { after, archived, limit = DEFAULT_PAGE } }) {
+        // One more than asked for shows whether there is a next page.
+        const found = yield* Effect.mapError(
+          sites.list({ archived: archived === "true", limit: limit + 1, ...(after !== undefined && { after }) }),
+          siteUnavailable
+        )
+        const page = found.slice(0, limit)
+        if (found.length > limit) yield* linkToNext(page.at(-1)!.id)
+        return yield* Effect.forEach(page, toJson)
+      }),
       create: ({ payload: { id, ...values } }) =>
         sites
           .create({ ...siteValues(values), ...(id !== undefined && { id }), name: values.name })

@@ -97,6 +97,12 @@ test("sites are listed by name, ignoring case", async () => {
         "beta",
         "gamma"
       ])
+      const page = (after: SiteId | null) => sites.list({ archived: false, limit: 2, ...(after !== null && { after }) })
+      const first = yield* page(null)
+      const second = yield* page(first[1]!.id)
+      expect([...first, ...second].map(({ name }) => name)).toEqual(["Alpha", "Beta", "beta", "gamma"])
+      expect(yield* page(second[1]!.id)).toEqual([])
+      expect(yield* page(SiteId.make("3f1c2d4e-0000-4c7d-8e9f-0a1b2c3d4e5f"))).toEqual([])
     })
   )
 })

@@ -1,0 +1,25 @@
+import { Effect } from "effect"
+import { StartError } from "../domain/StartError.ts"
+
+/** Whether this runtime knows the zone. It silently uses UTC for one that it does not know. */
+const isTimeZone = (name: string): boolean => {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Fails for a `TZ` that is not a time zone: times would be shown in UTC without notice, and Postgres would refuse to start. */
+export const checkTimeZone: Effect.Effect<void, StartError> = Effect.suspend(() => {
+  // POSIX allows a colon before the name of a file in the time zone database.
+  const name = (process.env["TZ"] ?? "").replace(/^:/, "")
+  return name === "" || isTimeZone(name)
+    ? Effect.void
+    : Effect.fail(
+        new StartError({
+          message: `TZ is ${JSON.stringify(name)}, which is not a known time zone. Set a name such as \`Europe/Berlin\` or \`UTC\`, or unset it.`
+        })
+      )
+})
