@@ -16,6 +16,8 @@ export type Rejection = Data.TaggedEnum<{
   SiteNotFound: { readonly website: string }
   Bot: Record<never, never>
   BlockedIp: Record<never, never>
+  /** The page's origin is not among the site's domains. */
+  ForeignOrigin: Record<never, never>
   /** Over the site's rate limit; retry after this many seconds (whole, at least 1). */
   OverLimit: { readonly retryAfterSeconds: number }
   /** Product analytics is off (no valid license). */
@@ -34,6 +36,7 @@ const REASONS: Readonly<Record<RejectionReason, true>> = {
   SiteNotFound: true,
   Bot: true,
   BlockedIp: true,
+  ForeignOrigin: true,
   OverLimit: true,
   Disabled: true,
   Refused: true,

@@ -6,6 +6,7 @@ import type { ProxyTrust } from "../settings/proxyTrust.ts"
 import {
   CLIENT_IP_HEADER,
   DISABLE_BOT_CHECK,
+  ENFORCE_DOMAINS,
   IGNORE_IP,
   REMOVE_TRAILING_SLASH,
   SALT_ROTATION,
@@ -28,6 +29,7 @@ export class Policy extends Context.Service<
     readonly isIgnored: AddressMatcher
     readonly useLocationHeaders: boolean
     readonly rejectBots: boolean
+    readonly enforceDomains: boolean
     readonly removeTrailingSlash: boolean
     /** Times that events may have: `earliest` in ms since the epoch, `maxAheadMs` beyond now. */
     readonly timestamps: { readonly earliest: number; readonly maxAheadMs: number }
@@ -45,6 +47,7 @@ export class Policy extends Context.Service<
         clientIpHeader: settings.get(CLIENT_IP_HEADER),
         isIgnored: settings.get(IGNORE_IP).includes,
         useLocationHeaders: !settings.get(SKIP_LOCATION_HEADERS),
+        enforceDomains: settings.get(ENFORCE_DOMAINS),
         rejectBots: !settings.get(DISABLE_BOT_CHECK),
         removeTrailingSlash: settings.get(REMOVE_TRAILING_SLASH),
         timestamps: {

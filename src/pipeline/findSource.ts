@@ -1,6 +1,6 @@
 import { Exit } from "effect"
 import { Rejection } from "../domain/Rejection.ts"
-import type { RateLimit } from "../domain/Site.ts"
+import type { LiveSite } from "../ports/Sites.ts"
 import type { Step } from "./Step.ts"
 
 /** What an event belongs to: a registered site, or a link or pixel, whose existence is not checked, as in Umami 3.1. */
@@ -10,7 +10,8 @@ export interface Source {
   /** The id as stored, in lower case. */
   readonly id: string
   readonly kind: "website" | "link" | "pixel"
-  readonly rateLimit: RateLimit | null
+  /** The registered site; null for a link or pixel. */
+  readonly site: LiveSite | null
 }
 
 /** Finds the payload's source; a website must be registered and not archived. */
@@ -20,10 +21,10 @@ export const findSource: Step = (draft, { sites }) => {
     const id = website.toLowerCase()
     const site = sites.find(id)
     if (site === undefined) return Exit.fail(Rejection.SiteNotFound({ website: id }))
-    draft.source = { sent: website, id, kind: "website", rateLimit: site.rateLimit }
+    draft.source = { sent: website, id, kind: "website", site }
     return Exit.void
   }
   const sent = (link ?? pixel)!
-  draft.source = { sent, id: sent.toLowerCase(), kind: link === undefined ? "pixel" : "link", rateLimit: null }
+  draft.source = { sent, id: sent.toLowerCase(), kind: link === undefined ? "pixel" : "link", site: null }
   return Exit.void
 }

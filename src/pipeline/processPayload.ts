@@ -3,6 +3,7 @@ import { findSource } from "./findSource.ts"
 import { flattenProperties } from "./flattenProperties.ts"
 import { readToken } from "./readToken.ts"
 import { rejectBots } from "./rejectBots.ts"
+import { rejectForeignOrigins } from "./rejectForeignOrigins.ts"
 import { rejectIgnoredAddresses } from "./rejectIgnoredAddresses.ts"
 import { requireLicense } from "./requireLicense.ts"
 import { resolveClient } from "./resolveClient.ts"
@@ -18,6 +19,7 @@ export const processPayload = pipeline(
   requireLicense,
   decodeBody,
   findSource,
+  rejectForeignOrigins,
   readToken,
   resolveClient,
   rejectBots,

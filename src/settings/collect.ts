@@ -1,5 +1,5 @@
 import { settingsOf } from "./Setting.ts"
-import { day, httpUrl, integer, listOf, optional, positiveNumber, string } from "./types.ts"
+import { day, httpUrl, integer, listOf, onOff, optional, positiveNumber, string } from "./types.ts"
 
 const define = settingsOf("Collect")
 
@@ -60,6 +60,12 @@ export const RATE_LIMIT_BURST = define({
   defaultText: "twice the rate",
   doc: "Events that a site may send at once before its rate applies.",
   live: true
+})
+export const ENFORCE_DOMAINS = define({
+  env: "ENFORCE_DOMAINS",
+  type: onOff,
+  default: true,
+  doc: "Reject events with 403 whose `Origin`, otherwise `Referer`, is not among their site's domains, if it has any. Events without both, as from servers, are accepted."
 })
 export const CORS_MAX_AGE = define({
   env: "CORS_MAX_AGE",

@@ -59,6 +59,26 @@ export const flag: SettingType<boolean> = {
   )
 }
 
+const ON: ReadonlySet<string> = new Set(["on", "true", "1", "yes"])
+const OFF: ReadonlySet<string> = new Set(["off", "false", "0", "no"])
+
+/** A switch that can also be turned off by a value, for what is on by default. */
+export const onOff: SettingType<boolean> = {
+  accepts: "`on` or `off`",
+  defaultText: (on) => (on ? "on" : "off"),
+  schema: Schema.String.check(
+    Schema.makeFilter((value) => ON.has(value.toLowerCase()) || OFF.has(value.toLowerCase()))
+  ).pipe(
+    Schema.decodeTo(
+      Schema.Boolean,
+      SchemaTransformation.transform({
+        decode: (value) => ON.has(value.toLowerCase()),
+        encode: (on) => (on ? "on" : "off")
+      })
+    )
+  )
+}
+
 /** A day of the calendar, such as `2000-01-01`. */
 export const day: SettingType<string> = {
   accepts: "a day such as `2000-01-01`",

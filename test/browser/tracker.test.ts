@@ -332,6 +332,28 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     ])
   })
 
+  test("a beacon of JSON, which browsers send with credentials, is stored after its preflight", async () => {
+    const page = await visit({ "auto-track": "false" })
+    await page.evaluate(`(() => {
+      const payload = { website: '${SHOP}', url: '/json', hostname: location.hostname, name: 'leave' }
+      const body = new Blob([JSON.stringify({ type: 'event', payload })], { type: 'application/json' })
+      navigator.sendBeacon('http://stats.example:${proxy.port}/api/send', body)
+    })()`)
+    await answered(1)
+    expect(proxy.of("OPTIONS")).toHaveLength(1)
+    expect(proxy.of("POST")[0]!.headers.get("content-type")).toBe("application/json")
+    expect(await events("url_path, event_name")).toEqual([{ url_path: "/json", event_name: "leave" }])
+  })
+
+  test("with data-fetch-credentials, a page reads its token and sends it with the next event", async () => {
+    const page = await visit({ "fetch-credentials": "include" })
+    await answered(1)
+    await page.click("#buy")
+    await answered(2)
+    expect(proxy.of("POST")[1]!.headers.get("x-umami-cache")).toBeTruthy()
+    expect(await count("product_analytics_event")).toBe(2)
+  })
+
   test("a tracker that the server asks to stop sends nothing more", async () => {
     const { publicKey } = generateKeyPairSync("ed25519")
     await using unlicensed = await Footfall.start({

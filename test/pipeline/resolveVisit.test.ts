@@ -33,7 +33,7 @@ const visitOf = (
 ): Visit => {
   const draft = new Draft(null, { headers: new Headers(), peer: ip, ...(derived === null ? {} : { derived }) }, now)
   draft.payload = { id: distinctId } as Payload
-  draft.source = { sent, id: sent.toLowerCase(), kind: "website", rateLimit: null }
+  draft.source = { sent, id: sent.toLowerCase(), kind: "website", site: null }
   draft.client = { ip, userAgent } as Client
   draft.token = tokens.verify(sentToken, sent, now / 1_000)
   draft.createdAt = createdAt

@@ -84,8 +84,8 @@ describe("cross-origin requests", () => {
     ["null", false]
   ])("a page on %s may read the site's responses: %p", async (origin, allowed) => {
     const response = await shops.post(event(), { headers: { origin } })
-    expect(response.status).toBe(200)
     expect(response.headers.get("access-control-allow-origin")).toBe(allowed ? origin : null)
+    expect(response.headers.get("access-control-allow-credentials")).toBe(allowed ? "true" : null)
     expect(response.headers.get("vary")).toBe("Origin")
   })
 
@@ -99,14 +99,61 @@ describe("cross-origin requests", () => {
       headers: {
         origin,
         "access-control-request-method": "POST",
-        "access-control-request-headers": "content-type,x-umami-cache,x-umami-website-id,x-umami-hostname"
+        "access-control-request-headers": "content-type,x-umami-cache,x-custom"
       }
     })
     expect(response.status).toBe(204)
     expect(response.headers.get("access-control-allow-origin")).toBe(allowed ? origin : null)
-    expect(response.headers.get("access-control-allow-headers")).toBe("*")
+    expect(response.headers.get("access-control-allow-credentials")).toBe(allowed ? "true" : null)
+    expect(response.headers.get("access-control-allow-headers")).toBe(
+      "*, content-type, x-umami-cache, x-umami-website-id, x-umami-hostname, x-custom"
+    )
     expect(response.headers.get("access-control-max-age")).toBe("86400")
     expect(response.headers.get("allow")).toBe("OPTIONS, POST")
+  })
+
+  test.each<[string, Record<string, string>, number]>([
+    ["from one of them", { origin: "https://example.com" }, 200],
+    ["from another site's domain", { origin: "https://other.test" }, 403],
+    ["from a domain of no site", { origin: "https://evil.test" }, 403],
+    ["from one of them according to its Referer", { referer: "https://www.example.com/page?x=1" }, 200],
+    ["from another domain according to its Referer", { referer: "https://evil.test/example.com" }, 403],
+    ["from one of them whatever its Referer", { origin: "https://example.com", referer: "https://evil.test/" }, 200],
+    ["from a server, which sends neither", {}, 200],
+    ["from a sandboxed frame", { origin: "null" }, 200],
+    ["from a sandboxed frame on another domain", { origin: "null", referer: "https://evil.test/" }, 403]
+  ])("an event of a site with domains that comes %s gets %j: %d", async (_, headers, status) => {
+    const before = shops.events.length
+    const response = await shops.post(event(), { headers })
+    expect(response.status).toBe(status)
+    expect(shops.events.length).toBe(before + (status === 200 ? 1 : 0))
+    const batch = await shops.post([event()], { path: "/api/batch", headers })
+    expect<unknown>(await batch.json()).toMatchObject({ errors: status === 200 ? 0 : 1 })
+    if (status === 200) return
+    expect<unknown>(await response.json()).toEqual({
+      error: { message: "This page's domain is not among the website's domains.", code: "forbidden", status: 403 }
+    })
+    expect(shops.rejections.recent(SITE, 1)).toMatchObject([
+      { reason: "ForeignOrigin", detail: "the page's domain is not among the site's domains" }
+    ])
+  })
+
+  test("with ENFORCE_DOMAINS=off, an event from any domain is stored", async () => {
+    const lenient = await startCollect({
+      sites: [site(SITE, ["example.com"])],
+      environment: { ENFORCE_DOMAINS: "off" }
+    })
+    expect((await lenient.post(event(), { headers: { origin: "https://evil.test" } })).status).toBe(200)
+    await lenient.stop()
+  })
+
+  test("a site without domains answers with the page's own origin and allows credentials", async () => {
+    for (let i = 0; i < 2; i++) {
+      const response = await collect.post(event(), { headers: { origin: "https://a.example" } })
+      expect([response.status, response.headers.get("access-control-allow-origin")]).toEqual([200, "https://a.example"])
+      expect(response.headers.get("access-control-allow-credentials")).toBe("true")
+      expect(response.headers.get("vary")).toBe("Origin")
+    }
   })
 
   test("CORS_MAX_AGE sets how long browsers cache a preflight", async () => {

@@ -78,6 +78,11 @@ export const rejectionAnswer = (rejection: Rejection): ErrorAnswer => {
       return beepBoop
     case "BlockedIp":
       return { status: 403, body: errorBody(403, "forbidden", "Forbidden") }
+    case "ForeignOrigin":
+      return {
+        status: 403,
+        body: errorBody(403, "forbidden", "This page's domain is not among the website's domains.")
+      }
     case "OverLimit":
       return {
         status: 429,
@@ -104,6 +109,8 @@ export const rejectionDetail = (rejection: Rejection): string => {
       return "the user agent is a bot"
     case "BlockedIp":
       return "the address is in IGNORE_IP"
+    case "ForeignOrigin":
+      return "the page's domain is not among the site's domains"
     case "OverLimit":
       return `over the site's rate limit; retry in ${rejection.retryAfterSeconds} s`
     case "Disabled":
