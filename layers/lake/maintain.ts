@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Cause, Effect, Option } from "effect"
 import type { IcebergError } from "../iceberg/IcebergError.ts"
 import { type Compacted, compactTable } from "../iceberg/maintenance/compact.ts"
 import { expireSnapshots } from "../iceberg/maintenance/expire.ts"
@@ -7,7 +7,7 @@ import { removeOrphans } from "../iceberg/maintenance/orphans.ts"
 import { SILENT } from "../iceberg/table/commit.ts"
 import { CREATED_BY } from "./createdBy.ts"
 import type { Lake } from "./openLake.ts"
-import { LAKE_TABLES, otherTables } from "./schema.ts"
+import { LAKE_TABLES, type LakeTable, otherTables } from "./schema.ts"
 import { staleWatermarks } from "./watermark.ts"
 
 export interface MaintainOptions {
@@ -32,62 +32,74 @@ export interface MaintainedTable {
 
 export type Maintained = ReadonlyArray<MaintainedTable>
 
-/**
- * Maintains each existing table: merges manifests, compacts past days, expires snapshots, removes orphans. When one part fails, the
- * others still run. Safe alongside writers and other engines; concurrent runs would only conflict with each other.
- */
-export const maintain = Effect.fnUntraced(function* (
+/** What a part of maintenance failed with, also if it is a defect. */
+const failureOf = (cause: Cause.Cause<IcebergError>): string => {
+  const failure = Cause.squash(cause)
+  return failure instanceof Error ? failure.message : String(failure)
+}
+
+const isOfMissingTable = (cause: Cause.Cause<IcebergError>): boolean =>
+  Option.exists(Cause.findErrorOption(cause), ({ reason }) => reason === "NotFound")
+
+const maintainTable = Effect.fnUntraced(function* (
   { catalog, namespace }: Lake,
+  table: LakeTable,
   options: MaintainOptions
-): Effect.fn.Return<Maintained, IcebergError> {
-  return yield* Effect.forEach(
-    LAKE_TABLES,
-    Effect.fnUntraced(function* (table) {
-      const name = { namespace, name: table.name }
-      const failures: Array<string> = []
-      const attempt = <A>(part: string, work: Effect.Effect<A, IcebergError>) =>
-        Effect.catch(work, (error) =>
-          Effect.sync(() => {
-            // The first flush that has rows for the table creates it.
-            if (error.reason !== "NotFound") failures.push(`${part}: ${error.message}`)
-            return null
-          })
-        )
-      const merged = yield* attempt("merging manifests", mergeManifests(catalog, name, SILENT))
-      const compacted = yield* attempt(
-        "compacting",
-        compactTable(
-          catalog,
-          name,
-          { targetBytes: options.compactionBytes, createdBy: CREATED_BY, dryRun: false, onProgress: () => {} },
-          SILENT
-        )
-      )
-      const expired = yield* attempt(
-        "expiring snapshots",
-        expireSnapshots(
-          catalog,
-          name,
-          { maxAgeMs: options.snapshotMaxAgeMs, minKept: options.snapshotsMin, staleProperties: staleWatermarks },
-          false
-        )
-      )
-      const orphans =
-        options.orphanAgeMs === null
-          ? null
-          : yield* attempt(
-              "removing orphans",
-              removeOrphans(catalog, name, { ageMs: options.orphanAgeMs, dryRun: false, others: otherTables(name) })
-            )
-      return {
-        name: table.name,
-        manifestsMerged: merged?.replaced ?? 0,
-        compacted,
-        snapshotsExpired: expired?.snapshots ?? 0,
-        filesExpired: expired?.files.length ?? 0,
-        orphansRemoved: orphans?.files.length ?? 0,
-        failures: [...failures, ...(orphans?.refused ?? [])]
-      }
-    })
+): Effect.fn.Return<MaintainedTable> {
+  const name = { namespace, name: table.name }
+  const failures: Array<string> = []
+  const attempt = <A>(part: string, work: Effect.Effect<A, IcebergError>) =>
+    Effect.catchCause(work, (cause) =>
+      Effect.sync(() => {
+        // The first flush that has rows for the table creates it.
+        if (!isOfMissingTable(cause)) failures.push(`${part}: ${failureOf(cause)}`)
+        return null
+      })
+    )
+  const merged = yield* attempt("merging manifests", mergeManifests(catalog, name, SILENT))
+  const compacted = yield* attempt(
+    "compacting",
+    compactTable(
+      catalog,
+      name,
+      { targetBytes: options.compactionBytes, createdBy: CREATED_BY, dryRun: false, onProgress: () => {} },
+      SILENT
+    )
   )
+  const expired = yield* attempt(
+    "expiring snapshots",
+    expireSnapshots(
+      catalog,
+      name,
+      { maxAgeMs: options.snapshotMaxAgeMs, minKept: options.snapshotsMin, staleProperties: staleWatermarks },
+      false
+    )
+  )
+  const orphans =
+    options.orphanAgeMs === null
+      ? null
+      : yield* attempt(
+          "removing orphans",
+          removeOrphans(catalog, name, { ageMs: options.orphanAgeMs, dryRun: false, others: otherTables(name) })
+        )
+  return {
+    name: table.name,
+    manifestsMerged: merged?.replaced ?? 0,
+    compacted,
+    snapshotsExpired: expired?.snapshots ?? 0,
+    filesExpired: expired?.files.length ?? 0,
+    orphansRemoved: orphans?.files.length ?? 0,
+    failures: [
+      ...failures,
+      ...(compacted?.failures ?? []).map((failure) => `compacting: ${failure}`),
+      ...(orphans?.refused ?? [])
+    ]
+  }
 })
+
+/**
+ * Maintains each existing table: merges manifests, compacts past days, expires snapshots, removes orphans. When one part fails, in
+ * whatever way, the others still run. Safe alongside writers and other engines; concurrent runs would only conflict with each other.
+ */
+export const maintain = (lake: Lake, options: MaintainOptions): Effect.Effect<Maintained> =>
+  Effect.forEach(LAKE_TABLES, (table) => maintainTable(lake, table, options))

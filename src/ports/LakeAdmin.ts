@@ -70,6 +70,8 @@ export interface LakeCompaction {
   readonly bytesAfter: number
   /** Why part of the table was left as it is; null when all of it was considered. */
   readonly skipped: string | null
+  /** Why some partitions were left as they are. */
+  readonly failures: ReadonlyArray<string>
 }
 
 export interface LakeExpiration {

@@ -7,6 +7,7 @@ import { hasLiveFiles, type ManifestFile } from "../manifest/ManifestFile.ts"
 import { currentSchema, currentSnapshot, type PartitionSpec } from "../metadata/TableMetadata.ts"
 import { type CommitEvents, commitSnapshot, hasSnapshot, newSnapshotId, type SnapshotChange } from "../table/commit.ts"
 import { addManifest, entriesOf, manifestsOf } from "../table/files.ts"
+import { discard } from "./discard.ts"
 import { pack } from "./pack.ts"
 import { isLive } from "./reachable.ts"
 
@@ -74,12 +75,21 @@ const mergeAll = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ReadonlyArray<MergedManifest>, IcebergError> {
   const schema = currentSchema(table.metadata)
   const merged: Array<MergedManifest> = []
+  const mergeOne = (spec: PartitionSpec, group: ReadonlyArray<ManifestFile>) =>
+    mergeGroup(table, spec, group, snapshotId).pipe(
+      Effect.tapError(() =>
+        discard(
+          table,
+          merged.map(({ manifest }) => manifest.location)
+        )
+      )
+    )
   for (const spec of table.metadata["partition-specs"]) {
     if (manifestSchema(schema, spec) === null) continue
     const small = manifests.filter((manifest) => isSmall(manifest, spec))
     if (small.length < minManifests) continue
     for (const group of groupsOf(small)) {
-      const result = yield* mergeGroup(table, spec, group, snapshotId)
+      const result = yield* mergeOne(spec, group)
       if (result !== null) merged.push(result)
     }
   }
@@ -129,7 +139,7 @@ const replaceManifests = (
 
 /**
  * Rewrites many small manifests of data files as a few large ones, so that readers open fewer and manifest lists stay short.
- * The table's files do not change. Manifests with values that this library cannot write are kept. Runs apart from the commit
+ * The table's files do not change, nor do their sequence numbers, so delete files apply to them as before. Manifests with values that this library cannot write are kept. Runs apart from the commit
  * path: commits of writers that come in between stay in the table.
  */
 export const mergeManifests = Effect.fnUntraced(function* (
@@ -145,8 +155,7 @@ export const mergeManifests = Effect.fnUntraced(function* (
   if (merged.length === 0) return { replaced: 0, created: 0 }
   const created = merged.map(({ manifest }) => manifest.location)
   yield* commitSnapshot(catalog, name, replaceManifests(name, manifests, merged, snapshotId), events, table).pipe(
-    // `Invalid` means that the snapshot was certainly not committed.
-    Effect.tapError(({ reason }) => (reason === "Invalid" ? Effect.ignore(table.store.remove(created)) : Effect.void))
+    Effect.tapError(({ reason }) => (reason === "Unknown" ? Effect.void : discard(table, created)))
   )
   return { replaced: merged.reduce((sum, { replaced }) => sum + replaced.length, 0), created: merged.length }
 })

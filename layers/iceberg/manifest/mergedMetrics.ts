@@ -20,21 +20,29 @@ const sum = (counts: ReadonlyArray<Counts>): Counts => {
   return summed
 }
 
-/** Compares serialized bounds of a column; null if the order of its type is not supported. */
-const comparison = (schema: TableSchema, id: number): ((a: Bound, b: Bound) => number) | null => {
+/** An integer bound of either width: an engine that widens a column leaves the bounds of existing files as they are. */
+const integerIn = (bound: Bound): bigint | null => {
+  const bytes = Buffer.from(bound)
+  return bytes.length === 4 ? BigInt(bytes.readInt32LE()) : bytes.length === 8 ? bytes.readBigInt64LE() : null
+}
+
+/**
+ * Compares serialized bounds of a column; null if the order of its type is not supported. The comparison is null if a bound cannot be
+ * read.
+ */
+const comparison = (schema: TableSchema, id: number): ((a: Bound, b: Bound) => number | null) | null => {
   const type = schema.fields.find((field) => field.id === id)?.type
   switch (type) {
     case "string":
       return (a, b) => Buffer.compare(a, b)
     case "int":
     case "date":
-      return (a, b) => Buffer.from(a).readInt32LE() - Buffer.from(b).readInt32LE()
     case "long":
     case "timestamp":
     case "timestamptz":
       return (a, b) => {
-        const [x, y] = [Buffer.from(a).readBigInt64LE(), Buffer.from(b).readBigInt64LE()]
-        return x < y ? -1 : x > y ? 1 : 0
+        const [x, y] = [integerIn(a), integerIn(b)]
+        return x === null || y === null ? null : x < y ? -1 : x > y ? 1 : 0
       }
     default:
       return null
@@ -45,6 +53,21 @@ const comparison = (schema: TableSchema, id: number): ((a: Bound, b: Bound) => n
 const isEmpty = (file: DataFile, id: number): boolean => {
   const nulls = file.nullCounts?.get(id)
   return nulls !== undefined && nulls === file.valueCounts?.get(id)
+}
+
+/** The smallest (-1) or largest (1) bound; null if there is none, or if one cannot be compared. */
+const extremeOf = (
+  bounds: ReadonlyArray<Bound>,
+  compare: (a: Bound, b: Bound) => number | null,
+  sign: -1 | 1
+): Bound | null => {
+  let best: Bound | null = null
+  for (const bound of bounds) {
+    const order = compare(bound, best ?? bound)
+    if (order === null) return null
+    if (best === null || order * sign > 0) best = bound
+  }
+  return best
 }
 
 const extreme = (
@@ -61,9 +84,8 @@ const extreme = (
     const bounds = filled.map((file) => boundsOf(file)?.get(id))
     // A file without a bound may contain any value.
     if (bounds.includes(undefined)) continue
-    let best: Bound | undefined
-    for (const bound of bounds) if (best === undefined || compare(bound!, best) * sign > 0) best = bound
-    if (best !== undefined) merged.set(id, best)
+    const best = extremeOf(bounds as ReadonlyArray<Bound>, compare, sign)
+    if (best !== null) merged.set(id, best)
   }
   return merged
 }

@@ -105,7 +105,7 @@ const withSequenceNumber = (manifest: ManifestFile, sequenceNumber: number): Man
     ? { ...manifest, sequenceNumber, minSequenceNumber: Math.min(manifest.minSequenceNumber, sequenceNumber) }
     : manifest
 
-/** One attempt on a base. The manifest list of a definite conflict is removed; if in doubt, everything is kept. */
+/** One attempt on a base. Its manifest list is removed if it was certainly not committed; if in doubt, everything is kept. */
 const commitOn = Effect.fnUntraced(function* (
   catalog: Catalog,
   base: Table,
@@ -145,7 +145,7 @@ const commitOn = Effect.fnUntraced(function* (
     })
     .pipe(
       Effect.tap(() => Effect.sync(() => cacheManifests(list, numbered))),
-      Effect.tapError((error) => (error.reason === "Conflict" ? Effect.ignore(base.store.remove([list])) : Effect.void))
+      Effect.tapError((error) => (error.reason === "Unknown" ? Effect.void : Effect.ignore(base.store.remove([list]))))
     )
 })
 
@@ -153,7 +153,8 @@ const commitOn = Effect.fnUntraced(function* (
  * Commits a change, first on `base` if given, otherwise and after that on the latest state of the table. `Conflict` and
  * `Unknown` are retried after checking whether the table already contains the change. A catalog accepts one change per base,
  * so an attempt that is still in flight and a later one cannot both be applied. Whatever the outcome, everything written for
- * the change is kept, and the same change may be committed again later. Fails with `Unknown` if it may have been applied.
+ * the change is kept, and the same change may be committed again later. Fails with `Unknown` if it may have been applied; after any
+ * other failure it certainly was not and will not be.
  */
 export const commitSnapshot = Effect.fnUntraced(function* (
   catalog: Catalog,
@@ -163,32 +164,36 @@ export const commitSnapshot = Effect.fnUntraced(function* (
   base?: Table
 ): Effect.fn.Return<Table, IcebergError> {
   let attempts = 0
-  let lastUnknown: IcebergError | null = null
+  /** The last attempt whose outcome is unknown, and the snapshot that it followed. */
+  let unknown: { readonly error: IcebergError; readonly parent: bigint | null } | null = null
+  const parentIn = ({ metadata }: Table) => currentSnapshot(metadata)?.["snapshot-id"] ?? null
 
   const attempt = Effect.gen(function* () {
     attempts++
     const table = attempts === 1 && base !== undefined ? base : yield* catalog.load(name)
     if (change.isApplied(table.metadata)) return table
+    // Another snapshot followed the same parent, so the earlier attempt can no longer be applied.
+    if (unknown !== null && unknown.parent !== parentIn(table)) unknown = null
     return yield* commitOn(catalog, table, change, attempts).pipe(
       Effect.tapError((error) =>
         Effect.sync(() => {
           if (error.reason === "Conflict") events.onConflict()
           if (error.reason !== "Unknown") return
           events.onUnknown()
-          lastUnknown = error
+          unknown = { error, parent: parentIn(table) }
         })
       )
     )
   })
   return yield* attempt.pipe(
     Effect.retry({ while: ({ reason }) => reason === "Conflict" || reason === "Unknown", schedule: COMMIT_RETRIES }),
-    Effect.mapError((error) =>
-      error.reason === "Conflict"
-        ? (lastUnknown ??
-          IcebergError.conflict(
+    Effect.mapError((error) => {
+      if (unknown !== null) return unknown.error
+      return error.reason === "Conflict"
+        ? IcebergError.conflict(
             `Table ${name.name} changes too quickly: ${MAX_ATTEMPTS} attempts to commit conflicted with other commits.`
-          ))
+          )
         : error
-    )
+    })
   )
 })

@@ -1,6 +1,7 @@
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { LakeAdmin, type LakeCompaction } from "../../ports/LakeAdmin.ts"
+import { CommandFailure } from "../CommandFailure.ts"
 import { json, printJson } from "../output.ts"
 import { bytes, makeProgress, number } from "../progress.ts"
 import { dryRun, onlyTable, printNoTables, selectedTables } from "./flags.ts"
@@ -13,7 +14,8 @@ const compactionJson = (compaction: LakeCompaction, isDryRun: boolean) => ({
   rows: compaction.rows,
   bytes_before: compaction.bytesBefore,
   bytes_after: compaction.bytesAfter,
-  skipped: compaction.skipped
+  skipped: compaction.skipped,
+  failures: compaction.failures
 })
 
 const sentence = (compaction: LakeCompaction, isDryRun: boolean): string => {
@@ -38,9 +40,17 @@ export const compact = Command.make(
         onProgress: ({ done, table, total }) => progress.show(`compacting ${table}: ${done} of ${total} files written`)
       })
       .pipe(Effect.ensuring(progress.end))
-    if (flags.json) return yield* printJson(compacted.map((compaction) => compactionJson(compaction, flags.dryRun)))
-    if (compacted.length === 0) return yield* printNoTables
-    for (const compaction of compacted) yield* Console.log(sentence(compaction, flags.dryRun))
+    if (flags.json) yield* printJson(compacted.map((compaction) => compactionJson(compaction, flags.dryRun)))
+    else if (compacted.length === 0) yield* printNoTables
+    else {
+      for (const compaction of compacted) {
+        yield* Console.log(sentence(compaction, flags.dryRun))
+        for (const failure of compaction.failures) yield* Console.log(`  ${failure}`)
+      }
+    }
+    if (compacted.some(({ failures }) => failures.length > 0)) {
+      return yield* new CommandFailure({ message: "Some partitions were not compacted." })
+    }
   })
 ).pipe(
   Command.withDescription("Merge the small files of past days; the old ones stay until their snapshots expire"),

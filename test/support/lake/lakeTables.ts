@@ -2,7 +2,14 @@ import { Effect } from "effect"
 import type { Catalog, TableName } from "../../../layers/iceberg/catalog/Catalog.ts"
 import type { IcebergError } from "../../../layers/iceberg/IcebergError.ts"
 import type { DataFile } from "../../../layers/iceberg/manifest/DataFile.ts"
-import { type CommitEvents, commitSnapshot, SILENT } from "../../../layers/iceberg/table/commit.ts"
+import {
+  type CommitEvents,
+  commitSnapshot,
+  hasSnapshot,
+  newSnapshotId,
+  SILENT
+} from "../../../layers/iceberg/table/commit.ts"
+import { addedEntries, addManifest } from "../../../layers/iceberg/table/files.ts"
 import { ensureTable, type WritableTable } from "../../../layers/lake/ensureTable.ts"
 import { encodeParquet } from "../../../layers/lake/parquet/encode.ts"
 import { PartitionedRows } from "../../../layers/lake/parquet/rows.ts"
@@ -69,3 +76,57 @@ export const appendEvents = Effect.fnUntraced(function* (
   const change = yield* prepareAppend(writable, files, { spoolId: options.log, watermark, upTo: watermark + 1 })
   return yield* commitSnapshot(catalog, EVENTS_NAME, change, events, writable.table)
 })
+
+/**
+ * Commits a delete file for a day and site as another engine does: positions, an equality or a deletion vector are all listed in a
+ * manifest of deletes.
+ */
+export const appendDeletes = Effect.fnUntraced(function* (catalog: Catalog, day: number, site: string) {
+  const table = yield* catalog.load(EVENTS_NAME)
+  const snapshotId = yield* newSnapshotId
+  const deletes: DataFile = {
+    content: 1,
+    location: `${table.metadata.location}/data/${crypto.randomUUID()}-deletes.parquet`,
+    format: "PARQUET",
+    partition: [day, site],
+    recordCount: 1,
+    fileSize: 1,
+    columnSizes: null,
+    valueCounts: null,
+    nullCounts: null,
+    nanCounts: null,
+    lowerBounds: null,
+    upperBounds: null,
+    keyMetadata: null,
+    splitOffsets: null,
+    equalityIds: null,
+    sortOrderId: null
+  }
+  yield* table.store.write(deletes.location, Buffer.from("x"))
+  const spec = table.metadata["partition-specs"][0]!
+  const manifest = yield* addManifest(table, spec, addedEntries([deletes], snapshotId), snapshotId)
+  return yield* commitSnapshot(
+    catalog,
+    EVENTS_NAME,
+    {
+      operation: "delete",
+      snapshotId,
+      isApplied: hasSnapshot(snapshotId),
+      parts: (_, manifests) =>
+        Effect.succeed({ manifests: [{ ...manifest, content: 1 }, ...manifests], counts: NO_DATA_FILES }),
+      summary: {},
+      updates: []
+    },
+    SILENT
+  )
+})
+
+const NO_DATA_FILES = {
+  addedFiles: 0,
+  deletedFiles: 0,
+  addedRecords: 0,
+  deletedRecords: 0,
+  addedBytes: 0,
+  deletedBytes: 0,
+  changedPartitions: 1
+}

@@ -5,6 +5,7 @@ import { type DataFile, rowsIn } from "../../manifest/DataFile.ts"
 import { mergedMetrics } from "../../manifest/mergedMetrics.ts"
 import { currentSchema, type PartitionSpec } from "../../metadata/TableMetadata.ts"
 import { mergeParquet, rowsOf, schemaKey } from "../../parquet/merge.ts"
+import { discard } from "../discard.ts"
 import type { FileGroup } from "./planCompaction.ts"
 
 const READS = 8
@@ -88,8 +89,12 @@ export const mergeFiles = Effect.fnUntraced(function* (
     for (const { location: input } of group.files) yield await run(table.store.read(input))
   }
   const recordCount = rowsIn(group.files)
-  const fileSize = yield* table.store.writeChunks(location, mergeParquet(inputs(), recordCount, createdBy))
-  yield* checkRowCount(table, location, fileSize, recordCount)
+  const write = Effect.gen(function* () {
+    const fileSize = yield* table.store.writeChunks(location, mergeParquet(inputs(), recordCount, createdBy))
+    yield* checkRowCount(table, location, fileSize, recordCount)
+    return { fileSize, metrics: mergedMetrics(currentSchema(table.metadata), group.files) }
+  })
+  const { fileSize, metrics } = yield* Effect.onError(write, () => discard(table, [location]))
   const file: DataFile = {
     content: 0,
     location,
@@ -102,7 +107,7 @@ export const mergeFiles = Effect.fnUntraced(function* (
     equalityIds: null,
     // The inputs are sorted, but their concatenation is not.
     sortOrderId: null,
-    ...mergedMetrics(currentSchema(table.metadata), group.files)
+    ...metrics
   }
   return { spec: group.spec, file, replaced: group.files }
 })

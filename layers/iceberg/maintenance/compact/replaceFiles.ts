@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import type { Table } from "../../catalog/Catalog.ts"
 import { IcebergError } from "../../IcebergError.ts"
 import { bytesIn, type ManifestEntry, rowsIn } from "../../manifest/DataFile.ts"
-import type { ManifestFile } from "../../manifest/ManifestFile.ts"
+import { hasLiveFiles, type ManifestFile } from "../../manifest/ManifestFile.ts"
 import { hasSnapshot, type SnapshotChange, type SnapshotParts, type SummaryCounts } from "../../table/commit.ts"
 import { addedEntries, addManifest, entriesOf } from "../../table/files.ts"
 import { isLive } from "../reachable.ts"
@@ -14,6 +14,16 @@ interface Progress {
   readonly rewritten: Map<string, Rewritten>
   /** Manifests of the merged files; null until they are written. */
   added: ReadonlyArray<ManifestFile> | null
+  hasNewDeletes: boolean
+}
+
+/** A replacement of files that can be committed. */
+export interface Replacement {
+  readonly change: SnapshotChange
+  /** Whether a base had delete files, so that the rewrite must be planned again. */
+  readonly hasNewDeletes: () => boolean
+  /** Locations of the manifests that were written for it. */
+  readonly manifests: () => ReadonlyArray<string>
 }
 
 interface Rewritten {
@@ -30,7 +40,6 @@ const rewriteManifest = Effect.fnUntraced(function* (
   /** The files to replace. */
   locations: ReadonlySet<string>
 ): Effect.fn.Return<Rewritten, IcebergError> {
-  if (manifest.content !== 0) return { manifest, replaced: [] }
   const { entries, isComplete } = yield* entriesOf(base, manifest)
   const live = entries.filter(isLive)
   const replaced = live.flatMap(({ file }) => (locations.has(file.location) ? [file.location] : []))
@@ -71,6 +80,14 @@ const replacedParts = Effect.fnUntraced(function* (
   snapshotId: bigint,
   progress: Progress
 ): Effect.fn.Return<SnapshotParts, IcebergError> {
+  // A delete file that was added since the inputs were read may delete rows of theirs. It would not apply to the merged files, whose
+  // sequence number is higher.
+  if (manifests.some((manifest) => manifest.content !== 0 && hasLiveFiles(manifest))) {
+    progress.hasNewDeletes = true
+    return yield* IcebergError.invalid(
+      `Another engine has added delete files to table ${base.name.name} while its files were merged.`
+    )
+  }
   const locations = new Set(merged.flatMap(({ replaced }) => replaced.map(({ location }) => location)))
   const missing = new Set(locations)
   const created: Array<ManifestFile> = []
@@ -106,17 +123,26 @@ const replacedParts = Effect.fnUntraced(function* (
 })
 
 /**
- * A snapshot in which merged files replace the files that they were merged from. Fails with `Invalid` on a base that no longer
- * contains all of those.
+ * A snapshot in which merged files replace the files that they were merged from. The plan had no delete files. Fails with `Invalid` on
+ * a base that has some, or that no longer contains all of the replaced files.
  */
-export const replaceFiles = (merged: ReadonlyArray<MergedFile>, snapshotId: bigint): SnapshotChange => {
-  const progress: Progress = { rewritten: new Map(), added: null }
+export const replaceFiles = (merged: ReadonlyArray<MergedFile>, snapshotId: bigint): Replacement => {
+  const progress: Progress = { rewritten: new Map(), added: null, hasNewDeletes: false }
   return {
-    operation: "replace",
-    snapshotId,
-    isApplied: hasSnapshot(snapshotId),
-    parts: (base, manifests) => replacedParts(base, manifests, merged, snapshotId, progress),
-    summary: {},
-    updates: []
+    change: {
+      operation: "replace",
+      snapshotId,
+      isApplied: hasSnapshot(snapshotId),
+      parts: (base, manifests) => replacedParts(base, manifests, merged, snapshotId, progress),
+      summary: {},
+      updates: []
+    },
+    hasNewDeletes: () => progress.hasNewDeletes,
+    manifests: () => [
+      ...[...progress.rewritten].flatMap(([original, { manifest }]) =>
+        manifest === null || manifest.location === original ? [] : [manifest.location]
+      ),
+      ...(progress.added ?? []).map(({ location }) => location)
+    ]
   }
 }

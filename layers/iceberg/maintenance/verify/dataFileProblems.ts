@@ -39,7 +39,7 @@ const isCompatible = (field: StructField, { type }: Field): boolean => {
 
 /** Whether values of the type are compared with their bounds. */
 const isComparable = (type: StructField["type"]): boolean =>
-  type === "string" || type === "int" || type === "timestamptz"
+  type === "string" || type === "int" || type === "long" || type === "timestamptz"
 
 /** Whether a value is outside of the bounds. Strings are compared by code point, times are in µs. */
 const isOutside = (type: StructField["type"], value: unknown, lower?: Bound, upper?: Bound): boolean => {

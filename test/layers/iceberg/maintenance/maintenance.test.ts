@@ -1,5 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Effect } from "effect"
+import { IcebergError } from "../../../../layers/iceberg/IcebergError.ts"
 import { compactTable } from "../../../../layers/iceberg/maintenance/compact.ts"
 import { expireSnapshots } from "../../../../layers/iceberg/maintenance/expire.ts"
 import { mergeManifests } from "../../../../layers/iceberg/maintenance/mergeManifests.ts"
@@ -7,10 +8,10 @@ import { removeOrphans } from "../../../../layers/iceberg/maintenance/orphans.ts
 import { verifyTable } from "../../../../layers/iceberg/maintenance/verify.ts"
 import { dayOf } from "../../../../layers/iceberg/metadata/dayTransform.ts"
 import { currentSnapshot, type TableMetadata } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
-import { manifestsOf } from "../../../../layers/iceberg/table/files.ts"
+import { entriesOf, manifestsOf } from "../../../../layers/iceberg/table/files.ts"
 import { newLakeTable, PA_SESSIONS } from "../../../../layers/lake/schema.ts"
 import { staleWatermarks } from "../../../../layers/lake/watermark.ts"
-import { appendEvents, DAY_MS, EVENTS_NAME } from "../../../support/lake/lakeTables.ts"
+import { appendDeletes, appendEvents, DAY_MS, EVENTS_NAME } from "../../../support/lake/lakeTables.ts"
 import { countingEvents, MemoryCatalog } from "../../../support/lake/MemoryCatalog.ts"
 
 setDefaultTimeout(20_000)
@@ -188,6 +189,121 @@ describe("compaction", () => {
         catalog.store.files.delete(filesOf(catalog, ".parquet")[1]!)
         yield* Effect.flip(compactTable(catalog, EVENTS_NAME, options, events))
         expect(catalog.commits).toBe(3)
+      })
+    ))
+})
+
+describe("compaction next to another engine", () => {
+  const options = { targetBytes: 1 << 20, createdBy: "test", dryRun: false, onProgress: () => {} }
+  const SITE = "11111111-2222-4333-8444-555555555555"
+
+  test("delete files that are committed during a compaction stop it, still apply, and leave nothing behind", () =>
+    run(
+      Effect.gen(function* () {
+        const catalog = yield* tableOf(3)
+        catalog.before = () => {
+          catalog.before = () => Effect.void
+          return Effect.asVoid(appendDeletes(catalog, LOG.day, SITE))
+        }
+        const compacted = yield* compactTable(catalog, EVENTS_NAME, options, events)
+        expect(compacted).toMatchObject({
+          filesBefore: 0,
+          filesAfter: 0,
+          skipped: "pa_events contains delete files from another engine: compact it with that engine."
+        })
+        const manifests = yield* manifestsIn(catalog)
+        expect(manifests.map(({ content }) => content)).toEqual([1, 0, 0, 0])
+        const { metadata } = yield* catalog.load(EVENTS_NAME)
+        expect(metadata.snapshots?.map(({ summary }) => summary.operation)).toEqual([
+          "append",
+          "append",
+          "append",
+          "delete"
+        ])
+        expect(filesOf(catalog, ".parquet").filter((file) => !file.endsWith("-deletes.parquet"))).toHaveLength(3)
+        expect(filesOf(catalog, "-m0.avro")).toHaveLength(4)
+        expect(filesOf(catalog, "/snap-")).toHaveLength(4)
+      })
+    ))
+
+  test("delete files that are committed while manifests are merged apply to the same files as before", () =>
+    run(
+      Effect.gen(function* () {
+        const catalog = yield* tableOf(6)
+        catalog.before = () => {
+          catalog.before = () => Effect.void
+          return Effect.asVoid(appendDeletes(catalog, LOG.day, SITE))
+        }
+        yield* mergeManifests(catalog, EVENTS_NAME, events, 5)
+        const table = yield* catalog.load(EVENTS_NAME)
+        const manifests = yield* manifestsIn(catalog)
+        expect(manifests.map(({ content, sequenceNumber }) => [content, sequenceNumber])).toEqual([
+          [1, 7],
+          [0, 8]
+        ])
+        const { entries } = yield* entriesOf(table, manifests[1]!)
+        expect(entries.map(({ sequenceNumber }) => sequenceNumber).toSorted()).toEqual([1, 2, 3, 4, 5, 6])
+      })
+    ))
+
+  test("a table whose column was widened is compacted with bounds of either width, and verified", () =>
+    run(
+      Effect.gen(function* () {
+        const catalog = yield* tableOf(3)
+        yield* changeMetadata(catalog, (metadata) => ({
+          ...metadata,
+          schemas: metadata.schemas.map((schema) => ({
+            ...schema,
+            fields: schema.fields.map((field) => (field.name === "event_type" ? { ...field, type: "long" } : field))
+          }))
+        }))
+        expect(yield* compactTable(catalog, EVENTS_NAME, options, events)).toMatchObject({
+          filesBefore: 3,
+          filesAfter: 1
+        })
+        const table = yield* catalog.load(EVENTS_NAME)
+        const contents = yield* Effect.forEach(yield* manifestsIn(catalog), (manifest) => entriesOf(table, manifest))
+        const [entry] = contents.flatMap(({ entries }) => entries).filter(({ status }) => status === "added")
+        // The id of `event_type`. The file has four bytes per value, and so has the bound.
+        expect(Buffer.from(entry!.file.lowerBounds!.get(7)!).readInt32LE()).toBe(1)
+        yield* expectWhole(catalog, 15)
+      })
+    ))
+
+  test("a partition with a missing file is reported, and the other partitions are compacted", () =>
+    run(
+      Effect.gen(function* () {
+        const catalog = new MemoryCatalog()
+        for (let index = 0; index < 3; index++) yield* appendEvents(catalog, LOG)
+        const [missing] = filesOf(catalog, ".parquet")
+        for (let index = 0; index < 3; index++) yield* appendEvents(catalog, { ...LOG, day: LOG.day + 1 })
+        catalog.store.files.delete(missing!)
+        const compacted = yield* compactTable(catalog, EVENTS_NAME, options, events)
+        expect(compacted).toMatchObject({ filesBefore: 3, filesAfter: 1 })
+        expect(compacted.failures).toEqual([expect.stringContaining(missing!)])
+        expect(filesOf(catalog, ".parquet")).toHaveLength(6)
+      })
+    ))
+
+  test("a compaction that cannot be committed leaves no files behind, unless its outcome is unknown", () =>
+    run(
+      Effect.gen(function* () {
+        const catalog = yield* tableOf(3)
+        const before = [...catalog.store.files.keys()].toSorted()
+        const commit = catalog.commit
+        catalog.commit = () => Effect.fail(IcebergError.denied("no"))
+        expect((yield* Effect.flip(compactTable(catalog, EVENTS_NAME, options, events))).reason).toBe("Denied")
+        expect([...catalog.store.files.keys()].toSorted()).toEqual(before)
+
+        const load = catalog.load
+        catalog.commit = (table, change) =>
+          Effect.andThen(commit(table, change), () => {
+            catalog.load = () => Effect.fail(IcebergError.invalid("not readable"))
+            return Effect.fail(IcebergError.unknown("not answered"))
+          })
+        expect((yield* Effect.flip(compactTable(catalog, EVENTS_NAME, options, events))).reason).toBe("Unknown")
+        catalog.load = load
+        yield* expectWhole(catalog, 15)
       })
     ))
 })
