@@ -1,7 +1,8 @@
 import { Clock, Effect, Random, Schedule } from "effect"
 import { backoff } from "../backoff.ts"
 import type { Catalog, Table, TableName } from "../catalog/Catalog.ts"
-import { IcebergError } from "../IcebergError.ts"
+import { conflictFor } from "../catalog/changedMetadata.ts"
+import { IcebergError, nullIfNotFound } from "../IcebergError.ts"
 import type { ManifestFile } from "../manifest/ManifestFile.ts"
 import { writeManifestList } from "../manifest/manifestList.ts"
 import {
@@ -20,6 +21,8 @@ const LAST_DELAY_MS = 2_000
 /** Attempts of one commit. After them, everything written for it is kept for a later try. */
 const MAX_ATTEMPTS = 12
 export const COMMIT_RETRIES = backoff(FIRST_DELAY_MS, LAST_DELAY_MS).pipe(Schedule.upTo({ times: MAX_ATTEMPTS - 1 }))
+/** Manifests that are looked up at the same time. There are a few dozen: maintenance merges them. */
+const HEADS = 16
 /** Snapshot ids that fit into a double: some readers treat them as such. */
 const ID_BITS = 52
 
@@ -73,6 +76,8 @@ export const hasSnapshot =
   ({ snapshots }: TableMetadata): boolean =>
     snapshots?.some((snapshot) => snapshot["snapshot-id"] === snapshotId) ?? false
 
+const parentIn = ({ metadata }: Table): bigint | null => currentSnapshot(metadata)?.["snapshot-id"] ?? null
+
 const total = (parent: Snapshot | null, key: string, added: number, deleted: number) => {
   const before = parent === null ? 0 : Number(parent.summary[`total-${key}`] ?? Number.NaN)
   const after = before + added - deleted
@@ -105,6 +110,28 @@ const withSequenceNumber = (manifest: ManifestFile, sequenceNumber: number): Man
     ? { ...manifest, sequenceNumber, minSequenceNumber: Math.min(manifest.minSequenceNumber, sequenceNumber) }
     : manifest
 
+/**
+ * Fails if a manifest of the new snapshot is missing. Lists and manifests are known from earlier commits of this process, and files that
+ * were deleted since would otherwise go unnoticed: the commit would succeed, and no reader could read the table. `Conflict` if the base
+ * is out of date, because the manifests of an older snapshot may have been removed.
+ */
+const checkManifests = Effect.fnUntraced(function* (
+  catalog: Catalog,
+  base: Table,
+  manifests: ReadonlyArray<ManifestFile>
+): Effect.fn.Return<void, IcebergError> {
+  const found = yield* Effect.forEach(manifests, ({ location }) => nullIfNotFound(base.store.head(location)), {
+    concurrency: HEADS
+  })
+  const missing = manifests.find((_, index) => found[index] === null)
+  if (missing === undefined) return
+  const latest = yield* catalog.load(base.name)
+  if (parentIn(latest) !== parentIn(base)) return yield* conflictFor(base)
+  return yield* IcebergError.invalid(
+    `Manifest ${missing.location} of table ${base.name.name} is missing, so nothing is added to the table. Restore the deleted files, or drop the table from the catalog to start a new one.`
+  )
+})
+
 /** One attempt on a base. Its manifest list is removed if it was certainly not committed; if in doubt, everything is kept. */
 const commitOn = Effect.fnUntraced(function* (
   catalog: Catalog,
@@ -123,7 +150,11 @@ const commitOn = Effect.fnUntraced(function* (
     "sequence-number": sequenceNumber
   }
   const list = metadataPath(base, `snap-${change.snapshotId}-${attempt}-${crypto.randomUUID()}.avro`)
-  yield* base.store.write(list, writeManifestList(ids, numbered))
+  const removeList = Effect.ignore(base.store.remove([list]))
+  yield* Effect.all(
+    [base.store.write(list, writeManifestList(ids, numbered)), checkManifests(catalog, base, numbered)],
+    { concurrency: 2, discard: true }
+  ).pipe(Effect.tapError(() => removeList))
   const snapshot: Snapshot = {
     ...ids,
     "timestamp-ms": Math.max(now, base.metadata["last-updated-ms"]),
@@ -145,7 +176,7 @@ const commitOn = Effect.fnUntraced(function* (
     })
     .pipe(
       Effect.tap(() => Effect.sync(() => cacheManifests(list, numbered))),
-      Effect.tapError((error) => (error.reason === "Unknown" ? Effect.void : Effect.ignore(base.store.remove([list]))))
+      Effect.tapError((error) => (error.reason === "Unknown" ? Effect.void : removeList))
     )
 })
 
@@ -166,7 +197,6 @@ export const commitSnapshot = Effect.fnUntraced(function* (
   let attempts = 0
   /** The last attempt whose outcome is unknown, and the snapshot that it followed. */
   let unknown: { readonly error: IcebergError; readonly parent: bigint | null } | null = null
-  const parentIn = ({ metadata }: Table) => currentSnapshot(metadata)?.["snapshot-id"] ?? null
 
   const attempt = Effect.gen(function* () {
     attempts++
@@ -188,7 +218,7 @@ export const commitSnapshot = Effect.fnUntraced(function* (
   return yield* attempt.pipe(
     Effect.retry({ while: ({ reason }) => reason === "Conflict" || reason === "Unknown", schedule: COMMIT_RETRIES }),
     Effect.mapError((error) => {
-      if (unknown !== null) return unknown.error
+      if (unknown !== null) return error.reason === "Conflict" ? unknown.error : IcebergError.unknown(error.message)
       return error.reason === "Conflict"
         ? IcebergError.conflict(
             `Table ${name.name} changes too quickly: ${MAX_ATTEMPTS} attempts to commit conflicted with other commits.`

@@ -1,7 +1,8 @@
 import { Clock, Effect } from "effect"
 import type { LakeTableName } from "../../../src/ports/LakeAdmin.ts"
 import type { SpoolRef } from "../../forward/Destination.ts"
-import type { IcebergError } from "../../iceberg/IcebergError.ts"
+import type { Table } from "../../iceberg/catalog/Catalog.ts"
+import { IcebergError, nullIfNotFound } from "../../iceberg/IcebergError.ts"
 import { bytesIn, type DataFile, rowsIn } from "../../iceberg/manifest/DataFile.ts"
 import type { TableMetadata } from "../../iceberg/metadata/TableMetadata.ts"
 import type { CommitEvents, SnapshotChange } from "../../iceberg/table/commit.ts"
@@ -14,6 +15,9 @@ import { prepareAppend } from "./snapshotChanges.ts"
  * removal deletes only files that are at least twice as old.
  */
 const PREPARED_MAX_AGE_MS = 12 * 3_600_000
+
+/** Data files that are looked up at the same time. */
+const HEADS = 16
 
 /** A commit that was applied. */
 export interface Committed {
@@ -35,6 +39,8 @@ interface PreparedCommit {
   readonly upTo: number
   /** `performance.now()`. */
   readonly at: number
+  /** Whether a commit of it failed or was interrupted. */
+  hasFailed: boolean
 }
 
 /**
@@ -82,7 +88,22 @@ export class TableLane {
       // Not the table's current watermark: if another collector has used the spool since, its rows are in these files again.
       const range = { spoolId: this.#spoolId, watermark: this.#watermark, upTo }
       const change = yield* prepareAppend(writable, files, range)
-      this.#prepared = { change, files, upTo, at: performance.now() }
+      this.#prepared = { change, files, upTo, at: performance.now(), hasFailed: false }
+    }
+  )
+
+  /** Files that wait for their commit may have been deleted meanwhile. Then they are abandoned, and the spool is read again. */
+  readonly #checkFiles = Effect.fnUntraced(
+    { self: this },
+    function* ({ store }: Table, files: ReadonlyArray<DataFile>): Effect.fn.Return<void, IcebergError> {
+      const found = yield* Effect.forEach(files, ({ location }) => nullIfNotFound(store.head(location)), {
+        concurrency: HEADS
+      })
+      const missing = files.find((_, index) => found[index] === null)
+      if (missing === undefined) return
+      return yield* IcebergError.invalid(
+        `Data file ${missing.location} of table ${this.#name} was deleted before it was committed. Its rows are still in the spool and will be written again.`
+      )
     }
   )
 
@@ -92,7 +113,9 @@ export class TableLane {
     function* (tables: LakeTables, events: LaneEvents): Effect.fn.Return<number, IcebergError> {
       const prepared = this.#prepared
       if (prepared === null) return 0
-      yield* tables.open
+      const { table } = (yield* tables.open)[this.#name]
+      if (prepared.hasFailed) yield* this.#checkFiles(table, prepared.files)
+      prepared.hasFailed = true
       const began = yield* Clock.currentTimeNanos
       yield* tables.commit(this.#name, prepared.change, events)
       const seconds = Number((yield* Clock.currentTimeNanos) - began) / 1e9

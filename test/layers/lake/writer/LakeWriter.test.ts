@@ -134,6 +134,52 @@ test("an unreadable spool is kept, named in the message, and written once it is 
     })
   ))
 
+test("a bucket that is emptied under a running writer fails its writes until the files are back, and loses no record", () =>
+  run(
+    Effect.gen(function* () {
+      const spool = yield* openSmallSpool(yield* temporaryFolder)
+      const catalog = new MemoryCatalog()
+      const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
+      const flush = Effect.suspend(() => writer.write({ spool: refOf(spool), upTo: spool.durable() }, UNEVENTFUL))
+      const ids = yield* append(spool, 3)
+      yield* flush
+      const deleted = [...catalog.store.files]
+      catalog.store.files.clear()
+      ids.push(...(yield* append(spool, 3)))
+      for (let attempt = 0; attempt < 2; attempt++) {
+        const failed = yield* Effect.flip(flush)
+        expect(failed.reason).toBe("Invalid")
+        expect(failed.message).toMatch(
+          /^Manifest \S+\.avro of table pa_\w+ is missing, so nothing is added to the table\. Restore the deleted files,/
+        )
+      }
+      for (const [location, bytes] of deleted) catalog.store.files.set(location, bytes)
+      yield* flush
+      expect(yield* idsIn(catalog)).toEqual(ids.toSorted())
+    })
+  ))
+
+test("data files that are deleted while they wait for their commit are written again", () =>
+  run(
+    Effect.gen(function* () {
+      const spool = yield* openSmallSpool(yield* temporaryFolder)
+      const catalog = new MemoryCatalog()
+      const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
+      const flush = Effect.suspend(() => writer.write({ spool: refOf(spool), upTo: spool.durable() }, UNEVENTFUL))
+      const ids = yield* append(spool, 3)
+      const commit = catalog.commit
+      catalog.commit = () => Effect.fail(IcebergError.unavailable("The catalog is down."))
+      yield* Effect.flip(flush)
+      for (const location of catalog.store.files.keys()) {
+        if (location.endsWith(".parquet")) catalog.store.files.delete(location)
+      }
+      catalog.commit = commit
+      expect((yield* Effect.flip(flush)).message).toContain("was deleted before it was committed")
+      yield* flush
+      expect(yield* idsIn(catalog)).toEqual(ids.toSorted())
+    })
+  ))
+
 test("a write reports conflicts and unknown outcomes even if it fails", () =>
   run(
     Effect.gen(function* () {
