@@ -19,6 +19,8 @@ export const FORWARDING_HEADERS = [
   "x-forwarded"
 ] as const
 
+const RARE_HEADERS: ReadonlySet<string> = new Set(FORWARDING_HEADERS.slice(2))
+
 /** Umami's order of headers, for `TRUST_PROXY=all`, which is Umami's behavior. */
 const UMAMI_HEADERS = [
   "true-client-ip",
@@ -97,6 +99,8 @@ export class ClientAddresses {
       if (found !== null) return found
     }
     for (const name of this.#headers) {
+      // A proxy that writes one of the usual headers leaves the others as the client sent them.
+      if (RARE_HEADERS.has(name) && this.#trust._tag !== "All" && this.#hasClient(headers)) break
       const found = this.#read(name, headers, vendor)
       if (found !== null) return found
     }

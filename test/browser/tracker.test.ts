@@ -5,6 +5,7 @@ import { Redacted } from "effect"
 import type { Browser, BrowserContext, Page } from "playwright-core"
 import { cityDatabase } from "../support/collect/mmdb.ts"
 import { until } from "../support/eventually.ts"
+import { notTested } from "../support/notTested.ts"
 import { connect, type Database } from "../support/postgres/database.ts"
 import { freshDatabase, temporaryFolder } from "../support/postgres/postgres.ts"
 import { rowsHolding } from "../support/postgres/storedAddresses.ts"
@@ -13,7 +14,7 @@ import { Footfall } from "../support/process/footfallProcess.ts"
 import { ForwardingProxy } from "../support/proxy/ForwardingProxy.ts"
 import { fetchStockTracker } from "./stockTracker.ts"
 
-if (browserPath === null) console.log("test/browser is skipped: there is no chromium on this machine.")
+if (browserPath === null) notTested("The tracker in a browser: Chromium is not installed.")
 
 /** A visitor in London, according to the test's geo database. */
 const LONDON_IP = "81.2.69.142"
@@ -396,7 +397,7 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
   test("events of Umami's released tracker are stored as one visit", async () => {
     const stock = await fetchStockTracker()
     if ("why" in stock) {
-      console.log(`Umami's own tracker is not tested: ${stock.why}`)
+      notTested(`Umami's own tracker: ${stock.why}`)
       return
     }
     const page = await visit({}, { script: stock.source, path: "/shoes?utm_source=news" })

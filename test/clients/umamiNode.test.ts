@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { Umami } from "@umami/node"
 import { Redacted } from "effect"
 import { FIREFOX, SITE } from "../support/collect/collect.ts"
+import { notTested } from "../support/notTested.ts"
 import { connect, type Database, prepareInstance } from "../support/postgres/database.ts"
 import { freshDatabase } from "../support/postgres/postgres.ts"
 import { Footfall } from "../support/process/footfallProcess.ts"
@@ -112,7 +113,7 @@ test("a rejected event reports the reason to @umami/node", async () => {
 })
 
 const node = Bun.which("node")
-if (node === null) console.log("@umami/node is not tested in Node: there is no node on this machine.")
+if (node === null) notTested("@umami/node in Node: Node is not installed.")
 
 test.skipIf(node === null)("@umami/node works the same under Node", async () => {
   const script = `const { Umami } = require("@umami/node")

@@ -5,6 +5,7 @@ import { freePort } from "../../bench/support/server.ts"
 import { footfall } from "../cli/support.ts"
 import { type CollectUnderTest, SITE, startCollect } from "../support/collect/collect.ts"
 import { until } from "../support/eventually.ts"
+import { notTested } from "../support/notTested.ts"
 import { temporaryFolder } from "../support/postgres/postgres.ts"
 import { Program } from "../support/process/Program.ts"
 
@@ -35,8 +36,7 @@ const config = (folder: string, port: number, collector: number): string => `
     }
   }`
 
-if (Bun.which("nginx") === null)
-  console.log("There is no nginx on this machine: clients' addresses behind it are not tested.")
+if (Bun.which("nginx") === null) notTested("Clients' addresses behind nginx: it is not installed.")
 else {
   const all = new AsyncDisposableStack()
   let collect: CollectUnderTest

@@ -7,6 +7,7 @@ import { FIREFOX, SITE } from "../support/collect/collect.ts"
 import { expectHonest, Load } from "../support/collect/load.ts"
 import { cityDatabase } from "../support/collect/mmdb.ts"
 import { until } from "../support/eventually.ts"
+import { notTested } from "../support/notTested.ts"
 import { connect, type Database, prepareInstance } from "../support/postgres/database.ts"
 import { freshDatabase, temporaryFolder } from "../support/postgres/postgres.ts"
 import { Footfall } from "../support/process/footfallProcess.ts"
@@ -81,7 +82,7 @@ const PROXIES: ReadonlyArray<Proxy> = [
 
 for (const proxy of PROXIES) {
   if (Bun.which(proxy.name) === null) {
-    console.log(`There is no ${proxy.name} on this machine: its example is not tested.`)
+    notTested(`The example for ${proxy.name}: it is not installed.`)
     continue
   }
   describe(`behind ${proxy.name} as the example configures it`, () => {

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test"
 import { expectHonest, Load } from "../support/collect/load.ts"
 import { SmallDisk } from "../support/disk/SmallDisk.ts"
 import { until } from "../support/eventually.ts"
+import { notTested } from "../support/notTested.ts"
 import { connect, prepareInstance } from "../support/postgres/database.ts"
 import { type PostgresOptions, PostgresServer } from "../support/postgres/postgresServer.ts"
 import { Footfall } from "../support/process/footfallProcess.ts"
@@ -11,7 +12,7 @@ const DISK_MIB = 96
 
 const mountable = SmallDisk.mount(1)
 mountable?.[Symbol.dispose]()
-if (mountable === null) console.warn("The tests of a full disk are skipped: only root on Linux may mount a small one.")
+if (mountable === null) notTested("A full disk: only root on Linux may mount a small one.")
 const onSmallDisk = test.skipIf(mountable === null)
 
 const start = async (all: AsyncDisposableStack, options: PostgresOptions) => {

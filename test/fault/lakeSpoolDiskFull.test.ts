@@ -4,13 +4,14 @@ import { Load } from "../support/collect/load.ts"
 import { SmallDisk } from "../support/disk/SmallDisk.ts"
 import { openFolderLake } from "../support/lake/folderLake.ts"
 import { drain, expectExactlyOnce } from "../support/lake/LakeUnderTest.ts"
+import { notTested } from "../support/notTested.ts"
 
 /** Room for two segments of the spool but not for a third. */
 const DISK_MIB = 160
 
 const mountable = SmallDisk.mount(1)
 mountable?.[Symbol.dispose]()
-if (mountable === null) console.warn("The test of a full disk is skipped: only root on Linux may mount a small disk.")
+if (mountable === null) notTested("A full disk: only root on Linux may mount a small one.")
 
 test.skipIf(mountable === null)(
   "clients get 503 while the spool's disk is full and 200 once space is freed, and every acknowledged event is in the lake once",

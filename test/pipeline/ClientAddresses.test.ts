@@ -56,6 +56,15 @@ describe("the client's address", () => {
       { "x-forwarded-for": "1.2.3.4" },
       "1.2.3.4"
     ],
+    ...["forwarded", "x-client-ip", "x-cluster-client-ip", "x-forwarded"].map(
+      (header): [string, string, string, Record<string, string>, string] => [
+        `is not in ${header} when the proxy writes X-Forwarded-For, even for a client in our own network`,
+        "private",
+        "127.0.0.1",
+        { "x-forwarded-for": "10.0.0.9", [header]: header === "forwarded" ? "for=1.2.3.4" : "1.2.3.4" },
+        "10.0.0.9"
+      ]
+    ),
     [
       "is the first when all of the chain is trusted",
       "loopback,uniquelocal",

@@ -6,12 +6,13 @@ import { freePort } from "../../bench/support/server.ts"
 import { startEmbeddedPostgres } from "../../layers/postgres/embedded/EmbeddedPostgres.ts"
 import { cloneProject } from "../support/clone.ts"
 import { until } from "../support/eventually.ts"
+import { notTested } from "../support/notTested.ts"
 import { connect } from "../support/postgres/database.ts"
 import { Program, run } from "../support/process/Program.ts"
 
 const PREFIX = "/api/ee/product-analytics"
 const npx = Bun.which("npx")
-if (npx === null) console.log("`npx bun run full` is not tested: there is no npx on this machine. `bun run full` is.")
+if (npx === null) notTested("`npx bun run full`: npx is not installed.")
 
 /** The contract fixes a key's first characters and length; the rest is random. */
 const KEY = /^ {4}(ff_[\w-]{43})$/m

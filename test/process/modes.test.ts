@@ -6,6 +6,7 @@ import { canEnter } from "../../layers/postgres/embedded/account.ts"
 import { installedClone } from "../support/clone.ts"
 import { FIREFOX, SITE } from "../support/collect/collect.ts"
 import { until } from "../support/eventually.ts"
+import { notTested } from "../support/notTested.ts"
 import { connect, prepareInstance } from "../support/postgres/database.ts"
 import { freshDatabase, temporaryFolder } from "../support/postgres/postgres.ts"
 import { Footfall } from "../support/process/footfallProcess.ts"
@@ -154,7 +155,7 @@ const NOBODY = 65_534
 const setpriv = Bun.which("setpriv")
 const isRoot = process.getuid?.() === 0
 if (!isRoot || setpriv === null) {
-  console.log("full as another user is not tested: that takes root and setpriv. Every other test runs as this user.")
+  notTested("`bun run full` as another user: only root with setpriv can start it.")
 }
 
 test.skipIf(!isRoot || setpriv === null)(

@@ -1,5 +1,6 @@
 import { servicesNamed } from "../../scripts/services/list.ts"
 import { statusOf } from "../../scripts/services/status.ts"
+import { notTested } from "../support/notTested.ts"
 
 /**
  * Whether these services run and answer, for `describe.skipIf(!(await areUp("postgres")))`. With `FOOTFALL_SERVICES_REQUIRED=1`,
@@ -11,6 +12,6 @@ export const areUp = async (...names: ReadonlyArray<string>): Promise<boolean> =
   if (missing.length === 0) return true
   const sentence = `not up: ${missing.join(", ")}; \`bun run services up ${names.join(" ")}\` starts them`
   if (process.env["FOOTFALL_SERVICES_REQUIRED"] === "1") throw new Error(sentence)
-  console.warn(`Skipped, since services are ${sentence}.`)
+  notTested(`Services ${sentence}.`)
   return false
 }

@@ -1,4 +1,4 @@
-import { Clock, Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
+import { Clock, Context, Effect, Exit, Layer, Redacted, References, Scope } from "effect"
 import * as RejectionRing from "../../../layers/inprocess/RejectionRing.ts"
 import * as TokenBuckets from "../../../layers/inprocess/TokenBuckets.ts"
 import * as LicenseGate from "../../../layers/license/LicenseGate.ts"
@@ -159,7 +159,10 @@ export const startCollect = async (options: CollectOptions = {}): Promise<Collec
     ...(options.fallback === undefined ? {} : { fallback: options.fallback })
   })
   const scope = Scope.makeUnsafe()
-  const build = Layer.buildWithScope(server.pipe(Layer.provideMerge(services), Layer.provideMerge(control)), scope)
+  const build = Layer.buildWithScope(
+    server.pipe(Layer.provideMerge(services), Layer.provideMerge(control)),
+    scope
+  ).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
   const context = await Effect.runPromise(
     options.clock === undefined ? build : Effect.provideService(build, Clock.Clock, options.clock)
   )

@@ -3,7 +3,7 @@ import { mkdtempSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { PgClient } from "@effect/sql-pg"
-import { Effect, Layer, Redacted, Scope } from "effect"
+import { Effect, Layer, Redacted, References, Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { DatabaseUrl } from "../../../layers/postgres/client/Database.ts"
 import { migrate } from "../../../layers/postgres/client/migrate.ts"
@@ -49,7 +49,9 @@ const start = Effect.gen(function* () {
   const embedded = yield* startEmbeddedPostgres(temporaryFolder()).pipe(Scope.provide(scope))
   const admin = yield* openClient(databaseOf(embedded.url, "postgres"), 1).pipe(Scope.provide(scope))
   yield* admin.unsafe("CREATE DATABASE migrated")
-  yield* Effect.scoped(Effect.flatMap(openClient(databaseOf(embedded.url, "migrated"), 1), (sql) => migrate(sql)))
+  yield* Effect.scoped(Effect.flatMap(openClient(databaseOf(embedded.url, "migrated"), 1), (sql) => migrate(sql))).pipe(
+    Effect.provideService(References.MinimumLogLevel, "Warn")
+  )
   return { ...embedded, admin } satisfies TestServer
 })
 

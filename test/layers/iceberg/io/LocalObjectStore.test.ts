@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url"
 import { Effect, Fiber, Latch } from "effect"
 import { makeLocalObjectStore } from "../../../../layers/iceberg/io/LocalObjectStore.ts"
 import { SmallDisk } from "../../../support/disk/SmallDisk.ts"
+import { notTested } from "../../../support/notTested.ts"
 import { temporaryFolder } from "../../../support/postgres/postgres.ts"
 import { decode, encode, objectStoreContract, reasonOf } from "./objectStoreContract.ts"
 
@@ -53,7 +54,7 @@ test("a warehouse that is not a local folder is refused", async () => {
 
 test("writing to a full disk fails with Unavailable and leaves no partial file", async () => {
   const disk = SmallDisk.mount(4)
-  if (disk === null) return console.warn("Skipped: this process may not mount a small disk.")
+  if (disk === null) return notTested("A full disk under a local lake: only root on Linux may mount a small one.")
   using _ = disk
   disk.fill()
   await Effect.runPromise(
@@ -77,7 +78,7 @@ test("writing to a full disk fails with Unavailable and leaves no partial file",
 })
 
 test("writing to a folder without permission fails with Denied", async () => {
-  if (process.getuid?.() === 0) return console.warn("Skipped: root ignores permissions.")
+  if (process.getuid?.() === 0) return notTested("Permissions of a local lake's folder: root ignores them.")
   const closed = join(folder, "closed")
   mkdirSync(closed)
   chmodSync(closed, 0o500)

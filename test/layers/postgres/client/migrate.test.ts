@@ -1,4 +1,4 @@
-import { describe, expect, setDefaultTimeout, test } from "bun:test"
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import type { PgClient } from "@effect/sql-pg"
@@ -227,9 +227,25 @@ test("after additive migrations of a newer Footfall, migrate succeeds with a war
     })
   ))
 
+/** Roles of this file, each with a database of its name. Unlike databases, a server's roles are shared by all tests. */
+const roles: Array<string> = []
+
+afterAll(async () => {
+  if (roles.length === 0) return
+  const { admin } = await testServer()
+  for (const role of roles) {
+    await Effect.runPromise(admin.unsafe(`DROP DATABASE IF EXISTS ${role} WITH (FORCE)`))
+    await Effect.runPromise(admin.unsafe(`DROP ROLE IF EXISTS ${role}`))
+  }
+  expect(
+    await Effect.runPromise(admin.unsafe("SELECT rolname FROM pg_roles WHERE rolname = ANY($1)", [roles]))
+  ).toEqual([])
+})
+
 /** A role without superuser rights that owns a database, as an administrator creates them. */
 const ownedDatabase = (role: string, attributes: string) => async (): Promise<Redacted.Redacted<string>> => {
   const { admin, url } = await testServer()
+  roles.push(role)
   for (const statement of [
     `CREATE ROLE ${role} LOGIN PASSWORD 'test' ${attributes}`,
     `CREATE DATABASE ${role} OWNER ${role}`

@@ -20,6 +20,7 @@ import { Effect, Exit, Redacted, Scope } from "effect"
 import { canEnter, serverAccount } from "../../../../layers/postgres/embedded/account.ts"
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../../../layers/postgres/embedded/EmbeddedPostgres.ts"
 import { until } from "../../../support/eventually.ts"
+import { notTested } from "../../../support/notTested.ts"
 import { run } from "../../../support/postgres/controlPlane.ts"
 import { openClient } from "../../../support/postgres/postgres.ts"
 import { forgetProcess, guardFolder, guardProcess } from "../../../support/process/guard.ts"
@@ -374,9 +375,7 @@ const UNPRIVILEGED = { uid: 65_534, gid: 65_534 }
 const readable = !IS_ROOT || canEnter(import.meta.dir, UNPRIVILEGED)
 const unprivileged = !IS_ROOT ? "/usr/bin/env" : readable ? Bun.which("setpriv") : null
 if (unprivileged === null) {
-  console.log(
-    `Skipping tests of unprivileged users: ${readable ? "this machine has no setpriv" : "they cannot enter the project's folder"}.`
-  )
+  notTested(`Unprivileged users: ${readable ? "setpriv is not installed" : "they cannot enter the project's folder"}.`)
 }
 
 describe.skipIf(unprivileged === null)("an unprivileged user", () => {
