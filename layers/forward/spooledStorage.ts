@@ -31,7 +31,7 @@ const LAST_REPORT_TIMEOUT = "2 seconds"
 /** How records are written to the spool. The destination decodes them. */
 export interface RecordCodec {
   /**
-   * `session` is null when the session's row was sent before. `receivedAt` is ms since the epoch with microseconds after the point,
+   * `session` is null when a row of the session with the same or an earlier start was sent before. `receivedAt` is ms since the epoch with microseconds after the point,
    * different for each record of a process.
    */
   readonly encodeEvent: (record: EventRecord, session: SessionRecord | null, receivedAt: number) => string
@@ -192,11 +192,11 @@ const makeStorage = (
         }
         note(record.siteId)
         const session = record.session
-        if (session === null || storedSessions.has(session.id)) {
+        if (session === null || storedSessions.has(session.id, session.createdAt)) {
           return spool.append(codec.encodeEvent(record, null, timestamp()))
         }
         // Records after this one omit the session. When this one fails, they fail too: the spool is written in order.
-        storedSessions.add(session.id)
+        storedSessions.add(session.id, session.createdAt)
         return onFailureDirect(spool.append(codec.encodeEvent(record, session, timestamp())), () =>
           storedSessions.remove(session.id)
         )

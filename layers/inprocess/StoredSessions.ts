@@ -3,20 +3,27 @@ import { LruCache } from "../../src/lib/LruCache.ts"
 /** About 100 bytes each. */
 const MAX_SESSIONS = 40_000
 
-/** Sessions that are known to be stored, whose rows need not be sent again. The least recently used ones are dropped. */
+/**
+ * Sessions that are known to be stored, whose rows need not be sent again unless an event is earlier than the session's start. The
+ * least recently used ones are dropped.
+ */
 export class StoredSessions {
-  readonly #recent = new LruCache<true>(MAX_SESSIONS)
+  /** The earliest start that was sent, in ms since the epoch. The stored one is the same or earlier. */
+  readonly #starts = new LruCache<number>(MAX_SESSIONS)
 
-  has(id: string): boolean {
-    return this.#recent.get(id) !== undefined
+  /** Whether the session is stored with this start or an earlier one. */
+  has(id: string, start: number): boolean {
+    const known = this.#starts.get(id)
+    return known !== undefined && known <= start
   }
 
-  add(id: string): void {
-    this.#recent.set(id, true)
+  add(id: string, start: number): void {
+    const known = this.#starts.get(id)
+    if (known === undefined || start < known) this.#starts.set(id, start)
   }
 
   /** Its row could not be stored. */
   remove(id: string): void {
-    this.#recent.delete(id)
+    this.#starts.delete(id)
   }
 }

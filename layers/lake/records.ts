@@ -3,7 +3,7 @@ import type { EventRecord, IdentityRecord, Property, SessionRecord } from "../..
 /*
  * A record in the spool: a JSON array of a kind and the rows of the lake's tables, each in the order of its table's columns.
  *
- *   [1, ["0198…", "3f1c…", …], ["77aa…", …]]      an event's row and, if it is the session's first, the session's row
+ *   [1, ["0198…", "3f1c…", …], ["77aa…", …]]      an event's row and, if no earlier event of its session was sent, the session's row
  *   [2, ["77aa…", …], [["77aa…", "plan", …], …]]  an identity: the session's row and one row per attribute
  *
  * A later version may append to a row; missing values are null. Arrays without keys are half as long as objects, and JSON.stringify

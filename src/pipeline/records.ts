@@ -53,7 +53,8 @@ export const eventRecord = (draft: Draft): EventRecord => {
     revenue,
     currency,
     properties: draft.properties,
-    session: visit.isKnown ? null : sessionRecord(draft)
+    // An event with its own time may be earlier than the session's first one so far.
+    session: visit.isKnown && draft.createdAt === draft.now ? null : sessionRecord(draft)
   }
 }
 

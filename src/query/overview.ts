@@ -30,11 +30,11 @@ interface DialectSql {
   readonly inCountry: (site: () => string, country: () => string) => string
 }
 
-/** The lake has a row for each time a session was sent. The first one counts, as in other storages. */
+/** The lake has a row for each time a session was sent. The earliest event's counts, as in other storages. */
 const firstCountry =
   (first: string): DialectSql["inCountry"] =>
   (site, country) =>
-    `SELECT session_id FROM pa_sessions WHERE site_id = ${site()} GROUP BY session_id HAVING ${first}(country, updated_at) = ${country()}`
+    `SELECT session_id FROM pa_sessions WHERE site_id = ${site()} GROUP BY session_id HAVING ${first}(country, created_at) = ${country()}`
 
 const DIALECTS: Readonly<Record<QueryDialect, DialectSql>> = {
   postgres: {

@@ -231,6 +231,59 @@ export const storageContract = (
         })
       ))
 
+    test("a session has the values of its earliest event, whatever the order of arrival", () =>
+      check(({ read, storage }) =>
+        Effect.gen(function* () {
+          const visitor = session({
+            createdAt: NOW - 2_000,
+            firstPath: "/second",
+            browser: "firefox",
+            distinctId: "ann"
+          })
+          const at = (createdAt: number, fields: Partial<SessionRecord>) =>
+            event({ createdAt, session: { ...visitor, createdAt, ...fields } })
+          const second = at(NOW - 2_000, {})
+          const fourth = at(NOW, { firstPath: "/fourth" })
+          const first = at(NOW - 3_000, {
+            firstPath: "/first",
+            firstUtmSource: "news",
+            country: "GB",
+            browser: "chrome"
+          })
+          const third = at(NOW - 1_000, { firstPath: "/third" })
+          for (const record of [second, fourth, first, third]) yield* storage.saveEvent(record)
+          expect(yield* read).toEqual(stored({ events: [first, second, third, fourth], sessions: [first.session!] }))
+        })
+      ))
+
+    test("a session has the values of the earliest of events saved at the same time", () =>
+      check(({ read, storage }) =>
+        Effect.gen(function* () {
+          const visitor = session()
+          const records = events(50, (index) => {
+            const createdAt = NOW - ((index * 7) % 50) * 1_000
+            return { createdAt, session: { ...visitor, createdAt, firstPath: `/${index}` } }
+          })
+          yield* saveAll(storage, records)
+          const [earliest] = records.toSorted((a, b) => a.createdAt - b.createdAt)
+          expect((yield* read).sessions).toEqual([earliest!.session!])
+        })
+      ))
+
+    test("an earlier identity moves a session's start, and a later one does not", () =>
+      check(({ read, storage }) =>
+        Effect.gen(function* () {
+          const visitor = session({ createdAt: NOW, firstPath: "/event" })
+          yield* storage.saveEvent(event({ session: visitor }))
+          yield* storage.saveIdentity(
+            identity({ ...visitor, createdAt: NOW + 5, firstPath: "/later", distinctId: "ann" })
+          )
+          const earlier = { ...visitor, createdAt: NOW - 5, firstPath: "/earlier", distinctId: null }
+          yield* storage.saveIdentity(identity(earlier))
+          expect((yield* read).sessions).toEqual([{ ...earlier, distinctId: "ann" }])
+        })
+      ))
+
     test("an invalid record is refused on its own, and no part of it is stored", () =>
       check(({ read, storage }) =>
         Effect.gen(function* () {

@@ -54,14 +54,14 @@ const fillLake = async () => {
     `CREATE TABLE ${own}.${schema}.pa_events (event_id varchar, site_id varchar, session_id varchar, visit_id varchar, event_time timestamp(6) with time zone, event_type integer, event_name varchar, url_path varchar, revenue decimal(19, 4), properties map(varchar, varchar)) WITH (partitioning = ARRAY['day(event_time)', 'site_id'])`
   )
   await trinoQuery(
-    `CREATE TABLE ${own}.${schema}.pa_sessions (session_id varchar, site_id varchar, country varchar, updated_at timestamp(6) with time zone)`
+    `CREATE TABLE ${own}.${schema}.pa_sessions (session_id varchar, site_id varchar, country varchar, created_at timestamp(6) with time zone)`
   )
   const events = EVENTS.map(
     ({ event, name, path, session, site, time, type, visit }) =>
       `(${[event, site, session, visit].map(quoted).join(", ")}, TIMESTAMP '${time.replace("T", " ").replace("Z", " UTC")}', ${type}, ${quoted(name)}, ${quoted(path)}, NULL, NULL)`
   )
   await trinoQuery(`INSERT INTO ${own}.${schema}.pa_events VALUES ${events}`)
-  // The newer row of each session has another country, which must not count.
+  // The row of a later event of each session has another country, which must not count.
   const sessions = SESSIONS.flatMap(({ country, session, site }) => [
     `(${quoted(session)}, ${quoted(site)}, 'DE', TIMESTAMP '2026-03-28 00:00:02 UTC')`,
     `(${quoted(session)}, ${quoted(site)}, ${country === null ? "''" : quoted(country)}, TIMESTAMP '2026-03-28 00:00:01 UTC')`

@@ -845,3 +845,15 @@ describe("archived sites", () => {
     await other.stop()
   })
 })
+
+test("an event with a token and an earlier time of its own brings its session's row, which a live event does not", async () => {
+  const first = await collect.post({ type: "event", payload: { website: SITE, url: "/live" } })
+  const { cache } = await first.json()
+  const send = (payload: object) =>
+    collect.post({ type: "event", payload: { website: SITE, ...payload } }, { headers: { "x-umami-cache": cache } })
+  await send({ url: "/live-again" })
+  expect(collect.events.at(-1)!.session).toBeNull()
+  const timestamp = Math.floor(Date.now() / 1000) - 60
+  await send({ url: "/before", timestamp })
+  expect(collect.events.at(-1)!.session).toMatchObject({ createdAt: timestamp * 1000, firstPath: "/before" })
+})

@@ -27,14 +27,23 @@ const SESSION_COLUMNS = `${SESSION_SHARED}, updated_at`
 const SESSION_ROWS = `SELECT ${SESSION_SHARED}, created_at
   FROM unnest($1::product_analytics_session_row[])`
 
+/** What describes a session as of its first event. */
+const FIRST_EVENT_COLUMNS = SESSION_SHARED.split(",")
+  .map((column) => column.trim())
+  .filter((column) => !["session_id", "site_id", "distinct_id"].includes(column))
+
+/** Whether the arriving event is the session's first so far, whatever the order of arrival. */
+const IS_EARLIER = "EXCLUDED.created_at < stored.created_at"
+
 /**
  * Parameters: sessions, events, properties. Sessions are in the order of their ids, so that two processes that insert the same new
- * sessions cannot deadlock. An existing session is not changed.
+ * sessions cannot deadlock. An existing session changes only when the arriving event is earlier than its start.
  */
 const insertEvents = (onConflict: string): string => `WITH session AS (
-  INSERT INTO product_analytics_session (${SESSION_COLUMNS})
+  INSERT INTO product_analytics_session AS stored (${SESSION_COLUMNS})
   ${SESSION_ROWS}
-  ON CONFLICT (session_id) DO NOTHING
+  ON CONFLICT (session_id) DO UPDATE SET ${FIRST_EVENT_COLUMNS.map((column) => `${column} = EXCLUDED.${column}`).join(", ")}
+  WHERE ${IS_EARLIER}
 ), event AS (
   INSERT INTO product_analytics_event (${EVENT_COLUMN_NAMES})
   SELECT ${EVENT_VALUES}
@@ -57,15 +66,23 @@ export const INSERT_EVENTS_AGAIN = insertEvents("ON CONFLICT DO NOTHING")
 
 export const UNIQUE_VIOLATION = "23505"
 
+/** Whether no row of the same session here is as early. */
+const isEarliest = ({ createdAt, id }: SessionRecord, sessions: ReadonlyMap<string, SessionRecord>): boolean => {
+  const other = sessions.get(id)
+  return other === undefined || createdAt < other.createdAt
+}
+
 const byId = (a: SessionRecord, b: SessionRecord): number => (a.id < b.id ? -1 : 1)
 
-/** The rows of `INSERT_EVENTS`, without the sessions for which `isStored` is true. */
-export const eventRows = (events: ReadonlyArray<EventRecord>, isStored: (id: SessionId) => boolean) => {
+/** The rows of `INSERT_EVENTS`: each session as of its earliest event here, without those for which `isStored` is true. */
+export const eventRows = (events: ReadonlyArray<EventRecord>, isStored: (id: SessionId, start: number) => boolean) => {
   const sessions = new Map<string, SessionRecord>()
   const data: Array<EventData> = []
   for (const event of events) {
     const session = event.session
-    if (session !== null && !sessions.has(session.id) && !isStored(session.id)) sessions.set(session.id, session)
+    if (session !== null && isEarliest(session, sessions) && !isStored(session.id, session.createdAt)) {
+      sessions.set(session.id, session)
+    }
     for (const property of event.properties) data.push({ event, property })
   }
   return { sessions: [...sessions.values()].sort(byId), events, data }
@@ -82,14 +99,16 @@ export const eventParameters = (
 ]
 
 /**
- * Parameters: sessions and attributes, each in the order of their keys. A session's distinct id is set if it has none. An attribute is
- * replaced if it changed.
+ * Parameters: sessions and attributes, each in the order of their keys. A session's distinct id is set if it has none, and its first event
+ * is replaced by an earlier one. An attribute is replaced if it changed.
  */
 export const UPSERT_IDENTITIES = `WITH session AS (
   INSERT INTO product_analytics_session AS stored (${SESSION_COLUMNS})
   ${SESSION_ROWS}
-  ON CONFLICT (session_id) DO UPDATE SET distinct_id = EXCLUDED.distinct_id, updated_at = EXCLUDED.updated_at
-  WHERE stored.distinct_id IS NULL AND EXCLUDED.distinct_id IS NOT NULL
+  ON CONFLICT (session_id) DO UPDATE SET distinct_id = coalesce(stored.distinct_id, EXCLUDED.distinct_id),
+    updated_at = greatest(stored.updated_at, EXCLUDED.updated_at),
+    ${FIRST_EVENT_COLUMNS.map((column) => `${column} = CASE WHEN ${IS_EARLIER} THEN EXCLUDED.${column} ELSE stored.${column} END`).join(",\n    ")}
+  WHERE (stored.distinct_id IS NULL AND EXCLUDED.distinct_id IS NOT NULL) OR ${IS_EARLIER}
 )
 INSERT INTO product_analytics_session_data AS stored (${SESSION_DATA_SHARED}, number_value)
 SELECT ${SESSION_DATA_SHARED}, number_value::numeric
@@ -107,10 +126,9 @@ export const identityRows = (records: ReadonlyArray<IdentityRecord>) => {
   const attributes = new Map<string, SessionData>()
   for (const { createdAt, properties, session } of records) {
     const known = sessions.get(session.id)
-    if (known === undefined) sessions.set(session.id, session)
-    else if (known.distinctId === null && session.distinctId !== null) {
-      sessions.set(session.id, { ...known, distinctId: session.distinctId })
-    }
+    const distinctId = known?.distinctId ?? session.distinctId
+    const first = known === undefined || isEarliest(session, sessions) ? session : known
+    sessions.set(session.id, first.distinctId === distinctId ? first : { ...first, distinctId })
     for (const property of properties) attributes.set(`${session.id} ${property.key}`, { session, property, createdAt })
   }
   return {

@@ -32,7 +32,7 @@ export const makeWriter = (sql: PgClient.PgClient, clock: Clock.Clock) => {
       rowTypes.use((parameter) => sql.unsafe(statement, parameters(parameter))),
       () => {
         // Only after the commit, so that a failed batch sends its sessions again.
-        for (const session of sessions) stored.add(session.id)
+        for (const session of sessions) stored.add(session.id, session.createdAt)
       }
     )
     const before = months.before(clock.currentTimeMillisUnsafe())
@@ -43,7 +43,7 @@ export const makeWriter = (sql: PgClient.PgClient, clock: Clock.Clock) => {
     /** Creates the partitions that the first write needs. */
     prepare: Effect.suspend(() => months.before(clock.currentTimeMillisUnsafe()) ?? Effect.void),
     writeEvents: (records: ReadonlyArray<EventRecord>): Effect.Effect<void, SqlError.SqlError> => {
-      const rows = eventRows(records, (id) => stored.has(id))
+      const rows = eventRows(records, (id, start) => stored.has(id, start))
       const insert = (statement: string) =>
         write(statement, rows.sessions, (parameter) => eventParameters(rows, parameter))
       return Effect.catchIf(

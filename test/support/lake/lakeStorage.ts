@@ -123,10 +123,11 @@ const SESSION = {
 }
 const VALUE = { key: "data_key", type: "data_type", string: "string_value", number: "number_value", date: "date_value" }
 
+const byCreation = (a: Row, b: Row): number => (a.created_at as number) - (b.created_at as number)
 const byUpdate = (a: Row, b: Row): number => (a.updated_at as number) - (b.updated_at as number)
 
 /**
- * What the lake's tables contain, read as documented: a session is its first row, with the first distinct id of any of its rows; an
+ * What the lake's tables contain, read as documented: a session is the row of its earliest event, with the first distinct id of any of its rows; an
  * attribute is the last row of its key. An event that a test saved twice counts once.
  */
 export const readLake = (lake: Lake): Effect.Effect<Stored> =>
@@ -154,7 +155,7 @@ export const readLake = (lake: Lake): Effect.Effect<Stored> =>
         ])
       ).values(),
       sessions: [...Map.groupBy(sessions.toSorted(byUpdate), (row) => row.session_id).values()].map((rows) => ({
-        ...fromRow<SessionRecord>(rows[0]!, SESSION),
+        ...fromRow<SessionRecord>(rows.toSorted(byCreation)[0]!, SESSION),
         distinctId: (rows.find((row) => row.distinct_id !== null)?.distinct_id ?? null) as string | null
       })),
       attributes: [

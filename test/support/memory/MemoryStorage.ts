@@ -58,7 +58,10 @@ export const layer = (maxPending = Number.POSITIVE_INFINITY): Layer.Layer<Storag
       }
 
       const keepSession = (session: SessionRecord): void => {
-        if (!sessions.has(session.id)) sessions.set(session.id, session)
+        const kept = sessions.get(session.id)
+        if (kept === undefined) sessions.set(session.id, session)
+        else if (session.createdAt < kept.createdAt)
+          sessions.set(session.id, { ...session, distinctId: kept.distinctId })
       }
 
       const saveEvent = (record: EventRecord) =>
