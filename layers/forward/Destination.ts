@@ -31,12 +31,19 @@ export interface Written {
   readonly position: number
   /** Rows or messages that this call stored. */
   readonly rows: number
+  /**
+   * What the destination has of the spool, in its own words. It is kept in the spool's folder and passed to `reconcile` when the spool is
+   * opened again, so that a destination that was rolled back can be recognized.
+   */
+  readonly receipt?: string
 }
 
 /** A spool that was just opened, and every opening of it since the last successful `reconcile`, the current one last. */
 export interface OpenedSpool {
   readonly id: string
   readonly openings: ReadonlyArray<Opening>
+  /** The newest receipt in the spool's folder; null if there is none. */
+  readonly receipt: string | null
 }
 
 /** A spool that ends before the position that the destination has of it: its folder was restored from an older copy or lost files. */
@@ -64,7 +71,8 @@ export interface Destination {
   readonly prepare: Effect.Effect<void, DestinationError>
   /**
    * Compares a spool with its watermark, before the first write after each opening. If the spool was rolled back, moves the watermark
-   * back to where the spool ended: what it held there is stored, what it accepts from now on is not. Safe to repeat.
+   * back to where the spool ended: what it held there is stored, what it accepts from now on is not. Fails with `Invalid` if the
+   * destination itself was rolled back and can be recovered. Safe to repeat.
    */
   readonly reconcile: (
     spool: OpenedSpool,

@@ -2,9 +2,12 @@ import { Clock, Effect } from "effect"
 import type { Spool, SpoolOptions } from "../spool/Spool.ts"
 import { toSpoolError } from "../spool/SpoolError.ts"
 import type { Damage } from "../spool/scan.ts"
+import { readSmallFile, replaceFile } from "../spool/smallFiles.ts"
 import { type Destination, DestinationError, type SpoolRolledBack, type Written } from "./Destination.ts"
 import { clearOpenings, noteOpenings, withOpening } from "./openingJournal.ts"
 
+/** The file in a spool's folder with the destination's newest receipt. */
+const RECEIPT_FILE = "receipt"
 /** How long the disk may take to note that a spool was opened. */
 const NOTE_TIMEOUT = "10 seconds"
 
@@ -77,9 +80,30 @@ export const makeFlushSpool = (destination: Destination, filesOf: NonNullable<Sp
     const report = new SpoolReport(id, reported)
     const openings = yield* noteOpening(files, spool)
     let isReconciled = false
+    let receipt: string | null = null
+
+    const readReceipt = Effect.tryPromise({
+      try: () => readSmallFile(files, RECEIPT_FILE),
+      catch: (error) => new DestinationError({ reason: "Unavailable", message: toSpoolError(folder, error).message })
+    })
+    /** Before the spool is trimmed. On a full disk, trimming matters more than the receipt, so a failure is ignored. */
+    const keepReceipt = (written: Written) => {
+      const next = written.receipt
+      if (next === undefined || next === receipt) return Effect.void
+      return Effect.tryPromise(() => replaceFile(files, RECEIPT_FILE, next)).pipe(
+        Effect.tap(() =>
+          Effect.sync(() => {
+            receipt = next
+          })
+        ),
+        Effect.timeout(NOTE_TIMEOUT),
+        Effect.ignore
+      )
+    }
 
     const reconcile = Effect.gen(function* () {
-      yield* destination.reconcile({ id, openings }, (rolledBack) =>
+      receipt = yield* readReceipt
+      yield* destination.reconcile({ id, openings, receipt }, (rolledBack) =>
         report.add(`rolled back ${rolledBack.end}`, rolledBackMessage(folder, destination.name, rolledBack))
       )
       yield* Effect.tryPromise({
@@ -98,6 +122,7 @@ export const makeFlushSpool = (destination: Destination, filesOf: NonNullable<Sp
             )
           )
         ),
+        Effect.tap(keepReceipt),
         Effect.ensuring(report.log)
       )
   })

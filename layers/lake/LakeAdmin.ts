@@ -23,6 +23,7 @@ import type { IcebergError } from "../iceberg/IcebergError.ts"
 import { compactTable } from "../iceberg/maintenance/compact.ts"
 import { expireSnapshots } from "../iceberg/maintenance/expire.ts"
 import { removeOrphans } from "../iceberg/maintenance/orphans.ts"
+import { recoverTable } from "../iceberg/maintenance/recover.ts"
 import { verifyTable } from "../iceberg/maintenance/verify.ts"
 import { currentSnapshot } from "../iceberg/metadata/TableMetadata.ts"
 import { SILENT } from "../iceberg/table/commit.ts"
@@ -159,6 +160,10 @@ export const layer: Layer.Layer<LakeAdmin, never, AppDatabase | DatabaseUrl | Se
           }))
         )
       },
+      recover: ({ dryRun, force, tables }) =>
+        eachTable(tables, (lake, name, table) =>
+          Effect.map(recoverTable(lake.catalog, name, { dryRun, force }), (recovered) => ({ table, ...recovered }))
+        ),
       verify: ({ onProgress, tables }) =>
         eachTable(tables, (lake, name, table) =>
           Effect.map(

@@ -7,7 +7,7 @@ import type { TableMetadata } from "../iceberg/metadata/TableMetadata.ts"
 
 const PREFIX = "footfall.watermark."
 /** A spool that has added nothing for this long is considered gone, and its watermark is removed. */
-const MAX_AGE_MS = 90 * 86_400_000
+export const MAX_WATERMARK_AGE_MS = 90 * 86_400_000
 
 export const watermarkKey = (spoolId: string): string => `${PREFIX}${spoolId}`
 
@@ -42,5 +42,5 @@ const watermarks = ({ properties }: TableMetadata): ReadonlyArray<Watermark> =>
 /** The properties of spools that are gone: the `staleProperties` of Iceberg's `expireSnapshots`. */
 export const staleWatermarks = (metadata: TableMetadata, now: number): ReadonlyArray<string> =>
   watermarks(metadata)
-    .filter(({ setAt }) => setAt !== 0 && setAt < now - MAX_AGE_MS)
+    .filter(({ setAt }) => setAt !== 0 && setAt < now - MAX_WATERMARK_AGE_MS)
     .map(({ spoolId }) => watermarkKey(spoolId))

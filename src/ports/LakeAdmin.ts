@@ -99,6 +99,20 @@ export interface LakeVerification {
   readonly problems: ReadonlyArray<string>
 }
 
+export interface LakeRecovery {
+  readonly table: LakeTableName
+  /** The metadata file that the catalog names, and whether it is missing. */
+  readonly from: string
+  readonly isFromMissing: boolean
+  /** The newest metadata of the table, which the catalog names now, or after a dry run should name. Equal to `from` if all is well. */
+  readonly to: string
+  /** Null if unknown. */
+  readonly rowsBefore: number | null
+  readonly rowsAfter: number | null
+  /** Why the catalog was left as it is; null if nothing was in the way. */
+  readonly refused: string | null
+}
+
 /** Progress of work on one table, in files. */
 export interface LakeProgress {
   readonly table: LakeTableName
@@ -133,6 +147,8 @@ export class LakeAdmin extends Context.Service<
     readonly expire: (options: Tables & DryRun) => Operation<ReadonlyArray<LakeExpiration>>
     /** Deletes files past the configured age that no snapshot references. */
     readonly removeOrphans: (options: Tables & DryRun) => Operation<ReadonlyArray<LakeOrphans>>
+    /** Points the catalog to the newest metadata of each table, after its database was restored or a pointer was moved. */
+    readonly recover: (options: Tables & DryRun & { readonly force: boolean }) => Operation<ReadonlyArray<LakeRecovery>>
     /** Reads every file of the current snapshots and compares it with its manifest entry. */
     readonly verify: (
       options: Tables & { readonly onProgress: (progress: LakeProgress) => void }

@@ -33,4 +33,17 @@ export interface Catalog {
    * out of the metadata log are removed if `write.metadata.delete-after-commit.enabled` is set.
    */
   readonly commit: (table: Table, change: TableChange) => Effect.Effect<Table, IcebergError>
+  /** Only of catalogs that store nothing but a pointer to each table's current metadata file, which can be wrong. */
+  readonly pointers?: Pointers
+}
+
+/** The pointers of a catalog, for repairing them. */
+export interface Pointers {
+  readonly store: ObjectStore
+  /** The metadata file that the catalog names, whether or not it exists. Fails with `NotFound` if there is no such table. */
+  readonly read: (name: TableName) => Effect.Effect<string, IcebergError>
+  /** The content of a metadata file. Fails with `NotFound`. */
+  readonly metadata: (location: string) => Effect.Effect<TableMetadata, IcebergError>
+  /** Fails with `Conflict` if the pointer does not name `from` any longer. */
+  readonly move: (name: TableName, from: string, to: string) => Effect.Effect<void, IcebergError>
 }

@@ -4,7 +4,7 @@ import { withoutSlash } from "../io/location.ts"
 import type { ObjectStore } from "../io/ObjectStore.ts"
 import { newTableMetadata } from "../metadata/newTableMetadata.ts"
 import type { NewTable, TableChange } from "../metadata/TableUpdate.ts"
-import type { Catalog, Table, TableName } from "./Catalog.ts"
+import type { Catalog, Pointers, Table, TableName } from "./Catalog.ts"
 import { addedSnapshots, changedMetadata, conflictFor } from "./changedMetadata.ts"
 import { type MetadataFiles, makeMetadataFiles, nextMetadataLocation } from "./metadataFiles.ts"
 import { droppedMetadataFiles, removeBestEffort } from "./removeBestEffort.ts"
@@ -131,5 +131,21 @@ export const makeFileCatalog = (catalog: PointerCatalog): Catalog => {
     return committed
   })
 
-  return { load, create, commit }
+  const move = Effect.fnUntraced(function* (
+    name: TableName,
+    from: string,
+    to: string
+  ): Effect.fn.Return<void, IcebergError> {
+    const moved = yield* pointer(name, yield* files.read(to)).swap(from, to)
+    if (!moved) return yield* IcebergError.conflict(`Another writer changed ${showName(name)} first.`)
+  })
+
+  const pointers: Pointers = {
+    store,
+    read: (name) => Effect.andThen(Effect.andThen(checkName(name), check(name)), pointer(name).read),
+    metadata: (location) => files.read(location),
+    move
+  }
+
+  return { load, create, commit, pointers }
 }

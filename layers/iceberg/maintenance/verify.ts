@@ -5,6 +5,7 @@ import type { DataFile } from "../manifest/DataFile.ts"
 import { currentSchema, currentSnapshot, type StructField } from "../metadata/TableMetadata.ts"
 import { initParquet } from "../parquet/wasm.ts"
 import { manifestsOf } from "../table/files.ts"
+import { newerCommittedMetadata } from "./newestMetadata.ts"
 import { forEachEntry, isLive } from "./reachable.ts"
 import { dataFileProblems } from "./verify/dataFileProblems.ts"
 
@@ -84,6 +85,12 @@ export const verifyTable = Effect.fnUntraced(function* (
   const table = yield* catalog.load(name)
   const schema = currentSchema(table.metadata).fields
   const problems: Array<string> = []
+  const newest = yield* newerCommittedMetadata(table)
+  if (newest !== null) {
+    problems.push(
+      `${name.name}: the catalog names ${table.metadataLocation}, but the newest metadata of the table is ${newest}: the catalog was rolled back`
+    )
+  }
   const files = yield* dataFilesOf(table, problems)
   let rows = 0
   let bytes = 0

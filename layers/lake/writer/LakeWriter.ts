@@ -1,13 +1,16 @@
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import type { OpenedSpool, Run, SpoolRef, SpoolRolledBack, Written } from "../../forward/Destination.ts"
 import { rewindTarget } from "../../forward/openingJournal.ts"
-import type { IcebergError } from "../../iceberg/IcebergError.ts"
+import type { Table } from "../../iceberg/catalog/Catalog.ts"
+import { IcebergError } from "../../iceberg/IcebergError.ts"
+import { newerMetadata } from "../../iceberg/maintenance/newestMetadata.ts"
 import type { CommitEvents } from "../../iceberg/table/commit.ts"
 import type { Damage } from "../../spool/scan.ts"
 import type { WritableTable } from "../ensureTable.ts"
 import type { Lake } from "../openLake.ts"
+import { formatReceipt, type Receipt, readReceipt, receiptOf, wasRolledBack } from "../receipt.ts"
 import { LAKE_TABLES } from "../schema.ts"
-import { readWatermark } from "../watermark.ts"
+import { readWatermark, watermarkOf } from "../watermark.ts"
 import { type ByTable, byTable, LakeTables } from "./LakeTables.ts"
 import { prepareRewind } from "./snapshotChanges.ts"
 import { type LaneEvents, TableLane } from "./TableLane.ts"
@@ -38,10 +41,17 @@ export interface LakeWriter {
   readonly write: (run: Run, events: WriteEvents) => Effect.Effect<Written, IcebergError>
 }
 
+const rolledBackCatalog = (table: Table, spoolId: string, position: number, newest: string): IcebergError =>
+  IcebergError.invalid(
+    `The catalog was rolled back: table ${table.name.name} had spool ${spoolId} up to ${position}, but the metadata that the catalog names, ${table.metadataLocation}, has it only up to ${watermarkOf(table.metadata, spoolId)}. The newest metadata of the table (uuid ${table.metadata["table-uuid"]}) is ${newest}. Run \`bun run footfall lake recover --dry-run\`, then without --dry-run. Events stay in the spool until then.`
+  )
+
 /** Reads spools and commits their records to the lake's tables. Blocks its thread while it encodes. */
 export const makeLakeWriter = ({ catalog, namespace }: Lake): LakeWriter => {
   const tables = new LakeTables(catalog, namespace)
   const lanesBySpool = new Map<string, ByTable<TableLane>>()
+  /** What the tables had of each spool after its last flush. */
+  const receipts = new Map<string, Receipt>()
 
   /** For when another engine changed a table: nothing that is known about it holds any more. */
   const forgetAll = () => {
@@ -49,19 +59,49 @@ export const makeLakeWriter = ({ catalog, namespace }: Lake): LakeWriter => {
     lanesBySpool.clear()
   }
 
-  const lanesOf = (spool: SpoolRef, opened: ByTable<WritableTable>): ByTable<TableLane> => {
+  /** Whether each table has less of the spool than it had. Fails if its newer metadata still exists. */
+  const findRollbacks = Effect.fnUntraced(function* (opened: ByTable<WritableTable>, spoolId: string) {
+    const now = yield* Clock.currentTimeMillis
+    const receipt = receipts.get(spoolId) ?? {}
+    const found = byTable(({ name }) => wasRolledBack(receipt, name, opened[name].table, spoolId, now))
+    for (const { name } of LAKE_TABLES) {
+      if (!found[name]) continue
+      const { table } = opened[name]
+      const newest = yield* newerMetadata(table)
+      if (newest !== null) return yield* rolledBackCatalog(table, spoolId, receipt[name]!.position, newest)
+    }
+    return found
+  })
+
+  const lanesOf = Effect.fnUntraced(function* (spool: SpoolRef, opened: ByTable<WritableTable>) {
     const known = lanesBySpool.get(spool.id)
     if (known !== undefined) return known
-    const lanes = byTable(({ name }) => new TableLane(name, opened[name].table.metadata, spool))
+    const rollbacks = yield* findRollbacks(opened, spool.id)
+    const lanes = byTable(({ name }) => new TableLane(name, opened[name].table.metadata, spool, rollbacks[name]))
     lanesBySpool.set(spool.id, lanes)
     return lanes
-  }
+  })
 
-  const reconcile = Effect.fnUntraced(function* ({ id, openings }: OpenedSpool, events: ReconcileEvents) {
+  /** Remembers what the tables have of a spool, and returns it for the spool's folder. */
+  const issueReceipt = Effect.fnUntraced(function* (spoolId: string) {
+    const opened = yield* tables.open
+    const issued: Receipt = Object.fromEntries(
+      LAKE_TABLES.flatMap(({ name }) => {
+        const ofTable = receiptOf(opened[name].table, spoolId)
+        return ofTable === null ? [] : [[name, ofTable]]
+      })
+    )
+    receipts.set(spoolId, issued)
+    return formatReceipt(issued)
+  })
+
+  const reconcile = Effect.fnUntraced(function* ({ id, openings, receipt }: OpenedSpool, events: ReconcileEvents) {
     // Another process may have used the spool since it was last open here.
     lanesBySpool.delete(id)
     tables.forget()
     const opened = yield* tables.open
+    receipts.set(id, readReceipt(receipt))
+    yield* findRollbacks(opened, id)
     const ahead = LAKE_TABLES.flatMap(({ name }) => {
       const { position: watermark, setAt } = readWatermark(opened[name].table.metadata, id)
       const end = rewindTarget(openings, setAt)
@@ -85,7 +125,7 @@ export const makeLakeWriter = ({ catalog, namespace }: Lake): LakeWriter => {
     const { spool, upTo } = run
     if (Object.values(lanesBySpool.get(spool.id) ?? {}).some((lane) => lane.isStale)) forgetAll()
     const opened = yield* tables.open
-    const lanes = lanesOf(spool, opened)
+    const lanes = yield* lanesOf(spool, opened)
     const commitAll = Effect.map(
       Effect.forEach(LAKE_TABLES, ({ name }) => lanes[name].commit(tables, events), { concurrency: "unbounded" }),
       (counts) => counts.reduce((sum, count) => sum + count, 0)
@@ -94,7 +134,7 @@ export const makeLakeWriter = ({ catalog, namespace }: Lake): LakeWriter => {
     let rows = yield* commitAll
     for (;;) {
       const from = Math.min(...LAKE_TABLES.map(({ name }) => lanes[name].done))
-      if (from >= upTo) return { position: from, rows }
+      if (from >= upTo) return { position: from, rows, receipt: yield* issueReceipt(spool.id) }
       const { files, position } = yield* writeDataFiles(opened, lanes, run, from, events.onDamage)
       yield* Effect.forEach(LAKE_TABLES, ({ name }) => lanes[name].prepare(tables, files[name], position), {
         discard: true

@@ -60,11 +60,12 @@ export class TableLane {
   #watermark: number
   #prepared: PreparedCommit | null = null
 
-  constructor(name: LakeTableName, metadata: TableMetadata, { id, oldest }: SpoolRef) {
+  /** `isRolledBack`: what the spool trimmed may be missing in the table, and what is left of it on the disk is added again. */
+  constructor(name: LakeTableName, metadata: TableMetadata, { id, oldest }: SpoolRef, isRolledBack: boolean) {
     this.#spoolId = id
     this.#name = name
     this.#watermark = watermarkOf(metadata, id)
-    this.#done = Math.max(oldest, this.#watermark)
+    this.#done = isRolledBack ? this.#watermark : Math.max(oldest, this.#watermark)
   }
 
   get done(): number {
