@@ -8,7 +8,7 @@ import { folderOf, newestMetadata, uuidsIn } from "./newestMetadata.ts"
 
 export interface RecoverOptions {
   readonly dryRun: boolean
-  /** Whether commits that were made after the catalog was rolled back may be given up. */
+  /** Whether commits that were made after the catalog was rolled back may be abandoned. */
   readonly force: boolean
 }
 
@@ -77,7 +77,7 @@ export const recoverTable = Effect.fnUntraced(function* (
     rowsAfter: rowsOf(newest),
     refused:
       isFork && !force
-        ? `${showName(name)} has commits that are not in ${to}: they were made after the catalog was rolled back, and their rows would be given up. Use --force if they may be.`
+        ? `${showName(name)} has commits that are not in ${to}: they were made after the catalog was rolled back, and their rows would be abandoned. Use --force to do that.`
         : null
   }
   if (to === from || dryRun || result.refused !== null) return result

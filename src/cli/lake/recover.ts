@@ -8,7 +8,7 @@ import { dryRun, onlyTable, printNoTables, selectedTables } from "./flags.ts"
 
 const force = Flag.Boolean("force").pipe(
   Flag.withDefault(false),
-  Flag.withDescription("Give up commits that were made after the catalog was rolled back")
+  Flag.withDescription("Abandon commits that were made after the catalog was rolled back")
 )
 
 const recoveryJson = (recovery: LakeRecovery, isDryRun: boolean) => ({

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { existsSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { type Destination, DestinationError, type Run } from "../../../layers/forward/Destination.ts"
@@ -84,6 +84,21 @@ test("a spool is compared with its destination before the first write, until tha
 
       expect(calls).toEqual(["reconcile at 70", "reconcile at 70", "write up to 100", "write up to 120"])
       expect(runs[0]).toEqual({ spool: { folder: spool.folder, id: "a", oldest: 7 }, upTo: 100 })
+    })
+  ))
+
+test("the destination's receipt is kept in the spool's folder and shown to it when the spool is opened again", () =>
+  run(
+    Effect.gen(function* () {
+      const shown: Array<string | null> = []
+      const destination = destinationWith({
+        reconcile: ({ receipt }) => Effect.sync(() => shown.push(receipt)),
+        write: ({ upTo }) => Effect.succeed({ position: upTo, rows: 1, receipt: `up to ${upTo}` })
+      })
+      const spool = makeSpool()
+      for (const upTo of [100, 120]) yield* (yield* makeFlushSpool(destination, folderFiles)(spool))(upTo)
+      expect(shown).toEqual([null, "up to 100"])
+      expect(readFileSync(join(spool.folder, "receipt"), "utf8")).toBe("up to 120")
     })
   ))
 

@@ -171,7 +171,7 @@ test("a pointer to a missing file is repaired", () =>
     })
   ))
 
-test("commits that were made after a rollback are given up only by force", () =>
+test("commits that were made after a rollback are abandoned only by force", () =>
   run(
     Effect.gen(function* () {
       const { catalog, flush, pointTo, pointer, save } = yield* makeLake
