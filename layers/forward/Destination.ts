@@ -79,7 +79,7 @@ export interface Destination {
     onRolledBack: (rolledBack: SpoolRolledBack) => void
   ) => Effect.Effect<void, DestinationError>
   /**
-   * Stores each record of the run exactly once. Calls for one spool never overlap. Parts of the spool that cannot be read are
+   * Stores each record of the run exactly once. It may leave part of the run to a later call, but stores at least one record. Calls for one spool never overlap. Parts of the spool that cannot be read are
    * skipped and reported, on each call that meets them.
    */
   readonly write: (run: Run, onDamage: (damage: Damage) => void) => Effect.Effect<Written, DestinationError>

@@ -1,4 +1,4 @@
-/** Commits triggered by the batch size are at least this far apart, in ms: each creates a snapshot and a file per partition. */
+/** Commits triggered by the batch size, or by what the previous one left, are at least this far apart, in ms: each creates a snapshot and a file per partition. */
 const MIN_BATCH_INTERVAL_MS = 5_000
 /** After a failure, the wait doubles from the first to the last. */
 const FIRST_RETRY_MS = 1_000
@@ -26,6 +26,8 @@ export class FlushSchedule {
   #events = 0
   #sites = new Set<string>()
   #flushedAt = Number.NEGATIVE_INFINITY
+  /** Whether the last flush left part of what it was asked for to the next one. */
+  #isPartial = false
   #failures = 0
   #retryAt = Number.NEGATIVE_INFINITY
   #intervalMs: number
@@ -48,6 +50,7 @@ export class FlushSchedule {
   isDue(backlogBytes: number): boolean {
     const now = this.#now()
     if (backlogBytes <= 0 || now < this.#retryAt) return false
+    if (this.#isPartial) return now - this.#flushedAt >= MIN_BATCH_INTERVAL_MS
     return (
       (this.#oldestAt !== null && now - this.#oldestAt >= this.#intervalMs) ||
       backlogBytes >= this.#limits.bytes ||
@@ -64,8 +67,10 @@ export class FlushSchedule {
     this.#flushedAt = this.#now()
   }
 
-  /** `jitter` is the part of the interval by which the next flush is due earlier. */
-  flushSucceeded(jitter: number): void {
+  /** `jitter` is the part of the interval by which the next flush is due earlier. `isComplete`: nothing was left to it. */
+  flushSucceeded(jitter: number, isComplete = true): void {
+    this.#isPartial = !isComplete
+    if (!isComplete) this.#oldestAt = this.#oldestBeforeFlush ?? this.#flushedAt
     this.#failures = 0
     this.#retryAt = Number.NEGATIVE_INFINITY
     this.#intervalMs = this.#limits.intervalMs * (1 - jitter)

@@ -96,9 +96,9 @@ export const makeFlusher = Effect.fnUntraced(function* (
     return Effect.logWarning(`Flush failed; events stay in the spool and will be retried: ${error.message}`)
   }
 
-  const succeed = Effect.fnUntraced(function* (position: number | null) {
+  const succeed = Effect.fnUntraced(function* (position: number | null, upTo: number) {
     failure = null
-    schedule.flushSucceeded(JITTER * (yield* Random.next))
+    schedule.flushSucceeded(JITTER * (yield* Random.next), (position ?? upTo) >= upTo)
     if (position !== null) {
       stored = position
       lastSuccessAt = clock.currentTimeMillisUnsafe()
@@ -113,7 +113,7 @@ export const makeFlusher = Effect.fnUntraced(function* (
     const upTo = Math.max(spool.durable(), stored)
     schedule.flushBegins()
     const write = upTo > stored ? Effect.map(flushSpool(upTo), ({ position }) => position) : Effect.succeed(null)
-    return Effect.matchEffect(write, { onFailure: fail, onSuccess: succeed })
+    return Effect.matchEffect(write, { onFailure: fail, onSuccess: (position) => succeed(position, upTo) })
   })
 
   yield* Effect.sleep(TICK).pipe(

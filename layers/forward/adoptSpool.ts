@@ -16,7 +16,13 @@ export const adoptSpool = Effect.fnUntraced(function* (
   const spool = opened.success
   const upTo = spool.durable()
   if (upTo <= spool.oldest) return
-  const { rows } = yield* (yield* flushSpool(spool))(upTo)
-  yield* spool.trim(upTo)
+  const flush = yield* flushSpool(spool)
+  let rows = 0
+  for (let position = spool.oldest; position < upTo; ) {
+    const written = yield* flush(upTo)
+    yield* spool.trim(written.position)
+    position = written.position
+    rows += written.rows
+  }
   if (rows > 0) yield* Effect.logInfo(`Flushed ${rows} rows that another collector left in ${folder}.`)
 }, Effect.scoped)

@@ -50,10 +50,13 @@ export type NeedsRows = (table: LakeTableName) => boolean
 export class PartitionedRows {
   readonly #tables: Readonly<Record<LakeTableName, LakeTable>>
   readonly #partitions = new Map<string, Rows>()
+  readonly #onDay: (day: number) => void
   count = 0
 
-  constructor(tables: Readonly<Record<LakeTableName, LakeTable>>) {
+  /** `onDay` is called with the day of each partition that is opened, in days since the epoch. */
+  constructor(tables: Readonly<Record<LakeTableName, LakeTable>>, onDay: (day: number) => void = () => {}) {
     this.#tables = tables
+    this.#onDay = onDay
   }
 
   #push(name: LakeTableName, partition: ReadonlyArray<PartitionValue>, row: Row): void {
@@ -62,6 +65,7 @@ export class PartitionedRows {
     if (rows === undefined) {
       rows = new Rows(this.#tables[name], partition)
       this.#partitions.set(key, rows)
+      this.#onDay(partition[0] as number)
     }
     rows.push(row)
     this.count++

@@ -41,6 +41,12 @@ export interface LakeWriter {
   readonly write: (run: Run, events: WriteEvents) => Effect.Effect<Written, IcebergError>
 }
 
+/**
+ * Days that a write may have rows of. Each is at least one object per table, and an anonymous client chooses its events' days. The next
+ * write may have twice as many, so that a spool with many days does not fall behind.
+ */
+const FIRST_MAX_DAYS = 64
+
 const rolledBackCatalog = (table: Table, spoolId: string, position: number, newest: string): IcebergError =>
   IcebergError.invalid(
     `The catalog was rolled back: table ${table.name.name} had spool ${spoolId} up to ${position}, but the metadata that the catalog names, ${table.metadataLocation}, has it only up to ${watermarkOf(table.metadata, spoolId)}. The newest metadata of the table (uuid ${table.metadata["table-uuid"]}) is ${newest}. Run \`bun run footfall lake recover --dry-run\`, then without --dry-run. Events stay in the spool until then.`
@@ -50,6 +56,8 @@ const rolledBackCatalog = (table: Table, spoolId: string, position: number, newe
 export const makeLakeWriter = ({ catalog, namespace }: Lake): LakeWriter => {
   const tables = new LakeTables(catalog, namespace)
   const lanesBySpool = new Map<string, ByTable<TableLane>>()
+  /** The days that the next write of a spool may have, if the last one left some to it. */
+  const daysBySpool = new Map<string, number>()
   /** What the tables had of each spool after its last flush. */
   const receipts = new Map<string, Receipt>()
 
@@ -135,11 +143,17 @@ export const makeLakeWriter = ({ catalog, namespace }: Lake): LakeWriter => {
     for (;;) {
       const from = Math.min(...LAKE_TABLES.map(({ name }) => lanes[name].done))
       if (from >= upTo) return { position: from, rows, receipt: yield* issueReceipt(spool.id) }
-      const { files, position } = yield* writeDataFiles(opened, lanes, run, from, events.onDamage)
+      const maxDays = daysBySpool.get(spool.id) ?? FIRST_MAX_DAYS
+      const { files, hasMoreDays, position } = yield* writeDataFiles(opened, lanes, run, from, maxDays, events.onDamage)
       yield* Effect.forEach(LAKE_TABLES, ({ name }) => lanes[name].prepare(tables, files[name], position), {
         discard: true
       })
       rows += yield* commitAll
+      if (hasMoreDays) {
+        daysBySpool.set(spool.id, maxDays * 2)
+        return { position, rows, receipt: yield* issueReceipt(spool.id) }
+      }
+      daysBySpool.delete(spool.id)
     }
   })
 

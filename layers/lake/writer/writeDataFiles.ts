@@ -13,10 +13,11 @@ import { type ByTable, byTable } from "./LakeTables.ts"
 import type { TableLane } from "./TableLane.ts"
 
 /**
- * Column buffers are encoded when they reach this size: about 10,000 events. Encoding holds the rows four times: as columns, as
- * Arrow's stream, in the memory of parquet-wasm, and as the file.
+ * Column buffers are encoded when they reach this size. 10,000 events take half of it, whatever their sites, so that each of their
+ * partitions gets one file. Encoding holds the rows of a partition four times: as columns, as Arrow's stream, in the memory of
+ * parquet-wasm, and as the file.
  */
-const ENCODED_BYTES = 8 << 20
+const ENCODED_BYTES = 24 << 20
 /** The size of the buffers is checked once per this many records. */
 const SIZE_CHECK_RECORDS = 1_000
 /** Rows of one commit. A spool that is far behind is flushed in steps, after each of which it can be trimmed. */
@@ -55,6 +56,7 @@ const upload = ({ table }: WritableTable, rows: Rows): Effect.Effect<DataFile, I
 class DataFileWriter {
   readonly files = byTable((): Array<DataFile> => [])
   readonly #tables: ByTable<WritableTable>
+  readonly #days = new Set<number>()
   #buffered: PartitionedRows
   #written = 0
 
@@ -64,7 +66,15 @@ class DataFileWriter {
   }
 
   #newBuffer(): PartitionedRows {
-    return new PartitionedRows(byTable(({ name }) => this.#tables[name].lake))
+    return new PartitionedRows(
+      byTable(({ name }) => this.#tables[name].lake),
+      (day) => this.#days.add(day)
+    )
+  }
+
+  /** Days with rows, whatever the table. */
+  get days(): number {
+    return this.#days.size
   }
 
   get buffered(): PartitionedRows {
@@ -98,17 +108,20 @@ export interface DataFiles {
   readonly files: ByTable<ReadonlyArray<DataFile>>
   /** The files hold every record of the run up to here. */
   readonly position: number
+  /** Whether the run has rows of more days than may be written at once. */
+  readonly hasMoreDays: boolean
 }
 
 /**
  * Reads a run from a position, encodes the rows that each table does not have yet, and uploads the data files. Stops early when
- * there are enough rows for a commit. Blocks its thread while it reads and encodes.
+ * there are enough rows for a commit, or when they have `maxDays` days. Blocks its thread while it reads and encodes.
  */
 export const writeDataFiles = Effect.fnUntraced(function* (
   tables: ByTable<WritableTable>,
   lanes: ByTable<TableLane>,
   { spool: { folder }, upTo }: Run,
   from: number,
+  maxDays: number,
   onDamage: (damage: Damage) => void
 ): Effect.fn.Return<DataFiles, IcebergError> {
   const writer = new DataFileWriter(tables)
@@ -120,6 +133,7 @@ export const writeDataFiles = Effect.fnUntraced(function* (
         const decoded = decodeRecord(record.payload)
         if (decoded === null) return yield* newerRecord(folder, record.position)
         writer.buffered.add(decoded, (name) => record.position > lanes[name].done)
+        if (writer.days > maxDays) return record.position
         if (++uncheckedRecords < SIZE_CHECK_RECORDS) continue
         uncheckedRecords = 0
         if (writer.isFull) {
@@ -142,5 +156,5 @@ export const writeDataFiles = Effect.fnUntraced(function* (
     Effect.sync(() => records.return())
   )
   yield* writer.flush
-  return { files: writer.files, position }
+  return { files: writer.files, position, hasMoreDays: writer.days > maxDays && position < upTo }
 })

@@ -31,6 +31,22 @@ test("a spool with a backlog from an earlier process is due at once", () => {
   expect(setUp(true).schedule.isDue(1)).toBe(true)
 })
 
+test("what a flush left to the next one is due five seconds after it, whether or not records arrive", () => {
+  const { clock, schedule } = setUp()
+  schedule.note("a")
+  clock.now += 30_000
+  schedule.flushBegins()
+  schedule.flushSucceeded(0, false)
+  clock.now += 4_999
+  expect([schedule.isDue(1), schedule.lagMs()]).toEqual([false, 34_999])
+  clock.now += 1
+  expect(schedule.isDue(1)).toBe(true)
+  schedule.flushBegins()
+  schedule.flushSucceeded(0)
+  clock.now += 60_000
+  expect([schedule.isDue(1), schedule.lagMs()]).toEqual([false, 0])
+})
+
 test("a spool is due when it reaches the size limit", () => {
   const { schedule } = setUp()
   schedule.note("a")

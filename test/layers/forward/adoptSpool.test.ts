@@ -10,13 +10,14 @@ import { loggedLines } from "../../support/loggedLines.ts"
 const { folder: _, ...OPTIONS } = spoolOptions("")
 
 /** Adopts a spool. Returns the positions that were flushed and what was logged. */
-const adopt = async (folder: string) => {
+const adopt = async (folder: string, step = Number.POSITIVE_INFINITY) => {
   const flushed: Array<number> = []
   const openFlush = (_spool: FlushableSpool) =>
     Effect.succeed((upTo: number) =>
       Effect.sync(() => {
-        flushed.push(upTo)
-        return { position: upTo, rows: 3 }
+        const position = Math.min(upTo, (flushed.at(-1) ?? 0) + step)
+        flushed.push(position)
+        return { position, rows: 3 }
       })
     )
   const lines = await Effect.runPromise(loggedLines(adoptSpool(folder, OPTIONS, openFlush)))
@@ -29,6 +30,16 @@ test("the spool of a collector that is gone is flushed, trimmed and logged", asy
   expect(await adopt(folder)).toEqual({
     flushed: [16],
     lines: [`Flushed 3 rows that another collector left in ${folder}.`]
+  })
+  expect(await reopened(folder)).toEqual({ records: [], damages: [], cut: 0 })
+})
+
+test("a spool that is flushed in steps is flushed to its end", async () => {
+  const folder = newFolder()
+  await withSpool(folder, (spool) => Effect.andThen(spool.append("left"), spool.append("more")))
+  expect(await adopt(folder, 16)).toEqual({
+    flushed: [16, 32],
+    lines: [`Flushed 6 rows that another collector left in ${folder}.`]
   })
   expect(await reopened(folder)).toEqual({ records: [], damages: [], cut: 0 })
 })

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import fc from "fast-check"
 import { IcebergError } from "../../../../layers/iceberg/IcebergError.ts"
+import { currentSnapshot } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
 import { SILENT } from "../../../../layers/iceberg/table/commit.ts"
 import { encodeEvent, encodeIdentity } from "../../../../layers/lake/records.ts"
 import { type Committed, makeLakeWriter, type WriteEvents } from "../../../../layers/lake/writer/LakeWriter.ts"
@@ -12,7 +13,7 @@ import { openSpool, type Spool } from "../../../../layers/spool/Spool.ts"
 import { segmentName } from "../../../../layers/spool/segmentNames.ts"
 import { event, identity, session, text } from "../../../support/collect/records.ts"
 import { readLakeTable } from "../../../support/lake/lakeStorage.ts"
-import { NAMESPACE } from "../../../support/lake/lakeTables.ts"
+import { DAY_MS, EVENTS_NAME, NAMESPACE } from "../../../support/lake/lakeTables.ts"
 import { countingEvents, type Fate, MemoryCatalog } from "../../../support/lake/MemoryCatalog.ts"
 import { run } from "../../../support/postgres/controlPlane.ts"
 
@@ -177,6 +178,48 @@ test("data files that are deleted while they wait for their commit are written a
       expect((yield* Effect.flip(flush)).message).toContain("was deleted before it was committed")
       yield* flush
       expect(yield* idsIn(catalog)).toEqual(ids.toSorted())
+    })
+  ))
+
+test("a batch with an event on each of many days is written in steps that double, and every event arrives", () =>
+  run(
+    Effect.gen(function* () {
+      const spool = yield* openSmallSpool(yield* temporaryFolder)
+      const catalog = new MemoryCatalog()
+      const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
+      const ids: Array<string> = []
+      for (let day = 0; day < 300; day++) {
+        const record = event({ createdAt: (10_000 + day) * DAY_MS })
+        ids.push(record.id)
+        yield* spool.append(encodeEvent(record, null, Date.now()))
+      }
+      const rows: Array<number> = []
+      for (let position = 0; position < spool.durable(); ) {
+        const written = yield* writer.write({ spool: refOf(spool), upTo: spool.durable() }, UNEVENTFUL)
+        position = written.position
+        rows.push(written.rows)
+      }
+      expect(rows).toEqual([65, 129, 106])
+      expect(yield* idsIn(catalog)).toEqual(ids.toSorted())
+    })
+  ))
+
+test("a commit of 10,000 events has one file per site and day", () =>
+  run(
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const spool = yield* openSpool({ folder, maxPending: 20_000, maxBytes: 2 ** 28, timeoutMs: 30_000 })
+      const catalog = new MemoryCatalog()
+      const writer = makeLakeWriter({ catalog, namespace: NAMESPACE })
+      const urlQuery = "q=".padEnd(500, "x")
+      yield* Effect.forEach(
+        Array.from({ length: 10_000 }, (_, index) => event({ siteId: `site-${index % 10}` as never, urlQuery })),
+        (record) => spool.append(encodeEvent(record, null, Date.now())),
+        { concurrency: "unbounded", discard: true }
+      )
+      yield* writer.write({ spool: refOf(spool), upTo: spool.durable() }, UNEVENTFUL)
+      const { metadata } = yield* catalog.load(EVENTS_NAME)
+      expect(currentSnapshot(metadata)?.summary).toMatchObject({ "added-records": "10000", "added-data-files": "10" })
     })
   ))
 
