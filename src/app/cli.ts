@@ -12,6 +12,7 @@ import * as Changes from "../../layers/postgres/control/Changes.ts"
 import * as PgAdminKeys from "../../layers/postgres/control/PgAdminKeys.ts"
 import * as PgSettings from "../../layers/postgres/control/PgSettings.ts"
 import * as PgSites from "../../layers/postgres/control/PgSites.ts"
+import { backup, restore } from "../cli/backup.ts"
 import { doctor } from "../cli/doctor/doctor.ts"
 import { keys } from "../cli/keys.ts"
 import { lake } from "../cli/lake/lake.ts"
@@ -32,6 +33,7 @@ import { Migrations } from "../ports/Migrations.ts"
 import { REFUSED_TO_START } from "../process/exitCodes.ts"
 import { logging } from "../process/run.ts"
 import { checkTimeZone } from "../settings/timeZone.ts"
+import { backups } from "./backups.ts"
 import * as Diagnostics from "./diagnostics.ts"
 import { quietWarehouse } from "./warehouses.ts"
 
@@ -75,6 +77,8 @@ const footfall = Command.make("footfall").pipe(
     keys.pipe(Command.provide(instance)),
     lake.pipe(Command.provide(LakeAdmin.layer.pipe(Layer.provide(instance)))),
     migrate.pipe(Command.provide(migrations)),
+    backup.pipe(Command.provide(backups)),
+    restore.pipe(Command.provide(backups)),
     status,
     send,
     doctor.pipe(Command.provide(Diagnostics.layer))

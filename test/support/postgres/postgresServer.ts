@@ -14,6 +14,8 @@ import { childrenOf, signal } from "../process/processes.ts"
 const START_MS = 30_000
 
 export interface PostgresOptions {
+  /** The folder of the server's programs; by default, the embedded Postgres's. */
+  readonly binaries?: string
   /** The folders of the cluster and of its WAL; by default, new ones. */
   readonly folder?: string
   readonly walFolder?: string
@@ -47,7 +49,7 @@ export class PostgresServer implements AsyncDisposable {
 
   static async start(options: PostgresOptions = {}): Promise<PostgresServer> {
     const account = serverAccount()
-    const { folder: binaries } = await Effect.runPromise(findBinaries(account))
+    const binaries = options.binaries ?? (await Effect.runPromise(findBinaries(account))).folder
     const own = mkdtempSync(join(tmpdir(), "footfall-fault-"))
     guardFolder(own)
     chmodSync(own, 0o711)

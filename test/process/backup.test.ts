@@ -1,0 +1,223 @@
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Exit, Redacted, Scope } from "effect"
+import { startEmbeddedPostgres } from "../../layers/postgres/embedded/EmbeddedPostgres.ts"
+import { SITE } from "../support/collect/collect.ts"
+import { Load } from "../support/collect/load.ts"
+import { lakeSettings } from "../support/lake/LakeUnderTest.ts"
+import { notTested } from "../support/notTested.ts"
+import { connect, prepareInstance } from "../support/postgres/database.ts"
+import { PostgresServer } from "../support/postgres/postgresServer.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
+import { run } from "../support/process/Program.ts"
+
+setDefaultTimeout(180_000)
+
+const ROOT = join(import.meta.dir, "../..")
+const folder = mkdtempSync(join(tmpdir(), "footfall-backup-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+let folders = 0
+const newFolder = () => join(folder, String(++folders))
+
+type Environment = Readonly<Record<string, string>>
+
+const footfall = (args: ReadonlyArray<string>, environment: Environment) =>
+  run([process.execPath, join(ROOT, "src/cli.ts"), ...args], { cwd: ROOT, environment })
+
+const succeed = async (args: ReadonlyArray<string>, environment: Environment) => {
+  const { code, out, output } = await footfall(args, environment)
+  if (code !== 0) throw new Error(`footfall ${args.join(" ")} ended with ${code}: ${output}`)
+  return out
+}
+
+/** Runs the body with connections to the embedded Postgres of a data folder, which runs meanwhile. */
+const withEmbedded = async <A>(
+  dataDir: string,
+  body: (database: Awaited<ReturnType<typeof connect>>, url: string) => Promise<A>
+) => {
+  const scope = Scope.makeUnsafe()
+  const { url } = await Effect.runPromise(Scope.provide(startEmbeddedPostgres(dataDir), scope))
+  try {
+    await using database = await connect(Redacted.value(url))
+    return await body(database, Redacted.value(url))
+  } finally {
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+  }
+}
+
+const eventNames = async (database: Awaited<ReturnType<typeof connect>>) =>
+  (await database.query<{ name: string }>("SELECT event_name AS name FROM product_analytics_event")).map(
+    ({ name }) => name
+  )
+
+/** A data folder with the test's site. */
+const newInstance = async (): Promise<string> => {
+  const dataDir = newFolder()
+  await withEmbedded(dataDir, (_, url) => prepareInstance(url))
+  return dataDir
+}
+
+const missing = (expected: ReadonlyArray<string>, found: ReadonlyArray<string>) => {
+  const all = new Set(found)
+  return expected.filter((name) => !all.has(name))
+}
+
+describe("a backup of an embedded Postgres", () => {
+  test("a backup taken under load has every event that was acknowledged before it began, and starts on its own", async () => {
+    await using all = new AsyncDisposableStack()
+    const environment = { DATA_DIR: await newInstance(), APP_SECRET: "the secret of the test", LOG_LEVEL: "warn" }
+    const full = all.use(await Footfall.start({ entry: "full", environment }))
+    const load = all.use(new Load({ port: full.port, connections: 4 }))
+    await load.stores(300)
+    const before = [...load.stored]
+    const backup = newFolder()
+    expect(await succeed(["backup", backup], environment)).toMatch(
+      /^\/.* has the database \(\d.* MB\) and \d settings of this environment, with secrets: keep it private\.\n$/
+    )
+    const during = load.stored.size - before.length
+    await load.stop()
+    full.signal("SIGTERM")
+    expect(await full.ended()).toBe(0)
+    expect(during).toBeGreaterThan(0)
+
+    expect(statSync(backup).mode & 0o777).toBe(0o700)
+    expect(statSync(join(backup, "settings.env")).mode & 0o777).toBe(0o600)
+    expect(readFileSync(join(backup, "settings.env"), "utf8")).toContain("APP_SECRET='the secret of the test'\n")
+    expect(readdirSync(join(folder)).filter((name) => name.endsWith(".unfinished"))).toEqual([])
+
+    const restored = { ...environment, DATA_DIR: newFolder() }
+    expect(await succeed(["restore", backup], restored)).toStartWith("Restored the backup of 20")
+    expect(JSON.parse(await succeed(["sites", "list", "--json"], restored))).toMatchObject([{ id: SITE }])
+    const found = await withEmbedded(restored.DATA_DIR, eventNames)
+    expect(missing(before, found)).toEqual([])
+    expect(new Set(found).size).toBe(found.length)
+    // It goes on from there.
+    const again = all.use(await Footfall.start({ entry: "full", environment: restored }))
+    const more = all.use(new Load({ port: again.port, connections: 2 }))
+    await more.stores(20)
+  })
+
+  test("a restore leaves existing data alone unless it may move it aside, and a running server in any case", async () => {
+    const environment = { DATA_DIR: await newInstance() }
+    const backup = newFolder()
+    // The command starts the server itself.
+    await succeed(["backup", backup], environment)
+    expect(await footfall(["backup", backup], environment)).toMatchObject({
+      code: 1,
+      output: `${backup} exists already. Name a new folder for each backup.\n`
+    })
+
+    const refused = await footfall(["restore", backup], environment)
+    expect(refused.code).toBe(1)
+    expect(refused.output).toContain("already has a database. Set DATA_DIR to a new folder, or pass --replace")
+    await withEmbedded(environment.DATA_DIR, async () => {
+      const running = await footfall(["restore", backup, "--replace"], environment)
+      expect(running.code).toBe(1)
+      expect(running.output).toContain("is running. Stop every process that uses it, then restore.")
+    })
+    expect(await succeed(["restore", backup, "--replace"], environment)).toMatch(
+      /The existing data is now at \/.*\/postgres\.before-restore-/
+    )
+    expect(JSON.parse(await succeed(["sites", "list", "--json"], environment))).toMatchObject([{ id: SITE }])
+  })
+
+  test("what is not a complete backup is refused, and so is a backup of the other kind", async () => {
+    const incomplete = newFolder()
+    mkdirSync(incomplete)
+    expect((await footfall(["restore", incomplete], { DATA_DIR: newFolder() })).output).toBe(
+      `${incomplete} is not a complete backup: it has no readable backup.json.\n`
+    )
+    const manifest = { format: 1, version: "1", created_at: "", database: "external", spools: 0, settings: 0 }
+    writeFileSync(join(incomplete, "backup.json"), JSON.stringify(manifest))
+    expect((await footfall(["restore", incomplete], { DATA_DIR: newFolder() })).output).toBe(
+      "The backup is of an external Postgres. Set DATABASE_URL to an empty database to restore it into.\n"
+    )
+  })
+
+  test("events that are only in the spool are in the backup, and reach the lake once after a restore", async () => {
+    await using all = new AsyncDisposableStack()
+    const lake = newFolder()
+    const settings = {
+      STORAGE_BACKEND: "iceberg",
+      ...lakeSettings({ WAREHOUSE: `file://${lake}`, FLUSH_INTERVAL_SECONDS: "3600" })
+    }
+    const environment = { ...settings, DATA_DIR: await newInstance() }
+    const full = all.use(await Footfall.start({ entry: "full", environment }))
+    const load = all.use(new Load({ port: full.port, connections: 2 }))
+    await load.stores(50)
+    await load.stop()
+    const backup = newFolder()
+    expect(JSON.parse(await succeed(["backup", backup, "--json"], environment))).toMatchObject({
+      database: "embedded",
+      spools: 1
+    })
+    await full.kill()
+
+    const restored = { ...environment, DATA_DIR: newFolder() }
+    await succeed(["restore", backup], restored)
+    const again = all.use(await Footfall.start({ entry: "full", environment: restored }))
+    await succeed(["lake", "flush"], restored)
+    const [events] = JSON.parse(await succeed(["lake", "verify", "--json", "--table", "pa_events"], restored))
+    expect(events).toMatchObject({ rows: load.stored.size, problems: [] })
+    again.signal("SIGTERM")
+    expect(await again.ended()).toBe(0)
+  })
+})
+
+/** A folder with Postgres's programs from the distribution, with pg_dump. The embedded Postgres has none. */
+const installed = existsSync("/usr/lib/postgresql")
+  ? readdirSync("/usr/lib/postgresql")
+      .map((version) => `/usr/lib/postgresql/${version}/bin`)
+      .find((bin) => ["initdb", "postgres", "pg_dump", "pg_restore"].every((name) => existsSync(join(bin, name))))
+  : undefined
+if (installed === undefined) notTested("Backups of an external Postgres: no Postgres of the distribution is installed.")
+
+describe("a backup of an external Postgres", () => {
+  test.skipIf(installed === undefined)(
+    "a dump is restored into another empty database, and never into one with tables",
+    async () => {
+      await using all = new AsyncDisposableStack()
+      const server = all.use(await PostgresServer.start({ binaries: installed! }))
+      const admin = all.use(await connect(server.url, 1))
+      for (const name of ["first", "second"]) await admin.query(`CREATE DATABASE ${name}`)
+      const urlOf = (name: string) => server.url.replace(/postgres$/, name)
+      const backup = newFolder()
+      const nothing = await footfall(["backup", backup], { DATABASE_URL: urlOf("first") })
+      expect(nothing.output).toContain("has no tables of Footfall, so there is nothing to back up")
+      expect(existsSync(backup)).toBe(false)
+
+      const environment = { ...(await prepareInstance(urlOf("first"))), DATA_DIR: newFolder() }
+      const collector = all.use(await Footfall.start({ environment }))
+      const load = all.use(new Load({ port: collector.port, connections: 2 }))
+      await load.stores(50)
+      await load.stop()
+      expect(JSON.parse(await succeed(["backup", backup, "--json"], environment))).toMatchObject({
+        database: "external"
+      })
+
+      expect((await footfall(["restore", backup], environment)).output).toContain(
+        "already has tables of Footfall. Restore into an empty database"
+      )
+      const restored = { ...environment, DATABASE_URL: urlOf("second") }
+      await succeed(["restore", backup], restored)
+      await using second = await connect(urlOf("second"))
+      expect((await eventNames(second)).sort()).toEqual([...load.stored].sort())
+      const again = all.use(await Footfall.start({ environment: restored }))
+      const more = all.use(new Load({ port: again.port, connections: 2 }))
+      await more.stores(20)
+    }
+  )
+
+  test("without a pg_dump of the server's version or newer, the error names the package to install", async () => {
+    await using server = await PostgresServer.start()
+    await prepareInstance(server.url)
+    const { code, output } = await footfall(["backup", newFolder()], { DATABASE_URL: server.url })
+    // A machine with a pg_dump that is new enough takes the backup.
+    if (code === 0) return
+    expect(output).toMatch(
+      /^A Postgres 18 needs pg_dump of version 18 or newer; (?:none is installed|installed: [\d, ]+)\. Install the package postgresql-client-18, or add the folder of pg_dump to PATH\.\n$/
+    )
+  })
+})
