@@ -99,7 +99,7 @@ describe("a backup of an embedded Postgres", () => {
     await more.stores(20)
   })
 
-  test("a restore leaves existing data alone unless it may move it aside, and a running server in any case", async () => {
+  test("a restore refuses to touch existing data unless it may move it aside, and a running server in any case", async () => {
     const environment = { DATA_DIR: await newInstance() }
     const backup = newFolder()
     // The command starts the server itself.
