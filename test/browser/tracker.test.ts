@@ -71,7 +71,7 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     await collector.prints(/Locations come from/)
     proxy = new ForwardingProxy({ to: collector.url, clientAddress: LONDON_IP })
     browser = await launchBrowser()
-  }, 60_000)
+  }, 180_000)
 
   afterAll(async () => {
     await browser?.close()
@@ -242,7 +242,7 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
       expect(await rowsHolding(database, address)).toEqual([])
       expect(collector.output).not.toContain(address)
     }
-  }, 30_000)
+  }, 180_000)
 
   test("a preflight passes once and is cached for what follows, with and without a token", async () => {
     const page = await visit({})
@@ -316,7 +316,7 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     expect(figures!["inp"]).toBeGreaterThanOrEqual(80)
     expect(figures!["cls"]).toBeGreaterThan(0)
     expect(await events("event_type")).toHaveLength(4)
-  }, 20_000)
+  }, 180_000)
 
   test("a beacon sent while the page closes needs no preflight, and its text is parsed as JSON", async () => {
     const page = await visit({ "auto-track": "false" })
@@ -372,7 +372,7 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     await page.evaluate("umami.identify('customer-7')")
     expect(before.of("POST")).toHaveLength(1)
     expect(await count("product_analytics_event")).toBe(0)
-  }, 20_000)
+  }, 180_000)
 
   test("with data-auto-track=false a pageview is sent only by hand", async () => {
     const page = await visit({ "auto-track": "false" })
@@ -418,5 +418,5 @@ describe.skipIf(browserPath === null)("a page in a real browser", () => {
     expect(await database.query("SELECT data_key, string_value FROM product_analytics_session_data")).toEqual([
       { data_key: "plan", string_value: "pro" }
     ])
-  }, 90_000)
+  }, 300_000)
 })

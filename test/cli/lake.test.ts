@@ -10,7 +10,7 @@ import { freshDatabase } from "../support/postgres/postgres.ts"
 import { Footfall } from "../support/process/footfallProcess.ts"
 import { footfall } from "./support.ts"
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 const DAY_S = 86_400
 

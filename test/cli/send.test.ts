@@ -106,7 +106,7 @@ test("send posts an event as a tracker would, and its exit code is the outcome",
   })
   const bot = await footfall(["send", "--site", ID, "--url", url, "--user-agent", "curl/8", "--json"])
   expect([bot.code, received[1]?.agent, JSON.parse(bot.out).stored]).toEqual([1, "curl/8", false])
-}, 20_000)
+}, 180_000)
 
 test("send reports an unreachable server with its address", async () => {
   const { code, out } = await footfall(["send", "--site", ID, "--url", "http://localhost:1"])
@@ -130,4 +130,4 @@ test("an invalid address, port or site is reported before anything is sent", asy
   ] as const) {
     expect(await footfall(args, environment)).toEqual({ code: 2, out: "", err: expect.stringContaining(message) })
   }
-}, 20_000)
+}, 180_000)

@@ -17,7 +17,7 @@ test("a setting is set, read and unset, and a note says when the environment ove
     code: 1,
     err: expect.stringContaining("There is no setting")
   })
-}, 30_000)
+}, 180_000)
 
 test("the settings commands run despite an invalid value, so that they can correct it", async () => {
   const run = await onFreshDatabase()
@@ -25,7 +25,7 @@ test("the settings commands run despite an invalid value, so that they can corre
   const wrong = await run(["settings", "list"], { SALT_ROTATION: "year" })
   expect(wrong.code).toBe(0)
   expect(wrong.out).toContain('SALT_ROTATION is "year"; it accepts `day`, `week` or `month`.')
-}, 30_000)
+}, 180_000)
 
 test("a key is shown once when it is created, listed without itself, and revoked", async () => {
   const run = await onFreshDatabase()
@@ -36,7 +36,7 @@ test("a key is shown once when it is created, listed without itself, and revoked
   expect(listed).not.toContain(created.key)
   expect((await run(["keys", "revoke", created.id])).code).toBe(0)
   expect((await run(["keys", "revoke", created.id])).code).toBe(1)
-}, 30_000)
+}, 180_000)
 
 test("a value that no process could start with is rejected, with the setting's name and what it accepts", async () => {
   const run = await onFreshDatabase()
@@ -53,4 +53,4 @@ test("a value that no process could start with is rejected, with the setting's n
     })
   }
   expect((await run(["settings", "list"])).out).not.toMatch(/table|NOTE/)
-}, 30_000)
+}, 180_000)

@@ -16,7 +16,7 @@ beforeAll(async () => {
   const environment = await prepareInstance(Redacted.value(await freshDatabase()))
   database = await connect(environment.DATABASE_URL)
   collector = await Footfall.start({ environment })
-}, 60_000)
+}, 180_000)
 
 beforeEach(async () => {
   umami = new Umami({ websiteId: SITE, hostUrl: collector.url })

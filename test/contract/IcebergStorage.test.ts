@@ -8,7 +8,7 @@ import { folderLake, HeldFiles, keptInLake, openLakeStorage, readLake } from "..
 import { emptiedDatabase } from "../support/postgres/pgStorage.ts"
 import { storageContract } from "./storage.ts"
 
-setDefaultTimeout(30_000)
+setDefaultTimeout(180_000)
 
 storageContract(
   "IcebergStorage",

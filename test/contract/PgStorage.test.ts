@@ -5,7 +5,7 @@ import { openClient } from "../support/postgres/postgres.ts"
 import { storageContract } from "./storage.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(20_000)
+setDefaultTimeout(180_000)
 
 storageContract("PgStorage", ({ maxPending }) =>
   Effect.gen(function* () {

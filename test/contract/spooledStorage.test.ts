@@ -12,7 +12,7 @@ import { emptiedDatabase } from "../support/postgres/pgStorage.ts"
 import { temporaryFolder } from "../support/postgres/postgres.ts"
 import { storageContract } from "./storage.ts"
 
-setDefaultTimeout(30_000)
+setDefaultTimeout(180_000)
 
 const DAY_MS = 86_400_000
 

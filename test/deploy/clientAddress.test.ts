@@ -57,7 +57,7 @@ else {
     })
     origin = `http://127.0.0.1:${port}`
     await until("nginx", async () => (await fetch(`${origin}/api/health`).catch(() => null))?.status === 200)
-  }, 30_000)
+  }, 180_000)
   afterAll(() => all.disposeAsync())
 
   const send = async (peer: string, headers: Record<string, string>) => {
@@ -116,5 +116,5 @@ else {
       hint: expect.stringContaining("add its address to TRUST_PROXY")
     })
     await untrusting.stop()
-  }, 20_000)
+  }, 180_000)
 }

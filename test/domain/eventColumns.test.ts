@@ -9,7 +9,7 @@ import { emptiedDatabase, openStorage } from "../support/postgres/pgStorage.ts"
 import { openClient } from "../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 /** How Postgres describes a column. */
 interface Described {

@@ -47,7 +47,7 @@ test("a collector refuses to start while all connections of Postgres are taken, 
   await taken.disposeAsync()
   const collector = all.use(await Footfall.start({ environment }))
   expect(await collector.health()).toBe(200)
-}, 60_000)
+}, 180_000)
 
 test("a running collector keeps its connections when others take all the rest; once it loses them, clients get 503 until some are free", async () => {
   await using all = new AsyncDisposableStack()
@@ -73,4 +73,4 @@ test("a running collector keeps its connections when others take all the rest; o
   await load.stop()
   expect(load.unanswered).toBe(0)
   await expectHonest(all.use(await database()), load)
-}, 60_000)
+}, 180_000)

@@ -60,4 +60,4 @@ test("a damaged geo database turns locations off and is reported, and a damaged 
   replace(mmdb({ networks: [["81.2.69.0/24", { country: { iso_code: "NL" } }]], buildEpoch: 1_800_000_000 }))
   await collector.prints("(GeoLite2-City of 2027-01-15T08:00:00.000Z)")
   expect(await countryOf("81.2.69.144")).toBe("NL")
-}, 60_000)
+}, 180_000)

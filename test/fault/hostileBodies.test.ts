@@ -16,7 +16,7 @@ beforeAll(async () => {
   const url = await freshDatabase()
   database = await connect(Redacted.value(url))
   collect = await startCollect({ storage: Layer.effect(Storage, openStorage(url)) })
-}, 60_000)
+}, 180_000)
 afterAll(async () => {
   await collect?.stop()
   await database?.[Symbol.asyncDispose]()

@@ -15,7 +15,7 @@ import { EVENTS_NAME, NAMESPACE } from "../support/lake/lakeTables.ts"
 import { run } from "../support/postgres/controlPlane.ts"
 import { temporaryFolder } from "../support/postgres/postgres.ts"
 
-setDefaultTimeout(30_000)
+setDefaultTimeout(180_000)
 
 const SEGMENT_BYTES = 1 << 20
 

@@ -44,7 +44,7 @@ test("killing the catalog's database before, during and after a commit affects n
 
   expect([load.count(503), load.unanswered]).toEqual([0, 0])
   await expectExactlyOnce(lake, [load])
-}, 90_000)
+}, 300_000)
 
 test("a commit whose answer is lost is found later, even if the catalog is unreachable until the collector stops checking", async () => {
   await using all = new AsyncDisposableStack()
@@ -73,4 +73,4 @@ test("a commit whose answer is lost is found later, even if the catalog is unrea
 
   expect([load.count(503), load.unanswered]).toEqual([0, 0])
   await expectExactlyOnce(lake, [load])
-}, 90_000)
+}, 300_000)

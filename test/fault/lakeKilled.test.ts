@@ -44,7 +44,7 @@ test("killing a collector around each commit, and anywhere else, loses no acknow
   expect(load.unanswered).toBeGreaterThan(0)
   expect(load.identified.size).toBeGreaterThan(0)
   await expectExactlyOnce(lake, [load])
-}, 120_000)
+}, 300_000)
 
 test("a collector that is killed after a commit and before the trim stores its events once", async () => {
   await using all = new AsyncDisposableStack()
@@ -68,4 +68,4 @@ test("a collector that is killed after a commit and before the trim stores its e
 
   expect(load.identified.size).toBeGreaterThan(0)
   await expectExactlyOnce(lake, [load])
-}, 60_000)
+}, 180_000)

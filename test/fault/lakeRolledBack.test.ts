@@ -46,4 +46,4 @@ test("a restored copy of a spool that grows past the lake's watermark loses no a
   expect(third.output.match(/The spool in \S+ ends at \d+ but the lake is at/g)).toHaveLength(1)
   expect(fourth.output).not.toContain("but the lake is at")
   await expectExactlyOnce(lake, sent)
-}, 90_000)
+}, 300_000)

@@ -30,7 +30,7 @@ test("while Postgres is down clients get 503, and the collector recovers without
 
   expect(load.unanswered).toBe(0)
   await expectHonest(all.use(await connect(postgres.url)), load)
-}, 60_000)
+}, 180_000)
 
 test("clients do not notice a restart of Postgres within the write deadline", async () => {
   await using all = new AsyncDisposableStack()
@@ -47,7 +47,7 @@ test("clients do not notice a restart of Postgres within the write deadline", as
 
   expect([load.unanswered, load.count(503)]).toEqual([0, 0])
   await expectHonest(all.use(await connect(postgres.url)), load)
-}, 60_000)
+}, 180_000)
 
 const onEmbedded = <A>(folder: string, use: (url: string) => Promise<A>): Promise<A> =>
   Effect.runPromise(
@@ -74,4 +74,4 @@ test("a killed embedded Postgres is restarted by the server that uses it", async
   expect(await full.ended()).toBe(0)
   expect(load.unanswered).toBe(0)
   await onEmbedded(folder, async (url) => expectHonest(all.use(await connect(url)), load))
-}, 60_000)
+}, 180_000)

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test"
 import { expectHonest, Load } from "../support/collect/load.ts"
+import { allowing } from "../support/eventually.ts"
 import { connect, prepareInstance } from "../support/postgres/database.ts"
 import { PostgresServer } from "../support/postgres/postgresServer.ts"
 import { Footfall } from "../support/process/footfallProcess.ts"
@@ -46,7 +47,7 @@ test("while Postgres hangs, every wait ends at its deadline and memory stays bou
   const memory = peakMemory(collector.pid)
 
   expect(memory).toBeLessThan(MEMORY_MIB)
-  expect(Math.max(load.slowest, flood.slowest)).toBeLessThan(DEADLINE_SECONDS * 1_000 + LATE_MS)
+  expect(Math.max(load.slowest, flood.slowest)).toBeLessThan(DEADLINE_SECONDS * 1_000 + allowing(LATE_MS))
   expect(load.unanswered + flood.unanswered).toBe(0)
   await expectHonest(database, load, flood)
-}, 90_000)
+}, 300_000)

@@ -59,4 +59,4 @@ test("two collectors that see the same new sessions at the same time store each 
     events: ROUNDS * 2 * (SESSIONS + 50),
     attributes: ROUNDS * SESSIONS * 3
   })
-}, 60_000)
+}, 180_000)

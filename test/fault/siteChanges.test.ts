@@ -2,6 +2,7 @@ import { expect, test } from "bun:test"
 import { Redacted } from "effect"
 import { footfall } from "../cli/support.ts"
 import { FIREFOX } from "../support/collect/collect.ts"
+import { allowing } from "../support/eventually.ts"
 import { connect, prepareInstance } from "../support/postgres/database.ts"
 import { freshDatabase } from "../support/postgres/postgres.ts"
 import { Footfall } from "../support/process/footfallProcess.ts"
@@ -31,7 +32,8 @@ const allAnswer = async (processes: ReadonlyArray<Footfall>, site: string, wante
     const statuses = await askAll(processes, site)
     if (statuses.every((status) => status === wanted)) return performance.now() - begin
     expect(statuses.every((status) => status === 200 || status === 400)).toBe(true)
-    if (performance.now() - begin > 2 * PROMISED_MS) throw new Error(`after ${2 * PROMISED_MS} ms: ${statuses}`)
+    if (performance.now() - begin > allowing(2 * PROMISED_MS))
+      throw new Error(`after ${2 * PROMISED_MS} ms: ${statuses}`)
     await Bun.sleep(20)
   }
 }
@@ -75,15 +77,15 @@ test("site changes reach every process within 5 s, with or without LISTEN", asyn
     return Math.max(...took)
   }
 
-  expect(await rounds()).toBeLessThan(PROMISED_MS)
+  expect(await rounds()).toBeLessThan(allowing(PROMISED_MS))
 
   const ended = await database.query(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'footfall-changes' AND datname = current_database()"
   )
   expect(ended.length).toBeGreaterThanOrEqual(processes.length)
-  expect(await rounds()).toBeLessThan(PROMISED_MS)
+  expect(await rounds()).toBeLessThan(allowing(PROMISED_MS))
 
   // There are no notifications any more, only polling.
   await database.query("DROP TRIGGER product_analytics_site_changed ON product_analytics_site")
-  expect(await rounds()).toBeLessThan(PROMISED_MS)
-}, 90_000)
+  expect(await rounds()).toBeLessThan(allowing(PROMISED_MS))
+}, 300_000)

@@ -40,7 +40,7 @@ test("SIGTERM under load answers every request that was sent, stores every 200, 
 
   expect(load.unanswered).toBe(0)
   await expectHonest(all.use(await connect(url)), load)
-}, 60_000)
+}, 180_000)
 
 test("after SIGTERM, /api/health is 503 for as long as it can be reached", async () => {
   await using all = new AsyncDisposableStack()
@@ -58,7 +58,7 @@ test("after SIGTERM, /api/health is 503 for as long as it can be reached", async
   expect(statuses).toContain(503)
   expect(statuses.lastIndexOf(200)).toBeLessThan(statuses.indexOf(503))
   await expectHonest(all.use(await connect(url)), load)
-}, 60_000)
+}, 180_000)
 
 test("requests that wait for their commit at SIGTERM are answered once it completes, while new connections are refused", async () => {
   await using all = new AsyncDisposableStack()
@@ -76,7 +76,7 @@ test("requests that wait for their commit at SIGTERM are answered once it comple
   expect(load.stored.size).toBeGreaterThan(before)
   expect(load.unanswered).toBe(0)
   await expectHonest(all.use(await connect(url)), load)
-}, 60_000)
+}, 180_000)
 
 test("a second signal ends a stopping process immediately with 1, and it reports what was left", async () => {
   await using all = new AsyncDisposableStack()
@@ -97,7 +97,7 @@ test("a second signal ends a stopping process immediately with 1, and it reports
   )
   expect(load.unanswered).toBeGreaterThan(0)
   await expectHonest(all.use(await connect(url)), load)
-}, 60_000)
+}, 180_000)
 
 test("a process that cannot store what it accepted exits at its deadline with 1 and reports what was left", async () => {
   await using all = new AsyncDisposableStack()
@@ -116,7 +116,7 @@ test("a process that cannot store what it accepted exits at its deadline with 1 
     /Not stopped within 1 s \(SHUTDOWN_TIMEOUT_SECONDS\): [1-9]\d* records were not stored, [1-9]\d* batches were being written\.\n/
   )
   await expectHonest(all.use(await connect(postgres.url)), load)
-}, 60_000)
+}, 180_000)
 
 test("a hanging Postgres delays a stopping process until the write deadline: then clients get 503, and the exit code is 0", async () => {
   await using all = new AsyncDisposableStack()
@@ -135,4 +135,4 @@ test("a hanging Postgres delays a stopping process until the write deadline: the
   expect(load.count(503)).toBeGreaterThan(0)
   expect(load.unanswered).toBe(0)
   await expectHonest(all.use(await connect(postgres.url)), load)
-}, 60_000)
+}, 180_000)

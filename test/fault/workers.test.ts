@@ -39,7 +39,7 @@ test("when one of two workers is killed under load, the other answers, it is rep
   expect(last.unanswered).toBe(0)
   expect(after.filter(isAlive)).toEqual([])
   await expectHonest(database, load, last)
-}, 60_000)
+}, 180_000)
 
 test("a worker that is still being replaced does not change the exit code of a SIGTERM", async () => {
   await using all = new AsyncDisposableStack()
@@ -53,4 +53,4 @@ test("a worker that is still being replaced does not change the exit code of a S
   await until("a new worker", () => childrenOf(collectors.pid).some((pid) => !before.includes(pid)))
   collectors.signal("SIGTERM")
   expect(await collectors.ended()).toBe(0)
-}, 60_000)
+}, 180_000)

@@ -13,7 +13,7 @@ import { PostgresServer } from "../support/postgres/postgresServer.ts"
 import { Footfall } from "../support/process/footfallProcess.ts"
 import { run } from "../support/process/Program.ts"
 
-setDefaultTimeout(180_000)
+setDefaultTimeout(480_000)
 
 const ROOT = join(import.meta.dir, "../..")
 const folder = mkdtempSync(join(tmpdir(), "footfall-backup-"))

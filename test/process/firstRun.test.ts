@@ -121,4 +121,4 @@ test("a fresh clone stores an event after one command, and stops cleanly on Ctrl
   expect(existsSync(postmaster)).toBe(false)
   // npx and its shell exit on the signal, whatever their child does; the child would report what it left undone.
   expect(again.output).not.toContain("Stopped immediately")
-}, 120_000)
+}, 300_000)

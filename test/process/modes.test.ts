@@ -21,7 +21,7 @@ let instance: { readonly DATABASE_URL: string; readonly APP_SECRET: string }
 beforeAll(async () => {
   clone = await installedClone()
   instance = await prepareInstance(Redacted.value(await freshDatabase()))
-}, 60_000)
+}, 180_000)
 
 const send = (url: string, name = "test") =>
   fetch(`${url}/api/send`, {
@@ -50,7 +50,7 @@ test("full with MODE=collector only collects: no admin routes, no documentation,
   expect(collector.output).not.toContain("ff_")
   collector.signal("SIGTERM")
   expect(await collector.ended()).toBe(0)
-}, 30_000)
+}, 180_000)
 
 test("two workers share one port, and each serves the metrics of both", async () => {
   await using collectors = await Footfall.start({ environment: { ...instance, WORKERS: "2" } })
@@ -69,7 +69,7 @@ test("two workers share one port, and each serves the metrics of both", async ()
   expect(counts.map(([, count]) => Number(count)).reduce((sum, count) => sum + count, 0)).toBe(40)
   collectors.signal("SIGTERM")
   expect(await collectors.ended()).toBe(0)
-}, 30_000)
+}, 180_000)
 
 test("a signal that `bun run` forwards does not count as a second one, so a request in flight is answered", async () => {
   await using collector = new Program([process.execPath, "run", "collector"], {
@@ -104,7 +104,7 @@ test("a signal that `bun run` forwards does not count as a second one, so a requ
   expect(await collector.ended()).toBe(0)
   expect(answer).toStartWith("HTTP/1.1 200 OK")
   expect(await stored("late")).toBe(1)
-}, 30_000)
+}, 180_000)
 
 describe("the bundle", () => {
   let folder: string
@@ -114,7 +114,7 @@ describe("the bundle", () => {
     expect(built).toMatchObject({ code: 0 })
     folder = temporaryFolder()
     cpSync(join(clone, "dist"), folder, { recursive: true })
-  }, 60_000)
+  }, 180_000)
 
   test("the collector's bundle starts and serves without any other file", async () => {
     await using collector = new Program([process.execPath, "collector.js"], {
@@ -126,7 +126,7 @@ describe("the bundle", () => {
     expect(await stored("bundled")).toBe(1)
     collector.signal("SIGTERM")
     expect(await collector.ended()).toBe(0)
-  }, 30_000)
+  }, 180_000)
 
   test("full's bundle contains documentation and migrations, and the CLI's bundle runs", async () => {
     const environment = { DATABASE_URL: Redacted.value(await freshDatabase()), PORT: "0" }
@@ -141,13 +141,13 @@ describe("the bundle", () => {
     expect(sites).toMatchObject({ code: 0, out: expect.stringContaining("data-website-id=") })
     full.signal("SIGTERM")
     expect(await full.ended()).toBe(0)
-  }, 30_000)
+  }, 180_000)
 
   test("a bundle without a database names the missing setting", async () => {
     const alone = await run([process.execPath, "collector.js"], { cwd: folder })
     expect(alone.code).toBe(2)
     expect(alone.output).toMatch(/No embedded Postgres for \S+ is installed .*Set DATABASE_URL/)
-  }, 30_000)
+  }, 180_000)
 })
 
 /** A user that owns nothing here. */

@@ -6,7 +6,7 @@ import { prepareInstance } from "../support/postgres/database.ts"
 import { freshDatabase } from "../support/postgres/postgres.ts"
 import { Footfall } from "../support/process/footfallProcess.ts"
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 const PREFIX = "/api/ee/product-analytics"
 

@@ -45,7 +45,7 @@ test("on a terminal, information is not red, commands work as printed, and Ctrl-
     await full.exited
     rmSync(folder, { recursive: true })
   }
-}, 90_000)
+}, 300_000)
 
 test.each(["full.ts", "collector.ts", "cli.ts"])("%s refuses to start with an unknown TZ", async (entry) => {
   const ended = await run(

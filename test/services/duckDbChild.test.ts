@@ -10,7 +10,7 @@ import { until } from "../support/eventually.ts"
 import { childrenOf, isAlive, signal } from "../support/process/processes.ts"
 import { areUp } from "./areUp.ts"
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 const ENTRY = new URL("../../src/duckDbChild.ts", import.meta.url)
 /** A write to disk takes milliseconds, and the statements below take minutes. */

@@ -9,7 +9,7 @@ import { CREDENTIALS } from "../../scripts/services/credentials.ts"
 import { guardFolder, guardProcess } from "../support/process/guard.ts"
 import { isAlive } from "../support/process/processes.ts"
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 const ROOT = join(import.meta.dir, "../..")
 const folder = mkdtempSync(join(tmpdir(), "footfall-services-"))

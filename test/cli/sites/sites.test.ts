@@ -33,7 +33,7 @@ test("a site is created with a given UUID, listed, shown, updated, archived and 
   expect((await run(["sites", "list"])).out).toContain("There are no live sites")
   expect(JSON.parse((await run(["sites", "list", "--archived", "--json"])).out)).toHaveLength(1)
   expect((await run(["sites", "update", ID, "--restore", "--no-rate"])).out).toMatch(/state +live\nrate limit +default/)
-}, 30_000)
+}, 180_000)
 
 test("a failing command reports the reason without a stack trace and exits with a documented code", async () => {
   const run = await onFreshDatabase()
@@ -56,7 +56,7 @@ test("a failing command reports the reason without a stack trace and exits with 
     expect([given, `${out}${err}`]).toEqual([code, expect.stringContaining(message)])
     expect(`${out}${err}`).not.toMatch(/^\s+at /m)
   }
-}, 30_000)
+}, 180_000)
 
 test("an invalid call prints the reason and a pointer to the help on standard error", async () => {
   const { code, out, err } = await footfall(["sites", "create", "--nam", "x", "--json"])
@@ -83,4 +83,4 @@ test("help goes to standard output, with examples to copy", async () => {
     expect([code, err]).toEqual([0, ""])
     expect(out).toMatch(/EXAMPLES\n(?: {2}# .*\n {2}.*bun run footfall .*\n?\n?)+/)
   }
-}, 30_000)
+}, 180_000)

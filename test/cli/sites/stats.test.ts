@@ -49,7 +49,7 @@ test("sites stats shows a site's statistics as text and as JSON, with an exclusi
   const { from, to } = await json()
   expect(Date.parse(to) - Date.parse(from)).toBe(30 * 86_400_000)
   expect(await json("--from", "2001-01-01", "--to", "2001-01-02")).toMatchObject({ visits: 0, bounces: 0 })
-}, 30_000)
+}, 180_000)
 
 test("an invalid range, an unknown site and an unusable warehouse are reported in one line with an exit code", async () => {
   const run = await onFixture()
@@ -82,7 +82,7 @@ test("an invalid range, an unknown site and an unusable warehouse are reported i
   }
   const unknown = await run(["sites", "stats", "9999"])
   expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining('There is no site with the id "9999"')])
-}, 60_000)
+}, 180_000)
 
 test("doctor reports which warehouse is used and whether it answers queries", async () => {
   const run = await onFixture()
@@ -108,4 +108,4 @@ test("doctor reports which warehouse is used and whether it answers queries", as
     state: "bad",
     found: expect.stringContaining("STORAGE_BACKEND=postgres stores")
   })
-}, 60_000)
+}, 180_000)

@@ -52,7 +52,7 @@ test("a viewer gets Umami's overview of the range, including its last ms", async
   const { body } = await admin.call("GET", "status", { key: VIEWER })
   expect(body.warehouse).toEqual({ engine: "postgres", ready: true, why: null })
   await admin.close()
-}, 30_000)
+}, 180_000)
 
 test("an unknown site responds with 404, and an invalid range with 422 and a pointer", async () => {
   const admin = await start()

@@ -6,7 +6,7 @@ import { run } from "../../support/postgres/controlPlane.ts"
 import { emptiedDatabase } from "../../support/postgres/pgStorage.ts"
 import { openClient } from "../../support/postgres/postgres.ts"
 
-setDefaultTimeout(30_000)
+setDefaultTimeout(180_000)
 
 const FIRST = "00000000-0000-4000-8000-000000000001"
 const SECOND = "00000000-0000-4000-8000-000000000002"

@@ -10,7 +10,7 @@ import { folderLake, openLakeStorage, readLake, readLakeTable } from "../../supp
 import { run } from "../../support/postgres/controlPlane.ts"
 import { emptiedDatabase } from "../../support/postgres/pgStorage.ts"
 
-setDefaultTimeout(30_000)
+setDefaultTimeout(180_000)
 
 const makeLake = Effect.gen(function* () {
   const folder = yield* Effect.acquireRelease(

@@ -19,7 +19,7 @@ import { appendEvents, EVENTS_NAME, NAMESPACE } from "../../support/lake/lakeTab
 import { connect } from "../../support/postgres/database.ts"
 import { emptyDatabase, openClient, temporaryFolder } from "../../support/postgres/postgres.ts"
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 const EVENTS: WriteEvents & ReconcileEvents = {
   onConflict: () => {},

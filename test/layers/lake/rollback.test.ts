@@ -22,7 +22,7 @@ import { type Fate, MemoryCatalog } from "../../support/lake/MemoryCatalog.ts"
 import { loggedLines } from "../../support/loggedLines.ts"
 import { run } from "../../support/postgres/controlPlane.ts"
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "footfall-spool-"))),

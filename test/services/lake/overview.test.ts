@@ -18,7 +18,7 @@ import { lakeCatalog } from "../engines/EngineCatalog.ts"
 import { createTrinoCatalog, dropTrinoCatalog, trinoQuery } from "../engines/trino.ts"
 import { LakeCollector } from "./LakeCollector.ts"
 
-setDefaultTimeout(120_000)
+setDefaultTimeout(300_000)
 
 const up = await areUp("postgres", "seaweedfs", "moto", "trino")
 const own = `overview_${process.pid}`
@@ -179,7 +179,7 @@ describe.skipIf(!up)("a site's overview", () => {
     await using collector = await Footfall.start({ environment: postgres })
     await send(collector.url)
     expected = await shownByCli(postgres, "postgres")
-  }, 600_000)
+  }, 480_000)
 
   afterAll(async () => {
     await dropTrinoCatalog(own)

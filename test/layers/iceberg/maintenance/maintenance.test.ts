@@ -14,7 +14,7 @@ import { staleWatermarks } from "../../../../layers/lake/watermark.ts"
 import { appendDeletes, appendEvents, DAY_MS, EVENTS_NAME } from "../../../support/lake/lakeTables.ts"
 import { countingEvents, MemoryCatalog } from "../../../support/lake/MemoryCatalog.ts"
 
-setDefaultTimeout(20_000)
+setDefaultTimeout(180_000)
 
 const run = <A>(effect: Effect.Effect<A, unknown>): Promise<A> => Effect.runPromise(effect)
 const { events } = countingEvents()

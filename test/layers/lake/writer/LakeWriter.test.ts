@@ -17,7 +17,7 @@ import { DAY_MS, EVENTS_NAME, NAMESPACE } from "../../../support/lake/lakeTables
 import { countingEvents, type Fate, MemoryCatalog } from "../../../support/lake/MemoryCatalog.ts"
 import { run } from "../../../support/postgres/controlPlane.ts"
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "footfall-spool-"))),

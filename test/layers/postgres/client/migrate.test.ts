@@ -9,7 +9,7 @@ import { run } from "../../../support/postgres/controlPlane.ts"
 import { emptyDatabase, freshDatabase, openClient, testServer } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 let database: Promise<Redacted.Redacted<string>> | undefined
 

@@ -7,7 +7,7 @@ import { run } from "../../../support/postgres/controlPlane.ts"
 import { emptyDatabase, freshDatabase, openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(20_000)
+setDefaultTimeout(180_000)
 
 test.each([
   ["postgres://ann:secret@db.example:6543/footfall", "db.example:6543"],

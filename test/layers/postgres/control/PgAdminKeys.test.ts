@@ -1,11 +1,12 @@
 import { expect, setDefaultTimeout, test } from "bun:test"
 import { Context, Effect, type Redacted } from "effect"
 import { AdminKeys } from "../../../../src/ports/AdminKeys.ts"
+import { allowing } from "../../../support/eventually.ts"
 import { run, startProcess } from "../../../support/postgres/controlPlane.ts"
 import { freshDatabase, openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(20_000)
+setDefaultTimeout(180_000)
 
 const keysOf = (url: Redacted.Redacted<string>) => Effect.map(startProcess(url), Context.get(AdminKeys))
 
@@ -81,11 +82,11 @@ test("a revoked key is rejected at once by the same process, and within 5 s by o
           Effect.repeat({ until: (found) => found === null }),
           Effect.timeout("8 seconds")
         )
-      expect(performance.now() - begin).toBeLessThan(5_000)
+      expect(performance.now() - begin).toBeLessThan(allowing(5_000))
       expect(yield* mine.list).toEqual([])
     })
   )
-}, 15_000)
+}, 180_000)
 
 test("revoking an unknown or revoked key fails with NotFound", async () => {
   const url = await freshDatabase()
@@ -110,7 +111,7 @@ test("verifying a key again uses the cache", async () => {
       yield* keys.verify(key)
       const begin = performance.now()
       for (let i = 0; i < 2_000; i++) yield* keys.verify(key)
-      expect(performance.now() - begin).toBeLessThan(500)
+      expect(performance.now() - begin).toBeLessThan(allowing(500))
     })
   )
 })

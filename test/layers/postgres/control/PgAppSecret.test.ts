@@ -5,7 +5,7 @@ import { run, startProcess } from "../../../support/postgres/controlPlane.ts"
 import { freshDatabase } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(20_000)
+setDefaultTimeout(180_000)
 
 const secretOf = (url: Redacted.Redacted<string>, environment = {}) =>
   Effect.map(startProcess(url, environment), (services) => {

@@ -2,12 +2,12 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Context, Effect } from "effect"
 import { SiteId } from "../../../../src/domain/ids.ts"
 import { Sites } from "../../../../src/ports/Sites.ts"
-import { eventually } from "../../../support/eventually.ts"
+import { allowing, eventually } from "../../../support/eventually.ts"
 import { run, startProcess } from "../../../support/postgres/controlPlane.ts"
 import { freshDatabase, openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(20_000)
+setDefaultTimeout(180_000)
 
 const ID = SiteId.make("3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f")
 const UNKNOWN = SiteId.make("00000000-0000-4000-8000-000000000000")
@@ -149,7 +149,7 @@ test("a change reaches another process by notification, well before it polls", a
       const begin = performance.now()
       yield* mine.create({ id: ID, name: "Shop" })
       yield* eventually("the new site is known", () => theirs.find(ID) !== undefined)
-      expect(performance.now() - begin).toBeLessThan(1_500)
+      expect(performance.now() - begin).toBeLessThan(allowing(1_500))
       yield* mine.archive(ID)
       yield* eventually("the archived site is gone", () => theirs.find(ID) === undefined)
     })
@@ -171,11 +171,11 @@ test("without notifications, a change reaches another process by polling within 
         const begin = performance.now()
         yield* change
         yield* eventually("the change is known", () => (theirs.find(ID) === undefined) !== (before === undefined))
-        expect(performance.now() - begin).toBeLessThan(5_000)
+        expect(performance.now() - begin).toBeLessThan(allowing(5_000))
       }
     })
   )
-}, 30_000)
+}, 180_000)
 
 test("a listener whose connection is terminated listens again", async () => {
   const url = await freshDatabase()

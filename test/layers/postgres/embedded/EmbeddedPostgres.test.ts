@@ -28,7 +28,7 @@ import { Program } from "../../../support/process/Program.ts"
 import { childrenOf, isAlive } from "../../../support/process/processes.ts"
 
 // A start takes a second or two on an idle machine.
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 const SCRIPT = join(import.meta.dir, "../../../support/process/embeddedProcess.ts")
 const IS_ROOT = process.getuid?.() === 0

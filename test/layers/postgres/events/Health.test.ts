@@ -17,7 +17,7 @@ import {
 import { openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(20_000)
+setDefaultTimeout(180_000)
 
 const eventuallyFailsWith = (
   ping: Storage["Service"]["ping"],

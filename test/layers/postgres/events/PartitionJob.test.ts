@@ -17,7 +17,7 @@ import { lockTables, openStorage, readStored, settableClock } from "../../../sup
 import { freshDatabase, openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(20_000)
+setDefaultTimeout(180_000)
 
 interface TestDatabase {
   readonly url: Redacted.Redacted<string>

@@ -7,7 +7,7 @@ import { type Intercept, openStorage, readStored } from "../../../support/postgr
 import { onlyStored, watchBatches, withDatabase } from "../../../support/postgres/pgWriter.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(20_000)
+setDefaultTimeout(180_000)
 
 describe("sessions", () => {
   test("a stored session is not sent again", () =>

@@ -11,7 +11,7 @@ import { emptiedDatabase, openStorage, readStored } from "../../../support/postg
 import { freshDatabase, openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 interface World {
   readonly sql: PgClient.PgClient

@@ -11,7 +11,7 @@ import { openStorage, settableClock } from "../../../support/postgres/pgStorage.
 import { freshDatabase, openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(20_000)
+setDefaultTimeout(180_000)
 
 const at = (time: string): number => Date.parse(time)
 

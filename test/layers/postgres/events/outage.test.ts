@@ -6,7 +6,7 @@ import { AdminKeys } from "../../../../src/ports/AdminKeys.ts"
 import { Settings } from "../../../../src/ports/Settings.ts"
 import { Sites } from "../../../../src/ports/Sites.ts"
 import { RATE_LIMIT_BURST } from "../../../../src/settings/settings.ts"
-import { eventually } from "../../../support/eventually.ts"
+import { allowing, eventually } from "../../../support/eventually.ts"
 import { run, startProcess } from "../../../support/postgres/controlPlane.ts"
 import { temporaryFolder } from "../../../support/postgres/postgres.ts"
 
@@ -44,7 +44,7 @@ test("during a database outage, cached sites and settings stay in use and change
         { concurrency: "unbounded" }
       )
       expect(failures.map(({ reason }) => reason)).toEqual(["Unavailable", "Unavailable", "Unavailable"])
-      expect(performance.now() - begin).toBeLessThan(12_000)
+      expect(performance.now() - begin).toBeLessThan(allowing(12_000))
       expect([sites.find(ID)?.id, sites.allowsOrigin("https://shop.example"), settings.get(RATE_LIMIT_BURST)]).toEqual([
         ID,
         true,
@@ -61,4 +61,4 @@ test("during a database outage, cached sites and settings stay in use and change
       yield* eventually("the change is picked up", () => sites.find(ID) === undefined)
     })
   )
-}, 60_000)
+}, 180_000)

@@ -31,7 +31,7 @@ import {
 } from "../../../support/postgres/pgWriter.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(20_000)
+setDefaultTimeout(180_000)
 
 describe("a database that does not answer", () => {
   const SHORT_TIMEOUT = { STORAGE_TIMEOUT_SECONDS: "1", STORAGE_BATCH_SIZE: "10", STORAGE_IN_FLIGHT: "2" }

@@ -7,7 +7,7 @@ import { emptiedDatabase, openStorage } from "../../../support/postgres/pgStorag
 import { openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(20_000)
+setDefaultTimeout(180_000)
 
 let database: Redacted.Redacted<string>
 beforeAll(async () => {

@@ -12,7 +12,7 @@ import { emptiedDatabase, openStorage } from "../../../support/postgres/pgStorag
 import { openClient } from "../../../support/postgres/postgres.ts"
 
 // The first test waits for the server to start.
-setDefaultTimeout(20_000)
+setDefaultTimeout(180_000)
 
 interface World {
   readonly sql: PgClient.PgClient

@@ -53,5 +53,5 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("kills of a collector w
     const { ids, rows } = await countWithDuckdb(lake)
     expect(ids).toBe(rows)
     expect(rows).toBeGreaterThanOrEqual(load.stored.size)
-  }, 240_000)
+  }, 480_000)
 })

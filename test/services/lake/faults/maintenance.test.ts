@@ -138,7 +138,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("maintenance of a lake 
     await expectExactlyOnce(lake, loads)
     const { ids, rows } = await countWithDuckdb(lake)
     expect(ids).toBe(rows)
-  }, 150_000)
+  }, 480_000)
 
   test("the background job loses no row, even when it is killed during a compaction", async () => {
     await using all = new AsyncDisposableStack()
@@ -157,5 +157,5 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("maintenance of a lake 
     await expectExactlyOnce(lake, loads)
     const { ids, rows } = await countWithDuckdb(lake)
     expect(ids).toBe(rows)
-  }, 120_000)
+  }, 300_000)
 })

@@ -33,7 +33,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("faults of the object s
 
     expect([load.count(503), load.unanswered]).toEqual([0, 0])
     await expectExactlyOnce(lake, [load])
-  }, 90_000)
+  }, 300_000)
 
   test("a store that refuses connections, asks to slow down or hangs affects no client", async () => {
     await using all = new AsyncDisposableStack()
@@ -67,7 +67,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("faults of the object s
 
     expect([load.count(503), load.unanswered]).toEqual([0, 0])
     await expectExactlyOnce(lake, [load])
-  }, 90_000)
+  }, 300_000)
 
   test("clients get 503 when the store is unreachable until the spool is full, and every acknowledged event is stored once it is back", async () => {
     await using all = new AsyncDisposableStack()
@@ -97,5 +97,5 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("faults of the object s
     expect(after.count(503)).toBe(refused)
     expect(memory).toBeLessThan(MEMORY_MIB)
     await expectExactlyOnce(lake, [load, small, after])
-  }, 150_000)
+  }, 480_000)
 })

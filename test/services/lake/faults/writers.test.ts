@@ -67,6 +67,6 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("concurrent collectors"
         const { ids, rows } = await countWithDuckdb(lake)
         expect(ids).toBe(rows)
       }
-    }, 150_000)
+    }, 480_000)
   }
 })
