@@ -3,6 +3,7 @@ import { type EventRecord, EventType, type SessionRecord } from "../domain/Event
 import type { EventId, SiteId } from "../domain/ids.ts"
 import { cutOrNull } from "../lib/strings.ts"
 import type { Draft } from "./Draft.ts"
+import { isSameHost } from "./isSameHost.ts"
 import { NO_REVENUE, resolveRevenue } from "./resolveRevenue.ts"
 
 /** Umami's `event_type`: a link or pixel takes precedence over a name. */
@@ -73,7 +74,11 @@ export const sessionRecord = ({ client, createdAt, page, payload, source, visit 
   city: client.city,
   createdAt,
   firstPath: page.urlPath,
-  firstReferrerDomain: page.referrerDomain,
+  // Who follows one of the site's own links did not come from the site.
+  firstReferrerDomain:
+    page.referrerDomain !== null && page.hostname !== null && isSameHost(page.referrerDomain, page.hostname)
+      ? null
+      : page.referrerDomain,
   firstUtmSource: page.utmSource,
   firstUtmMedium: page.utmMedium,
   firstUtmCampaign: page.utmCampaign

@@ -21,6 +21,13 @@ const baseOf = (hostname: string): string => {
   return URL.canParse(base) ? base : "https://localhost"
 }
 
+/** Back ends send host names of other scripts as they are written, browsers in ASCII form: one site must not have two names. */
+const asciiHost = (hostname: string): string =>
+  ASCII.test(hostname) ? hostname : (URL.parse(`https://${hostname}`)?.host ?? hostname)
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the whole of ASCII is meant
+const ASCII = /^[\x00-\x7f]*$/
+
 type UrlFields = Omit<PageFields, "pageTitle" | keyof Referrer>
 type Referrer = Pick<PageFields, "referrerPath" | "referrerQuery" | "referrerDomain">
 
@@ -101,7 +108,7 @@ const resolveUrl = (sent: string, hostname: string, removeTrailingSlash: boolean
   return {
     urlPath: cut(decodeUriOrKeep(path), SIZE.url),
     urlQuery: cutOrNull(search.substring(1), SIZE.url),
-    hostname: cutOrNull(hostname || url.hostname.replace(WWW, ""), SIZE.hostname),
+    hostname: cutOrNull(hostname === "" ? url.hostname.replace(WWW, "") : asciiHost(hostname), SIZE.hostname),
     utmSource: cutOrNull(query.get("utm_source"), SIZE.campaign),
     utmMedium: cutOrNull(query.get("utm_medium"), SIZE.campaign),
     utmCampaign: cutOrNull(query.get("utm_campaign"), SIZE.campaign),

@@ -2,6 +2,7 @@ import { Effect, Schema } from "effect"
 import { EventType } from "../domain/Event.ts"
 import type { Query, QueryDialect, QueryEngine, QueryError } from "../ports/QueryEngine.ts"
 import { Binding } from "./binding.ts"
+import { type Channel, eventsWithChannel } from "./channel/channel.ts"
 import { EVENTS } from "./tables.ts"
 
 /** A site's events from `from` up to, but not including, `until`. Both are timestamps as in `QueryParameter`. */
@@ -13,6 +14,8 @@ export interface OverviewQuery {
   readonly path?: string
   /** Only visitors from this country, ISO 3166-1 alpha-2. */
   readonly country?: string
+  /** Only events with this channel. */
+  readonly channel?: Channel
 }
 
 /** Custom events and web vitals do not count as views, so a visit with one view and a custom event is a bounce. */
@@ -80,8 +83,9 @@ export const overview = (dialect: QueryDialect, query: OverviewQuery): Query => 
     `${dialectSql.time} < ${binding.add({ type: "timestamp", value: query.until })}`,
     `event_type NOT IN (${NOT_VIEWS})`
   ]
-  const { country, path } = query
+  const { channel, country, path } = query
   if (path !== undefined) conditions.push(`url_path = ${binding.add({ type: "text", value: path })}`)
+  if (channel !== undefined) conditions.push(`channel = ${binding.add({ type: "text", value: channel })}`)
   if (country !== undefined) {
     const sessions = dialectSql.inCountry(site, () => binding.add({ type: "text", value: country }))
     conditions.push(`session_id IN (${sessions})`)
@@ -94,7 +98,7 @@ export const overview = (dialect: QueryDialect, query: OverviewQuery): Query => 
   CAST(coalesce(sum(${dialectSql.seconds("first_time", "last_time")}), 0) AS bigint) AS total_time
 FROM (
   SELECT session_id, visit_id, count(*) AS views, min(${dialectSql.time}) AS first_time, max(${dialectSql.time}) AS last_time
-  FROM ${EVENTS[dialect]}
+  FROM ${channel === undefined ? EVENTS[dialect] : eventsWithChannel(dialect)}
   WHERE ${conditions.join(" AND ")}
   GROUP BY session_id, visit_id
 ) AS visit`

@@ -7,7 +7,9 @@ import { duckdbExtensions } from "../../scripts/services/engines.ts"
 import { endpoint } from "../../scripts/services/place.ts"
 import { emptyLake } from "../../scripts/services/seaweedfs.ts"
 import { QueryEngine, QueryError, type QueryParameter, type QueryValue } from "../../src/ports/QueryEngine.ts"
+import { eventsWithChannel } from "../../src/query/channel/channel.ts"
 import { type OverviewQuery, overview } from "../../src/query/overview.ts"
+import { CHANNEL_CASES } from "../query/channelCases.ts"
 import { allowing, until } from "../support/eventually.ts"
 import { fillPostgres, pgWarehouse } from "../support/postgres/pgWarehouse.ts"
 import { freshDatabase, openClient } from "../support/postgres/postgres.ts"
@@ -42,25 +44,43 @@ const inScope = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
 
 const DUCKDB_CHILD = new URL("../../src/duckDbChild.ts", import.meta.url)
 
+const columnOf = (field: string): string => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 const quoted = (value: string | null) => (value === null ? "NULL" : `'${value}'`)
 
 const lakeTables = lakeCatalog({ name: own, database: own, warehouse: `s3://lake/${own}` })
+
+/** The columns of an event that its channel depends on. */
+const SOURCE_COLUMNS = [
+  "referrer_domain",
+  "hostname",
+  "url_query",
+  "utm_source",
+  "utm_medium",
+  "utm_campaign",
+  "utm_content",
+  "utm_term",
+  "gclid",
+  "msclkid",
+  "ttclid",
+  "li_fat_id",
+  "twclid"
+]
 
 const fillLake = async () => {
   // Trino does not create the tables of a JDBC catalog, and cannot use it without them.
   await pyiceberg.create({ catalog: lakeTables, table: `${schema}.first` })
   await pyiceberg.append({ catalog: lakeTables, table: `${schema}.first`, rows: 300 })
   await trinoQuery(
-    `CREATE TABLE ${own}.${schema}.pa_events (event_id varchar, site_id varchar, session_id varchar, visit_id varchar, event_time timestamp(6) with time zone, event_type integer, event_name varchar, url_path varchar, revenue decimal(19, 4), properties map(varchar, varchar)) WITH (partitioning = ARRAY['day(event_time)', 'site_id'])`
+    `CREATE TABLE ${own}.${schema}.pa_events (event_id varchar, site_id varchar, session_id varchar, visit_id varchar, event_time timestamp(6) with time zone, event_type integer, event_name varchar, url_path varchar, ${SOURCE_COLUMNS.map((column) => `${column} varchar`).join(", ")}, revenue decimal(19, 4), properties map(varchar, varchar)) WITH (partitioning = ARRAY['day(event_time)', 'site_id'])`
   )
   await trinoQuery(
     `CREATE TABLE ${own}.${schema}.pa_sessions (session_id varchar, site_id varchar, country varchar, created_at timestamp(6) with time zone)`
   )
   const events = EVENTS.map(
     ({ event, name, path, session, site, time, type, visit }) =>
-      `(${[event, site, session, visit].map(quoted).join(", ")}, TIMESTAMP '${time.replace("T", " ").replace("Z", " UTC")}', ${type}, ${quoted(name)}, ${quoted(path)}, NULL, NULL)`
+      `(${[event, site, session, visit].map(quoted).join(", ")}, TIMESTAMP '${time.replace("T", " ").replace("Z", " UTC")}', ${type}, ${quoted(name)}, ${quoted(path)})`
   )
-  await trinoQuery(`INSERT INTO ${own}.${schema}.pa_events VALUES ${events}`)
+  await trinoQuery(`INSERT INTO ${own}.${schema}.pa_events (event_id, site_id, session_id, visit_id, event_time, event_type, event_name, url_path) VALUES ${events}`)
   // The row of a later event of each session has another country, which must not count.
   const sessions = SESSIONS.flatMap(({ country, session, site }) => [
     `(${quoted(session)}, ${quoted(site)}, 'DE', TIMESTAMP '2026-03-28 00:00:02 UTC')`,
@@ -158,6 +178,8 @@ const OVERVIEWS: ReadonlyArray<
   ["the first two days", { until: "2026-03-30T00:00:00Z" }, [8, 4, 5, 2, 820]],
   ["a range that begins within a visit", { from: "2026-03-28T22:51:00Z" }, [13, 5, 10, 7, 720]],
   ["a range that ends within a millisecond", { until: "2026-03-31T23:59:59.999000Z" }, [13, 5, 9, 5, 840]],
+  ["one channel", { channel: "direct" }, [14, 5, 10, 6, 840]],
+  ["a channel without events", { channel: "llm" }, [0, 0, 0, 0, 0]],
   ["days without events", { from: "2027-01-01T00:00:00Z", until: "2027-02-01T00:00:00Z" }, [0, 0, 0, 0, 0]]
 ]
 
@@ -195,6 +217,26 @@ describe.skipIf(!up).each([
     expect(result.columns.map(({ name }) => name)).toEqual(["pageviews", "visitors", "visits", "bounces", "total_time"])
     expect(result.columns.every(({ type }) => type === "integer")).toBe(true)
     expect(result.rows as unknown).toEqual([numbers])
+  })
+
+  test("an event's channel is the same by every rule", async () => {
+    const { dialect } = tested.engine
+    // In Postgres, the channel is a column of the view, which has tests of its own.
+    if (dialect === "postgres") return
+    const expected = CHANNEL_CASES.flatMap(([channel, sources]) => sources.map((source) => ({ channel, source })))
+    const rows = expected.map(({ source }, position) => {
+      const record = Object.entries(source).map(([field, value]) => [columnOf(field), value] as const)
+      const values = SOURCE_COLUMNS.map((column) => record.find(([name]) => name === column)?.[1])
+      return `(${position}, ${values.map((value) => `CAST(${value === undefined ? "NULL" : quoted(String(value))} AS varchar)`)})`
+    })
+    const result = await Effect.runPromise(
+      run(
+        `WITH pa_events (position, ${SOURCE_COLUMNS}) AS (VALUES ${rows}) SELECT channel FROM ${eventsWithChannel(dialect)} ORDER BY position`
+      )
+    )
+    expect(result.rows.map(([channel], index) => [expected[index]!.source, channel])).toEqual(
+      expected.map(({ channel, source }) => [source, channel])
+    )
   })
 
   test("values keep every digit in the result", async () => {

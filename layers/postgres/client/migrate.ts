@@ -6,6 +6,7 @@ import events from "../../../migrations/0002_events.sql" with { type: "text" }
 import views from "../../../migrations/0003_views.sql" with { type: "text" }
 import lake from "../../../migrations/0004_lake.sql" with { type: "text" }
 import rows from "../../../migrations/0005_rows.sql" with { type: "text" }
+import channels from "../../../migrations/0006_channels.sql" with { type: "text" }
 import { StartError } from "../../../src/domain/StartError.ts"
 import { MIGRATION_LOCK } from "./advisoryLocks.ts"
 import { type AppliedMigration, type Migration, type ParsedMigration, parse, pendingMigrations } from "./migrations.ts"
@@ -17,7 +18,8 @@ export const MIGRATIONS: ReadonlyArray<Migration> = [
   { name: "0002_events", sql: events },
   { name: "0003_views", sql: views },
   { name: "0004_lake", sql: lake },
-  { name: "0005_rows", sql: rows }
+  { name: "0005_rows", sql: rows },
+  { name: "0006_channels", sql: channels }
 ]
 
 /** How long a process waits while another one migrates. */

@@ -2,6 +2,7 @@ import { Clock, Console, Effect, Option } from "effect"
 import { Command } from "effect/cli"
 import { QueryEngine } from "../../ports/QueryEngine.ts"
 import { Sites } from "../../ports/Sites.ts"
+import { CHANNELS, type Channel } from "../../query/channel/channel.ts"
 import { type Overview, runOverview } from "../../query/overview.ts"
 import { rangeIssues, timestampOf } from "../../query/range.ts"
 import { CommandFailure } from "../CommandFailure.ts"
@@ -43,6 +44,18 @@ const readInstant = (
     : Effect.succeed(ms)
 }
 
+const readChannel = (given: Option.Option<string>): Effect.Effect<Channel | null, UsageError> => {
+  if (Option.isNone(given)) return Effect.succeed(null)
+  const channel = CHANNELS.find((known) => known === given.value)
+  return channel === undefined
+    ? Effect.fail(
+        new UsageError({
+          message: `--channel is ${JSON.stringify(given.value)}; it accepts ${CHANNELS.filter((known) => known !== "").join(", ")}.`
+        })
+      )
+    : Effect.succeed(channel)
+}
+
 const formatDuration = (seconds: number): string => {
   const [h, min, s] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60]
   return h > 0 ? `${number(h)} h ${min} min` : min > 0 ? `${min} min ${s} s` : `${s} s`
@@ -70,10 +83,12 @@ export const stats = Command.make(
       "Start of the range, ISO 8601, in UTC unless it has a zone; default: 30 days before its end"
     ),
     to: optionalString("to", "End of the range, exclusive, ISO 8601; default: now"),
+    channel: optionalString("channel", "Only events of this channel, such as `organicSearch`"),
     json
   },
   Effect.fn(
     function* (flags) {
+      const channel = yield* readChannel(flags.channel)
       const until = yield* readInstant("to", flags.to, yield* Clock.currentTimeMillis)
       const from = yield* readInstant("from", flags.from, until - DEFAULT_DAYS * DAY_MS)
       const [issue] = rangeIssues(from, until)
@@ -81,12 +96,13 @@ export const stats = Command.make(
       const site = yield* (yield* Sites).get(yield* siteId(flags.id))
       const engine = yield* QueryEngine
       const range = { from: timestampOf(from), until: timestampOf(until) }
-      const overview = yield* runOverview(engine, { site: site.id, ...range })
+      const overview = yield* runOverview(engine, { site: site.id, ...range, ...(channel !== null && { channel }) })
       if (flags.json) {
         return yield* printJson({
           site: site.id,
           from: range.from,
           to: range.until,
+          ...(channel !== null && { channel }),
           warehouse: engine.dialect,
           ...overview
         })

@@ -46,6 +46,9 @@ test("sites stats shows a site's statistics as text and as JSON, with an exclusi
     bounces: 5,
     totaltime: 840
   })
+  const march = ["--from", "2026-03-28", "--to", "2026-04-01"]
+  expect(await json(...march, "--channel", "direct")).toMatchObject({ channel: "direct", pageviews: 14 })
+  expect(await json(...march, "--channel", "llm")).toMatchObject({ channel: "llm", pageviews: 0 })
   const { from, to } = await json()
   expect(Date.parse(to) - Date.parse(from)).toBe(30 * 86_400_000)
   expect(await json("--from", "2001-01-01", "--to", "2001-01-02")).toMatchObject({ visits: 0, bounces: 0 })
@@ -56,6 +59,7 @@ test("an invalid range, an unknown site and an unusable warehouse are reported i
   const lake = { STORAGE_BACKEND: "iceberg", PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: "file:///nowhere/lake" }
   for (const [args, environment, code, message] of [
     [["--from", "March"], {}, 2, '--from is "March"; it accepts a day'],
+    [["--channel", "ads"], {}, 2, '--channel is "ads"; it accepts direct, paidAds,'],
     [["--to", "2026-02-30"], {}, 2, '--to is "2026-02-30"'],
     [["--from", "2026-02-02", "--to", "2026-02-01"], {}, 2, "The range ends before it begins."],
     [["--from", "0000-01-01"], {}, 2, "not within the years 1 to 9999"],

@@ -129,7 +129,7 @@ test("the OpenAPI document describes every route, its problems and the security 
   expect(Object.keys(create.responses)).toEqual(["200", "400", "401", "402", "403", "409", "422", "503"])
   const stats = body.paths["/api/ee/product-analytics/sites/{id}/stats"].get
   expect(Object.keys(stats.responses)).toEqual(["200", "400", "401", "402", "404", "422", "503", "504"])
-  expect(stats.parameters.map(({ name }: { name: string }) => name)).toEqual(["id", "startAt", "endAt"])
+  expect(stats.parameters.map(({ name }: { name: string }) => name)).toEqual(["id", "startAt", "endAt", "channel"])
   expect(Object.keys(create.responses["422"].content)).toEqual(["application/problem+json"])
   expect(body.components.securitySchemes.key).toMatchObject({ type: "http", scheme: "bearer" })
   await admin.close()

@@ -42,6 +42,11 @@ test("a viewer gets Umami's overview of the range, including its last ms", async
     bounces: 2,
     totaltime: 820
   })
+  const { body: direct } = await admin.call("GET", `${stats(START, END)}&channel=direct`, { key: VIEWER })
+  expect(direct).toMatchObject({ pageviews: 14, visitors: 5 })
+  const { body: llm } = await admin.call("GET", `${stats(START, END)}&channel=llm`, { key: VIEWER })
+  expect(llm).toMatchObject({ pageviews: 0, visitors: 0 })
+  expect((await admin.call("GET", `${stats(START, END)}&channel=ads`, { key: VIEWER })).status).toBe(400)
   expect(await numbers(END + 1, END + 86_400_000)).toEqual({
     pageviews: 0,
     visitors: 0,

@@ -1,5 +1,6 @@
 import { Schema, SchemaTransformation } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { CHANNELS } from "../../../query/channel/channel.ts"
 import { Access, requires } from "../access.ts"
 import { endpointDocs } from "../endpointDocs.ts"
 import { GatewayTimeout, NotFound, ServiceUnavailable, UnprocessableContent } from "../problems.ts"
@@ -27,7 +28,13 @@ export class StatsApi extends HttpApiGroup.make("stats")
       ...bySite,
       query: {
         startAt: epochMs("Start of the range, in milliseconds since 1970", "1774656000000"),
-        endAt: epochMs("End of the range, inclusive, in milliseconds since 1970", "1775001599999")
+        endAt: epochMs("End of the range, inclusive, in milliseconds since 1970", "1775001599999"),
+        channel: Schema.optionalKey(
+          Schema.Literals(CHANNELS).annotate({
+            description: "Only events of this channel; an empty value for those that no rule knows",
+            examples: ["organicSearch"]
+          })
+        )
       },
       success: OverviewJson,
       error: [NotFound, UnprocessableContent, ServiceUnavailable, GatewayTimeout]

@@ -25,7 +25,7 @@ export const StatsHandlers = HttpApiBuilder.group(
     const engine = yield* QueryEngine
 
     return handlers.handleAll({
-      overview: Effect.fnUntraced(function* ({ params, query: { endAt, startAt } }) {
+      overview: Effect.fnUntraced(function* ({ params, query: { channel, endAt, startAt } }) {
         const site = yield* getSite(sites, params.id)
         // Umami's ranges include all microseconds of their last millisecond.
         const until = endAt + 1
@@ -41,7 +41,8 @@ export const StatsHandlers = HttpApiBuilder.group(
         return yield* runOverview(engine, {
           site: site.id,
           from: timestampOf(startAt),
-          until: timestampOf(until)
+          until: timestampOf(until),
+          ...(channel !== undefined && { channel })
         }).pipe(
           Effect.tapError((error) => logFailure(engine, error)),
           Effect.mapError(queryProblem)
