@@ -13,7 +13,9 @@ beforeAll(async () => {
 afterAll(() => connection.closeSync())
 
 test("in DuckDB, the lake's events have the same channels as in Postgres", async () => {
-  const columns = EVENT_COLUMN_LIST.flatMap(([field, { column, kind }]) => (kind === "string" ? [{ field, column }] : []))
+  const columns = EVENT_COLUMN_LIST.flatMap(([field, { column, kind }]) =>
+    kind === "string" ? [{ field, column }] : []
+  )
   await connection.run(`CREATE TABLE pa_events (position integer, ${columns.map(({ column }) => `${column} text`)})`)
   const expected = CHANNEL_CASES.flatMap(([channel, sources]) => sources.map((source) => ({ channel, source })))
   const rows = expected.map(({ source }, position) => {

@@ -80,7 +80,9 @@ const fillLake = async () => {
     ({ event, name, path, session, site, time, type, visit }) =>
       `(${[event, site, session, visit].map(quoted).join(", ")}, TIMESTAMP '${time.replace("T", " ").replace("Z", " UTC")}', ${type}, ${quoted(name)}, ${quoted(path)})`
   )
-  await trinoQuery(`INSERT INTO ${own}.${schema}.pa_events (event_id, site_id, session_id, visit_id, event_time, event_type, event_name, url_path) VALUES ${events}`)
+  await trinoQuery(
+    `INSERT INTO ${own}.${schema}.pa_events (event_id, site_id, session_id, visit_id, event_time, event_type, event_name, url_path) VALUES ${events}`
+  )
   // The row of a later event of each session has another country, which must not count.
   const sessions = SESSIONS.flatMap(({ country, session, site }) => [
     `(${quoted(session)}, ${quoted(site)}, 'DE', TIMESTAMP '2026-03-28 00:00:02 UTC')`,

@@ -857,3 +857,23 @@ test("an event with a token and an earlier time of its own brings its session's 
   await send({ url: "/before", timestamp })
   expect(collect.events.at(-1)!.session).toMatchObject({ createdAt: timestamp * 1000, firstPath: "/before" })
 })
+
+test.each([
+  ["https://shop.example/a", "shop.example", null],
+  ["https://www.shop.example/a", "shop.example", null],
+  ["https://shop.example/a", "WWW.Shop.Example", null],
+  ["http://shop.example:8080/a", "shop.example:8080", null],
+  ["https://müller.example/a", "müller.example", null],
+  ["https://xn--mller-kva.example/a", "müller.example", null],
+  ["https://blog.shop.example/a", "shop.example", "blog.shop.example"],
+  ["https://www.google.com/", "shop.example", "google.com"]
+])("a session whose first event followed %s on %s has the first referrer %p", async (referrer, hostname, expected) => {
+  const payload = { website: SITE, url: "/b", hostname, referrer, ip: crypto.randomUUID() }
+  await collect.post({ type: "event", payload })
+  expect(collect.events.at(-1)!.session!.firstReferrerDomain).toBe(expected)
+})
+
+test("a hostname of another script is stored in its ASCII form, as browsers send it", async () => {
+  await collect.post({ type: "event", payload: { website: SITE, url: "/", hostname: "Müller.example" } })
+  expect(collect.events.at(-1)!.hostname).toBe("xn--mller-kva.example")
+})
