@@ -13,6 +13,10 @@ const JITTER = 0.2
 export interface FlushedSpool {
   /** The position up to which everything is on disk. */
   readonly durable: () => number
+  /** Where the last acknowledged record ends; by default the durable position. What exceeds it cannot be flushed yet. */
+  readonly acknowledged?: () => number
+  /** Why the disk does not take records; null or absent while it does. */
+  readonly problem?: () => string | null
   /** The position up to which the spool was trimmed when it was opened. */
   readonly oldest: number
   readonly trim: (upTo: number) => Effect.Effect<void, { readonly message: string }>
@@ -29,7 +33,7 @@ export interface Flusher {
   readonly note: (siteId: string) => void
   /** Resumes when everything up to the position is stored. Starts at once, or after the flush in progress. */
   readonly flush: (upTo: number) => Effect.Effect<void, DestinationError>
-  /** Bytes of the spool that are not stored yet. */
+  /** Acknowledged bytes of the spool that are not stored yet. */
   readonly backlog: () => number
   /** When the last flush succeeded, ms since the epoch. */
   readonly lastSuccessAt: () => number | null
@@ -60,9 +64,10 @@ class Waiters {
     for (const { resume } of done) resume(Effect.void)
   }
 
-  failAll(error: DestinationError): void {
-    const failed = this.#waiters
-    this.#waiters = []
+  /** Fails those that wait for more than this position; by default all. */
+  fail(error: DestinationError, beyond = Number.NEGATIVE_INFINITY): void {
+    const failed = this.#waiters.filter(({ upTo }) => upTo > beyond)
+    this.#waiters = this.#waiters.filter(({ upTo }) => upTo <= beyond)
     for (const { resume } of failed) resume(Effect.fail(error))
   }
 }
@@ -82,7 +87,8 @@ export const makeFlusher = Effect.fnUntraced(function* (
   const monotonic = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
   const update = (metric: Metric.Metric<number, unknown>, value: number) => metric.updateUnsafe(value, context)
 
-  const schedule = new FlushSchedule(limits, spool.durable() > spool.oldest, monotonic)
+  const acknowledged = () => Math.max(spool.durable(), spool.acknowledged?.() ?? 0)
+  const schedule = new FlushSchedule(limits, acknowledged() > spool.oldest, monotonic)
   const waiters = new Waiters()
   let stored = spool.oldest
   let lastSuccessAt: number | null = null
@@ -92,13 +98,24 @@ export const makeFlusher = Effect.fnUntraced(function* (
     schedule.flushFailed()
     failure = { at: clock.currentTimeMillisUnsafe(), message: error.message }
     update(metrics.failedFlushes, 1)
-    waiters.failAll(error)
+    waiters.fail(error)
     return Effect.logWarning(`Flush failed; events stay in the spool and will be retried: ${error.message}`)
   }
 
-  const succeed = Effect.fnUntraced(function* (position: number | null, upTo: number) {
+  /** What the disk cannot take again is not flushed either: whoever waits for it gets the reason. */
+  const failUnwritten = () => {
+    const problem = spool.problem?.() ?? null
+    const unwritten = acknowledged() - spool.durable()
+    if (problem === null || unwritten <= 0) return
+    const message = `${unwritten} bytes of the previous process can only be flushed once the disk takes them again: ${problem}.`
+    failure = { at: clock.currentTimeMillisUnsafe(), message }
+    waiters.fail(new DestinationError({ reason: "Unavailable", message }), spool.durable())
+  }
+
+  /** `target`: what there was to be flushed when the flush began. */
+  const succeed = Effect.fnUntraced(function* (position: number | null, target: number) {
     failure = null
-    schedule.flushSucceeded(JITTER * (yield* Random.next), (position ?? upTo) >= upTo)
+    schedule.flushSucceeded(JITTER * (yield* Random.next), (position ?? stored) >= target)
     if (position !== null) {
       stored = position
       lastSuccessAt = clock.currentTimeMillisUnsafe()
@@ -107,13 +124,15 @@ export const makeFlusher = Effect.fnUntraced(function* (
       yield* Effect.catch(spool.trim(stored), ({ message }) => Effect.logWarning(message))
     }
     waiters.resumeUpTo(stored)
+    failUnwritten()
   })
 
   const flushOnce = Effect.suspend(() => {
     const upTo = Math.max(spool.durable(), stored)
+    const target = Math.max(upTo, acknowledged())
     schedule.flushBegins()
     const write = upTo > stored ? Effect.map(flushSpool(upTo), ({ position }) => position) : Effect.succeed(null)
-    return Effect.matchEffect(write, { onFailure: fail, onSuccess: (position) => succeed(position, upTo) })
+    return Effect.matchEffect(write, { onFailure: fail, onSuccess: (position) => succeed(position, target) })
   })
 
   yield* Effect.sleep(TICK).pipe(
@@ -128,14 +147,14 @@ export const makeFlusher = Effect.fnUntraced(function* (
   )
   yield* Effect.addFinalizer(() =>
     Effect.sync(() =>
-      waiters.failAll(new DestinationError({ reason: "Unavailable", message: "The collector is stopping." }))
+      waiters.fail(new DestinationError({ reason: "Unavailable", message: "The collector is stopping." }))
     )
   )
 
   return {
     note: (siteId) => schedule.note(siteId),
     flush: (upTo) => Effect.suspend(() => (upTo <= stored ? Effect.void : waiters.waitFor(upTo))),
-    backlog: () => Math.max(0, spool.durable() - stored),
+    backlog: () => Math.max(0, acknowledged() - stored),
     lastSuccessAt: () => lastSuccessAt,
     failure: () => failure
   }

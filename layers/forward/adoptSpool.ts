@@ -2,7 +2,10 @@ import { Effect } from "effect"
 import { openSpool, type SpoolOptions } from "../spool/Spool.ts"
 import type { FlushableSpool, FlushSpool } from "./makeFlushSpool.ts"
 
-/** Flushes and trims the spool of a collector that is gone. Does nothing when another process uses it. */
+/**
+ * Flushes and trims the spool of a collector that is gone. Returns its id once nothing is left in it; null otherwise. Does nothing when
+ * another process uses it.
+ */
 export const adoptSpool = Effect.fnUntraced(function* (
   folder: string,
   options: Omit<SpoolOptions, "folder">,
@@ -11,18 +14,18 @@ export const adoptSpool = Effect.fnUntraced(function* (
   const opened = yield* Effect.result(openSpool({ ...options, folder, ahead: false }))
   if (opened._tag === "Failure") {
     if (opened.failure.reason !== "Locked") yield* Effect.logWarning(opened.failure.message)
-    return
+    return null
   }
   const spool = opened.success
   const upTo = spool.durable()
-  if (upTo <= spool.oldest) return
-  const flush = yield* flushSpool(spool)
+  const flush = upTo > spool.oldest ? yield* flushSpool(spool) : null
   let rows = 0
-  for (let position = spool.oldest; position < upTo; ) {
+  for (let position = spool.oldest; flush !== null && position < upTo; ) {
     const written = yield* flush(upTo)
     yield* spool.trim(written.position)
     position = written.position
     rows += written.rows
   }
   if (rows > 0) yield* Effect.logInfo(`Flushed ${rows} rows that another collector left in ${folder}.`)
+  return spool.acknowledged() <= Math.max(upTo, spool.oldest) ? spool.id : null
 }, Effect.scoped)

@@ -23,8 +23,11 @@ import { type Report, report, reportFlushed, reportStopped } from "./WriterRegis
 const REPORT_INTERVAL = "2 seconds"
 /** How often spools are searched for one whose collector is gone. */
 const ADOPTION_INTERVAL = "30 seconds"
-/** How long the last flush may take when the process stops. What is left stays in the spool for the next start. */
-const LAST_FLUSH_TIMEOUT = "15 seconds"
+/**
+ * How long the last flush may take when the process stops, in ms. What is left stays in the spool for the next start. It is also at most
+ * half of the time that stopping may take, so that a destination that hangs does not make the process miss its deadline.
+ */
+const LAST_FLUSH_TIMEOUT_MS = 15_000
 /** How long the last report may take; without it, other processes consider the collector gone a little later. */
 const LAST_REPORT_TIMEOUT = "2 seconds"
 
@@ -45,6 +48,8 @@ export interface SpooledStorageOptions {
   readonly root: string
   readonly spool: Omit<SpoolOptions, "folder" | "ahead">
   readonly flush: FlushLimits
+  /** How long the process may take to stop, in ms. */
+  readonly shutdownTimeoutMs?: number
 }
 
 const unavailable = (message: string) => new StorageError({ reason: "Unavailable", message })
@@ -88,17 +93,18 @@ const flushOnExit = (
   sql: PgClient.PgClient,
   spool: Spool,
   { backlog }: Flusher,
-  flush: Effect.Effect<void, DestinationError>
+  flush: Effect.Effect<void, DestinationError>,
+  timeoutMs: number
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.addFinalizer(() =>
     flush.pipe(
       Effect.timeoutOrElse({
-        duration: LAST_FLUSH_TIMEOUT,
-        orElse: () => Effect.fail({ message: `it took more than ${LAST_FLUSH_TIMEOUT}.` })
+        duration: timeoutMs,
+        orElse: () => Effect.fail({ message: `it took more than ${timeoutMs / 1_000} s.` })
       }),
       Effect.catch(({ message }) =>
         Effect.logWarning(
-          `The last flush failed; ${backlog()} bytes stay in ${spool.folder} for the next start: ${message}`
+          `The last flush failed; ${backlog()} bytes stay in ${spool.folder} for the next start, safe on the disk: ${message}`
         )
       ),
       Effect.andThen(
@@ -137,7 +143,7 @@ export const spooledStorage = Effect.fnUntraced(function* (
   const flush = Effect.andThen(
     // A failure there was answered to the caller that saved the record.
     Effect.ignore(spool.settled),
-    Effect.suspend(() => flusher.flush(spool.durable()))
+    Effect.suspend(() => flusher.flush(spool.acknowledged()))
   )
   const state = (): Report => ({
     spoolId: spool.id,
@@ -160,19 +166,23 @@ export const spooledStorage = Effect.fnUntraced(function* (
     Effect.flatMap(listSpools(options.root), (folders) =>
       Effect.forEach(
         folders.filter((folder) => folder !== spool.folder),
-        (folder) => adoptSpool(folder, options.spool, openFlush),
+        (folder) =>
+          Effect.flatMap(adoptSpool(folder, options.spool, openFlush), (id) =>
+            id === null ? Effect.void : reportStopped(sql, id, 0)
+          ),
         { discard: true }
       )
     )
   )
-  yield* flushOnExit(sql, spool, flusher, flush)
+  const lastFlushMs = Math.min(LAST_FLUSH_TIMEOUT_MS, (options.shutdownTimeoutMs ?? Number.POSITIVE_INFINITY) / 2)
+  yield* flushOnExit(sql, spool, flusher, flush, lastFlushMs)
   return makeStorage(options.backend, spool, flusher, flush, codec, makeTimestamps(yield* Clock.Clock))
 })
 
 const makeStorage = (
   backend: string,
   spool: Spool,
-  { failure, note }: Flusher,
+  { backlog, failure, note }: Flusher,
   flush: Effect.Effect<void, DestinationError>,
   codec: RecordCodec,
   timestamp: () => number
@@ -218,7 +228,13 @@ const makeStorage = (
         failure() ?? { at: null, message: null },
         refused ?? { at: null, message: null }
       ].reduce((latest, error) => ((error.at ?? 0) > (latest.at ?? 0) ? error : latest))
-      return { backend, ...status, lastErrorAt: last.at, lastError: last.message }
+      return {
+        backend,
+        ...status,
+        lastErrorAt: last.at,
+        lastError: last.message,
+        spooled: { bytes: backlog(), folder: spool.folder }
+      }
     })
   }
 }

@@ -9,6 +9,7 @@ import {
   LAKE_FLUSH_BATCH_SIZE,
   LAKE_FLUSH_BYTES,
   LAKE_FLUSH_INTERVAL_SECONDS,
+  SHUTDOWN_TIMEOUT_SECONDS,
   SPOOL_DIR,
   SPOOL_MAX_BYTES,
   STORAGE_QUEUE_EVENTS,
@@ -57,6 +58,7 @@ export const layer = (
             timeoutMs: get(STORAGE_TIMEOUT_SECONDS) * 1_000,
             ...(files === undefined ? {} : { files })
           },
+          shutdownTimeoutMs: get(SHUTDOWN_TIMEOUT_SECONDS) * 1_000,
           flush: {
             intervalMs: get(LAKE_FLUSH_INTERVAL_SECONDS) * 1_000,
             batchSize: get(LAKE_FLUSH_BATCH_SIZE),

@@ -121,8 +121,15 @@ export const layer: Layer.Layer<LakeAdmin, never, AppDatabase | DatabaseUrl | Se
           }
         })
         yield* Effect.timeoutOption(waitForAll, `${timeoutSeconds} seconds`)
-        const failing = flushed === requested.length ? [] : (yield* collectors).filter(hasFailed)
-        return { collectors: requested.length, flushed, failing }
+        const reported = yield* collectors
+        const isComplete = flushed === requested.length
+        return {
+          collectors: requested.length,
+          flushed,
+          failing: isComplete ? [] : reported.filter(hasFailed),
+          // What a collector accepted after it flushed does not remain.
+          remaining: reported.filter(({ backlogBytes, isRunning }) => backlogBytes > 0 && !(isRunning && isComplete))
+        }
       }),
       compact: ({ dryRun, onProgress, tables }) =>
         eachTable(tables, (lake, name, table) =>

@@ -95,6 +95,16 @@ export class GroupWriter {
     return this.carriedOver !== null
   }
 
+  /** Where the last record ends that a client got an answer for: of this process, or of the previous owner. */
+  get acknowledged(): number {
+    return Math.max(this.durable, this.carriedOver === null ? 0 : this.options.end + this.carriedOver.length)
+  }
+
+  /** Why the last group could not be written; null while writing works. */
+  get failure(): string | null {
+    return this.problem
+  }
+
   /** Groups being written: 1 or 0. */
   get inFlight(): number {
     return this.writing === null ? 0 : 1

@@ -92,6 +92,13 @@ export interface Spool {
   /** Everything up to here is on the disk. */
   readonly durable: () => number
   /**
+   * Where the last acknowledged record ends. Exceeds `durable` while what the previous owner wrote last, which is in its old segment,
+   * cannot be written again, as on a full disk.
+   */
+  readonly acknowledged: () => number
+  /** Why the disk does not take records, such as "the disk is full"; null while it does. */
+  readonly problem: () => string | null
+  /**
    * Releases everything up to the position for good. A segment's file is removed once all of it is trimmed. Fails if the disk fails or
    * does not answer within the time that a record may wait; the trim is repeated in the background then.
    */
@@ -257,6 +264,8 @@ export const openSpool = Effect.fnUntraced(function* (
     settled: backlog.flush,
     accepted: () => writer.accepted,
     durable: () => writer.durable,
+    acknowledged: () => writer.acknowledged,
+    problem: () => writer.failure,
     trim: (upTo) =>
       attempt(() => trimmer.trim(upTo)).pipe(
         Effect.timeoutOrElse({

@@ -50,9 +50,12 @@ export const logOptions = Effect.all({ format: fromEnvironment(LOG_FORMAT), leve
 /** What is needed to stop a collecting process. */
 export const runningOf = (context: Context.Context<Settings | Storage>): Running => ({
   shutdownTimeoutSeconds: Context.get(context, Settings).get(SHUTDOWN_TIMEOUT_SECONDS),
-  leftovers: Effect.map(
-    Context.get(context, Storage).status,
-    ({ pendingRecords, inFlight }) =>
-      `${pendingRecords} records were not stored, ${inFlight} batches were being written`
+  leftovers: Effect.map(Context.get(context, Storage).status, ({ inFlight, pendingRecords, spooled }) =>
+    spooled !== undefined && pendingRecords === 0
+      ? { what: `${spooled.bytes} bytes stay in ${spooled.folder} for the next start, safe on the disk`, areSafe: true }
+      : {
+          what: `${pendingRecords} records were not stored, ${inFlight} batches were being written`,
+          areSafe: false
+        }
   )
 })

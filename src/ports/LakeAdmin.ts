@@ -58,6 +58,8 @@ export interface LakeFlush {
   readonly flushed: number
   /** When not all did: running collectors whose last flush failed. */
   readonly failing: ReadonlyArray<LakeCollector & { readonly failure: string }>
+  /** Collectors whose spools have acknowledged events that are not in the lake: those that did not flush in time, or are gone. */
+  readonly remaining: ReadonlyArray<LakeCollector>
 }
 
 export interface LakeCompaction {

@@ -16,6 +16,8 @@ export interface StorageStatus {
   readonly lastErrorAt: number | null
   /** Safe to show: no secrets, no record content. */
   readonly lastError: string | null
+  /** Of a storage with a spool: acknowledged records on this machine's disk that are not in the final store yet. */
+  readonly spooled?: { readonly bytes: number; readonly folder: string }
 }
 
 /**

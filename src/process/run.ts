@@ -8,8 +8,15 @@ import { onStopSignals } from "./signals.ts"
 export interface Running {
   /** Deadline for stopping. */
   readonly shutdownTimeoutSeconds: number
-  /** What has not been done yet, in words; run once the deadline has passed. */
-  readonly leftovers: Effect.Effect<string>
+  /** What has not been done yet; run once the deadline has passed. */
+  readonly leftovers: Effect.Effect<Leftovers>
+}
+
+export interface Leftovers {
+  /** In words. */
+  readonly what: string
+  /** Whether everything that was acknowledged is on the disk, for the next start. */
+  readonly areSafe: boolean
 }
 
 export interface LogOptions {
@@ -53,7 +60,7 @@ export const logging = (options: LogOptions): Layer.Layer<never> =>
 
 /**
  * Runs a process until SIGTERM, SIGINT or `stop`, then closes its scope and exits with 0. After a second signal, or past the deadline,
- * it exits with 1 and reports what was left. A `StartError` is printed as it is, and the process exits with 2.
+ * it exits with 1, or with 0 if all that was left is safe on the disk, and reports what was left. A `StartError` is printed as it is, and the process exits with 2.
  */
 export const runProcess = (
   logOptions: Effect.Effect<LogOptions, StartError>,
@@ -70,11 +77,12 @@ export const runProcess = (
   }
 
   const exitWithLeftovers = (code: number, why: string): void => {
-    const leftovers = (running === null ? Effect.succeed("it had not started") : running.leftovers).pipe(
+    const unsafe = (what: string) => Effect.succeed({ what, areSafe: false })
+    const leftovers = (running === null ? unsafe("it had not started") : running.leftovers).pipe(
       Effect.timeout("1 second"),
-      Effect.catchCause(() => Effect.succeed("what was left is unknown"))
+      Effect.catchCause(() => unsafe("what was left is unknown"))
     )
-    void Effect.runPromise(leftovers).then((left) => exitWith(code, `${why}: ${left}.`))
+    void Effect.runPromise(leftovers).then(({ areSafe, what }) => exitWith(areSafe ? 0 : code, `${why}: ${what}.`))
   }
 
   const stop = (): void => {

@@ -3,7 +3,7 @@ import { Command } from "effect/cli"
 import { LakeAdmin } from "../../ports/LakeAdmin.ts"
 import { CommandFailure } from "../CommandFailure.ts"
 import { json, plural, printJson } from "../output.ts"
-import { makeProgress } from "../progress.ts"
+import { bytes, makeProgress } from "../progress.ts"
 
 /** How long collectors may take to flush, in seconds: longer than a flush of a full spool segment on a slow store. */
 const TIMEOUT_SECONDS = 90
@@ -13,21 +13,29 @@ export const flush = Command.make(
   { json },
   Effect.fn(function* (flags) {
     const progress = yield* makeProgress
-    const { collectors, failing, flushed } = yield* (yield* LakeAdmin)
+    const { collectors, failing, flushed, remaining } = yield* (yield* LakeAdmin)
       .flush({
         timeoutSeconds: TIMEOUT_SECONDS,
         onProgress: ({ done, total }) => progress.show(`${done} of ${total} collectors flushed`)
       })
       .pipe(Effect.ensuring(progress.end))
-    const isDone = flushed === collectors
-    if (flags.json) yield* printJson({ collectors, flushed: isDone })
-    else if (collectors === 0) yield* Console.log("No running collector writes to the lake.")
-    else if (isDone) yield* Console.log(`${plural(collectors, "collector")} flushed.`)
+    const isDone = flushed === collectors && remaining.length === 0
+    if (flags.json) {
+      const left = remaining.map(({ backlogBytes, folder, host }) => ({ host, folder, bytes: backlogBytes }))
+      yield* printJson({ collectors, flushed: isDone, ...(left.length === 0 ? {} : { remaining: left }) })
+    } else if (collectors === 0) yield* Console.log("No running collector writes to the lake.")
+    else if (flushed === collectors) yield* Console.log(`${plural(collectors, "collector")} flushed.`)
     else {
       yield* Console.log(`Only ${flushed} of ${collectors} collectors flushed within ${TIMEOUT_SECONDS} seconds.`)
       for (const { failure, host } of failing) yield* Console.log(`${host}: ${failure}`)
     }
-    if (!isDone) return yield* new CommandFailure({ message: "Not all collectors flushed." })
+    if (!flags.json) {
+      for (const { backlogBytes, folder, host, isRunning } of remaining) {
+        const remedy = isRunning ? "" : " Start a collector with that folder to flush it."
+        yield* Console.log(`${host}: ${bytes(backlogBytes)} remain in ${folder}.${remedy}`)
+      }
+    }
+    if (!isDone) return yield* new CommandFailure({ message: "Not everything is in the lake." })
   })
 ).pipe(
   Command.withDescription("Make every running collector flush what it has accepted to the lake now"),

@@ -16,6 +16,8 @@ interface Setup {
   readonly trimmed: Array<number>
   /** A record of a site is accepted and on the disk. */
   readonly record: (site?: string, bytes?: number) => void
+  /** The disk takes what the previous owner wrote last. */
+  readonly rewrite: () => void
   /** The outcome of flushes from now on. */
   outcome: Effect.Effect<void, DestinationError>
   readonly pass: (time: `${number} seconds` | `${number} minutes`) => Effect.Effect<void>
@@ -23,15 +25,25 @@ interface Setup {
 
 const check = (
   body: (setup: Setup) => Effect.Effect<void, unknown, Scope.Scope>,
-  { durable = 0, limits = LIMITS }: { readonly durable?: number; readonly limits?: FlushLimits } = {}
+  {
+    durable = 0,
+    limits = LIMITS,
+    tail = 0
+  }: { readonly durable?: number; readonly limits?: FlushLimits; readonly tail?: number } = {}
 ): Promise<void> =>
   Effect.gen(function* () {
-    const spool = { durable, oldest: 0 }
+    const spool = { durable, oldest: 0, tail }
     const flushed: Array<number> = []
     const trimmed: Array<number> = []
     const setup = { outcome: Effect.void as Effect.Effect<void, DestinationError> }
     const flusher = yield* makeFlusher(
-      { durable: () => spool.durable, oldest: 0, trim: (upTo) => Effect.sync(() => void trimmed.push(upTo)) },
+      {
+        durable: () => spool.durable,
+        acknowledged: () => spool.durable + spool.tail,
+        problem: () => (spool.tail > 0 ? "the disk is full" : null),
+        oldest: 0,
+        trim: (upTo) => Effect.sync(() => void trimmed.push(upTo))
+      },
       limits,
       (upTo) =>
         Effect.suspend(() => {
@@ -48,6 +60,10 @@ const check = (
         record: (site = "a", bytes = 1) => {
           spool.durable += bytes
           flusher.note(site)
+        },
+        rewrite: () => {
+          spool.durable += spool.tail
+          spool.tail = 0
         },
         pass: (time: `${number} seconds` | `${number} minutes`) => TestClock.adjust(time)
       })
@@ -190,4 +206,22 @@ test("a caller that waits for a flush is answered when the process stops", () =>
       )
       expect((yield* Fiber.join(request)).message).toBe("The collector is stopping.")
     })
+  ))
+
+test("what a full disk does not take again is part of the backlog, fails a flush with the reason, and is flushed once there is room", () =>
+  check(
+    ({ flushed, flusher, pass, rewrite }) =>
+      Effect.gen(function* () {
+        const flush = yield* Effect.forkChild(Effect.flip(flusher.flush(150)))
+        yield* pass("1 seconds")
+        const message =
+          "50 bytes of the previous process can only be flushed once the disk takes them again: the disk is full."
+        expect((yield* Fiber.join(flush)).message).toBe(message)
+        expect(flusher.failure()?.message).toBe(message)
+        expect([flushed, flusher.backlog()]).toEqual([[100], 50])
+        rewrite()
+        yield* pass("6 seconds")
+        expect([flushed, flusher.backlog(), flusher.failure()]).toEqual([[100, 150], 0, null])
+      }),
+    { durable: 100, tail: 50 }
   ))

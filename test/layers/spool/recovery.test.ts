@@ -2,16 +2,20 @@ import { expect, test } from "bun:test"
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
+import { filesWith } from "../../support/disk/filesWith.ts"
 import {
+  appendAll,
   appendEach,
   changeFile,
   contentOf,
   newFolder,
   openFailure,
+  readFolder,
   reopened,
   segmentFiles,
   withSpool
 } from "../../support/disk/spools.ts"
+import { until } from "../../support/eventually.ts"
 
 /** Three groups of one record of ten bytes each, at 0, 22 and 44. */
 const THREE = ["record one", "record two", "record tri"]
@@ -175,4 +179,30 @@ test("other files in the folder are left alone", async () => {
   for (const name of others) expect(readFileSync(join(folder, name), "utf8")).toBe("theirs")
   expect(existsSync(join(folder, "folder", "0000000000000000.log"))).toBe(true)
   expect(await reopened(folder)).toEqual({ records: [], damages: [], cut: 0 })
+})
+
+test("a spool that is opened on a full disk reports its last records as acknowledged, and as durable once there is room", async () => {
+  const folder = newFolder()
+  await withSpool(folder, (spool) => appendAll(spool, ["first", "second"]))
+  let isFull = true
+  const files = filesWith((file) => ({
+    write: (bytes, offset) =>
+      isFull ? Promise.reject(Object.assign(new Error("full"), { code: "ENOSPC" })) : file.write(bytes, offset)
+  }))
+  const end = await withSpool(
+    folder,
+    (spool) =>
+      Effect.gen(function* () {
+        expect([spool.durable(), spool.problem()]).toEqual([0, "the disk is full"])
+        const acknowledged = spool.acknowledged()
+        expect(readFolder(folder, 0, acknowledged).records).toEqual(["first", "second"])
+        isFull = false
+        yield* Effect.promise(() => until("the last records are written again", () => spool.durable() >= acknowledged))
+        expect([spool.acknowledged(), spool.problem()]).toEqual([acknowledged, null])
+        return acknowledged
+      }),
+    { files }
+  )
+  expect(end).toBeGreaterThan(0)
+  expect((await reopened(folder)).records).toEqual(["first", "second"])
 })
