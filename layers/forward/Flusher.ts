@@ -102,7 +102,7 @@ export const makeFlusher = Effect.fnUntraced(function* (
     return Effect.logWarning(`Flush failed; events stay in the spool and will be retried: ${error.message}`)
   }
 
-  /** What the disk cannot take again is not flushed either: whoever waits for it gets the reason. */
+  /** What the disk cannot take again is not flushed either: the callers that wait for it get the reason. */
   const failUnwritten = () => {
     const problem = spool.problem?.() ?? null
     const unwritten = acknowledged() - spool.durable()
