@@ -3,13 +3,15 @@ import * as PgAdminKeys from "../../layers/postgres/control/PgAdminKeys.ts"
 import { StartError } from "../domain/StartError.ts"
 import { adminHandler } from "../http/api/server/handler.ts"
 import { CollectServer } from "../http/collect/CollectServer.ts"
+import { pathBelow } from "../http/shared/basePath.ts"
 import { bunRun } from "../lib/runCommand.ts"
 import { VERSION } from "../lib/version.ts"
 import { AdminKeys } from "../ports/AdminKeys.ts"
+import { Settings } from "../ports/Settings.ts"
 import { runProcess, runToExit } from "../process/run.ts"
 import { joinSupervisor } from "../process/worker.ts"
 import { fromEnvironment } from "../settings/environment.ts"
-import { DATA_DIR, MODE, PORT, WORKERS } from "../settings/settings.ts"
+import { BASE_PATH, DATA_DIR, MODE, PORT, WORKERS } from "../settings/settings.ts"
 import { collecting, logOptions, runningOf } from "./collecting.ts"
 import { collector } from "./collector.ts"
 import { storageJobs } from "./storages.ts"
@@ -30,16 +32,18 @@ const full = (stop: () => void) =>
 
 const server = (stop: () => void) =>
   Layer.unwrap(
-    Effect.map(adminHandler, (admin) =>
-      CollectServer.layer({
+    Effect.gen(function* () {
+      const admin = yield* adminHandler
+      const base = (yield* Settings).get(BASE_PATH)
+      return CollectServer.layer({
         stop,
         joinSupervisor,
         fallback: (request, listening) =>
-          new URL(request.url).pathname === "/"
-            ? Promise.resolve(Response.redirect("/docs", 302))
+          pathBelow(base, new URL(request.url).pathname) === "/"
+            ? Promise.resolve(Response.redirect(`${base ?? ""}/docs`, 302))
             : admin(request, listening)
       })
-    )
+    })
   )
 
 /** How to call the command line in another shell, whose environment may lack what this process was started with. */

@@ -1,7 +1,8 @@
 import { Effect, Option, Predicate, Redacted, Schema } from "effect"
 import { Flag } from "effect/cli"
+import { withBasePath } from "../http/shared/basePath.ts"
 import { fromEnvironment } from "../settings/environment.ts"
-import { PORT, PUBLIC_URL } from "../settings/settings.ts"
+import { BASE_PATH, PORT, PUBLIC_URL } from "../settings/settings.ts"
 import { UsageError } from "./UsageError.ts"
 
 /** A server that takes longer to respond counts as unreachable. */
@@ -31,14 +32,15 @@ export const apiKey = (given: Option.Option<Redacted.Redacted<string>>): string 
 export const serverUrl = Effect.fnUntraced(function* (given: Option.Option<string>) {
   if (Option.isSome(given)) return given.value.replace(/\/+$/, "")
   const publicUrl = yield* fromEnvironment(PUBLIC_URL)
-  if (publicUrl !== null) return publicUrl.replace(/\/+$/, "")
+  const basePath = yield* fromEnvironment(BASE_PATH)
+  if (publicUrl !== null) return withBasePath(publicUrl, basePath)
   const port = yield* fromEnvironment(PORT)
   if (port === 0) {
     return yield* new UsageError({
       message: "With PORT=0 the server picked a free port and printed its address: pass it as --url."
     })
   }
-  return `http://localhost:${port}`
+  return withBasePath(`http://localhost:${port}`, basePath)
 })
 
 export interface ServerResponse {

@@ -36,7 +36,14 @@ export const PUBLIC_URL = define({
   type: optional(httpUrl),
   default: null,
   defaultText: "`http://localhost:PORT`",
-  doc: "URL of this server as browsers see it; used in snippets."
+  doc: "URL of this server as browsers see it, with or without `BASE_PATH`; used in snippets."
+})
+export const BASE_PATH = define({
+  env: "BASE_PATH",
+  type: optional(string("a path such as `/stats`, without a trailing slash", /^(?:\/[\w\-.~]+)+$/)),
+  default: null,
+  defaultText: "none",
+  doc: "Path below which everything is served, for a proxy that passes it on. Same meaning as Umami's."
 })
 export const SHUTDOWN_TIMEOUT_SECONDS = define({
   env: "SHUTDOWN_TIMEOUT_SECONDS",

@@ -5,6 +5,7 @@ import { Settings } from "../../ports/Settings.ts"
 import { Storage } from "../../ports/Storage.ts"
 import type { JoinSupervisor } from "../../ports/WorkerLink.ts"
 import {
+  BASE_PATH,
   COLLECT_API_ENDPOINT,
   HOST,
   METRICS_TOKEN,
@@ -13,11 +14,12 @@ import {
   TRACKER_SCRIPT_NAME,
   TRACKER_SCRIPT_URL
 } from "../../settings/settings.ts"
+import { withBasePath } from "../shared/basePath.ts"
 import { IDLE_TIMEOUT_SECONDS } from "../shared/idleTimeout.ts"
 import { notFound } from "./answers.ts"
 import { type Collect, type CollectServices, makeCollect } from "./Collect.ts"
 import { CollectCounters } from "./metrics.ts"
-import { makeRoutes, type Respond, type Routes, withSlashVariants } from "./routes.ts"
+import { below, makeRoutes, type Respond, type Routes, withSlashVariants } from "./routes.ts"
 import { makeScrape } from "./scrape.ts"
 import { makeTrackerRoutes } from "./trackerScript.ts"
 
@@ -70,7 +72,7 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
           url: get(TRACKER_SCRIPT_URL),
           endpoint: get(COLLECT_API_ENDPOINT)[0] ?? null
         })
-        const routes = {
+        const routes = below(get(BASE_PATH), {
           ...tracker,
           ...makeRoutes(collect, {
             sendPaths: get(COLLECT_API_ENDPOINT),
@@ -79,19 +81,23 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
             healthProblem: () => (drain.started ? Promise.resolve("stopping") : runPromise(storageProblem)),
             gatherMetrics: link.gatherMetrics
           })
-        }
+        })
         const server = yield* listen(
           {
             hostname: get(HOST),
             port: get(PORT),
             reusePort: link.worker !== null,
             routes,
-            fallback: withSlashVariants(routes, options.fallback ?? ((request) => collect.plain(request, notFound)))
+            fallback: withSlashVariants(
+              get(BASE_PATH),
+              routes,
+              options.fallback ?? ((request) => collect.plain(request, notFound))
+            )
           },
           (listening) => drainServer(listening, collect, drain)
         )
         const port = server.port ?? get(PORT)
-        const url = `http://localhost:${port}`
+        const url = withBasePath(`http://localhost:${port}`, get(BASE_PATH))
         link.announceReady(url)
         return { url, port }
       })

@@ -32,12 +32,16 @@ const normalizePath = (path: string): string => path.replace(/\/{2,}/g, "/").rep
  * ends in a slash sends to `//api/send`. `/metrics` must be literal, so that a variant cannot slip past a proxy's rule for it.
  */
 export const withSlashVariants =
-  (routes: Routes, fallback: Respond): Respond =>
+  (base: string | null, routes: Routes, fallback: Respond): Respond =>
   (request, server) => {
     const path = normalizePath(new URL(request.url).pathname)
-    const respond = path === METRICS_PATH || !Object.hasOwn(routes, path) ? fallback : routes[path]!
+    const respond = path === (base ?? "") + METRICS_PATH || !Object.hasOwn(routes, path) ? fallback : routes[path]!
     return respond(request, server)
   }
+
+/** The routes below a base path (`BASE_PATH`). */
+export const below = (base: string | null, routes: Routes): Routes =>
+  Object.fromEntries(Object.entries(routes).map(([path, respond]) => [(base ?? "") + path, respond]))
 
 /** Every path of a collector, with its handler. */
 export const makeRoutes = (collect: Collect, options: RouteOptions): Routes => {

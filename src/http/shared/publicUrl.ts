@@ -1,11 +1,13 @@
 import type { Settings } from "../../ports/Settings.ts"
 import {
+  BASE_PATH,
   PORT,
   PUBLIC_URL,
   TRACKER_SCRIPT_FILE,
   TRACKER_SCRIPT_NAME,
   TRACKER_SCRIPT_URL
 } from "../../settings/settings.ts"
+import { withBasePath } from "./basePath.ts"
 
 /**
  * This server's address as browsers see it: `PUBLIC_URL`, or else this machine. With `PORT=0` only the request shows which port
@@ -13,7 +15,8 @@ import {
  */
 export const publicUrl = ({ get }: Settings["Service"], requestOrigin: string | null): string => {
   const port = get(PORT)
-  return get(PUBLIC_URL) ?? (port === 0 && requestOrigin !== null ? requestOrigin : `http://localhost:${port}`)
+  const url = get(PUBLIC_URL) ?? (port === 0 && requestOrigin !== null ? requestOrigin : `http://localhost:${port}`)
+  return withBasePath(url, get(BASE_PATH))
 }
 
 /** Where pages load the tracker from: this server at `hostUrl` if it has a copy, otherwise `TRACKER_SCRIPT_URL`. */

@@ -28,8 +28,8 @@ interface Page {
 }
 
 /** Three megabytes, therefore rendered on first use. */
-const renderPage = async (): Promise<Page> => {
-  const layer = HttpApiScalar.layer(AdminApi, { path: "/docs", scalar: CONFIG })
+const renderPage = async (api: typeof AdminApi): Promise<Page> => {
+  const layer = HttpApiScalar.layer(api, { path: "/docs", scalar: CONFIG })
   const { handler, dispose } = HttpRouter.toWebHandler(layer, { disableLogger: true })
   const generated = await (await handler(new Request("http://localhost/docs"))).text()
   await dispose()
@@ -41,15 +41,22 @@ const renderPage = async (): Promise<Page> => {
 
 /** The API's documentation: its OpenAPI document and a page that displays it and can send requests. */
 export class Documentation {
-  readonly #openApi = JSON.stringify(OpenApi.fromApi(AdminApi))
+  readonly #api: typeof AdminApi
+  readonly #openApi: string
   #page: Promise<Page> | null = null
+
+  /** `base`: where the API is served; null for the root. */
+  constructor(base: string | null) {
+    this.#api = base === null ? AdminApi : (AdminApi.annotate(OpenApi.Servers, [{ url: base }]) as typeof AdminApi)
+    this.#openApi = JSON.stringify(OpenApi.fromApi(this.#api))
+  }
 
   openApi(): Response {
     return new Response(this.#openApi, { headers: { "content-type": "application/json" } })
   }
 
   async page(request: Request): Promise<Response> {
-    this.#page ??= renderPage()
+    this.#page ??= renderPage(this.#api)
     const { html, gzipped } = await this.#page
     const headers = {
       "content-type": "text/html; charset=utf-8",

@@ -8,9 +8,11 @@ import { FeatureGate } from "../../../ports/FeatureGate.ts"
 import type { Geo } from "../../../ports/Geo.ts"
 import type { QueryEngine } from "../../../ports/QueryEngine.ts"
 import type { Rejections } from "../../../ports/Rejections.ts"
-import type { Settings } from "../../../ports/Settings.ts"
+import { Settings } from "../../../ports/Settings.ts"
 import type { Sites } from "../../../ports/Sites.ts"
 import type { Storage } from "../../../ports/Storage.ts"
+import { BASE_PATH } from "../../../settings/settings.ts"
+import { pathBelow } from "../../shared/basePath.ts"
 import { IDLE_TIMEOUT_SECONDS } from "../../shared/idleTimeout.ts"
 import { PREFIX } from "../../shared/prefix.ts"
 import { REQUEST_ID_HEADER, requestIdOf } from "../../shared/requestId.ts"
@@ -155,6 +157,14 @@ const BODY_PROBLEMS: Readonly<Record<BodyError["reason"], { readonly status: num
   Timeout: { status: 408, detail: "The body did not arrive in time." }
 }
 
+/** The request as if its base path were the root. One outside of the base path goes to a path where there is nothing. */
+const belowBase = (base: string | null, request: Request): Request => {
+  if (base === null) return request
+  const url = new URL(request.url)
+  url.pathname = pathBelow(base, url.pathname) ?? "/"
+  return new Request(url.href, request)
+}
+
 const bodyResponse = ({ reason }: BodyError, incoming: Request, headers: Headers): Response => {
   const { status, detail } = BODY_PROBLEMS[reason]
   const request = HttpServerRequest.fromWeb(new Request(incoming.url, { headers }))
@@ -162,10 +172,12 @@ const bodyResponse = ({ reason }: BodyError, incoming: Request, headers: Headers
 }
 
 /** Builds the handler, which works as long as its scope is open. */
-export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Scope.Scope> = Effect.map(
+export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Scope.Scope> = Effect.zipWith(
   apiHandler,
-  (api): AdminHandler => {
-    const documentation = new Documentation()
+  Settings,
+  (api, { get }): AdminHandler => {
+    const base = get(BASE_PATH)
+    const documentation = new Documentation(base)
     const respond = async (request: Request, connection: Context.Context<never>): Promise<Response> => {
       const path = new URL(request.url).pathname
       if (request.method === "GET" || request.method === "HEAD") {
@@ -190,7 +202,10 @@ export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Sc
       const response = Result.isFailure(buffered)
         ? bodyResponse(buffered.failure, incoming, headers)
         : // A client that disconnects interrupts its request.
-          await respond(new Request(buffered.success, { headers, signal: incoming.signal }), connection)
+          await respond(
+            belowBase(base, new Request(buffered.success, { headers, signal: incoming.signal })),
+            connection
+          )
       if (isTimeoutExtended) server?.timeout?.(incoming, IDLE_TIMEOUT_SECONDS)
       for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
         if (!response.headers.has(name)) response.headers.set(name, value)
