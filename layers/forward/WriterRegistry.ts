@@ -33,22 +33,39 @@ export interface Report {
   /** Ms since the epoch. */
   readonly lastSuccessAt: number | null
   readonly failure: string | null
+  /** The token of the process that owns the spool; by default any. */
+  readonly owner?: string
 }
+
+/** The host whose process has taken a spool over, because the owner with this token did not report for too long; null if none has. */
+export const displacedBy = (
+  sql: PgClient.PgClient,
+  spoolId: string,
+  owner: string
+): Effect.Effect<string | null, SqlError.SqlError> =>
+  Effect.map(
+    sql.unsafe<{ readonly host: string }>(
+      "SELECT host FROM product_analytics_lake_writer WHERE log_id = $1 AND owner <> $2",
+      [spoolId, owner]
+    ),
+    (rows) => rows[0]?.host ?? null
+  )
 
 /** Reports the state of a collector. Returns whether a flush was requested that it has not reported yet. */
 export const report = (
   sql: PgClient.PgClient,
-  { backlogBytes, failure, folder, host, lastSuccessAt, spoolId }: Report
+  { backlogBytes, failure, folder, host, lastSuccessAt, owner, spoolId }: Report
 ): Effect.Effect<boolean, SqlError.SqlError> =>
   Effect.map(
     sql.unsafe<{ readonly asked: boolean }>(
       `INSERT INTO product_analytics_lake_writer AS writer
-        (log_id, host, folder, backlog_bytes, last_success_at, failure)
-      VALUES ($1, $2, $3, $4, to_timestamp($5::float8 / 1000), $6)
+        (log_id, host, folder, backlog_bytes, last_success_at, failure, owner)
+      VALUES ($1, $2, $3, $4, to_timestamp($5::float8 / 1000), $6, $7::uuid)
       ON CONFLICT (log_id) DO UPDATE SET host = EXCLUDED.host, folder = EXCLUDED.folder, seen_at = now(),
         backlog_bytes = EXCLUDED.backlog_bytes, last_success_at = EXCLUDED.last_success_at, failure = EXCLUDED.failure
+      WHERE EXCLUDED.owner IS NULL OR writer.owner IS NULL OR writer.owner = EXCLUDED.owner
       RETURNING flush_asked_at IS NOT NULL AND (flushed_at IS NULL OR flushed_at < flush_asked_at) AS asked`,
-      [spoolId, host, folder, backlogBytes, lastSuccessAt, failure]
+      [spoolId, host, folder, backlogBytes, lastSuccessAt, failure, owner ?? null]
     ),
     (rows) => rows[0]?.asked === true
   )
@@ -71,15 +88,20 @@ export const reportFlushed = (
 export const reportStopped = (
   sql: PgClient.PgClient,
   spoolId: string,
-  backlogBytes: number
+  backlogBytes: number,
+  /** The token of the process that stops; by default any. */
+  owner: string | null = null
 ): Effect.Effect<void, SqlError.SqlError> =>
   Effect.asVoid(
     backlogBytes === 0
-      ? sql.unsafe("DELETE FROM product_analytics_lake_writer WHERE log_id = $1", [spoolId])
+      ? sql.unsafe(
+          "DELETE FROM product_analytics_lake_writer WHERE log_id = $1 AND ($2::uuid IS NULL OR owner IS NULL OR owner = $2::uuid)",
+          [spoolId, owner]
+        )
       : sql.unsafe(
           `UPDATE product_analytics_lake_writer SET backlog_bytes = $2, seen_at = seen_at - make_interval(secs => $3)
-          WHERE log_id = $1`,
-          [spoolId, backlogBytes, GONE_AFTER_SECONDS]
+          WHERE log_id = $1 AND ($4::uuid IS NULL OR owner IS NULL OR owner = $4::uuid)`,
+          [spoolId, backlogBytes, GONE_AFTER_SECONDS, owner]
         )
   )
 

@@ -1,15 +1,15 @@
 import { Effect } from "effect"
-import { openSpool, type SpoolOptions } from "../spool/Spool.ts"
-import type { FlushableSpool, FlushSpool } from "./makeFlushSpool.ts"
+import { openSpool, type Spool, type SpoolOptions } from "../spool/Spool.ts"
+import type { FlushSpool } from "./makeFlushSpool.ts"
 
 /**
- * Flushes and trims the spool of a collector that is gone. Returns its id once nothing is left in it; null otherwise. Does nothing when
+ * Flushes and trims the spool of a collector that is gone. Returns its id if nothing is left in it now; null otherwise. Does nothing when
  * another process uses it.
  */
 export const adoptSpool = Effect.fnUntraced(function* (
   folder: string,
   options: Omit<SpoolOptions, "folder">,
-  flushSpool: (spool: FlushableSpool) => Effect.Effect<FlushSpool>
+  flushSpool: (spool: Spool) => Effect.Effect<FlushSpool>
 ) {
   const opened = yield* Effect.result(openSpool({ ...options, folder, ahead: false }))
   if (opened._tag === "Failure") {
@@ -27,5 +27,5 @@ export const adoptSpool = Effect.fnUntraced(function* (
     rows += written.rows
   }
   if (rows > 0) yield* Effect.logInfo(`Flushed ${rows} rows that another collector left in ${folder}.`)
-  return spool.acknowledged() <= Math.max(upTo, spool.oldest) ? spool.id : null
+  return flush !== null && spool.acknowledged() <= upTo ? spool.id : null
 }, Effect.scoped)

@@ -8,6 +8,12 @@ import { clearOpenings, noteOpenings, withOpening } from "./openingJournal.ts"
 
 /** The file in a spool's folder with the destination's newest receipt. */
 const RECEIPT_FILE = "receipt"
+/** Removes what is known about a spool's former id at the destination. */
+export const forgetDestination = async (files: ReturnType<NonNullable<SpoolOptions["files"]>>): Promise<void> => {
+  await files.remove(RECEIPT_FILE)
+  await clearOpenings(files)
+}
+
 /** How long the disk may take to note that a spool was opened. */
 const NOTE_TIMEOUT = "10 seconds"
 

@@ -12,12 +12,13 @@ import { claimSpool, listSpools } from "../spool/claimSpool.ts"
 import type { Spool, SpoolOptions } from "../spool/Spool.ts"
 import { folderFiles } from "../spool/SpoolFiles.ts"
 import { adoptSpool } from "./adoptSpool.ts"
-import type { Destination, DestinationError } from "./Destination.ts"
+import { type Destination, DestinationError } from "./Destination.ts"
 import { type Flusher, makeFlusher } from "./Flusher.ts"
 import type { FlushLimits } from "./FlushSchedule.ts"
 import { makeFlushSpool } from "./makeFlushSpool.ts"
 import { makeForwardMetrics } from "./metrics.ts"
-import { type Report, report, reportFlushed, reportStopped } from "./WriterRegistry.ts"
+import { ownSpool } from "./ownedSpool.ts"
+import { displacedBy, GONE_AFTER_SECONDS, type Report, report, reportFlushed, reportStopped } from "./WriterRegistry.ts"
 
 /** How often a collector reports its state and checks whether a flush was requested. */
 const REPORT_INTERVAL = "2 seconds"
@@ -75,6 +76,12 @@ const repeatInBackground = (
     Effect.forkScoped
   )
 
+const takenOver = ({ folder, id }: Spool, host: string): DestinationError =>
+  new DestinationError({
+    reason: "Invalid",
+    message: `A collector on ${host} has taken over spool ${id}, of which ${folder} is a copy, because this one did not report for ${GONE_AFTER_SECONDS} s. Restart this collector: its spool then gets an id of its own.`
+  })
+
 const openOwnSpool = Effect.fnUntraced(function* ({ root, spool: options }: SpooledStorageOptions) {
   const spool = yield* Effect.mapError(
     claimSpool(root, options),
@@ -94,7 +101,7 @@ const flushOnExit = (
   spool: Spool,
   { backlog }: Flusher,
   flush: Effect.Effect<void, DestinationError>,
-  timeoutMs: number
+  { timeoutMs, token }: { readonly timeoutMs: number; readonly token: string }
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.addFinalizer(() =>
     flush.pipe(
@@ -108,7 +115,7 @@ const flushOnExit = (
         )
       ),
       Effect.andThen(
-        Effect.suspend(() => reportStopped(sql, spool.id, backlog())).pipe(
+        Effect.suspend(() => reportStopped(sql, spool.id, backlog(), token)).pipe(
           Effect.timeout(LAST_REPORT_TIMEOUT),
           Effect.ignore
         )
@@ -134,10 +141,13 @@ export const spooledStorage = Effect.fnUntraced(function* (
   const destination = yield* openDestination
   yield* Effect.forkScoped(Effect.ignore(destination.prepare))
   const openFlush = makeFlushSpool(destination, options.spool.files ?? folderFiles)
+  const own = (opened: Spool) => ownSpool(sql, opened, options.spool.files ?? folderFiles, openFlush)
+  const owned = yield* own(spool)
+  let displacement: DestinationError | null = null
   const flusher = yield* makeFlusher(
     spool,
     options.flush,
-    yield* openFlush(spool),
+    (upTo) => Effect.suspend(() => (displacement === null ? owned.flush(upTo) : Effect.fail(displacement))),
     makeForwardMetrics(destination.name)
   )
   const flush = Effect.andThen(
@@ -156,7 +166,11 @@ export const spooledStorage = Effect.fnUntraced(function* (
   yield* repeatInBackground(
     REPORT_INTERVAL,
     Effect.gen(function* () {
-      if (!(yield* report(sql, state()))) return
+      const owner = yield* owned.owner
+      const host = yield* displacedBy(sql, spool.id, owner)
+      displacement = host === null ? null : takenOver(spool, host)
+      if (displacement !== null) return yield* displacement
+      if (!(yield* report(sql, { ...state(), owner }))) return
       yield* flush
       yield* reportFlushed(sql, state())
     })
@@ -167,15 +181,16 @@ export const spooledStorage = Effect.fnUntraced(function* (
       Effect.forEach(
         folders.filter((folder) => folder !== spool.folder),
         (folder) =>
-          Effect.flatMap(adoptSpool(folder, options.spool, openFlush), (id) =>
-            id === null ? Effect.void : reportStopped(sql, id, 0)
+          Effect.flatMap(
+            adoptSpool(folder, options.spool, (opened) => Effect.map(own(opened), ({ flush }) => flush)),
+            (id) => (id === null ? Effect.void : reportStopped(sql, id, 0))
           ),
         { discard: true }
       )
     )
   )
   const lastFlushMs = Math.min(LAST_FLUSH_TIMEOUT_MS, (options.shutdownTimeoutMs ?? Number.POSITIVE_INFINITY) / 2)
-  yield* flushOnExit(sql, spool, flusher, flush, lastFlushMs)
+  yield* flushOnExit(sql, spool, flusher, flush, { timeoutMs: lastFlushMs, token: owned.token })
   return makeStorage(options.backend, spool, flusher, flush, codec, makeTimestamps(yield* Clock.Clock))
 })
 

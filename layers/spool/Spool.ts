@@ -13,7 +13,8 @@ import { makeRefusals } from "./refusals.ts"
 import { Segments } from "./Segments.ts"
 import { SpoolError, toSpoolError } from "./SpoolError.ts"
 import { folderFiles, type SpoolFiles } from "./SpoolFiles.ts"
-import { LOCK_FILE } from "./segmentNames.ts"
+import { ID_FILE, LOCK_FILE } from "./segmentNames.ts"
+import { replaceFile } from "./smallFiles.ts"
 import { Trimmer } from "./Trimmer.ts"
 
 /** Large enough that a busy collector takes one in a few seconds, small enough to be trimmed soon. */
@@ -69,8 +70,10 @@ export interface SpoolStatus {
  * ```
  */
 export interface Spool {
-  /** A UUID, for as long as the folder exists. */
+  /** A UUID, for as long as the folder exists, unless `renew` replaces it. */
   readonly id: string
+  /** Gives the spool a new id, and returns it. Positions stay. */
+  readonly renew: Effect.Effect<string, SpoolError>
   readonly folder: string
   /**
    * Bytes of an incomplete write at the end of what the previous owner left. No client got an answer for it. Damage of the last
@@ -255,8 +258,17 @@ export const openSpool = Effect.fnUntraced(function* (
   yield* runInBackground(parts)
   yield* closeOnExit(parts, timeoutMs)
 
+  let id = recovered.id
   return {
-    id: recovered.id,
+    get id() {
+      return id
+    },
+    renew: attempt(async () => {
+      const renewed = crypto.randomUUID()
+      await replaceFile(files, ID_FILE, `${renewed}\n`)
+      id = renewed
+      return id
+    }),
     folder,
     cut: recovered.cut,
     oldest: recovered.trimmed,

@@ -7,6 +7,7 @@ import views from "../../../migrations/0003_views.sql" with { type: "text" }
 import lake from "../../../migrations/0004_lake.sql" with { type: "text" }
 import rows from "../../../migrations/0005_rows.sql" with { type: "text" }
 import channels from "../../../migrations/0006_channels.sql" with { type: "text" }
+import spoolOwners from "../../../migrations/0007_spool_owners.sql" with { type: "text" }
 import { StartError } from "../../../src/domain/StartError.ts"
 import { MIGRATION_LOCK } from "./advisoryLocks.ts"
 import { type AppliedMigration, type Migration, type ParsedMigration, parse, pendingMigrations } from "./migrations.ts"
@@ -19,7 +20,8 @@ export const MIGRATIONS: ReadonlyArray<Migration> = [
   { name: "0003_views", sql: views },
   { name: "0004_lake", sql: lake },
   { name: "0005_rows", sql: rows },
-  { name: "0006_channels", sql: channels }
+  { name: "0006_channels", sql: channels },
+  { name: "0007_spool_owners", sql: spoolOwners }
 ]
 
 /** How long a process waits while another one migrates. */
