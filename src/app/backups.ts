@@ -1,11 +1,13 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
-import { dirname, join, resolve } from "node:path"
+import { basename, dirname, join, resolve } from "node:path"
 import { Effect, Layer, Redacted, Schema } from "effect"
+import { tryLock } from "../../layers/inprocess/FileLock.ts"
 import { copyTree, syncFolder } from "../../layers/postgres/backup/copyTree.ts"
 import { backUpEmbedded } from "../../layers/postgres/backup/embeddedBackup.ts"
 import { moveAside, restoreEmbedded } from "../../layers/postgres/backup/embeddedRestore.ts"
 import { dumpDatabase, restoreDump } from "../../layers/postgres/backup/externalBackup.ts"
 import { fileFailure } from "../../layers/postgres/backup/fileFailure.ts"
+import { LOCK_FILE } from "../../layers/spool/segmentNames.ts"
 import { VERSION } from "../lib/version.ts"
 import { BackupError, Backups } from "../ports/Backups.ts"
 import { fromEnvironment } from "../settings/environment.ts"
@@ -32,7 +34,30 @@ const filesOf = (folder: string) => ({
 })
 
 /** Locks belong to a running process. */
-const acceptsSpoolFile = (path: string): boolean => !path.endsWith(".lock")
+const acceptsSpoolFile = (path: string): boolean => basename(path) !== LOCK_FILE
+
+/** Whether a running collector has one of the spools in a folder. */
+const isInUse = (spools: string): boolean =>
+  existsSync(spools) &&
+  readdirSync(spools).some((name) => {
+    const file = join(spools, name, LOCK_FILE)
+    if (!existsSync(file)) return false
+    const lock = tryLock(file, "exclusive")
+    lock?.release()
+    return lock === undefined
+  })
+
+/** A backup inside of what it copies would contain itself. */
+const checkOutside = (folder: string, sources: ReadonlyArray<string>): Effect.Effect<void, BackupError> => {
+  const source = sources.find((path) => folder === path || folder.startsWith(`${path}/`))
+  return source === undefined
+    ? Effect.void
+    : Effect.fail(
+        new BackupError({
+          message: `${folder} is inside of ${source}, which the backup copies. Name a folder elsewhere.`
+        })
+      )
+}
 
 /** Where this environment says that things are. */
 const places = Effect.gen(function* () {
@@ -65,6 +90,7 @@ const create: Backups["Service"]["create"] = Effect.fnUntraced(function* (given,
   if (existsSync(folder)) {
     return yield* new BackupError({ message: `${folder} exists already. Name a new folder for each backup.` })
   }
+  yield* checkOutside(folder, [join(dataDir, "postgres"), spools])
   const unfinished = `${folder}.unfinished`
   const files = filesOf(unfinished)
   let bytes = 0
@@ -136,6 +162,11 @@ const restore: Backups["Service"]["restore"] = Effect.fnUntraced(function* (give
   if (manifest.spools > 0 && !isEmpty(spools) && !replace) {
     return yield* new BackupError({
       message: `${spools} already has spools. Set SPOOL_DIR to a new folder, or pass --replace, which moves the existing ones aside.`
+    })
+  }
+  if (yield* attempt(spools, () => isInUse(spools))) {
+    return yield* new BackupError({
+      message: `A collector is running with the spools in ${spools}. Stop every process of this instance, then restore.`
     })
   }
   let bytes = 0

@@ -153,9 +153,16 @@ describe("a backup of an embedded Postgres", () => {
       database: "embedded",
       spools: 1
     })
-    await full.kill()
-
     const restored = { ...environment, DATA_DIR: newFolder() }
+    const inUse = { ...restored, SPOOL_DIR: join(environment.DATA_DIR, "spool") }
+    expect((await footfall(["restore", backup, "--replace"], inUse)).output).toContain(
+      "A collector is running with the spools in "
+    )
+    const inside = join(environment.DATA_DIR, "spool", "backup")
+    expect((await footfall(["backup", inside], environment)).output).toBe(
+      `${inside} is inside of ${join(environment.DATA_DIR, "spool")}, which the backup copies. Name a folder elsewhere.\n`
+    )
+    await full.kill()
     await succeed(["restore", backup], restored)
     const again = all.use(await Footfall.start({ entry: "full", environment: restored }))
     await succeed(["lake", "flush"], restored)
