@@ -1,5 +1,5 @@
 import { Layer } from "effect"
-import { type RecentRejection, Rejections } from "../../src/ports/Rejections.ts"
+import { OFTEN_REJECTED, type RecentRejection, type RejectedAgent, Rejections } from "../../src/ports/Rejections.ts"
 
 /** Rejections kept per site: as many as a person reads through. */
 const PER_SITE = 200
@@ -20,6 +20,17 @@ const copyStart = (value: string, maxLength: number): string =>
 
 const copyStartOrNull = (value: string | null, maxLength: number): string | null =>
   value === null ? null : copyStart(value, maxLength)
+
+const rejectedAgentsOf = (
+  siteId: string | null,
+  entries: ReadonlyArray<RecentRejection>
+): ReadonlyArray<RejectedAgent> => {
+  const counts = new Map<string, number>()
+  for (const { reason, userAgent } of entries) {
+    if (reason === "Bot" && userAgent !== null) counts.set(userAgent, (counts.get(userAgent) ?? 0) + 1)
+  }
+  return [...counts].flatMap(([userAgent, count]) => (count < OFTEN_REJECTED ? [] : [{ siteId, userAgent, count }]))
+}
 
 /**
  * Rings of recent rejections in memory, one per site. When they reach the total, the sites with the oldest last rejections are dropped.
@@ -64,7 +75,12 @@ export const makeRejectionRing = (
         0,
         Math.max(0, limit)
       )
-    }
+    },
+    rejectedAgents: (limit) =>
+      [...rings]
+        .flatMap(([siteId, { entries }]) => rejectedAgentsOf(siteId, entries))
+        .sort((a, b) => b.count - a.count)
+        .slice(0, Math.max(0, limit))
   })
 }
 

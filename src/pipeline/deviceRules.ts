@@ -9,6 +9,11 @@ const RULES: ReadonlyArray<readonly [pattern: RegExp, deviceType: string]> = [
     /\b(?:HbbTV|Smart-?TV|Web0S|webOS\.TV|NetCast|AppleTV|GoogleTV|Android TV|BRAVIA|CrKey|AFT[A-Z0-9]{1,6}\b|Roku)|Tizen [\d.]+\).* TV Safari/i,
     "smarttv"
   ],
+  // An unfolded foldable leaves out "Mobile", as a tablet does; folded, it is a phone. The parser knows these models as phones.
+  [
+    /\b(?:SM-F9\d\d|Pixel (?:\d+ Pro )?Fold|CPH2499|CPH2551|PEUM00|2308CPXD0C|VER-N49|ALT-(?:AL|L)\d\d)(?!.*\bMobile\b)/i,
+    "tablet"
+  ],
   [/\b(?:PlayStation|Xbox|Nintendo|Steam ?Deck|Valve Steam GameOverlay)/i, "console"]
 ]
 

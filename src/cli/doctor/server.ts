@@ -1,5 +1,6 @@
 import { Effect, Result, Schema } from "effect"
 import { PREFIX } from "../../http/shared/prefix.ts"
+import { REJECTED_AGENT_HINT } from "../../http/shared/rejectedAgent.ts"
 import { ADDRESS_PROBLEMS, explainAddressProblem } from "../../pipeline/addressProblem.ts"
 import { fromEnvironment } from "../../settings/environment.ts"
 import { METRICS_TOKEN } from "../../settings/settings.ts"
@@ -62,6 +63,23 @@ const checkAddresses = Effect.fnUntraced(function* (server: string) {
   return problems.length > 0 ? problems : [ok("addresses", "no sign that clients get a proxy's address")]
 })
 
+const RejectedAgents = Schema.Struct({
+  rejected_agents: Schema.Array(Schema.Struct({ user_agent: Schema.String, count: Schema.Int }))
+})
+
+/** User agents that the server often rejects as bots. Nothing if it does not say, which the client's check explains. */
+const checkAgents = Effect.fnUntraced(function* (server: string, token: string) {
+  const response = yield* Effect.result(request(`${server}${PREFIX}/status`, bearer(token)))
+  if (Result.isFailure(response)) return []
+  const status = Schema.decodeUnknownResult(RejectedAgents)(response.success.body)
+  if (Result.isFailure(status)) return []
+  const { rejected_agents: agents } = status.success
+  if (agents.length === 0) return [ok("bots", "no user agent is often rejected as a bot")]
+  return agents.map(({ count, user_agent }) =>
+    note("bots", `the user agent ${user_agent} was rejected as a bot ${count} times recently`, REJECTED_AGENT_HINT)
+  )
+})
+
 /** The running server as seen from this machine; the client check requires an API key. */
 export const checkServer = Effect.fnUntraced(function* (server: string, token: string | null) {
   const health = yield* Effect.result(request(`${server}/api/health`))
@@ -78,5 +96,9 @@ export const checkServer = Effect.fnUntraced(function* (server: string, token: s
           `${server} responds with ${status} to /api/health`,
           status === 503 ? "It cannot store events; its log has the reason." : "Check that this is Footfall's address."
         )
-  return [check, ...(yield* checkAddresses(server)), ...(token === null ? [] : [yield* checkClient(server, token)])]
+  return [
+    check,
+    ...(yield* checkAddresses(server)),
+    ...(token === null ? [] : [...(yield* checkAgents(server, token)), yield* checkClient(server, token)])
+  ]
 })

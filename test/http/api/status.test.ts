@@ -19,6 +19,7 @@ test("the status contains version, gate, storage, warehouse, geo and the source 
     },
     warehouse: { engine: "postgres", ready: true, why: null },
     geo: { on: true, why: null, database: "GeoLite2-City", built_at: "1970-01-01T00:00:00.000Z" },
+    rejected_agents: [],
     secret: { source: "database" }
   })
   await admin.close()
@@ -39,7 +40,8 @@ test("rejections are listed newest first, per site and without a site, up to the
       detail: "",
       hostname: "shop.example",
       url_path: "/a",
-      user_agent: "curl/8"
+      user_agent: "curl/8",
+      hint: null
     },
     {
       at: "1970-01-01T00:00:01.000Z",
@@ -47,7 +49,8 @@ test("rejections are listed newest first, per site and without a site, up to the
       detail: "",
       hostname: "shop.example",
       url_path: "/a",
-      user_agent: "curl/8"
+      user_agent: "curl/8",
+      hint: null
     }
   ])
   expect((await admin.call("GET", `sites/${site.id}/rejections?limit=1`)).body).toHaveLength(1)
@@ -55,6 +58,28 @@ test("rejections are listed newest first, per site and without a site, up to the
   expect((await admin.call("GET", "rejections")).body.map(({ reason }: { reason: string }) => reason)).toEqual([
     "InvalidPayload"
   ])
+  await admin.close()
+})
+
+test("a user agent that is often rejected as a bot is named with a hint, in the list and in the status", async () => {
+  const admin = await startAdmin()
+  const { body: site } = await admin.call("POST", "sites", { body: { name: "Shop" } })
+  const rejection = { detail: "", hostname: null, urlPath: null, reason: "Bot" } as const
+  for (let at = 0; at < 12; at++) admin.rejections.add(site.id, { ...rejection, at, userAgent: "OurApp/1.0" })
+  for (let at = 0; at < 9; at++) admin.rejections.add(site.id, { ...rejection, at, userAgent: "curl/8" })
+  for (let at = 0; at < 12; at++) {
+    admin.rejections.add(site.id, { ...rejection, at, reason: "OverLimit", userAgent: "Firefox" })
+  }
+  const { body } = await admin.call("GET", `sites/${site.id}/rejections`)
+  const hints = new Map<string, string | null>(
+    body.map(({ hint, user_agent }: { hint: string | null; user_agent: string }) => [user_agent, hint])
+  )
+  expect([hints.get("curl/8"), hints.get("Firefox")]).toEqual([null, null])
+  expect(hints.get("OurApp/1.0")).toStartWith(
+    "The user agent OurApp/1.0 was rejected as a bot 12 times recently. If this"
+  )
+  const { body: status } = await admin.call("GET", "status")
+  expect(status.rejected_agents).toEqual([{ site_id: site.id, user_agent: "OurApp/1.0", count: 12 }])
   await admin.close()
 })
 

@@ -18,6 +18,10 @@ export const RejectionJson = Schema.Struct({
   }),
   user_agent: Schema.NullOr(Schema.String).annotate({
     examples: ["Mozilla/5.0 (X11; Linux x86_64; rv:125.0) Gecko/20100101 Firefox/125.0"]
+  }),
+  hint: Schema.NullOr(Schema.String).annotate({
+    description: "What to do, for a user agent that is often rejected as a bot",
+    examples: [null]
   })
 }).annotate({
   identifier: "Rejection",

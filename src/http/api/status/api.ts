@@ -35,6 +35,13 @@ const StatusJson = Schema.Struct({
     database: Schema.NullOr(Schema.String).annotate({ examples: ["GeoLite2-City"] }),
     built_at: Schema.NullOr(Instant)
   }),
+  rejected_agents: Schema.Array(
+    Schema.Struct({
+      site_id: Schema.NullOr(Schema.String).annotate({ description: "Null if the payloads named no registered site" }),
+      user_agent: Schema.String.annotate({ examples: ["MyApp/1.0 (headless)"] }),
+      count: Schema.Int.annotate({ description: "Of the site's last few hundred rejections", examples: [42] })
+    })
+  ).annotate({ description: "User agents that this process often rejects as bots" }),
   secret: Schema.Struct({
     source: Schema.Literals(["APP_SECRET", "ENCRYPTION_SECRET_KEY", "database"]).annotate({
       description: "Where the secret for session ids and tokens comes from"

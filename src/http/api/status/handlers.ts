@@ -8,12 +8,16 @@ import { AppSecret } from "../../../ports/AppSecret.ts"
 import { FeatureGate, type GateState } from "../../../ports/FeatureGate.ts"
 import { Geo, type GeoState } from "../../../ports/Geo.ts"
 import { QueryEngine } from "../../../ports/QueryEngine.ts"
+import { Rejections } from "../../../ports/Rejections.ts"
 import { Storage, type StorageStatus } from "../../../ports/Storage.ts"
 import { probe } from "../../../query/probe.ts"
 import { AdminApi } from "../AdminApi.ts"
 import { Peer } from "../server/Peer.ts"
 import { logFailure, publicMessage } from "../server/queryFailure.ts"
 import type { StatusJson } from "./api.ts"
+
+/** User agents in a response: the most often rejected ones. */
+const MAX_AGENTS = 5
 
 const instant = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
 
@@ -48,6 +52,7 @@ export const StatusHandlers = HttpApiBuilder.group(
     const secret = yield* AppSecret
     const policy = yield* Policy
     const engine = yield* QueryEngine
+    const rejections = yield* Rejections
 
     const warehouseJson = probe(engine).pipe(
       Effect.as({ engine: engine.dialect, ready: true, why: null }),
@@ -64,6 +69,9 @@ export const StatusHandlers = HttpApiBuilder.group(
           storage: storageJson(yield* storage.status),
           warehouse: yield* warehouseJson,
           geo: geoJson(geo.state()),
+          rejected_agents: rejections
+            .rejectedAgents(MAX_AGENTS)
+            .map(({ count, siteId, userAgent }) => ({ site_id: siteId, user_agent: userAgent, count })),
           secret: { source: secret.source }
         }
         return status
