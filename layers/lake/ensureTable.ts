@@ -1,4 +1,4 @@
-import { Effect, Result } from "effect"
+import { Effect, Result, Schema } from "effect"
 import type { Catalog, Table, TableName } from "../iceberg/catalog/Catalog.ts"
 import { IcebergError } from "../iceberg/IcebergError.ts"
 import { lastColumnId } from "../iceberg/metadata/newTableMetadata.ts"
@@ -7,9 +7,10 @@ import {
   type IcebergType,
   type PartitionSpec,
   type StructField,
+  type TableMetadata,
   type TableSchema
 } from "../iceberg/metadata/TableMetadata.ts"
-import { type LakeTable, newLakeTable } from "./schema.ts"
+import { COLUMNS_PROPERTY, type LakeTable, newLakeTable } from "./schema.ts"
 
 /** Processes that start at the same time may each add a column. */
 const MAX_ATTEMPTS = 5
@@ -33,10 +34,25 @@ const isPromotion = (from: IcebergType, to: IcebergType): boolean => {
   return a !== null && b !== null && a[2] === b[2] && Number(a[1]) <= Number(b[1])
 }
 
-const missingFields = (schema: TableSchema, lake: LakeTable): ReadonlyArray<StructField> => {
-  const names = new Set(schema.fields.map(({ name }) => name))
-  return lake.fields.filter(({ name }) => !names.has(name))
+const Columns = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Number))
+
+/** The ids of our columns by their names, as the table's property has them; empty for a table of an earlier version. */
+const columnIds = ({ properties }: TableMetadata): Readonly<Record<string, number>> =>
+  Result.getOrElse(Schema.decodeUnknownResult(Columns)(properties[COLUMNS_PROPERTY] ?? "{}"), () => ({}))
+
+/** The table's column for one of ours: by its id, whatever its name is now, otherwise by its name. */
+const findColumn = (metadata: TableMetadata, name: string): StructField | null => {
+  const { fields } = currentSchema(metadata)
+  const id = columnIds(metadata)[name]
+  return fields.find((field) => field.id === id) ?? fields.find((field) => field.name === name) ?? null
 }
+
+/** Whether a column of ours was in the table and another engine dropped it. */
+const isDropped = (metadata: TableMetadata, name: string): boolean =>
+  columnIds(metadata)[name] !== undefined && findColumn(metadata, name) === null
+
+const missingFields = (metadata: TableMetadata, lake: LakeTable): ReadonlyArray<StructField> =>
+  lake.fields.filter(({ name }) => findColumn(metadata, name) === null && !isDropped(metadata, name))
 
 /** Adds optional fields, with ids after the last one that the table ever used. Existing rows have null in them. */
 const withFields = (schema: TableSchema, added: ReadonlyArray<StructField>, lastId: number): TableSchema => {
@@ -51,60 +67,73 @@ const withFields = (schema: TableSchema, added: ReadonlyArray<StructField>, last
   return { ...schema, fields: [...schema.fields, ...fields] }
 }
 
-const nameOf = (id: number, fields: ReadonlyArray<StructField>) => fields.find((field) => field.id === id)?.name
-
 /** A map's keys and values have ids of their own. */
 const typeWithIdsOf = (type: IcebergType, existing: IcebergType): IcebergType =>
   typeof type === "object" && type.type === "map" && typeof existing === "object" && existing.type === "map"
     ? { ...type, "key-id": existing["key-id"], "value-id": existing["value-id"] }
     : type
 
-/** The lake's fields under the table's ids, or what is wrong with the table's. */
-const resolveFields = (schema: TableSchema, lake: LakeTable): Result.Result<ReadonlyArray<StructField>, string> => {
+/** No column of a table has this id. */
+const NO_ID = -1
+
+/** The lake's fields under the table's ids, or what is wrong with the table's. Dropped ones stay, since rows have values for them. */
+const resolveFields = (metadata: TableMetadata, lake: LakeTable): Result.Result<ReadonlyArray<StructField>, string> => {
   const fields: Array<StructField> = []
   for (const field of lake.fields) {
-    const existing = schema.fields.find(({ name }) => name === field.name)
-    if (existing === undefined) return Result.fail(`it has no column ${field.name}`)
+    const existing = findColumn(metadata, field.name)
+    if (existing === null) {
+      if (!isDropped(metadata, field.name)) return Result.fail(`it has no column ${field.name}`)
+      fields.push({ ...field, id: NO_ID })
+      continue
+    }
     if (!isPromotion(field.type, existing.type)) {
       return Result.fail(`column ${field.name} has the type ${JSON.stringify(existing.type)}`)
     }
     fields.push({ ...field, id: existing.id, type: typeWithIdsOf(field.type, existing.type) })
   }
-  const foreign = schema.fields.find(
-    ({ name, required }) => required && !lake.fields.some((field) => field.name === name)
+  const foreign = currentSchema(metadata).fields.find(
+    ({ id, required }) => required && !fields.some((field) => field.id === id)
   )
   if (foreign !== undefined) return Result.fail(`its column ${foreign.name} is required but not one of Footfall's`)
   return Result.succeed(fields)
 }
 
-/** `event_time,day` and `site_id,identity`: a spec's fields by name, whatever their ids. */
-const partitionNames = (spec: PartitionSpec, fields: ReadonlyArray<StructField>): ReadonlyArray<string> =>
-  spec.fields.map((field) => [nameOf(field["source-id"], fields), field.transform].join())
+/** The id that the table has for a column that the lake knows by `id`. */
+const tableId = (id: number, lake: LakeTable, fields: ReadonlyArray<StructField>): number =>
+  fields[lake.fields.findIndex((field) => field.id === id)]?.id ?? NO_ID
+
+/** `5,day` and `2,identity`. */
+const partitionKey = (fields: PartitionSpec["fields"], idOf: (id: number) => number): string =>
+  fields.map((field) => [idOf(field["source-id"]), field.transform].join()).join(" ")
+
+const same = (id: number): number => id
 
 /** The table's spec that partitions like the lake's. The default one comes first: another engine may have added an equal spec. */
-const resolveSpec = ({ metadata }: Table, lake: LakeTable): Result.Result<PartitionSpec, string> => {
-  const schema = currentSchema(metadata)
+const resolveSpec = (
+  { metadata }: Table,
+  lake: LakeTable,
+  fields: ReadonlyArray<StructField>
+): Result.Result<PartitionSpec, string> => {
   const isDefault = (spec: PartitionSpec) => Number(spec["spec-id"] === metadata["default-spec-id"])
-  const partition = partitionNames(lake.partitionSpec, lake.fields)
+  const wanted = partitionKey(lake.partitionSpec.fields, (id) => tableId(id, lake, fields))
   const spec = [...metadata["partition-specs"]]
     .sort((a, b) => isDefault(b) - isDefault(a))
-    .find((candidate) => partitionNames(candidate, schema.fields).join() === partition.join())
-  return spec === undefined ? Result.fail(`it is not partitioned by ${partition.join(" and ")}`) : Result.succeed(spec)
+    .find((candidate) => partitionKey(candidate.fields, same) === wanted)
+  const names = lake.partitionSpec.fields.map(
+    (field) => `${lake.fields.find(({ id }) => id === field["source-id"])?.name},${field.transform}`
+  )
+  return spec === undefined ? Result.fail(`it is not partitioned by ${names.join(" and ")}`) : Result.succeed(spec)
 }
-
-const sortedNames = (order: LakeTable["sortOrder"], fields: ReadonlyArray<StructField>): ReadonlyArray<string> =>
-  order.fields.map((field) => nameOf(field["source-id"], fields) ?? "")
 
 /** The lake's columns under the table's ids. The error says what another engine changed that prevents writing. */
 const resolve = (table: Table, lake: LakeTable): Result.Result<WritableTable, IcebergError> =>
   Result.gen(function* () {
     const { metadata } = table
-    const schema = currentSchema(metadata)
-    const fields = yield* resolveFields(schema, lake)
-    const spec = yield* resolveSpec(table, lake)
-    const sortedBy = sortedNames(lake.sortOrder, lake.fields)
+    const fields = yield* resolveFields(metadata, lake)
+    const spec = yield* resolveSpec(table, lake, fields)
+    const sortedBy = lake.sortOrder.fields.map((field) => tableId(field["source-id"], lake, fields))
     const order = metadata["sort-orders"].find(
-      (candidate) => sortedNames(candidate, schema.fields).join() === sortedBy.join()
+      (candidate) => candidate.fields.map((field) => field["source-id"]).join() === sortedBy.join()
     )
     return {
       table,
@@ -112,14 +141,12 @@ const resolve = (table: Table, lake: LakeTable): Result.Result<WritableTable, Ic
       lake: {
         ...lake,
         fields,
+        dropped: fields.flatMap(({ id, name }) => (id === NO_ID ? [name] : [])),
         partitionSpec: spec,
         sortOrder: {
           // Order 0 means unsorted, which promises nothing. The rows are sorted nevertheless.
           "order-id": order?.["order-id"] ?? 0,
-          fields: lake.sortOrder.fields.map((field, index) => ({
-            ...field,
-            "source-id": fields.find(({ name }) => name === sortedBy[index])!.id
-          }))
+          fields: lake.sortOrder.fields.map((field, index) => ({ ...field, "source-id": sortedBy[index]! }))
         }
       }
     }
@@ -130,6 +157,13 @@ const resolve = (table: Table, lake: LakeTable): Result.Result<WritableTable, Ic
       )
     )
   )
+
+/** What the table's property should say; the ids of dropped columns stay in it. */
+export const columnsOf = ({ lake, table }: WritableTable): string =>
+  JSON.stringify({
+    ...columnIds(table.metadata),
+    ...Object.fromEntries(lake.fields.flatMap(({ id, name }) => (id === NO_ID ? [] : [[name, id]])))
+  })
 
 const evolve = (catalog: Catalog, table: Table, missing: ReadonlyArray<StructField>) => {
   const { metadata } = table
@@ -168,7 +202,7 @@ export const ensureTable = (
 ): Effect.Effect<WritableTable, IcebergError> =>
   loadOrCreate(catalog, name, lake).pipe(
     Effect.flatMap((table) => {
-      const missing = missingFields(currentSchema(table.metadata), lake)
+      const missing = missingFields(table.metadata, lake)
       return missing.length === 0 ? Effect.succeed(table) : evolve(catalog, table, missing)
     }),
     Effect.retry({

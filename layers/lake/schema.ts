@@ -105,6 +105,8 @@ export interface LakeTable {
   readonly sortOrder: SortOrder
   /** Columns with counts and bounds in the manifests, which engines use to skip files. */
   readonly measured: ReadonlyArray<string>
+  /** Columns that were dropped from the table by another engine and are not written. */
+  readonly dropped: ReadonlyArray<string>
 }
 
 const idOf = (fields: ReadonlyArray<StructField>, name: string): number => {
@@ -148,7 +150,8 @@ const lakeTable = (
       "null-order": "nulls-first" as const
     }))
   },
-  measured
+  measured,
+  dropped: []
 })
 
 export const PA_EVENTS = lakeTable(
@@ -182,6 +185,15 @@ export const LAKE_TABLES: ReadonlyArray<LakeTable> = [PA_EVENTS, PA_SESSIONS, PA
 export const otherTables = ({ name, namespace }: TableName): ReadonlyArray<TableName> =>
   LAKE_TABLES.flatMap((other) => (other.name === name ? [] : [{ namespace, name: other.name }]))
 
+/**
+ * The table property with the field id of each of our columns, as JSON. A column that another engine renamed is recognized by its id, and
+ * one that it dropped is not added again.
+ */
+export const COLUMNS_PROPERTY = "footfall-columns"
+
+export const formatColumns = (fields: ReadonlyArray<StructField>): string =>
+  JSON.stringify(Object.fromEntries(fields.map(({ id, name }) => [name, id])))
+
 /** Few enough to keep metadata small; commits delete the files that exceed it. */
 const PREVIOUS_METADATA_FILES = 20
 
@@ -192,6 +204,7 @@ const propertiesOf = (table: LakeTable): Readonly<Record<string, string>> => ({
   "write.metadata.delete-after-commit.enabled": "true",
   "write.metadata.previous-versions-max": String(PREVIOUS_METADATA_FILES),
   "write.metadata.metrics.default": "none",
+  [COLUMNS_PROPERTY]: formatColumns(table.fields),
   ...Object.fromEntries(table.measured.map((column) => [`write.metadata.metrics.column.${column}`, "truncate(16)"]))
 })
 

@@ -81,6 +81,8 @@ export interface LakeExpiration {
   readonly snapshots: number
   /** Locations of the files that only the expired snapshots referenced. */
   readonly files: ReadonlyArray<string>
+  /** Why nothing may expire; null if it may. */
+  readonly skipped: string | null
 }
 
 export interface LakeOrphans {

@@ -42,6 +42,11 @@ const hasShape = Schema.is(Shape)
 /** The only format version that this library reads and writes. */
 const FORMAT_VERSION = 2
 
+const remedyFor = (version: unknown): string =>
+  Number(version) < FORMAT_VERSION
+    ? `To upgrade the table, set its property format-version to ${FORMAT_VERSION}.`
+    : `A table cannot be downgraded. Rename it in its catalog, so that a new one of version ${FORMAT_VERSION} is created, or use another namespace; other engines can copy the rows.`
+
 /** Parsed JSON as table metadata of format version 2. `from` names its file or catalog. */
 export const asTableMetadata = (parsed: unknown, from: string): Effect.Effect<TableMetadata, IcebergError> => {
   if (typeof parsed !== "object" || parsed === null || !("format-version" in parsed)) {
@@ -51,7 +56,7 @@ export const asTableMetadata = (parsed: unknown, from: string): Effect.Effect<Ta
   if (version !== FORMAT_VERSION) {
     return Effect.fail(
       IcebergError.invalid(
-        `${from} has format version ${String(version)}; only version ${FORMAT_VERSION} is supported. To upgrade a table from version 1, set its property format-version to ${FORMAT_VERSION}.`
+        `${from} has format version ${String(version)}; only version ${FORMAT_VERSION} is supported. ${remedyFor(version)}`
       )
     )
   }

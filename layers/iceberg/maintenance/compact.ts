@@ -6,6 +6,7 @@ import { bytesIn, rowsIn } from "../manifest/DataFile.ts"
 import { hasLiveFiles, type ManifestFile } from "../manifest/ManifestFile.ts"
 import { dayOf } from "../metadata/dayTransform.ts"
 import { currentSchema, currentSnapshot } from "../metadata/TableMetadata.ts"
+import { targetFileBytes } from "../metadata/tableProperties.ts"
 import { type CommitEvents, commitSnapshot, newSnapshotId } from "../table/commit.ts"
 import { manifestsOf } from "../table/files.ts"
 import { divideBySchema, type MergedFile, mergeFiles } from "./compact/mergeFiles.ts"
@@ -23,7 +24,7 @@ const COMMIT_BYTES = 2 * 1024 ** 3
 const MAX_PLANS = 3
 
 export interface CompactOptions {
-  /** Size of merged files, in bytes. */
+  /** Size of merged files, in bytes, unless the table's property `write.target-file-size-bytes` says otherwise. */
   readonly targetBytes: number
   /** The application that writes the merged files, for their footers. */
   readonly createdBy: string
@@ -221,7 +222,11 @@ export const compactTable = Effect.fnUntraced(function* (
       }
     }
     const today = dayOf((yield* Clock.currentTimeMillis) - GRACE_MS)
-    const groups = planCompaction(yield* liveFiles(table, manifests), options.targetBytes, today)
+    const groups = planCompaction(
+      yield* liveFiles(table, manifests),
+      targetFileBytes(table.metadata) ?? options.targetBytes,
+      today
+    )
     if (options.dryRun) return planned(groups)
     const pass = yield* mergeAll(catalog, table, groups, options, events)
     committed.push(...pass.committed)

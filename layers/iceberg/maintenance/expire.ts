@@ -2,6 +2,7 @@ import { Clock, Effect } from "effect"
 import type { Catalog, Table, TableName } from "../catalog/Catalog.ts"
 import type { IcebergError } from "../IcebergError.ts"
 import { currentSnapshot, MAIN } from "../metadata/TableMetadata.ts"
+import { isGcEnabled } from "../metadata/tableProperties.ts"
 import { COMMIT_RETRIES } from "../table/commit.ts"
 import { type ExpireOptions, type ExpiryPlan, planExpiry } from "./expire/planExpiry.ts"
 import { forEachEntry, isLive, manifestsIn, type ReadLists } from "./reachable.ts"
@@ -12,6 +13,8 @@ export interface Expired {
   readonly snapshots: number
   /** Locations of files that no snapshot needs any longer: data files, manifests, manifest lists. */
   readonly files: ReadonlyArray<string>
+  /** Why nothing may expire; null if it may. */
+  readonly skipped: string | null
 }
 
 /** What earlier attempts have read. Files never change, so only what is new must be read before the next attempt. */
@@ -68,7 +71,7 @@ const commitPlan = (catalog: Catalog, table: Table, { updates }: ExpiryPlan): Ef
 /**
  * Removes expired snapshots, references and properties, and then the files that nothing needs any longer. The files are
  * determined before the commit and removed only once it has certainly succeeded. If another writer commits first, all of it is
- * determined again, which takes much less time than at first. A dry run changes nothing and returns what would be removed.
+ * determined again, which takes much less time than at first. Nothing expires in a table with `gc.enabled=false`. A dry run changes nothing and returns what would be removed.
  */
 export const expireSnapshots = Effect.fnUntraced(function* (
   catalog: Catalog,
@@ -79,14 +82,18 @@ export const expireSnapshots = Effect.fnUntraced(function* (
   const progress: Progress = { lists: new Map(), expired: new Set(), kept: new Set(), files: new Set() }
   const attempt = Effect.gen(function* () {
     const table = yield* catalog.load(name)
+    if (!isGcEnabled(table.metadata)) {
+      const skipped = `${name.name} has the property gc.enabled=false: no snapshots expire.`
+      return { snapshots: 0, files: [], skipped }
+    }
     const plan = planExpiry(table.metadata, options, yield* Clock.currentTimeMillis)
-    if (plan.updates.length === 0) return { snapshots: 0, files: [] }
+    if (plan.updates.length === 0) return { snapshots: 0, files: [], skipped: null }
     const files = yield* unneededFiles(table, plan, progress)
     if (!dryRun) {
       yield* commitPlan(catalog, table, plan)
       yield* table.store.remove(files)
     }
-    return { snapshots: plan.expired.length, files }
+    return { snapshots: plan.expired.length, files, skipped: null }
   })
   return yield* attempt.pipe(Effect.retry({ while: ({ reason }) => reason === "Conflict", schedule: COMMIT_RETRIES }))
 })

@@ -6,6 +6,7 @@ import { type IcebergError, nullIfNotFound } from "../IcebergError.ts"
 import { canonicalLocation } from "../io/location.ts"
 import type { StoredObject } from "../io/ObjectStore.ts"
 import type { TableMetadata } from "../metadata/TableMetadata.ts"
+import { isGcEnabled } from "../metadata/tableProperties.ts"
 import { forEachEntry, manifestsIn } from "./reachable.ts"
 
 /** Files removed with one call to the store. */
@@ -157,6 +158,13 @@ export const removeOrphans = Effect.fnUntraced(function* (
   { ageMs, dryRun, others }: OrphanOptions
 ): Effect.fn.Return<Orphans, IcebergError> {
   const table = yield* catalog.load(name)
+  if (!isGcEnabled(table.metadata)) {
+    return {
+      files: [],
+      seen: 0,
+      refused: [`${showName(name)} has the property gc.enabled=false: no files are removed.`]
+    }
+  }
   const neighbors = yield* loadAll(catalog, others)
   const newestOrphan = (yield* Clock.currentTimeMillis) - ageMs
   let seen = 0

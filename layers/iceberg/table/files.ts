@@ -8,6 +8,7 @@ import { readManifestList } from "../manifest/manifestList.ts"
 import { type ReadManifest, readManifest } from "../manifest/readManifest.ts"
 import { writeManifest } from "../manifest/writeManifest.ts"
 import { currentSchema, type PartitionSpec, type Snapshot } from "../metadata/TableMetadata.ts"
+import { metadataFolder } from "../metadata/tableProperties.ts"
 
 /** Each commit reads the list of the snapshot before, which is nearly always the list that this process wrote last. */
 const CACHED_LISTS = 8
@@ -49,7 +50,7 @@ export const entriesOf = Effect.fnUntraced(function* (
 })
 
 /** The location of a new file in the table's metadata folder. */
-export const metadataPath = (table: Table, file: string): string => `${table.metadata.location}/metadata/${file}`
+export const metadataPath = (table: Table, file: string): string => `${metadataFolder(table.metadata)}/${file}`
 
 /** Entries that add files. They inherit the sequence number of their commit. */
 export const addedEntries = (files: ReadonlyArray<DataFile>, snapshotId: bigint): ReadonlyArray<ManifestEntry> =>

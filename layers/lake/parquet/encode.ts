@@ -16,7 +16,7 @@ export interface EncodedFile {
 }
 
 const measuredColumns = (rows: Rows) => {
-  const names = new Set(rows.table.measured)
+  const names = new Set(rows.table.measured).difference(new Set(rows.table.dropped))
   return rows.table.fields.flatMap((field, index) =>
     names.has(field.name) ? [{ id: field.id, column: rows.columns[index]! }] : []
   )
@@ -51,11 +51,15 @@ const sortedOrder = (rows: Rows): Uint32Array | null => {
 export const encodeParquet = (rows: Rows): EncodedFile => {
   initParquet()
   const order = sortedOrder(rows)
-  const children = rows.columns.map((column) => column.data(order))
+  const dropped = new Set(rows.table.dropped)
+  const written = rows.table.fields.flatMap((field, index) =>
+    dropped.has(field.name) ? [] : [{ field, data: rows.columns[index]!.data(order) }]
+  )
+  const children = written.map(({ data }) => data)
   const schema = new Schema(
-    rows.table.fields.map(
-      ({ id, name, required }, index) =>
-        new Field(name, children[index]!.type, !required, new Map([["PARQUET:field_id", String(id)]]))
+    written.map(
+      ({ data, field: { id, name, required } }) =>
+        new Field(name, data.type, !required, new Map([["PARQUET:field_id", String(id)]]))
     )
   )
   const batch = new RecordBatch(

@@ -4,7 +4,8 @@ import { bytesIn, type DataFile } from "../../iceberg/manifest/DataFile.ts"
 import { hasLiveFiles, type ManifestFile } from "../../iceberg/manifest/ManifestFile.ts"
 import { newSnapshotId, type SnapshotChange } from "../../iceberg/table/commit.ts"
 import { addedEntries, addManifest } from "../../iceberg/table/files.ts"
-import type { WritableTable } from "../ensureTable.ts"
+import { columnsOf, type WritableTable } from "../ensureTable.ts"
+import { COLUMNS_PROPERTY } from "../schema.ts"
 import { formatWatermark, watermarkKey, watermarkOf } from "../watermark.ts"
 
 /** The part of a spool whose rows are in the data files. */
@@ -20,14 +21,21 @@ interface AddedFiles {
   readonly files: ReadonlyArray<DataFile>
 }
 
+/** The property with the ids of our columns, if the table does not have it as it should be: a server may have assigned other ids. */
+const changedColumns = (writable: WritableTable): Readonly<Record<string, string>> => {
+  const columns = columnsOf(writable)
+  return writable.table.metadata.properties[COLUMNS_PROPERTY] === columns ? {} : { [COLUMNS_PROPERTY]: columns }
+}
+
 /** Moves a spool's watermark, with or without new files. `isReached` decides by the table's watermark whether it was applied. */
 const moveWatermark = Effect.fnUntraced(function* (
-  { table }: WritableTable,
+  writable: WritableTable,
   { spoolId, upTo, watermark }: SpoolRange,
   isReached: (watermark: number) => boolean,
   added: AddedFiles | null,
   snapshotId: bigint
 ) {
+  const { table } = writable
   const moved = { [watermarkKey(spoolId)]: formatWatermark(upTo, yield* Clock.currentTimeMillis) }
   const uuid = table.metadata["table-uuid"]
   const files = added?.files ?? []
@@ -59,7 +67,7 @@ const moveWatermark = Effect.fnUntraced(function* (
       })
     },
     summary: moved,
-    updates: [{ action: "set-properties", updates: moved }]
+    updates: [{ action: "set-properties", updates: { ...moved, ...changedColumns(writable) } }]
   }
   return change
 })

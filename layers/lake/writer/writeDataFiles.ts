@@ -3,6 +3,7 @@ import { errorCode } from "../../../src/lib/errorCode.ts"
 import type { Run } from "../../forward/Destination.ts"
 import { IcebergError } from "../../iceberg/IcebergError.ts"
 import type { DataFile } from "../../iceberg/manifest/DataFile.ts"
+import { dataFolder } from "../../iceberg/metadata/tableProperties.ts"
 import { readRecords } from "../../spool/readRecords.ts"
 import type { Damage } from "../../spool/scan.ts"
 import type { WritableTable } from "../ensureTable.ts"
@@ -48,7 +49,7 @@ const partitionPath = ({ partition, table }: Rows): string =>
 const upload = ({ table }: WritableTable, rows: Rows): Effect.Effect<DataFile, IcebergError> =>
   Effect.suspend(() => {
     const { bytes, file } = encodeParquet(rows)
-    const location = `${table.metadata.location}/data/${partitionPath(rows)}${crypto.randomUUID()}.parquet`
+    const location = `${dataFolder(table.metadata)}/${partitionPath(rows)}${crypto.randomUUID()}.parquet`
     return Effect.as(table.store.write(location, bytes), { ...file, location })
   })
 

@@ -11,16 +11,23 @@ export const expire = Command.make(
     const expired = yield* (yield* LakeAdmin).expire({ tables: selectedTables(flags.table), dryRun: flags.dryRun })
     if (flags.json) {
       return yield* printJson(
-        expired.map(({ files, snapshots, table }) => ({ table, dry_run: flags.dryRun, snapshots, files }))
+        expired.map(({ files, skipped, snapshots, table }) => ({
+          table,
+          dry_run: flags.dryRun,
+          snapshots,
+          files,
+          skipped
+        }))
       )
     }
     if (expired.length === 0) return yield* printNoTables
     const verb = flags.dryRun ? "would be removed" : "removed"
-    for (const { files, snapshots, table } of expired) {
+    for (const { files, skipped, snapshots, table } of expired) {
       yield* Console.log(
-        snapshots === 0
-          ? `${table}: nothing to expire.`
-          : `${table}: ${plural(snapshots, "snapshot")} ${verb}, with ${plural(files.length, "unreferenced file")}.`
+        skipped ??
+          (snapshots === 0
+            ? `${table}: nothing to expire.`
+            : `${table}: ${plural(snapshots, "snapshot")} ${verb}, with ${plural(files.length, "unreferenced file")}.`)
       )
       if (flags.dryRun) for (const file of files) yield* Console.log(`  ${file}`)
     }

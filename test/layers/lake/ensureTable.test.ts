@@ -1,9 +1,14 @@
 import { expect, test } from "bun:test"
+import { tableFromIPC } from "apache-arrow"
 import { Effect } from "effect"
+import { readSchema } from "parquet-wasm/esm/parquet_wasm.js"
 import type { TableMetadata, TableSchema } from "../../../layers/iceberg/metadata/TableMetadata.ts"
 import { currentSchema } from "../../../layers/iceberg/metadata/TableMetadata.ts"
-import { ensureTable } from "../../../layers/lake/ensureTable.ts"
+import { columnsOf, ensureTable } from "../../../layers/lake/ensureTable.ts"
+import { encodeParquet } from "../../../layers/lake/parquet/encode.ts"
+import { Rows } from "../../../layers/lake/parquet/rows.ts"
 import { type LakeTable, newLakeTable, PA_EVENTS, PA_SESSIONS } from "../../../layers/lake/schema.ts"
+import { prepareRewind } from "../../../layers/lake/writer/snapshotChanges.ts"
 import { NAMESPACE } from "../../support/lake/lakeTables.ts"
 import { MemoryCatalog } from "../../support/lake/MemoryCatalog.ts"
 
@@ -136,6 +141,57 @@ test("a table whose column was widened by another engine is written as it is", (
         }))
       })
       expect(currentSchema((yield* ensureTable(catalog, name, PA_EVENTS)).table.metadata).fields.length).toBe(35)
+    })
+  ))
+
+test("a renamed column is written under its id, and a dropped one is neither written nor added again", () =>
+  run(
+    Effect.gen(function* () {
+      const catalog = new MemoryCatalog()
+      yield* ensureTable(catalog, NAME, PA_SESSIONS)
+      yield* changed(catalog, (metadata) =>
+        withSchema(metadata, (schema) => ({
+          ...schema,
+          fields: schema.fields
+            .filter(({ name }) => name !== "city")
+            .map((field) =>
+              field.name === "created_at" || field.name === "browser" ? { ...field, name: `my_${field.name}` } : field
+            )
+        }))
+      )
+      const { lake, spec, table } = yield* ensureTable(catalog, NAME, PA_SESSIONS)
+      expect(currentSchema(table.metadata).fields.map(({ name }) => name)).not.toContain("city")
+      expect(catalog.commits).toBe(0)
+      expect(lake.fields.find(({ name }) => name === "browser")?.id).toBe(6)
+      expect(lake.dropped).toEqual(["city"])
+      expect(spec["spec-id"]).toBe(0)
+
+      const rows = new Rows(lake, [20_000])
+      rows.push(["session", "site", 20_000 * 86_400_000, 20_000 * 86_400_000, null, "firefox"])
+      const { bytes, file } = encodeParquet(rows)
+      const fields = tableFromIPC(readSchema(bytes).intoIPCStream()).schema.fields
+      const ids = fields.map((field) => Number(field.metadata.get("PARQUET:field_id")))
+      expect(ids).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18])
+      expect(file.recordCount).toBe(1)
+    })
+  ))
+
+test("a table of an earlier release learns the ids of its columns with the next commit", () =>
+  run(
+    Effect.gen(function* () {
+      const catalog = new MemoryCatalog()
+      const { lake, table } = yield* ensureTable(catalog, NAME, PA_SESSIONS)
+      expect(JSON.parse(table.metadata.properties["footfall-columns"]!)).toMatchObject({ session_id: 1, city: 13 })
+      const { "footfall-columns": _, ...properties } = table.metadata.properties
+      yield* changed(catalog, (metadata) => ({ ...metadata, properties }))
+      const old = yield* ensureTable(catalog, NAME, PA_SESSIONS)
+      expect(old.lake).toEqual(lake)
+      const change = yield* prepareRewind(old, { spoolId: "a", watermark: 0, upTo: 7 })
+      expect(change.updates).toMatchObject([
+        { action: "set-properties", updates: { "footfall-columns": expect.stringContaining('"city":13') } }
+      ])
+      // Without it, a dropped column cannot be told from one that a new release adds.
+      expect(columnsOf(old)).toBe(table.metadata.properties["footfall-columns"]!)
     })
   ))
 

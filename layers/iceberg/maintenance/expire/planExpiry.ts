@@ -6,9 +6,10 @@ import {
   type TableMetadata
 } from "../../metadata/TableMetadata.ts"
 import type { TableUpdate } from "../../metadata/TableUpdate.ts"
+import { retentionOf } from "../../metadata/tableProperties.ts"
 
 export interface ExpireOptions {
-  /** How long a snapshot is kept after it was replaced, in ms. A reference's own setting takes precedence. */
+  /** How long a snapshot is kept after it was replaced, in ms. The table's properties and a reference's own setting take precedence. */
   readonly maxAgeMs: number
   /** How many of a branch's newest snapshots are kept whatever their age. */
   readonly minKept: number
@@ -45,9 +46,9 @@ const keptBy = (ref: SnapshotRef, byId: SnapshotsById, options: ExpireOptions, n
 }
 
 /** References that exceed their own maximum age; never the main branch (Iceberg spec, "Snapshot Retention Policy"). */
-const expiredRefs = (refs: Refs, byId: SnapshotsById, now: number): ReadonlyArray<string> =>
+const expiredRefs = (refs: Refs, byId: SnapshotsById, maxAgeMs: number | null, now: number): ReadonlyArray<string> =>
   Object.entries(refs).flatMap(([name, ref]) => {
-    const age = ref["max-ref-age-ms"]
+    const age = ref["max-ref-age-ms"] ?? maxAgeMs ?? undefined
     const head = byId.get(ref["snapshot-id"])
     return name !== MAIN && age !== undefined && head !== undefined && head["timestamp-ms"] < now - age ? [name] : []
   })
@@ -59,11 +60,17 @@ const refsOf = (metadata: TableMetadata): Refs => {
 }
 
 /** Which snapshots, references and properties of a table have expired at `now`, in ms since the epoch. */
-export const planExpiry = (metadata: TableMetadata, options: ExpireOptions, now: number): ExpiryPlan => {
+export const planExpiry = (metadata: TableMetadata, defaults: ExpireOptions, now: number): ExpiryPlan => {
+  const { maxRefAgeMs, maxSnapshotAgeMs, minSnapshotsToKeep } = retentionOf(metadata)
+  const options: ExpireOptions = {
+    ...defaults,
+    maxAgeMs: maxSnapshotAgeMs ?? defaults.maxAgeMs,
+    minKept: minSnapshotsToKeep ?? defaults.minKept
+  }
   const snapshots = metadata.snapshots ?? []
   const byId = new Map(snapshots.map((snapshot) => [snapshot["snapshot-id"], snapshot]))
   const refs = refsOf(metadata)
-  const removedRefs = expiredRefs(refs, byId, now)
+  const removedRefs = expiredRefs(refs, byId, maxRefAgeMs, now)
   const keptIds = new Set(
     Object.entries(refs).flatMap(([name, ref]) => (removedRefs.includes(name) ? [] : keptBy(ref, byId, options, now)))
   )

@@ -162,6 +162,22 @@ describe("compaction", () => {
       })
     ))
 
+  test("compaction merges to the table's own write.target-file-size-bytes", () =>
+    run(
+      Effect.gen(function* () {
+        const catalog = yield* tableOf(4)
+        const size = catalog.store.files.get(filesOf(catalog, ".parquet")[0]!)!.length
+        yield* changeMetadata(catalog, (metadata) => ({
+          ...metadata,
+          properties: { ...metadata.properties, "write.target-file-size-bytes": String(size * 2 + 100) }
+        }))
+        expect(yield* compactTable(catalog, EVENTS_NAME, options, events)).toMatchObject({
+          filesBefore: 4,
+          filesAfter: 2
+        })
+      })
+    ))
+
   test("compaction keeps commits made meanwhile, and fails if another compaction was faster", () =>
     run(
       Effect.gen(function* () {
@@ -383,6 +399,36 @@ describe("expiry", () => {
         const { metadata } = yield* catalog.load(EVENTS_NAME)
         expect(metadata.snapshots?.map((snapshot) => snapshot["sequence-number"])).toEqual([1, 2, 4])
         expect(Object.keys(metadata.refs ?? {}).sort()).toEqual(["audit", "main", "release"])
+      })
+    ))
+
+  test("the table's own history.expire properties and gc.enabled=false take precedence over the options", () =>
+    run(
+      Effect.gen(function* () {
+        const catalog = yield* tableOf(6)
+        yield* old(catalog)
+        const set = (properties: Record<string, string>) =>
+          changeMetadata(catalog, (metadata) => ({ ...metadata, properties }))
+        const expiring = Effect.map(expireSnapshots(catalog, EVENTS_NAME, options, true), ({ snapshots }) => snapshots)
+        yield* set({ "history.expire.min-snapshots-to-keep": "5" })
+        expect(yield* expiring).toBe(1)
+        yield* set({ "history.expire.max-snapshot-age-ms": String(2 * DAY_MS) })
+        expect(yield* expiring).toBe(0)
+        yield* set({ "history.expire.max-snapshot-age-ms": "a day" })
+        expect(yield* expiring).toBe(4)
+        yield* set({ "gc.enabled": "false" })
+        expect(yield* expireSnapshots(catalog, EVENTS_NAME, options, false)).toEqual({
+          snapshots: 0,
+          files: [],
+          skipped: "pa_events has the property gc.enabled=false: no snapshots expire."
+        })
+        const orphans = yield* removeOrphans(catalog, EVENTS_NAME, { ageMs: 0, dryRun: false, others: [] })
+        expect(orphans).toEqual({
+          files: [],
+          seen: 0,
+          refused: ["product_analytics.pa_events has the property gc.enabled=false: no files are removed."]
+        })
+        yield* expectWhole(catalog, 30)
       })
     ))
 

@@ -223,6 +223,39 @@ test("a commit of 10,000 events has one file per site and day", () =>
     })
   ))
 
+test("data files and manifests are written to the folders that the table's properties name", () =>
+  run(
+    Effect.gen(function* () {
+      const spool = yield* openSmallSpool(yield* temporaryFolder)
+      const catalog = new MemoryCatalog()
+      const flush = Effect.suspend(() =>
+        makeLakeWriter({ catalog, namespace: NAMESPACE }).write(
+          { spool: refOf(spool), upTo: spool.durable() },
+          UNEVENTFUL
+        )
+      )
+      const ids = yield* append(spool, 1)
+      yield* flush
+      const table = yield* catalog.load(EVENTS_NAME)
+      const properties = {
+        ...table.metadata.properties,
+        "write.data.path": "memory://data/events/",
+        "write.metadata.path": "memory://metadata/events"
+      }
+      catalog.tables.set("product_analytics.pa_events", { ...table, metadata: { ...table.metadata, properties } })
+      ids.push(...(yield* append(spool, 1)))
+      const before = new Set(catalog.store.files.keys())
+      yield* flush
+      const written = [...catalog.store.files.keys()].filter((file) => !before.has(file) && /events/.test(file))
+      expect(written.map((file) => file.replace(/[^/]+$/, "")).toSorted()).toEqual([
+        expect.stringMatching(/^memory:\/\/data\/events\/event_time_day=/),
+        "memory://metadata/events/",
+        "memory://metadata/events/"
+      ])
+      expect(yield* idsIn(catalog)).toEqual(ids.toSorted())
+    })
+  ))
+
 test("a write reports conflicts and unknown outcomes even if it fails", () =>
   run(
     Effect.gen(function* () {
