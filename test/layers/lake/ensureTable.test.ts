@@ -190,7 +190,7 @@ test("a table of an earlier release learns the ids of its columns with the next 
       expect(change.updates).toMatchObject([
         { action: "set-properties", updates: { "footfall-columns": expect.stringContaining('"city":13') } }
       ])
-      // Without it, a dropped column cannot be told from one that a new release adds.
+      // Without it, a dropped column looks like one that a new release adds.
       expect(columnsOf(old)).toBe(table.metadata.properties["footfall-columns"]!)
     })
   ))
