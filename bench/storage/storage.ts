@@ -1,5 +1,5 @@
-import type { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted, References } from "effect"
+import type { DatabaseClient } from "../../layers/postgres/client/makeClient.ts"
 import { migrate } from "../../layers/postgres/client/migrate.ts"
 import { openPool } from "../../layers/postgres/client/openPool.ts"
 import { eventParameters, eventRows, INSERT_EVENTS, INSERT_EVENTS_AGAIN } from "../../layers/postgres/events/batch.ts"
@@ -16,10 +16,10 @@ const EVENT = "product_analytics_event"
 const TABLES = [EVENT, "product_analytics_event_data", "product_analytics_session"]
 
 /** Runs with its own database, which is dropped afterwards. */
-const withDatabase = <A, E>(server: string, use: (sql: PgClient.PgClient) => Effect.Effect<A, E>) =>
+const withDatabase = <A, E>(server: string, use: (sql: DatabaseClient) => Effect.Effect<A, E>) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const admin = yield* openPool({ url: Redacted.make(server), embedded: false }, {}, 1)
+      const admin = yield* openPool({ url: Redacted.make(server), embedded: false }, {}, { maxConnections: 1 })
       yield* admin.unsafe(`DROP DATABASE IF EXISTS ${NAME}`)
       yield* admin.unsafe(`CREATE DATABASE ${NAME}`)
       yield* Effect.addFinalizer(() => Effect.ignore(admin.unsafe(`DROP DATABASE IF EXISTS ${NAME} WITH (FORCE)`)))
@@ -28,7 +28,7 @@ const withDatabase = <A, E>(server: string, use: (sql: PgClient.PgClient) => Eff
       const sql = yield* openPool(
         { url: Redacted.make(url.href), embedded: false },
         { synchronous_commit: "on", jit: "off" },
-        1
+        { maxConnections: 1 }
       )
       yield* migrate(sql)
       yield* ensureMonth(sql, Date.now())
@@ -36,7 +36,7 @@ const withDatabase = <A, E>(server: string, use: (sql: PgClient.PgClient) => Eff
     })
   )
 
-const size = (sql: PgClient.PgClient, table: string) =>
+const size = (sql: DatabaseClient, table: string) =>
   Effect.map(
     sql.unsafe<{ bytes: number }>(
       `SELECT sum(pg_total_relation_size(relid))::float8 AS bytes FROM pg_partition_tree('${table}') WHERE isleaf`

@@ -1,6 +1,5 @@
-import type { PgClient } from "@effect/sql-pg"
 import { Effect } from "effect"
-import type { SqlError } from "effect/sql"
+import type { SqlClient, SqlError } from "effect/sql"
 
 /*
  * Collectors that forward a spool report to the app database every few seconds: how much they have not flushed yet, and whether
@@ -39,7 +38,7 @@ export interface Report {
 
 /** The host whose process has taken a spool over, because the owner with this token did not report for too long; null if none has. */
 export const displacedBy = (
-  sql: PgClient.PgClient,
+  sql: SqlClient.SqlClient,
   spoolId: string,
   owner: string
 ): Effect.Effect<string | null, SqlError.SqlError> =>
@@ -53,7 +52,7 @@ export const displacedBy = (
 
 /** Reports the state of a collector. Returns whether a flush was requested that it has not reported yet. */
 export const report = (
-  sql: PgClient.PgClient,
+  sql: SqlClient.SqlClient,
   { backlogBytes, failure, folder, host, lastSuccessAt, owner, spoolId }: Report
 ): Effect.Effect<boolean, SqlError.SqlError> =>
   Effect.map(
@@ -72,7 +71,7 @@ export const report = (
 
 /** Reports that everything a collector had accepted when the flush was requested has been flushed. */
 export const reportFlushed = (
-  sql: PgClient.PgClient,
+  sql: SqlClient.SqlClient,
   { backlogBytes, lastSuccessAt, spoolId }: Report
 ): Effect.Effect<void, SqlError.SqlError> =>
   Effect.asVoid(
@@ -86,7 +85,7 @@ export const reportFlushed = (
 
 /** Reports that a collector has stopped and how much it left unflushed. If nothing, its row is deleted. */
 export const reportStopped = (
-  sql: PgClient.PgClient,
+  sql: SqlClient.SqlClient,
   spoolId: string,
   backlogBytes: number,
   /** The token of the process that stops; by default any. */
@@ -117,7 +116,7 @@ interface Row {
 }
 
 /** Every collector that is running or left something unflushed, the most recently seen first. */
-export const list = (sql: PgClient.PgClient): Effect.Effect<ReadonlyArray<Writer>, SqlError.SqlError> =>
+export const list = (sql: SqlClient.SqlClient): Effect.Effect<ReadonlyArray<Writer>, SqlError.SqlError> =>
   Effect.map(
     sql.unsafe<Row>(
       `SELECT log_id, host, folder, seen_at, seen_at > now() - make_interval(secs => $1) AS running, backlog_bytes,
@@ -141,7 +140,7 @@ export const list = (sql: PgClient.PgClient): Effect.Effect<ReadonlyArray<Writer
   )
 
 /** Requests a flush from all running collectors. Returns the ids of their spools. */
-export const requestFlush = (sql: PgClient.PgClient): Effect.Effect<ReadonlyArray<string>, SqlError.SqlError> =>
+export const requestFlush = (sql: SqlClient.SqlClient): Effect.Effect<ReadonlyArray<string>, SqlError.SqlError> =>
   Effect.map(
     sql.unsafe<{ readonly log_id: string }>(
       `UPDATE product_analytics_lake_writer SET flush_asked_at = clock_timestamp()
@@ -153,7 +152,7 @@ export const requestFlush = (sql: PgClient.PgClient): Effect.Effect<ReadonlyArra
 
 /** Which of these spools have been flushed since the last request. */
 export const flushedSince = (
-  sql: PgClient.PgClient,
+  sql: SqlClient.SqlClient,
   spoolIds: ReadonlyArray<string>
 ): Effect.Effect<ReadonlyArray<string>, SqlError.SqlError> =>
   Effect.map(
@@ -166,7 +165,7 @@ export const flushedSince = (
   )
 
 /** Deletes the rows of collectors that are long gone and left nothing unflushed. */
-export const deleteGone = (sql: PgClient.PgClient): Effect.Effect<void, SqlError.SqlError> =>
+export const deleteGone = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlError.SqlError> =>
   Effect.asVoid(
     sql.unsafe(
       `DELETE FROM product_analytics_lake_writer WHERE seen_at < now() - interval '${KEPT_FOR}' AND backlog_bytes = 0`

@@ -1,6 +1,6 @@
 import { hostname } from "node:os"
-import type { PgClient } from "@effect/sql-pg"
 import { Clock, Effect, type Scope } from "effect"
+import type { SqlClient } from "effect/sql"
 import { SIZE } from "../../src/domain/columnSizes.ts"
 import type { EventRecord, IdentityRecord, SessionRecord } from "../../src/domain/Event.ts"
 import { StartError } from "../../src/domain/StartError.ts"
@@ -97,7 +97,7 @@ const openOwnSpool = Effect.fnUntraced(function* ({ root, spool: options }: Spoo
 
 /** When the scope closes: flushes what is left and reports that this collector has stopped. */
 const flushOnExit = (
-  sql: PgClient.PgClient,
+  sql: SqlClient.SqlClient,
   spool: Spool,
   { backlog }: Flusher,
   flush: Effect.Effect<void, DestinationError>,
@@ -133,7 +133,7 @@ const flushOnExit = (
 export const spooledStorage = Effect.fnUntraced(function* (
   openDestination: Effect.Effect<Destination, never, Scope.Scope>,
   codec: RecordCodec,
-  sql: PgClient.PgClient,
+  sql: SqlClient.SqlClient,
   options: SpooledStorageOptions
 ): Effect.fn.Return<Storage["Service"], StartError, Scope.Scope> {
   const spool = yield* openOwnSpool(options)
@@ -217,12 +217,13 @@ const makeStorage = (
         }
         note(record.siteId)
         const session = record.session
-        if (session === null || storedSessions.has(session.id, session.createdAt)) {
-          return spool.append(codec.encodeEvent(record, null, timestamp()))
+        const now = timestamp()
+        if (session === null || storedSessions.has(session.id, session.createdAt, now)) {
+          return spool.append(codec.encodeEvent(record, null, now))
         }
         // Records after this one omit the session. When this one fails, they fail too: the spool is written in order.
-        storedSessions.add(session.id, session.createdAt)
-        return onFailureDirect(spool.append(codec.encodeEvent(record, session, timestamp())), () =>
+        storedSessions.add(session.id, session.createdAt, now)
+        return onFailureDirect(spool.append(codec.encodeEvent(record, session, now)), () =>
           storedSessions.remove(session.id)
         )
       }),

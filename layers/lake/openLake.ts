@@ -58,7 +58,7 @@ const catalogConfig = Effect.fnUntraced(function* (
   switch (config.catalogType) {
     case "jdbc": {
       const url = Redacted.make(config.catalogUri ?? config.databaseUrl)
-      const sql = yield* openPool({ url, embedded: false }, {}, CATALOG_CONNECTIONS).pipe(
+      const sql = yield* openPool({ url, embedded: false }, {}, { maxConnections: CATALOG_CONNECTIONS }).pipe(
         Effect.mapError(({ message }) => IcebergError.unavailable(message))
       )
       return { type: "jdbc", name: config.catalogName, warehouse, s3: s3Options(config), client: jdbcClient(sql) }

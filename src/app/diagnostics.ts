@@ -3,7 +3,7 @@ import * as MaxmindGeo from "../../layers/geo/MaxmindGeo.ts"
 import * as LicenseGate from "../../layers/license/LicenseGate.ts"
 import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import { MIGRATIONS } from "../../layers/postgres/client/migrate.ts"
-import { openPool, serverOf } from "../../layers/postgres/client/openPool.ts"
+import { openPool, serversOf } from "../../layers/postgres/client/openPool.ts"
 import * as Changes from "../../layers/postgres/control/Changes.ts"
 import * as PgAdminKeys from "../../layers/postgres/control/PgAdminKeys.ts"
 import * as PgAppSecret from "../../layers/postgres/control/PgAppSecret.ts"
@@ -54,10 +54,10 @@ const openDatabase = Effect.gen(function* () {
   const context = yield* build("database", DatabaseUrl.layer)
   const { embedded, url } = Context.get(context, DatabaseUrl)
   const sql = yield* Effect.mapError(
-    openPool({ embedded, url }, {}, CONNECTIONS),
+    openPool({ embedded, url }, {}, { maxConnections: CONNECTIONS }),
     ({ message }): Finding => ({ _tag: "DatabaseUnreachable", embedded, message })
   )
-  const location = embedded ? process.env[DATA_DIR.env] || DATA_DIR.default : serverOf(url)
+  const location = embedded ? process.env[DATA_DIR.env] || DATA_DIR.default : serversOf(url)
   const finding: Finding = { _tag: "DatabaseReachable", embedded, location }
   return { context: Context.add(context, AppDatabase, sql), finding }
 })

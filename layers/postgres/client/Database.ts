@@ -1,4 +1,3 @@
-import type { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, Redacted } from "effect"
 import type { StartError } from "../../../src/domain/StartError.ts"
 import { Settings } from "../../../src/ports/Settings.ts"
@@ -11,6 +10,7 @@ import {
   STORAGE_TIMEOUT_SECONDS
 } from "../../../src/settings/settings.ts"
 import { startEmbeddedPostgres } from "../embedded/EmbeddedPostgres.ts"
+import type { DatabaseClient } from "./makeClient.ts"
 import { migrate } from "./migrate.ts"
 import { type DatabaseAddress, openPool } from "./openPool.ts"
 
@@ -31,11 +31,15 @@ export class DatabaseUrl extends Context.Service<DatabaseUrl, DatabaseAddress>()
  * The pool for everything but writing events: settings, sites, keys, jobs. Up to `DATABASE_POOL_SIZE` connections to a migrated
  * database.
  */
-export class AppDatabase extends Context.Service<AppDatabase, PgClient.PgClient>()("footfall/postgres/AppDatabase") {
+export class AppDatabase extends Context.Service<AppDatabase, DatabaseClient>()("footfall/postgres/AppDatabase") {
   static readonly layer: Layer.Layer<AppDatabase, StartError, DatabaseUrl> = Layer.effect(
     AppDatabase,
     Effect.gen(function* () {
-      const sql = yield* openPool(yield* DatabaseUrl, {}, yield* fromEnvironment(DATABASE_POOL_SIZE))
+      const sql = yield* openPool(
+        yield* DatabaseUrl,
+        {},
+        { maxConnections: yield* fromEnvironment(DATABASE_POOL_SIZE) }
+      )
       yield* migrate(sql)
       return sql
     })
@@ -47,7 +51,7 @@ export class AppDatabase extends Context.Service<AppDatabase, PgClient.PgClient>
  * A commit is on the server's disk before it is acknowledged, whatever the server's default. The server cancels a
  * statement at the write deadline, so an abandoned statement holds no locks.
  */
-export class WriterDatabase extends Context.Service<WriterDatabase, PgClient.PgClient>()(
+export class WriterDatabase extends Context.Service<WriterDatabase, DatabaseClient>()(
   "footfall/postgres/WriterDatabase"
 ) {
   static readonly layer: Layer.Layer<WriterDatabase, StartError, DatabaseUrl | AppDatabase | Settings> = Layer.effect(
@@ -62,7 +66,10 @@ export class WriterDatabase extends Context.Service<WriterDatabase, PgClient.PgC
         jit: "off"
       }
       const connections = get(STORAGE_IN_FLIGHT) + 1
-      return yield* openPool(yield* DatabaseUrl, session, connections, connections)
+      return yield* openPool(yield* DatabaseUrl, session, {
+        maxConnections: connections,
+        minConnections: connections
+      })
     })
   )
 }

@@ -1,6 +1,5 @@
-import type { PgClient } from "@effect/sql-pg"
 import { Effect, Option, Random, Scope } from "effect"
-import type { SqlError } from "effect/sql"
+import type { SqlClient, SqlError } from "effect/sql"
 
 /** The part of a pause that is random, so that processes started together drift apart. */
 const JITTER = 0.2
@@ -14,7 +13,7 @@ export const jobPause = (ms: number): Effect.Effect<void> =>
  * is running it. A connection holds the lock, so the lock ends with the process.
  */
 export const withJobLock = <A, E, R>(
-  sql: PgClient.PgClient,
+  sql: SqlClient.SqlClient,
   lock: number,
   job: Effect.Effect<A, E, R>
 ): Effect.Effect<Option.Option<A>, E | SqlError.SqlError, R> =>

@@ -1,6 +1,5 @@
-import type { PgClient } from "@effect/sql-pg"
 import { Effect } from "effect"
-import type { SqlError } from "effect/sql"
+import type { SqlClient, SqlError } from "effect/sql"
 import control from "../../../migrations/0001_control.sql" with { type: "text" }
 import events from "../../../migrations/0002_events.sql" with { type: "text" }
 import views from "../../../migrations/0003_views.sql" with { type: "text" }
@@ -38,14 +37,14 @@ const CREATE_TABLE = `CREATE TABLE IF NOT EXISTS product_analytics_migration (
 const READ = "SELECT name, checksum, additive FROM product_analytics_migration ORDER BY name"
 const INSERT = "INSERT INTO product_analytics_migration (name, checksum, additive) VALUES ($1, $2, $3)"
 
-const readApplied = (sql: PgClient.PgClient) => sql.unsafe<AppliedMigration>(READ)
+const readApplied = (sql: SqlClient.SqlClient) => sql.unsafe<AppliedMigration>(READ)
 
 const toStartError = (context: string) => (error: SqlError.SqlError | StartError) =>
   error._tag === "StartError" ? error : new StartError({ message: `${context}: ${sqlMessage(error)}.` })
 
 /** The caller's transaction holds the migration lock. */
 const applyMigration = Effect.fnUntraced(function* (
-  sql: PgClient.PgClient,
+  sql: SqlClient.SqlClient,
   { additive, checksum, name, sql: file }: ParsedMigration
 ) {
   // The driver sends one statement at a time; EXECUTE takes a whole file, which the server parses.
@@ -58,7 +57,7 @@ const applyMigration = Effect.fnUntraced(function* (
 })
 
 /** Applies the first pending migration in a transaction; false if nothing is pending. */
-const applyNext = (sql: PgClient.PgClient, known: ReadonlyArray<ParsedMigration>) =>
+const applyNext = (sql: SqlClient.SqlClient, known: ReadonlyArray<ParsedMigration>) =>
   sql.withTransaction(
     Effect.gen(function* () {
       yield* sql.unsafe(`SELECT set_config('lock_timeout', '${LOCK_TIMEOUT_SECONDS}s', true)`)
@@ -76,7 +75,7 @@ const applyNext = (sql: PgClient.PgClient, known: ReadonlyArray<ParsedMigration>
  * time; one migrates while the others wait. A migrated database takes one query.
  */
 export const migrate = Effect.fnUntraced(function* (
-  sql: PgClient.PgClient,
+  sql: SqlClient.SqlClient,
   migrations: ReadonlyArray<Migration> = MIGRATIONS
 ): Effect.fn.Return<void, StartError> {
   const known = yield* Effect.forEach(migrations, parse)

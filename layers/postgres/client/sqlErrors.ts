@@ -1,8 +1,22 @@
 import type { SqlError } from "effect/sql"
 import { errorCode } from "../../../src/lib/errorCode.ts"
 
+/** `read_only_sql_transaction`: the server is a standby, was demoted, or has `default_transaction_read_only`. */
+export const READ_ONLY_CODE = "25006"
+/** SQLSTATE class "operator intervention" without `query_canceled`, the only one of its codes that leaves the connection usable. */
+const INTERVENTION_CLASS = "57P"
+
 /** The server's SQLSTATE, else the operating system's code (`ECONNREFUSED`), else "". */
 export const sqlCode = (error: SqlError.SqlError): string => errorCode(error.reason.cause)
+
+/**
+ * Whether the connection is of no use any more, although a pooler or proxy may keep it open: the server does not accept writes, is
+ * shutting down or starting, or is lost.
+ */
+export const endsConnection = (error: SqlError.SqlError): boolean => {
+  const code = sqlCode(error)
+  return code === READ_ONLY_CODE || code.startsWith(INTERVENTION_CLASS) || error.reason._tag === "ConnectionError"
+}
 
 /** The message of the server or the operating system, in one line. Never holds a connection string. */
 export const sqlMessage = (error: SqlError.SqlError): string => {

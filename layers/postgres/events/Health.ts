@@ -1,5 +1,5 @@
-import type { PgClient } from "@effect/sql-pg"
 import { type Clock, type Context, Effect } from "effect"
+import type { SqlClient } from "effect/sql"
 import type { StorageError } from "../../../src/domain/StorageError.ts"
 import { deadline } from "../../../src/lib/deadline.ts"
 import { sqlMessage } from "../client/sqlErrors.ts"
@@ -57,7 +57,7 @@ export class Health {
    * such as with a full disk, and only writes show that. If none was attempted for a while, the failure no longer counts:
    * otherwise a load balancer that relies on `ping` would never send the writes that show whether it is over.
    */
-  ping(sql: PgClient.PgClient): Effect.Effect<void, StorageError> {
+  ping(sql: SqlClient.SqlClient): Effect.Effect<void, StorageError> {
     return Effect.andThen(
       pingServer(sql),
       Effect.suspend(() => {
@@ -78,7 +78,7 @@ export class Health {
 
 const READ_ONLY = "SELECT current_setting('transaction_read_only') AS read_only"
 
-const pingServer = (sql: PgClient.PgClient): Effect.Effect<void, StorageError> =>
+const pingServer = (sql: SqlClient.SqlClient): Effect.Effect<void, StorageError> =>
   sql.unsafe<{ readonly read_only: string }>(READ_ONLY).pipe(
     Effect.mapError((error) => unavailable(sqlMessage(error))),
     Effect.flatMap((rows) =>

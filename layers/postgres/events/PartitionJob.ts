@@ -1,6 +1,5 @@
-import type { PgClient } from "@effect/sql-pg"
 import { Clock, Effect, Layer } from "effect"
-import type { SqlError } from "effect/sql"
+import type { SqlClient, SqlError } from "effect/sql"
 import { PARTITION_JOB_LOCK, PARTITION_LOCK } from "../client/advisoryLocks.ts"
 import { AppDatabase } from "../client/Database.ts"
 import { jobPause, withJobLock } from "../client/jobLock.ts"
@@ -58,7 +57,7 @@ const moveOf = (parent: Parent, month: number): Move => {
 const inMonth = ({ from, until }: Move): string => `created_at >= ${from} AND created_at < ${until}`
 
 /** The months with rows in the default partition that belong in a partition of their own. */
-const movesOf = (sql: PgClient.PgClient, parent: Parent, now: number) =>
+const movesOf = (sql: SqlClient.SqlClient, parent: Parent, now: number) =>
   Effect.map(
     sql.unsafe<{ month: Date }>(
       `SELECT DISTINCT date_trunc('month', created_at, 'UTC') AS month FROM ${parent.table}_default
@@ -69,7 +68,7 @@ const movesOf = (sql: PgClient.PgClient, parent: Parent, now: number) =>
   )
 
 /** Copies the rows, in chunks and in the order of their keys, to a table that is not attached yet. Writers continue. */
-const copyRows = Effect.fnUntraced(function* (sql: PgClient.PgClient, move: Move) {
+const copyRows = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, move: Move) {
   const { parent, partition, source } = move
   const keys = parent.key.join(", ")
   const descending = parent.key.map((column) => `${column} DESC`).join(", ")
@@ -91,7 +90,7 @@ const copyRows = Effect.fnUntraced(function* (sql: PgClient.PgClient, move: Move
 })
 
 /** Applies what changed since the copy, and attaches the table in place of the rows, in a transaction that blocks writers of the default partition. */
-const attachCopy = (sql: PgClient.PgClient, move: Move) =>
+const attachCopy = (sql: SqlClient.SqlClient, move: Move) =>
   sql.withTransaction(
     Effect.gen(function* () {
       const { from, parent, partition, source, until } = move
@@ -119,7 +118,7 @@ const attachCopy = (sql: PgClient.PgClient, move: Move) =>
  * Moves a month's rows from the default partition to their own. Readers never see a row missing or twice, and writers of other months
  * are not blocked. A killed move is resumed by the next run.
  */
-const moveMonth = Effect.fnUntraced(function* (sql: PgClient.PgClient, move: Move) {
+const moveMonth = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, move: Move) {
   yield* sql.unsafe(`CREATE TABLE IF NOT EXISTS ${move.partition} (LIKE ${move.parent.table} INCLUDING ALL)`)
   yield* copyRows(sql, move)
   const moved = yield* attachCopy(sql, move)
@@ -131,7 +130,7 @@ const moveMonth = Effect.fnUntraced(function* (sql: PgClient.PgClient, move: Mov
  * process does.
  */
 export const maintainPartitions = Effect.fnUntraced(function* (
-  sql: PgClient.PgClient
+  sql: SqlClient.SqlClient
 ): Effect.fn.Return<void, SqlError.SqlError> {
   const job = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis

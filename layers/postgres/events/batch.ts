@@ -36,6 +36,18 @@ const FIRST_EVENT_COLUMNS = SESSION_SHARED.split(",")
 const IS_EARLIER = "EXCLUDED.created_at < stored.created_at"
 
 /**
+ * Identifies what a batch was written to: the running server, its timeline, and the table's storage. It changes with a failover, a
+ * restart, a restore and a truncated or recreated table, also behind a pooler that hides all of them. All functions are public.
+ */
+const SELECT_STORE = `SELECT concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()),
+  left(pg_walfile_name(pg_current_wal_lsn()), 8), pg_relation_filenode('product_analytics_session')) AS store`
+
+/** The row that every batch returns. */
+export interface StoreRow {
+  readonly store: string
+}
+
+/**
  * Parameters: sessions, events, properties. Sessions are in the order of their ids, so that two processes that insert the same new
  * sessions cannot deadlock. An existing session changes only when the arriving event is earlier than its start.
  */
@@ -49,11 +61,13 @@ const insertEvents = (onConflict: string): string => `WITH session AS (
   SELECT ${EVENT_VALUES}
   FROM unnest($2::product_analytics_event_row[])
   ${onConflict}
+), data AS (
+  INSERT INTO product_analytics_event_data (${EVENT_DATA_SHARED}, number_value)
+  SELECT ${EVENT_DATA_SHARED}, number_value::numeric
+  FROM unnest($3::product_analytics_event_data_row[])
+  ${onConflict}
 )
-INSERT INTO product_analytics_event_data (${EVENT_DATA_SHARED}, number_value)
-SELECT ${EVENT_DATA_SHARED}, number_value::numeric
-FROM unnest($3::product_analytics_event_data_row[])
-${onConflict}`
+${SELECT_STORE}`
 
 /** For the first attempt, when every event is new. Fails with `UNIQUE_VIOLATION`, and stores nothing, if an event exists. */
 export const INSERT_EVENTS = insertEvents("")
@@ -74,18 +88,23 @@ const isEarliest = ({ createdAt, id }: SessionRecord, sessions: ReadonlyMap<stri
 
 const byId = (a: SessionRecord, b: SessionRecord): number => (a.id < b.id ? -1 : 1)
 
-/** The rows of `INSERT_EVENTS`: each session as of its earliest event here, without those for which `isStored` is true. */
+/**
+ * The rows of `INSERT_EVENTS`: each session as of its earliest event here, without those for which `isStored` is true; `omitsSessions`
+ * says whether there are any.
+ */
 export const eventRows = (events: ReadonlyArray<EventRecord>, isStored: (id: SessionId, start: number) => boolean) => {
   const sessions = new Map<string, SessionRecord>()
   const data: Array<EventData> = []
+  let omitsSessions = false
   for (const event of events) {
     const session = event.session
-    if (session !== null && isEarliest(session, sessions) && !isStored(session.id, session.createdAt)) {
-      sessions.set(session.id, session)
+    if (session !== null && isEarliest(session, sessions)) {
+      if (isStored(session.id, session.createdAt)) omitsSessions = true
+      else sessions.set(session.id, session)
     }
     for (const property of event.properties) data.push({ event, property })
   }
-  return { sessions: [...sessions.values()].sort(byId), events, data }
+  return { sessions: [...sessions.values()].sort(byId), events, data, omitsSessions }
 }
 
 /** The parameters of `INSERT_EVENTS`. */
@@ -109,14 +128,16 @@ export const UPSERT_IDENTITIES = `WITH session AS (
     updated_at = greatest(stored.updated_at, EXCLUDED.updated_at),
     ${FIRST_EVENT_COLUMNS.map((column) => `${column} = CASE WHEN ${IS_EARLIER} THEN EXCLUDED.${column} ELSE stored.${column} END`).join(",\n    ")}
   WHERE (stored.distinct_id IS NULL AND EXCLUDED.distinct_id IS NOT NULL) OR ${IS_EARLIER}
+), data AS (
+  INSERT INTO product_analytics_session_data AS stored (${SESSION_DATA_SHARED}, number_value)
+  SELECT ${SESSION_DATA_SHARED}, number_value::numeric
+  FROM unnest($2::product_analytics_session_data_row[])
+  ON CONFLICT (session_id, data_key) DO UPDATE SET created_at = EXCLUDED.created_at, data_type = EXCLUDED.data_type,
+    string_value = EXCLUDED.string_value, number_value = EXCLUDED.number_value, date_value = EXCLUDED.date_value
+  WHERE (stored.data_type, stored.string_value, stored.number_value, stored.date_value)
+    IS DISTINCT FROM (EXCLUDED.data_type, EXCLUDED.string_value, EXCLUDED.number_value, EXCLUDED.date_value)
 )
-INSERT INTO product_analytics_session_data AS stored (${SESSION_DATA_SHARED}, number_value)
-SELECT ${SESSION_DATA_SHARED}, number_value::numeric
-FROM unnest($2::product_analytics_session_data_row[])
-ON CONFLICT (session_id, data_key) DO UPDATE SET created_at = EXCLUDED.created_at, data_type = EXCLUDED.data_type,
-  string_value = EXCLUDED.string_value, number_value = EXCLUDED.number_value, date_value = EXCLUDED.date_value
-WHERE (stored.data_type, stored.string_value, stored.number_value, stored.date_value)
-  IS DISTINCT FROM (EXCLUDED.data_type, EXCLUDED.string_value, EXCLUDED.number_value, EXCLUDED.date_value)`
+${SELECT_STORE}`
 
 const byKey = (a: readonly [string, SessionData], b: readonly [string, SessionData]): number => (a[0] < b[0] ? -1 : 1)
 

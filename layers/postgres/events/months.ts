@@ -1,6 +1,5 @@
-import type { PgClient } from "@effect/sql-pg"
 import { Effect } from "effect"
-import type { SqlError } from "effect/sql"
+import type { SqlClient, SqlError } from "effect/sql"
 import { sqlMessage } from "../client/sqlErrors.ts"
 
 /** The start of the month (UTC) that is `ahead` months after the one of the moment. Both in ms since 1970. */
@@ -15,7 +14,7 @@ const PARTITIONED = ["product_analytics_event", "product_analytics_event_data"]
  * Creates the partitions of the moment's month, each in its own transaction. Creates none where the default partition already has
  * rows of the month: `PartitionJob` moves those.
  */
-export const ensureMonth = (sql: PgClient.PgClient, moment: number): Effect.Effect<void, SqlError.SqlError> =>
+export const ensureMonth = (sql: SqlClient.SqlClient, moment: number): Effect.Effect<void, SqlError.SqlError> =>
   Effect.forEach(
     PARTITIONED,
     (table) =>
@@ -30,7 +29,7 @@ const RETRY_MS = 60_000
  * Creates the partitions of this and the next month before the first record of a month is written. Every writer does, so that a
  * collector keeps working past the end of a month without `bun run full`. Never fails: without a partition, rows go to the default one.
  */
-export const makeMonths = (sql: PgClient.PgClient) => {
+export const makeMonths = (sql: SqlClient.SqlClient) => {
   /** The period, in ms since 1970, in which there is nothing to do. Before it is a clock that was ahead and was corrected. */
   let idle = { from: 0, to: 0 }
   const ensure = (now: number): Effect.Effect<void> => {

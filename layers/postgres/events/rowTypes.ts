@@ -1,6 +1,7 @@
-import { type PgClient, PgTypes } from "@effect/sql-pg"
+import { PgTypes } from "@effect/sql-pg"
 import { Effect, Result } from "effect"
 import type { SqlError } from "effect/sql"
+import type { DatabaseClient } from "../client/makeClient.ts"
 import { sqlCode } from "../client/sqlErrors.ts"
 import { ROW_CODECS } from "./encode.ts"
 
@@ -26,9 +27,8 @@ interface FoundType {
  * The OIDs that the database gave to the row types. They are looked up once, and again when the server does not know them: then it is
  * another database, such as one restored from a dump.
  */
-export const makeRowTypes = (sql: PgClient.PgClient) => {
-  const registry = sql.config.types
-  if (registry === undefined) throw new Error("The writer's client requires a registry of types.")
+export const makeRowTypes = (sql: DatabaseClient) => {
+  const registry = sql.types
   let cached: RowParameter | null = null
   const find: Effect.Effect<RowParameter, SqlError.SqlError> = Effect.map(
     sql.unsafe<FoundType>(FIND_TYPES, [Result.getOrThrow(PgTypes.array(Object.keys(ROW_CODECS), PgTypes.OID.text))]),
@@ -43,9 +43,9 @@ export const makeRowTypes = (sql: PgClient.PgClient) => {
   )
   return {
     /** Runs a statement that has rows as parameters. */
-    use: (
-      run: (parameter: RowParameter) => Effect.Effect<unknown, SqlError.SqlError>
-    ): Effect.Effect<unknown, SqlError.SqlError> =>
+    use: <A>(
+      run: (parameter: RowParameter) => Effect.Effect<A, SqlError.SqlError>
+    ): Effect.Effect<A, SqlError.SqlError> =>
       cached === null
         ? Effect.flatMap(find, run)
         : Effect.catchIf(

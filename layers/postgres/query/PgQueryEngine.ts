@@ -1,7 +1,6 @@
-import { PgClient, PgTypes } from "@effect/sql-pg"
+import { PgTypes } from "@effect/sql-pg"
 import { Effect, Layer, Predicate, Result, Schema } from "effect"
-import { Reactivity } from "effect/reactivity"
-import type { SqlError } from "effect/sql"
+import type { SqlClient, SqlError } from "effect/sql"
 import { StartError } from "../../../src/domain/StartError.ts"
 import { deadline } from "../../../src/lib/deadline.ts"
 import { exactInteger } from "../../../src/lib/exactInteger.ts"
@@ -20,6 +19,7 @@ import {
 import { Settings } from "../../../src/ports/Settings.ts"
 import { WAREHOUSE_TIMEOUT_SECONDS } from "../../../src/settings/settings.ts"
 import { AppDatabase } from "../client/Database.ts"
+import { makeClient } from "../client/makeClient.ts"
 import { sqlCode, sqlMessage } from "../client/sqlErrors.ts"
 
 /** How many queries run at the same time. Each may use a whole core, and the event writer needs some. */
@@ -118,7 +118,7 @@ const toResult = ({ fields, rows }: typeof RawResult.Type): QueryResult => {
   return { columns, rows: rows.map((row) => columns.map(({ name, type }) => toValue(type, row[name]))) }
 }
 
-const runQuery = (sql: PgClient.PgClient, query: Query, restrict: string): Effect.Effect<QueryResult, QueryError> => {
+const runQuery = (sql: SqlClient.SqlClient, query: Query, restrict: string): Effect.Effect<QueryResult, QueryError> => {
   const limit = rowLimit(query)
   // The SQL casts each parameter. As numbers, the driver would choose a narrower type for integers.
   const parameters = query.parameters.map(({ value }) => (typeof value === "boolean" ? value : String(value)))
@@ -146,12 +146,13 @@ export const layer: Layer.Layer<QueryEngine, StartError, AppDatabase | Settings>
     if (!isReader) {
       yield* Effect.logWarning(`The role ${READER} is not available; queries run as the application's own role.`)
     }
-    const sql = yield* PgClient.make({
-      ...app.config,
+    const sql = yield* makeClient(app.endpoint, {
+      applicationName: "footfall",
+      session: {},
       types: typeRegistry(),
       minConnections: 0,
       maxConnections: CONNECTIONS
-    }).pipe(Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make), Effect.mapError(startError))
+    })
     const restrict = restrictions(deadlineMs, isReader)
     return QueryEngine.of({
       dialect: "postgres",

@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test"
-import type { PgClient } from "@effect/sql-pg"
 import { Effect, type Scope } from "effect"
 import * as WriterRegistry from "../../../layers/forward/WriterRegistry.ts"
+import type { DatabaseClient } from "../../../layers/postgres/client/makeClient.ts"
 import { run } from "../../support/postgres/controlPlane.ts"
 import { emptiedDatabase } from "../../support/postgres/pgStorage.ts"
 import { openClient } from "../../support/postgres/postgres.ts"
@@ -21,7 +21,7 @@ const stateOf = (spoolId: string, backlogBytes = 500) => ({
   failure: null
 })
 
-const check = (body: (sql: PgClient.PgClient) => Effect.Effect<void, unknown, Scope.Scope>) =>
+const check = (body: (sql: DatabaseClient) => Effect.Effect<void, unknown, Scope.Scope>) =>
   run(
     Effect.gen(function* () {
       const sql = yield* openClient(yield* emptiedDatabase)
@@ -31,7 +31,7 @@ const check = (body: (sql: PgClient.PgClient) => Effect.Effect<void, unknown, Sc
   )
 
 /** Makes the collector's last report this old. */
-const age = (sql: PgClient.PgClient, spoolId: string, interval: string) =>
+const age = (sql: DatabaseClient, spoolId: string, interval: string) =>
   sql.unsafe(`UPDATE product_analytics_lake_writer SET seen_at = now() - interval '${interval}' WHERE log_id = $1`, [
     spoolId
   ])

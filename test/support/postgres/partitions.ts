@@ -1,15 +1,15 @@
-import type { PgClient } from "@effect/sql-pg"
 import { Effect } from "effect"
+import type { DatabaseClient } from "../../../layers/postgres/client/makeClient.ts"
 
 /** Holds an advisory lock, on a connection of its own, until the scope closes. */
-export const holdAdvisoryLock = Effect.fnUntraced(function* (sql: PgClient.PgClient, lock: number) {
+export const holdAdvisoryLock = Effect.fnUntraced(function* (sql: DatabaseClient, lock: number) {
   const connection = yield* Effect.orDie(sql.reserve)
   const run = (call: string) => Effect.orDie(connection.execute(`SELECT ${call}(${lock})`, [], undefined))
   yield* Effect.acquireRelease(run("pg_advisory_lock"), () => run("pg_advisory_unlock"))
 })
 
 /** The months for which both tables have a partition, oldest first. */
-export const months = (sql: PgClient.PgClient) =>
+export const months = (sql: DatabaseClient) =>
   Effect.map(
     sql.unsafe<{ month: string }>(`SELECT right(inhrelid::regclass::text, 7) AS month FROM pg_inherits
       WHERE inhparent IN ('product_analytics_event'::regclass, 'product_analytics_event_data'::regclass)
@@ -19,7 +19,7 @@ export const months = (sql: PgClient.PgClient) =>
   )
 
 /** The number of rows in each partition of events (`event_2031_01`) and properties (`event_data_2031_01`). */
-export const rowsByPartition = (sql: PgClient.PgClient) =>
+export const rowsByPartition = (sql: DatabaseClient) =>
   Effect.map(
     sql.unsafe<{
       partition: string

@@ -1,7 +1,7 @@
-import type { PgClient } from "@effect/sql-pg"
 import { Clock, Context, Effect, Layer, type Redacted, type Scope } from "effect"
 import type { SqlError } from "effect/sql"
 import { AppDatabase, DatabaseUrl, WriterDatabase } from "../../../layers/postgres/client/Database.ts"
+import type { DatabaseClient } from "../../../layers/postgres/client/makeClient.ts"
 import * as PgStorage from "../../../layers/postgres/events/PgStorage.ts"
 import type { EventRecord, Property, SessionRecord } from "../../../src/domain/Event.ts"
 import { Storage } from "../../../src/ports/Storage.ts"
@@ -37,7 +37,7 @@ export interface StorageOptions {
   readonly intercept?: Intercept
 }
 
-const intercepted = (sql: PgClient.PgClient, intercept: Intercept): PgClient.PgClient =>
+const intercepted = (sql: DatabaseClient, intercept: Intercept): DatabaseClient =>
   new Proxy(sql, {
     get: (target, name) =>
       name === "unsafe"
@@ -89,7 +89,7 @@ export const settableClock = (shown: number) => {
 }
 
 /** Blocks writers of the tables, but not readers, until the scope closes. */
-export const lockTables = Effect.fnUntraced(function* (sql: PgClient.PgClient, ...tables: ReadonlyArray<string>) {
+export const lockTables = Effect.fnUntraced(function* (sql: DatabaseClient, ...tables: ReadonlyArray<string>) {
   const connection = yield* Effect.orDie(sql.reserve)
   const run = (statement: string) => Effect.orDie(connection.execute(statement, [], undefined))
   yield* run("BEGIN")
@@ -119,7 +119,7 @@ const VALUES = `data_key AS "key", data_type AS "type", string_value AS "string"
   ${MS("date_value")} AS "date"`
 
 /** Everything in the tables, as records. */
-export const readStored = (sql: PgClient.PgClient): Effect.Effect<Stored> =>
+export const readStored = (sql: DatabaseClient): Effect.Effect<Stored> =>
   Effect.gen(function* () {
     const events = yield* sql.unsafe<Omit<EventRecord, "properties" | "session">>(EVENTS)
     const properties = yield* sql.unsafe<Property & { readonly owner: string }>(

@@ -1,7 +1,7 @@
-import type { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, type Redacted } from "effect"
 import type { SqlError } from "effect/sql"
 import { AppDatabase, DatabaseUrl } from "../../../layers/postgres/client/Database.ts"
+import type { DatabaseClient } from "../../../layers/postgres/client/makeClient.ts"
 import * as PgQueryEngine from "../../../layers/postgres/query/PgQueryEngine.ts"
 import type { StartError } from "../../../src/domain/StartError.ts"
 import type { QueryEngine } from "../../../src/ports/QueryEngine.ts"
@@ -11,7 +11,7 @@ import * as MemorySettings from "../memory/MemorySettings.ts"
 const quoted = (value: string | null) => (value === null ? "NULL" : `'${value}'`)
 
 /** Inserts the fixture's sessions and events into a migrated database. */
-export const fillPostgres = (sql: PgClient.PgClient): Effect.Effect<unknown, SqlError.SqlError> => {
+export const fillPostgres = (sql: DatabaseClient): Effect.Effect<unknown, SqlError.SqlError> => {
   const sessions = SESSIONS.map(
     ({ country, session, site }) =>
       `(${quoted(session)}, ${quoted(site)}, ${quoted(country)}, '2026-03-28', '2026-03-28')`

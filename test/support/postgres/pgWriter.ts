@@ -1,6 +1,7 @@
-import type { PgClient, PgTypes } from "@effect/sql-pg"
+import type { PgTypes } from "@effect/sql-pg"
 import { Effect, Fiber, type Redacted, type Scope } from "effect"
 import { SqlError } from "effect/sql"
+import type { DatabaseClient } from "../../../layers/postgres/client/makeClient.ts"
 import { INSERT_EVENTS, UPSERT_IDENTITIES } from "../../../layers/postgres/events/batch.ts"
 import type { EventRecord, Property } from "../../../src/domain/Event.ts"
 import type { Storage } from "../../../src/ports/Storage.ts"
@@ -12,7 +13,7 @@ import { freshDatabase, openClient } from "./postgres.ts"
 interface TestDatabase {
   readonly url: Redacted.Redacted<string>
   /** A client of its own. */
-  readonly sql: PgClient.PgClient
+  readonly sql: DatabaseClient
 }
 
 type Body = (database: TestDatabase) => Effect.Effect<void, unknown, Scope.Scope>

@@ -2,11 +2,12 @@ import { spawn } from "node:child_process"
 import { mkdtempSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { PgClient } from "@effect/sql-pg"
-import { Effect, Layer, Redacted, References, Scope } from "effect"
-import { Reactivity } from "effect/reactivity"
+import { PgTypes } from "@effect/sql-pg"
+import { Effect, Layer, Redacted, References, Result, Scope } from "effect"
 import { DatabaseUrl } from "../../../layers/postgres/client/Database.ts"
+import { type DatabaseClient, makeClient } from "../../../layers/postgres/client/makeClient.ts"
 import { migrate } from "../../../layers/postgres/client/migrate.ts"
+import { parseDatabaseUrl } from "../../../layers/postgres/client/url/DatabaseTarget.ts"
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../../layers/postgres/embedded/EmbeddedPostgres.ts"
 
 /** Stops the server and deletes the folder when this process has exited, since `bun test` has no hook that always runs. */
@@ -28,11 +29,20 @@ export const temporaryFolder = (): string => {
 export const openClient = (
   url: Redacted.Redacted<string>,
   maxConnections = 2
-): Effect.Effect<PgClient.PgClient, never, Scope.Scope> =>
-  PgClient.make({ url, maxConnections }).pipe(
-    Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
-    Effect.orDie
-  )
+): Effect.Effect<DatabaseClient, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const target = Result.getOrThrow(parseDatabaseUrl(Redacted.value(url)))
+    return yield* makeClient(
+      { target, attempts: () => [false] },
+      {
+        applicationName: "footfall-test",
+        session: {},
+        types: PgTypes.makeRegistry(),
+        minConnections: 0,
+        maxConnections
+      }
+    )
+  })
 
 const databaseOf = (server: Redacted.Redacted<string>, name: string): Redacted.Redacted<string> => {
   const url = new URL(Redacted.value(server))
@@ -41,7 +51,7 @@ const databaseOf = (server: Redacted.Redacted<string>, name: string): Redacted.R
 }
 
 interface TestServer extends EmbeddedPostgres {
-  readonly admin: PgClient.PgClient
+  readonly admin: DatabaseClient
 }
 
 const start = Effect.gen(function* () {

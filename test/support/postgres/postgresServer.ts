@@ -1,5 +1,17 @@
 import { spawn } from "node:child_process"
-import { chmodSync, chownSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { Effect } from "effect"
@@ -22,6 +34,8 @@ export interface PostgresOptions {
   /** Arguments for initdb, such as the size of a segment. */
   readonly initdb?: ReadonlyArray<string>
   readonly settings?: Readonly<Record<string, string>>
+  /** Files of the cluster by name, such as a certificate. */
+  readonly files?: Readonly<Record<string, Uint8Array>>
 }
 
 /**
@@ -35,7 +49,7 @@ export class PostgresServer implements AsyncDisposable {
   readonly #folders: ReadonlyArray<string>
   readonly #log: string
   readonly #binaries: string
-  readonly #settings: Readonly<Record<string, string>>
+  #settings: Readonly<Record<string, string>>
   #pid: number | undefined
   #ended: Promise<void> = Promise.resolve()
 
@@ -65,8 +79,53 @@ export class PostgresServer implements AsyncDisposable {
     const initdb = server.#spawn("initdb", [...args, "--no-instructions", ...(options.initdb ?? [])])
     const code = await new Promise((resolve) => initdb.on("exit", resolve))
     if (code !== 0) throw new Error(`initdb exited with ${code}: ${server.log()}`)
+    for (const [name, content] of Object.entries(options.files ?? {})) server.replaceFile(name, content)
     await server.start()
     return server
+  }
+
+  /** Writes a file of the cluster, readable only by the server's account. */
+  replaceFile(name: string, content: string | Uint8Array): void {
+    const path = join(this.#cluster, name)
+    writeFileSync(path, content, { mode: 0o600 })
+    const account = serverAccount()
+    if (account !== undefined) chownSync(path, account.uid, account.gid)
+  }
+
+  /** A copy of this server, which is stopped, with its own port; not started. */
+  copy(): PostgresServer {
+    const own = mkdtempSync(join(tmpdir(), "footfall-fault-"))
+    guardFolder(own)
+    chmodSync(own, 0o711)
+    const cluster = join(own, "cluster")
+    cpSync(this.#cluster, cluster, { recursive: true, dereference: true })
+    const account = serverAccount()
+    if (account !== undefined) {
+      for (const path of [
+        cluster,
+        ...readdirSync(cluster, { recursive: true }).map((name) => join(cluster, String(name)))
+      ]) {
+        chownSync(path, account.uid, account.gid)
+      }
+    }
+    chmodSync(cluster, 0o700)
+    return new PostgresServer(this.#binaries, cluster, [own], { settings: this.#settings })
+  }
+
+  /** From its next start on, the server is a standby that follows this primary. */
+  follow(primary: PostgresServer): void {
+    writeFileSync(join(this.#cluster, "standby.signal"), "")
+    this.#settings = {
+      ...this.#settings,
+      primary_conninfo: `host=127.0.0.1 port=${primary.port} user=postgres`,
+      recovery_target_timeline: "latest"
+    }
+  }
+
+  /** Shuts the server down cleanly. Its standbys have received everything by then. */
+  async stop(): Promise<void> {
+    if (this.#pid !== undefined) signal(this.#pid, "SIGINT")
+    await this.#ended
   }
 
   /** The server's output. */

@@ -1,5 +1,6 @@
-import { type PgClient, PgConnection } from "@effect/sql-pg"
-import { Effect, Exit, Queue, Schedule, Scope } from "effect"
+import { Duration, Effect, Exit, Queue, Schedule, Scope } from "effect"
+import type { DatabaseClient } from "../../client/makeClient.ts"
+import { openConnection } from "../../client/openConnection.ts"
 import { CONTROL_DEADLINE, statementFailure } from "../../client/runStatement.ts"
 import type { Followers } from "./Followers.ts"
 import { TOPICS } from "./topics.ts"
@@ -11,17 +12,18 @@ const FIRST_RECONNECT = "250 millis"
 const MAX_RECONNECT = "5 seconds"
 const RECONNECT = Schedule.min([Schedule.exponential(FIRST_RECONNECT), Schedule.spaced(MAX_RECONNECT)])
 /** TCP probes notice a dropped connection after this much silence; until then, polling finds the changes. */
-const KEEP_ALIVE = "10 seconds"
+const KEEP_ALIVE = Duration.seconds(10)
 
 /** A connection of its own that listens for notifications, until the scope closes. */
-const openListener = Effect.fnUntraced(function* (sql: PgClient.PgClient) {
+const openListener = Effect.fnUntraced(function* (sql: DatabaseClient) {
   const scope = yield* Scope.fork(yield* Effect.scope)
   return yield* Effect.gen(function* () {
     // Closes after the connection. Closing it first would send UNLISTEN and wait for a server that may hang.
     const listening = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
-    const connection = yield* PgConnection.make({
-      ...sql.config,
+    const connection = yield* openConnection(sql.endpoint, {
       applicationName: "footfall-changes",
+      session: {},
+      types: sql.types,
       keepAlive: KEEP_ALIVE
     })
     return yield* Scope.provide(connection.listen(CHANNEL), listening)
@@ -33,7 +35,7 @@ const openListener = Effect.fnUntraced(function* (sql: PgClient.PgClient) {
 })
 
 /** Wakes followers when another process notifies them. Reconnects forever; an outage is logged once. */
-export const listen = (sql: PgClient.PgClient, followers: Followers): Effect.Effect<void> => {
+export const listen = (sql: DatabaseClient, followers: Followers): Effect.Effect<void> => {
   let isOutageLogged = false
   const logOutage = (error: Parameters<typeof statementFailure>[0]) => {
     if (isOutageLogged) return Effect.void

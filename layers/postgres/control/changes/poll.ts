@@ -1,5 +1,5 @@
-import type { PgClient } from "@effect/sql-pg"
 import { Effect, Random } from "effect"
+import type { SqlClient } from "effect/sql"
 import { CONTROL_DEADLINE, statementFailure } from "../../client/runStatement.ts"
 import type { Followers } from "./Followers.ts"
 import { TOPICS, type Topic } from "./topics.ts"
@@ -14,7 +14,7 @@ const FINGERPRINTS = `SELECT
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::bigint), 0) FROM product_analytics_key) AS keys`
 
 /** Wakes followers whose table has changed since the last poll. Polls forever; an outage is logged once, as is its end. */
-export const poll = (sql: PgClient.PgClient, followers: Followers): Effect.Effect<never> => {
+export const poll = (sql: SqlClient.SqlClient, followers: Followers): Effect.Effect<never> => {
   let fingerprints: Partial<Record<Topic, string>> = {}
   let isUnreachable = false
   const pollOnce = sql.unsafe<Record<Topic, string>>(FINGERPRINTS).pipe(

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
-import type { PgClient } from "@effect/sql-pg"
 import { Effect, Logger, Redacted, References, type Scope } from "effect"
+import type { DatabaseClient } from "../../../../layers/postgres/client/makeClient.ts"
 import { MIGRATIONS, migrate } from "../../../../layers/postgres/client/migrate.ts"
 import type { Migration } from "../../../../layers/postgres/client/migrations.ts"
 import { run } from "../../../support/postgres/controlPlane.ts"
@@ -29,7 +29,7 @@ const clearedDatabase = async (): Promise<Redacted.Redacted<string>> => {
 
 const inDatabase = (
   database: () => Promise<Redacted.Redacted<string>>,
-  body: (sql: PgClient.PgClient, url: Redacted.Redacted<string>) => Effect.Effect<void, unknown, Scope.Scope>
+  body: (sql: DatabaseClient, url: Redacted.Redacted<string>) => Effect.Effect<void, unknown, Scope.Scope>
 ) =>
   run(
     Effect.gen(function* () {
@@ -47,12 +47,12 @@ const ONE = migration("0001_one", "CREATE TABLE one (id int);")
 const TWO = migration("0002_two", "CREATE TABLE two (id int); INSERT INTO two VALUES (1);")
 const THREE = migration("0003_three", "CREATE TABLE three (id int);")
 
-const applied = (sql: PgClient.PgClient) =>
+const applied = (sql: DatabaseClient) =>
   Effect.map(sql.unsafe<{ name: string }>("SELECT name FROM product_analytics_migration ORDER BY name"), (rows) =>
     rows.map(({ name }) => name)
   )
 
-const tables = (sql: PgClient.PgClient) =>
+const tables = (sql: DatabaseClient) =>
   Effect.map(
     sql.unsafe<{ name: string }>(
       "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'product_analytics_migration' ORDER BY 1"
@@ -294,7 +294,7 @@ test("databases of one server that are migrated at the same time share the role 
   }))
 
 describe("migrate as a role without superuser rights", () => {
-  const asReader = (sql: PgClient.PgClient, statement: string) =>
+  const asReader = (sql: DatabaseClient, statement: string) =>
     sql.withTransaction(Effect.andThen(sql.unsafe("SET LOCAL ROLE footfall_reader"), sql.unsafe(statement)))
 
   test("a role with CREATEROLE creates footfall_reader and may switch to it", () =>

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import { AppDatabase, DatabaseUrl, WriterDatabase } from "../../../../layers/postgres/client/Database.ts"
-import { openPool, serverOf } from "../../../../layers/postgres/client/openPool.ts"
+import { openPool, serversOf } from "../../../../layers/postgres/client/openPool.ts"
 import * as MemorySettings from "../../../support/memory/MemorySettings.ts"
 import { run } from "../../../support/postgres/controlPlane.ts"
 import { emptyDatabase, freshDatabase, openClient } from "../../../support/postgres/postgres.ts"
@@ -17,10 +17,11 @@ test.each([
   ["postgres://ann:secret@localhost:5432/footfall?host=%2Frun%2Fpostgres", "/run/postgres"],
   ["postgres://ann:secret@localhost/footfall?host=db.example", "db.example:5432"],
   ["postgres:///footfall", "localhost:5432"],
-  ["ann:secret", "localhost:5432"],
+  ["postgres://ann:secret@db1.example,db2.example:6000/footfall", "db1.example:5432, db2.example:6000"],
+  ["ann:secret", "an unreadable address"],
   ["not a secret URL", "an unreadable address"]
 ])("the server of %p is shown as %p", (url, server) => {
-  expect(serverOf(Redacted.make(url))).toBe(server)
+  expect(serversOf(Redacted.make(url))).toBe(server)
 })
 
 describe("openPool on an unusable database", () => {
@@ -59,14 +60,14 @@ describe("openPool on an unusable database", () => {
     [
       "the file of sslrootcert is missing",
       (url) => `${url.href}&sslmode=verify-full&sslrootcert=%2Fnowhere%2Froot.pem`,
-      /^DATABASE_URL can't be used: .*ENOENT.*\/nowhere\/root\.pem/
+      /^DATABASE_URL can't be used: the file of sslrootcert can't be read: .*ENOENT.*\/nowhere\/root\.pem/
     ]
   ]
   test.each(CASES)("if %s, openPool fails with a message that does not contain the password", (_, change, message) =>
     run(
       Effect.gen(function* () {
         const url = Redacted.make(change(new URL(Redacted.value(good))))
-        const error = yield* Effect.flip(openPool({ url, embedded: false }, {}, 1))
+        const error = yield* Effect.flip(openPool({ url, embedded: false }, {}, { maxConnections: 1 }))
         expect(error._tag).toBe("StartError")
         expect(error.message).toMatch(message)
         expect(error.message).not.toContain("secret")
@@ -123,7 +124,8 @@ describe("openPool on a starting server", () => {
         url.hostname = "127.0.0.1"
         url.port = String(proxy.port)
         url.searchParams.delete("host")
-        const sql = yield* openPool({ url: Redacted.make(url.href), embedded: false }, {}, 1)
+        url.searchParams.set("sslmode", "disable")
+        const sql = yield* openPool({ url: Redacted.make(url.href), embedded: false }, {}, { maxConnections: 1 })
         expect(yield* sql.unsafe("SELECT 1 AS answer")).toEqual([{ answer: 1 }])
         expect(connections).toBe(3)
       })

@@ -1,10 +1,10 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
-import type { PgClient } from "@effect/sql-pg"
 import { Clock, Effect, Fiber, Layer, type Redacted, type Scope } from "effect"
 import { SqlError } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { PARTITION_JOB_LOCK } from "../../../../layers/postgres/client/advisoryLocks.ts"
 import { AppDatabase } from "../../../../layers/postgres/client/Database.ts"
+import type { DatabaseClient } from "../../../../layers/postgres/client/makeClient.ts"
 import { sqlCode } from "../../../../layers/postgres/client/sqlErrors.ts"
 import * as PartitionJob from "../../../../layers/postgres/events/PartitionJob.ts"
 import { maintainPartitions } from "../../../../layers/postgres/events/PartitionJob.ts"
@@ -21,7 +21,7 @@ setDefaultTimeout(180_000)
 
 interface TestDatabase {
   readonly url: Redacted.Redacted<string>
-  readonly sql: PgClient.PgClient
+  readonly sql: DatabaseClient
 }
 
 const TODAY = Date.parse("2031-02-15T12:00:00Z")
@@ -35,11 +35,11 @@ const withDatabase = (body: (database: TestDatabase) => Effect.Effect<void, unkn
   )
 
 /** Runs the job once, by default on `TODAY`. */
-const maintain = (sql: PgClient.PgClient, now = TODAY) =>
+const maintain = (sql: DatabaseClient, now = TODAY) =>
   Effect.provideService(maintainPartitions(sql), Clock.Clock, settableClock(now).clock)
 
 /** Inserts evenly spaced events with two properties each. */
-const insert = (sql: PgClient.PgClient, count: number, from: string, interval = "1 second") =>
+const insert = (sql: DatabaseClient, count: number, from: string, interval = "1 second") =>
   sql.unsafe(
     `WITH event AS (
       INSERT INTO product_analytics_event (created_at, event_id, site_id, session_id, visit_id, event_type, url_path)
@@ -54,13 +54,13 @@ const insert = (sql: PgClient.PgClient, count: number, from: string, interval = 
   )
 
 /** A hash of every row of both tables, in whatever partition. */
-const fingerprint = (sql: PgClient.PgClient) =>
+const fingerprint = (sql: DatabaseClient) =>
   sql.unsafe(`SELECT
     (SELECT md5(string_agg(e::text, ' ' ORDER BY event_id)) FROM product_analytics_event AS e) AS events,
     (SELECT md5(string_agg(d::text, ' ' ORDER BY event_id, data_key)) FROM product_analytics_event_data AS d) AS properties`)
 
 /** The indexes of a table, without names. */
-const indexes = (sql: PgClient.PgClient, table: string) =>
+const indexes = (sql: DatabaseClient, table: string) =>
   Effect.map(
     sql.unsafe<{ definition: string }>(
       `SELECT substring(pg_get_indexdef(indexrelid) FROM 'USING .*') AS definition
@@ -312,7 +312,7 @@ describe("runs of the job", () => {
 })
 
 describe("the background job", () => {
-  const start = (sql: PgClient.PgClient) =>
+  const start = (sql: DatabaseClient) =>
     Layer.build(PartitionJob.layer.pipe(Layer.provide(Layer.succeed(AppDatabase, sql))))
 
   test("the job runs in the background", () =>
@@ -339,7 +339,7 @@ describe("the background job", () => {
           runs++
           return Effect.fail(unreachable)
         })
-        yield* start({ reserve } as Partial<PgClient.PgClient> as PgClient.PgClient)
+        yield* start({ reserve } as Partial<DatabaseClient> as DatabaseClient)
         const seen: Array<number> = []
         // Up to 4.4 s, 5.6 s, 543.6 s and 665.6 s: before and after the first run, then the second.
         for (const wait of ["4400 millis", "1200 millis", "538 seconds", "122 seconds"] as const) {

@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test"
-import type { PgClient } from "@effect/sql-pg"
 import { Effect, type Redacted, type Scope } from "effect"
 import fc from "fast-check"
+import type { DatabaseClient } from "../../../../layers/postgres/client/makeClient.ts"
 import { DataType, type EventRecord, type Property } from "../../../../src/domain/Event.ts"
 import { EventId, SiteId } from "../../../../src/domain/ids.ts"
 import type { Storage } from "../../../../src/ports/Storage.ts"
@@ -14,7 +14,7 @@ import { freshDatabase, openClient } from "../../../support/postgres/postgres.ts
 setDefaultTimeout(180_000)
 
 interface World {
-  readonly sql: PgClient.PgClient
+  readonly sql: DatabaseClient
   readonly storage: Storage["Service"]
 }
 

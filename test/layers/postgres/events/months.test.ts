@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
-import type { PgClient } from "@effect/sql-pg"
 import { Effect, Fiber, type Redacted, type Scope } from "effect"
 import { PARTITION_LOCK } from "../../../../layers/postgres/client/advisoryLocks.ts"
+import type { DatabaseClient } from "../../../../layers/postgres/client/makeClient.ts"
 import { ensureMonth, monthStart } from "../../../../layers/postgres/events/months.ts"
 import { event, events, saveAll, text } from "../../../support/collect/records.ts"
 import { eventually } from "../../../support/eventually.ts"
@@ -30,7 +30,7 @@ test.each([
 describe("the event writer", () => {
   interface World {
     readonly url: Redacted.Redacted<string>
-    readonly sql: PgClient.PgClient
+    readonly sql: DatabaseClient
     readonly time: ReturnType<typeof settableClock>
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
-import type { PgClient } from "@effect/sql-pg"
 import { Effect, type Scope } from "effect"
+import type { DatabaseClient } from "../../../../layers/postgres/client/makeClient.ts"
 import { sqlCode } from "../../../../layers/postgres/client/sqlErrors.ts"
 import { DataType, EventType, type Property } from "../../../../src/domain/Event.ts"
 import { EventId, VisitId } from "../../../../src/domain/ids.ts"
@@ -15,7 +15,7 @@ import { openClient } from "../../../support/postgres/postgres.ts"
 setDefaultTimeout(180_000)
 
 interface World {
-  readonly sql: PgClient.PgClient
+  readonly sql: DatabaseClient
   readonly storage: Storage["Service"]
 }
 
@@ -408,7 +408,7 @@ describe("properties and attributes", () => {
 
 /** The role that queries run as. */
 describe("footfall_reader", () => {
-  const asReader = <A, E>(sql: PgClient.PgClient, effect: Effect.Effect<A, E>) =>
+  const asReader = <A, E>(sql: DatabaseClient, effect: Effect.Effect<A, E>) =>
     sql.withTransaction(Effect.andThen(Effect.orDie(sql.unsafe("SET LOCAL ROLE footfall_reader")), effect))
 
   test("footfall_reader may select from the views and nothing else", () =>
