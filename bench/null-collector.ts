@@ -1,6 +1,7 @@
 import "effect/schema/SchemaJITCompiler/enable"
 import { Effect, Layer } from "effect"
-import { collectingTo, logOptions, runningOf } from "../src/app/collecting.ts"
+import { DatabaseUrl } from "../layers/postgres/client/Database.ts"
+import { collectingTo, processOptions, runningOf } from "../src/app/collecting.ts"
 import { CollectServer } from "../src/http/collect/CollectServer.ts"
 import { Storage } from "../src/ports/Storage.ts"
 import { runProcess } from "../src/process/run.ts"
@@ -25,9 +26,14 @@ const nullStorage = Layer.succeed(Storage, {
 })
 
 /** The collector of src/collector.ts, except for its storage: what remains is the cost of the pipeline. */
-runProcess(logOptions, (stop) =>
+runProcess(processOptions, (control) =>
   Effect.map(
-    Layer.build(CollectServer.layer({ stop, joinSupervisor }).pipe(Layer.provideMerge(collectingTo(nullStorage)))),
+    Layer.build(
+      CollectServer.layer({ ...control, joinSupervisor }).pipe(
+        Layer.provideMerge(collectingTo(nullStorage)),
+        Layer.provideMerge(DatabaseUrl.layer)
+      )
+    ),
     runningOf
   )
 )

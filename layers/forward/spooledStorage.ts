@@ -85,7 +85,8 @@ const takenOver = ({ folder, id }: Spool, host: string): DestinationError =>
 const openOwnSpool = Effect.fnUntraced(function* ({ root, spool: options }: SpooledStorageOptions) {
   const spool = yield* Effect.mapError(
     claimSpool(root, options),
-    ({ message }) => new StartError({ message: `${message} SPOOL_DIR is the folder of the spools.` })
+    ({ diskFull, message }) =>
+      new StartError({ message: `${message} SPOOL_DIR is the folder of the spools.`, outside: diskFull === true })
   )
   if (spool.cut > 0) {
     yield* Effect.logWarning(

@@ -8,13 +8,16 @@ import { errorCode } from "../../src/lib/errorCode.ts"
 export class SpoolError extends Schema.TaggedError<SpoolError>()("SpoolError", {
   reason: Schema.Literals(["Locked", "Io", "Foreign"]),
   /** Safe to show: names the folder or file. */
-  message: Schema.String
+  message: Schema.String,
+  diskFull: Schema.optionalKey(Schema.Boolean)
 }) {}
+
+const isDiskFull = (error: unknown): boolean => ["ENOSPC", "EDQUOT"].includes(errorCode(error))
 
 /** `the disk is full`, `EACCES`: short enough to end a message with. */
 export const ioProblem = (error: unknown): string => {
   const code = errorCode(error)
-  if (code === "ENOSPC" || code === "EDQUOT") return "the disk is full"
+  if (isDiskFull(error)) return "the disk is full"
   return code !== "" ? code : error instanceof Error ? error.message : String(error)
 }
 
@@ -22,4 +25,8 @@ export const ioProblem = (error: unknown): string => {
 export const toSpoolError = (folder: string, error: unknown): SpoolError =>
   error instanceof SpoolError
     ? new SpoolError({ reason: error.reason, message: `${folder} can't be used as a spool: ${error.message}.` })
-    : new SpoolError({ reason: "Io", message: `The spool in ${folder} can't be used: ${ioProblem(error)}.` })
+    : new SpoolError({
+        reason: "Io",
+        message: `The spool in ${folder} can't be used: ${ioProblem(error)}.`,
+        diskFull: isDiskFull(error)
+      })

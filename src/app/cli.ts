@@ -105,7 +105,7 @@ const run = (args: ReadonlyArray<string>): Effect.Effect<number> =>
       // The command's output already reports it.
       CommandFailure: () => Effect.succeed(1),
       UsageError: exitWithError(REFUSED_TO_START),
-      StartError: exitWithError(REFUSED_TO_START)
+      StartError: (error) => exitWithError(error.outside === true ? 1 : REFUSED_TO_START)(error)
     }),
     Effect.catch((error) => {
       if (!CliError.isCliError(error)) return exitWithError(1)(error)

@@ -1,18 +1,24 @@
 import { Context, Duration, Effect, Layer } from "effect"
+import { DatabaseUrl } from "../../layers/postgres/client/Database.ts"
+import { databaseName } from "../../layers/postgres/client/openPool.ts"
 import { CollectServer } from "../http/collect/CollectServer.ts"
-import { logging, runProcess, runToExit } from "../process/run.ts"
+import { logging, type ProcessControl, runProcess, runToExit } from "../process/run.ts"
 import { supervise } from "../process/supervisor.ts"
 import { isWorker, joinSupervisor } from "../process/worker.ts"
 import { fromEnvironment } from "../settings/environment.ts"
 import { HOST, PORT, SHUTDOWN_TIMEOUT_SECONDS, WORKERS } from "../settings/settings.ts"
-import { collecting, logOptions, runningOf } from "./collecting.ts"
+import { collecting, logOptions, processOptions, runningOf } from "./collecting.ts"
 
 /** Only collects events. */
-const collect = (stop: () => void) =>
+const collect = (control: ProcessControl) =>
   Effect.gen(function* () {
     const context = yield* Layer.build(
-      CollectServer.layer({ stop, joinSupervisor }).pipe(Layer.provideMerge(collecting))
+      CollectServer.layer({ ...control, joinSupervisor }).pipe(
+        Layer.provideMerge(collecting),
+        Layer.provideMerge(DatabaseUrl.layerJoining)
+      )
     )
+    yield* Effect.logInfo(`The app database is ${databaseName(Context.get(context, DatabaseUrl))}.`)
     yield* Effect.logInfo(`Collecting on ${Context.get(context, CollectServer).url}`)
     return runningOf(context)
   })
@@ -31,13 +37,13 @@ const superviseWorkers = (workers: number) =>
 /** `bun run collector`: one process, or `WORKERS` of them under a supervisor. */
 export const collector = (): void => {
   if (isWorker()) {
-    runProcess(logOptions, collect)
+    runProcess(processOptions, collect)
     return
   }
   runToExit(
     Effect.flatMap(fromEnvironment(WORKERS), (workers) =>
       workers === 1
-        ? Effect.sync(() => runProcess(logOptions, collect)).pipe(Effect.as(null))
+        ? Effect.sync(() => runProcess(processOptions, collect)).pipe(Effect.as(null))
         : superviseWorkers(workers)
     )
   )

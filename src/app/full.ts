@@ -1,6 +1,8 @@
 import { Context, Effect, Layer } from "effect"
+import { DatabaseUrl } from "../../layers/postgres/client/Database.ts"
+import { databaseName } from "../../layers/postgres/client/openPool.ts"
 import * as PgAdminKeys from "../../layers/postgres/control/PgAdminKeys.ts"
-import { StartError } from "../domain/StartError.ts"
+import { StartError, startLater } from "../domain/StartError.ts"
 import { adminHandler } from "../http/api/server/handler.ts"
 import { CollectServer } from "../http/collect/CollectServer.ts"
 import { pathBelow } from "../http/shared/basePath.ts"
@@ -8,35 +10,39 @@ import { bunRun } from "../lib/runCommand.ts"
 import { VERSION } from "../lib/version.ts"
 import { AdminKeys } from "../ports/AdminKeys.ts"
 import { Settings } from "../ports/Settings.ts"
-import { runProcess, runToExit } from "../process/run.ts"
+import { type ProcessControl, runProcess, runToExit } from "../process/run.ts"
 import { joinSupervisor } from "../process/worker.ts"
 import { fromEnvironment } from "../settings/environment.ts"
 import { BASE_PATH, DATA_DIR, MODE, PORT, WORKERS } from "../settings/settings.ts"
-import { collecting, logOptions, runningOf } from "./collecting.ts"
+import { collecting, processOptions, runningOf } from "./collecting.ts"
 import { collector } from "./collector.ts"
 import { storageJobs } from "./storages.ts"
 import { warehouse } from "./warehouses.ts"
 
 /** Collects events, serves the admin API and its documentation on the same port, answers queries and runs the background jobs. */
-const full = (stop: () => void) =>
+const full = (control: ProcessControl) =>
   Effect.gen(function* () {
-    const services = Layer.mergeAll(PgAdminKeys.layer, storageJobs, warehouse).pipe(Layer.provideMerge(collecting))
-    const context = yield* Layer.build(server(stop).pipe(Layer.provideMerge(services)))
+    const services = Layer.mergeAll(PgAdminKeys.layer, storageJobs, warehouse).pipe(
+      Layer.provideMerge(collecting),
+      Layer.provideMerge(DatabaseUrl.layer)
+    )
+    const context = yield* Layer.build(server(control).pipe(Layer.provideMerge(services)))
     const firstKey = yield* Context.get(context, AdminKeys).createFirst.pipe(
-      Effect.mapError(({ message }) => new StartError({ message }))
+      Effect.mapError(({ message }) => startLater(message))
     )
     const { port, url } = Context.get(context, CollectServer)
-    process.stdout.write(welcome(url, firstKey, yield* commandFor(port)))
+    const database = databaseName(Context.get(context, DatabaseUrl))
+    process.stdout.write(welcome({ url, database, firstKey, footfall: yield* commandFor(port) }))
     return runningOf(context)
   })
 
-const server = (stop: () => void) =>
+const server = (control: ProcessControl) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const admin = yield* adminHandler
       const base = (yield* Settings).get(BASE_PATH)
       return CollectServer.layer({
-        stop,
+        ...control,
         joinSupervisor,
         fallback: (request, listening) =>
           pathBelow(base, new URL(request.url).pathname) === "/"
@@ -59,10 +65,19 @@ const commandFor = Effect.fnUntraced(function* (port: number) {
 const shellWord = (value: string): string =>
   /^[\w./:@%+=,-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`
 
-const welcome = (url: string, firstKey: string | null, footfall: string): string =>
+interface Welcome {
+  readonly url: string
+  readonly database: string
+  readonly firstKey: string | null
+  /** How to call the command line. */
+  readonly footfall: string
+}
+
+const welcome = ({ database, firstKey, footfall, url }: Welcome): string =>
   [
     "",
     `  Footfall ${VERSION} listens on ${url}`,
+    `  The app database is ${database}`,
     "",
     ...(firstKey === null
       ? []
@@ -98,7 +113,7 @@ export const runFull = (): void =>
             "WORKERS applies to collectors: run `bun run collector` with it, alongside one `bun run full` with WORKERS=1."
         })
       }
-      runProcess(logOptions, full)
+      runProcess(processOptions, full)
       return null
     })
   )

@@ -3,6 +3,8 @@ import type { StartError } from "../domain/StartError.ts"
 import { checkTimeZone } from "../settings/timeZone.ts"
 import { REFUSED_TO_START } from "./exitCodes.ts"
 import { onStopSignals } from "./signals.ts"
+import { startWhenPossible } from "./startWhenPossible.ts"
+import { type WaitingOptions, WaitingServer } from "./WaitingServer.ts"
 
 /** What is needed to stop a process that has started. */
 export interface Running {
@@ -58,13 +60,29 @@ export const logging = (options: LogOptions): Layer.Layer<never> =>
     Layer.succeed(References.MinimumLogLevel, LEVELS[options.level])
   )
 
+/** What a process needs to know before it starts. */
+export interface ProcessOptions {
+  readonly log: LogOptions
+  /** Where it answers probes while it waits to start. */
+  readonly listen: WaitingOptions
+}
+
+/** What a starting process gets. */
+export interface ProcessControl {
+  /** Ends the process. */
+  readonly stop: () => void
+  /** To run just before the process listens on its port. */
+  readonly beforeListen: Effect.Effect<void>
+}
+
 /**
  * Runs a process until SIGTERM, SIGINT or `stop`, then closes its scope and exits with 0. After a second signal, or past the deadline,
- * it exits with 1, or with 0 if all that was left is safe on the disk, and reports what was left. A `StartError` is printed as it is, and the process exits with 2.
+ * it exits with 1, or with 0 if all that was left is safe on the disk, and reports what was left. A configuration that cannot work is
+ * printed, and the process exits with 2. Anything else that keeps it from starting is tried again (`startWhenPossible`).
  */
 export const runProcess = (
-  logOptions: Effect.Effect<LogOptions, StartError>,
-  start: (stop: () => void) => Effect.Effect<Running, StartError, Scope.Scope>
+  options: Effect.Effect<ProcessOptions, StartError>,
+  start: (control: ProcessControl) => Effect.Effect<Running, StartError, Scope.Scope>
 ): void => {
   const scope = Scope.makeUnsafe()
   let running: Running | null = null
@@ -113,9 +131,12 @@ export const runProcess = (
 
   const program = Effect.gen(function* () {
     yield* checkTimeZone
-    const layer = logging(yield* logOptions)
+    const given = yield* options
+    const layer = logging(given.log)
     log = (message) => Effect.provide(Effect.logInfo(message), layer)
-    return yield* Effect.provide(Scope.provide(start(stop), scope), layer)
+    const waiting = new WaitingServer(given.listen)
+    const started = startWhenPossible(start({ stop, beforeListen: waiting.giveWay }), waiting)
+    return yield* Effect.provide(Scope.provide(started, scope), layer)
   })
   const starting = Effect.runFork(program)
   starting.addObserver((exit) => {

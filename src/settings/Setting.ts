@@ -25,6 +25,8 @@ export interface Setting<A> {
   readonly schema: Schema.Codec<A, string>
   /** The accepted values in words. */
   readonly accepts: string
+  /** Whether an empty value is one of them. */
+  readonly acceptsEmpty: boolean
   readonly default: A
   /** The default in words. */
   readonly defaultText: string
@@ -69,6 +71,7 @@ export const settingsOf =
       group,
       schema: type.schema,
       accepts: definition.accepts ?? type.accepts,
+      acceptsEmpty: type.acceptsEmpty ?? false,
       default: definition.default,
       defaultText: definition.defaultText ?? type.defaultText?.(definition.default) ?? String(definition.default),
       doc: definition.doc,
@@ -81,8 +84,14 @@ export const settingsOf =
   }
 
 /** Decodes a value; fails with a sentence that names the variable, the value (unless it is secret) and the accepted values. */
-export const decodeSetting = <A>(setting: Setting<A>, value: string): Result.Result<A, string> =>
-  Result.mapError(Schema.decodeUnknownResult(setting.schema)(value), () => {
+export const decodeSetting = <A>(setting: Setting<A>, value: string): Result.Result<A, string> => {
+  if (value === "" && !setting.acceptsEmpty) {
+    return Result.fail(
+      `${setting.env} is set but empty; it accepts ${setting.accepts}. Unset it to use the default (${setting.defaultText}).`
+    )
+  }
+  return Result.mapError(Schema.decodeUnknownResult(setting.schema)(value), () => {
     const given = setting.secret ? "malformed" : JSON.stringify(value)
     return `${setting.env} is ${given}; it accepts ${setting.accepts}.`
   })
+}

@@ -15,9 +15,9 @@ export interface Resolved {
   readonly problem: SettingProblem | null
 }
 
-/** The variable's value; an empty one counts as absent, as in Umami. */
+/** The variable's value. An empty flag counts as absent, as in Umami, so that the settings table can turn it on. */
 const variable = (setting: Setting<unknown>, environment: Environment): string | undefined =>
-  environment[setting.env] || undefined
+  environment[setting.env] === "" && setting.acceptsEmpty ? undefined : environment[setting.env]
 
 const inTable = (problem: string, setting: Setting<unknown>) =>
   `${problem} It comes from the settings table: \`bun run footfall settings set ${setting.name} …\` or \`unset\` it.`

@@ -7,7 +7,7 @@ export const DATABASE_URL = define({
   env: "DATABASE_URL",
   type: optional(string("a postgres:// URL", /^postgres(ql)?:\/\//)),
   default: null,
-  doc: "The app database. Without it, an embedded Postgres runs with its data in `DATA_DIR`.",
+  doc: "The app database. Without it, `bun run full` runs an embedded Postgres with its data in `DATA_DIR`, which collectors join.",
   secret: true,
   environmentOnly: true
 })

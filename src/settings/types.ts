@@ -6,6 +6,8 @@ import { type ProxyTrust, parseProxyTrust } from "./proxyTrust.ts"
 export interface SettingType<A> {
   readonly schema: Schema.Codec<A, string>
   readonly accepts: string
+  /** Whether an empty value means something: off, or no entries. */
+  readonly acceptsEmpty?: true
   /** How a default of this type is shown. */
   readonly defaultText?: (value: A) => string | undefined
 }
@@ -49,6 +51,7 @@ export const oneOf = <const Names extends readonly [string, ...Array<string>]>(
 
 /** Umami's flags: on with any value that is not empty, `0` and `false` included. */
 export const flag: SettingType<boolean> = {
+  acceptsEmpty: true,
   accepts: "any value turns it on",
   defaultText: (on) => (on ? "on" : "off"),
   schema: Schema.String.pipe(
@@ -114,6 +117,7 @@ const CommaList: Schema.Codec<ReadonlyArray<string>, string> = Schema.String.pip
 /** A comma-separated list whose entries all match `pattern`. */
 export const listOf = (accepts: string, pattern: RegExp): SettingType<ReadonlyArray<string>> => ({
   accepts,
+  acceptsEmpty: true,
   defaultText: (entries) => (entries.length === 0 ? "none" : undefined),
   schema: CommaList.check(Schema.makeFilter((entries) => entries.every((entry) => pattern.test(entry))))
 })
@@ -151,6 +155,7 @@ const parseAddressList = (value: string): Result.Result<AddressList, string> => 
 export const NO_ADDRESSES: AddressList = { written: "", includes: () => false }
 
 export const addressList: SettingType<AddressList> = {
+  acceptsEmpty: true,
   accepts: "addresses and CIDRs, comma-separated",
   defaultText: ({ written }) => (written === "" ? "none" : undefined),
   schema: parsed(parseAddressList)

@@ -144,7 +144,7 @@ describe("the bundle", () => {
   }, 180_000)
 
   test("a bundle without a database names the missing setting", async () => {
-    const alone = await run([process.execPath, "collector.js"], { cwd: folder })
+    const alone = await run([process.execPath, "full.js"], { cwd: folder, environment: { PORT: "0" } })
     expect(alone.code).toBe(2)
     expect(alone.output).toMatch(/No embedded Postgres for \S+ is installed .*Set DATABASE_URL/)
   }, 180_000)

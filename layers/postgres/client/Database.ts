@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Redacted } from "effect"
+import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import type { StartError } from "../../../src/domain/StartError.ts"
 import { Settings } from "../../../src/ports/Settings.ts"
 import { fromEnvironment } from "../../../src/settings/environment.ts"
@@ -9,21 +9,38 @@ import {
   STORAGE_IN_FLIGHT,
   STORAGE_TIMEOUT_SECONDS
 } from "../../../src/settings/settings.ts"
-import { startEmbeddedPostgres } from "../embedded/EmbeddedPostgres.ts"
+import { type EmbeddedPostgres, joinEmbeddedPostgres, startEmbeddedPostgres } from "../embedded/EmbeddedPostgres.ts"
 import type { DatabaseClient } from "./makeClient.ts"
 import { migrate } from "./migrate.ts"
-import { type DatabaseAddress, openPool } from "./openPool.ts"
+import { type DatabaseAddress, openPool, targetOf } from "./openPool.ts"
+
+type Embedded = (dataDir: string) => Effect.Effect<EmbeddedPostgres, StartError, Scope.Scope>
+
+const addressFrom = Effect.fnUntraced(function* (
+  embedded: Embedded
+): Effect.fn.Return<DatabaseAddress, StartError, Scope.Scope> {
+  const configured = yield* fromEnvironment(DATABASE_URL)
+  if (configured !== null) {
+    const address = { url: Redacted.make(configured), embedded: false }
+    yield* targetOf(address)
+    return address
+  }
+  const folder = yield* fromEnvironment(DATA_DIR)
+  const { url } = yield* embedded(folder)
+  return { url, embedded: true, folder }
+})
 
 /** `DATABASE_URL`, else the embedded Postgres of `DATA_DIR`, which runs while the scope of this or another process is open. */
 export class DatabaseUrl extends Context.Service<DatabaseUrl, DatabaseAddress>()("footfall/postgres/DatabaseUrl") {
+  /** Starts the embedded Postgres unless it runs. */
   static readonly layer: Layer.Layer<DatabaseUrl, StartError> = Layer.effect(
     DatabaseUrl,
-    Effect.gen(function* () {
-      const configured = yield* fromEnvironment(DATABASE_URL)
-      if (configured !== null) return { url: Redacted.make(configured), embedded: false }
-      const { url } = yield* startEmbeddedPostgres(yield* fromEnvironment(DATA_DIR))
-      return { url, embedded: true }
-    })
+    addressFrom(startEmbeddedPostgres)
+  )
+  /** Only joins an embedded Postgres that runs. A collector with a database of its own would know no site, and reject every event. */
+  static readonly layerJoining: Layer.Layer<DatabaseUrl, StartError> = Layer.effect(
+    DatabaseUrl,
+    addressFrom(joinEmbeddedPostgres)
   )
 }
 

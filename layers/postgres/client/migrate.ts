@@ -7,10 +7,10 @@ import lake from "../../../migrations/0004_lake.sql" with { type: "text" }
 import rows from "../../../migrations/0005_rows.sql" with { type: "text" }
 import channels from "../../../migrations/0006_channels.sql" with { type: "text" }
 import spoolOwners from "../../../migrations/0007_spool_owners.sql" with { type: "text" }
-import { StartError } from "../../../src/domain/StartError.ts"
+import type { StartError } from "../../../src/domain/StartError.ts"
 import { MIGRATION_LOCK } from "./advisoryLocks.ts"
 import { type AppliedMigration, type Migration, type ParsedMigration, parse, pendingMigrations } from "./migrations.ts"
-import { sqlCode, sqlMessage } from "./sqlErrors.ts"
+import { sqlCode, sqlMessage, toStartError } from "./sqlErrors.ts"
 
 /** Every file of `migrations/`, imported as a string so that a bundle contains it. */
 export const MIGRATIONS: ReadonlyArray<Migration> = [
@@ -39,8 +39,8 @@ const INSERT = "INSERT INTO product_analytics_migration (name, checksum, additiv
 
 const readApplied = (sql: SqlClient.SqlClient) => sql.unsafe<AppliedMigration>(READ)
 
-const toStartError = (context: string) => (error: SqlError.SqlError | StartError) =>
-  error._tag === "StartError" ? error : new StartError({ message: `${context}: ${sqlMessage(error)}.` })
+const failedTo = (context: string) => (error: SqlError.SqlError | StartError) =>
+  error._tag === "StartError" ? error : toStartError(error, `${context}: ${sqlMessage(error)}.`)
 
 /** The caller's transaction holds the migration lock. */
 const applyMigration = Effect.fnUntraced(function* (
@@ -51,7 +51,7 @@ const applyMigration = Effect.fnUntraced(function* (
   yield* sql.unsafe("SELECT set_config('footfall.migration', $1, true)", [file])
   yield* sql
     .unsafe("DO $$ BEGIN EXECUTE current_setting('footfall.migration'); END $$")
-    .pipe(Effect.mapError(toStartError(`migrations/${name}.sql failed and was rolled back`)))
+    .pipe(Effect.mapError(failedTo(`migrations/${name}.sql failed and was rolled back`)))
   yield* sql.unsafe(INSERT, [name, checksum, additive])
   yield* Effect.logInfo(`Migrated the database: ${name}.`)
 })
@@ -85,11 +85,11 @@ export const migrate = Effect.fnUntraced(function* (
       (error) => error._tag === "SqlError" && sqlCode(error) === UNDEFINED_TABLE,
       () => Effect.succeed(known)
     ),
-    Effect.mapError(toStartError("Can't read which migrations the database has"))
+    Effect.mapError(failedTo("Can't read which migrations the database has"))
   )
   if (pending.length === 0) return
   yield* applyNext(sql, known).pipe(
     Effect.repeat({ while: (applied) => applied }),
-    Effect.mapError(toStartError("Can't migrate the database"))
+    Effect.mapError(failedTo("Can't migrate the database"))
   )
 })

@@ -4,7 +4,7 @@ import type { SqlError } from "effect/sql"
 import { StartError } from "../../../src/domain/StartError.ts"
 import { type DatabaseClient, makeClient } from "./makeClient.ts"
 import type { Endpoint } from "./openConnection.ts"
-import { sqlCode, sqlMessage } from "./sqlErrors.ts"
+import { sqlCode, sqlMessage, toStartError } from "./sqlErrors.ts"
 import { type DatabaseTarget, parseDatabaseUrl, serverName } from "./url/DatabaseTarget.ts"
 import { tlsAttempts } from "./url/tls.ts"
 
@@ -18,6 +18,8 @@ export interface DatabaseAddress {
   readonly url: Redacted.Redacted<string>
   /** Whether it is the embedded Postgres of `DATA_DIR`, not `DATABASE_URL`. */
   readonly embedded: boolean
+  /** The data folder of the embedded Postgres. */
+  readonly folder?: string
 }
 
 /** Reads the URL of an address. */
@@ -34,17 +36,28 @@ export const serversOf = (url: Redacted.Redacted<string>): string =>
     onFailure: () => "an unreadable address"
   })
 
+/** An address for messages and startup output. Never contains the user or password. */
+export const databaseName = ({ embedded, folder, url }: DatabaseAddress): string => {
+  if (embedded) return `the embedded Postgres in ${folder ?? serversOf(url)}`
+  const database = Result.match(parseDatabaseUrl(Redacted.value(url)), {
+    onSuccess: (target) => target.database,
+    onFailure: () => "a database"
+  })
+  return `${database} at ${serversOf(url)}`
+}
+
 const endpointOf = Effect.fnUntraced(function* (address: DatabaseAddress): Effect.fn.Return<Endpoint, StartError> {
   const target = yield* targetOf(address)
   return { target, attempts: yield* tlsAttempts(target) }
 })
 
 const cannotConnect = ({ embedded, url }: DatabaseAddress, error: SqlError.SqlError): StartError =>
-  new StartError({
-    message: embedded
+  toStartError(
+    error,
+    embedded
       ? `Can't connect to the embedded Postgres at ${serversOf(url)}: ${sqlMessage(error)}.`
       : `Can't connect to the Postgres of DATABASE_URL at ${serversOf(url)}: ${sqlMessage(error)}.`
-  })
+  )
 
 /** `cannot_connect_now`: the server is starting up, shutting down or recovering. */
 const CANNOT_CONNECT_NOW = "57P03"

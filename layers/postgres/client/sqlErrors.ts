@@ -1,4 +1,5 @@
 import type { SqlError } from "effect/sql"
+import { StartError, startLater } from "../../../src/domain/StartError.ts"
 import { errorCode } from "../../../src/lib/errorCode.ts"
 
 /** `read_only_sql_transaction`: the server is a standby, was demoted, or has `default_transaction_read_only`. */
@@ -16,6 +17,20 @@ export const sqlCode = (error: SqlError.SqlError): string => errorCode(error.rea
 export const endsConnection = (error: SqlError.SqlError): boolean => {
   const code = sqlCode(error)
   return code === READ_ONLY_CODE || code.startsWith(INTERVENTION_CLASS) || error.reason._tag === "ConnectionError"
+}
+
+/**
+ * SQLSTATE classes of a server that answers, but will not do what the configuration asks: authorization, database, syntax, permission or
+ * missing object, unsupported feature, invalid value.
+ */
+const CONFIGURATION_CLASSES = ["28", "3D", "42", "0A", "22"]
+
+/** Why a process cannot start: for now, if the server is unreachable, busy or not ready, and with this configuration otherwise. */
+export const toStartError = (error: SqlError.SqlError, message: string): StartError => {
+  const code = sqlCode(error)
+  return code.length === 5 && CONFIGURATION_CLASSES.includes(code.slice(0, 2))
+    ? new StartError({ message })
+    : startLater(message)
 }
 
 /** The message of the server or the operating system, in one line. Never holds a connection string. */

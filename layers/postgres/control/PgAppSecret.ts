@@ -1,5 +1,5 @@
 import { Effect, Layer, Redacted } from "effect"
-import { StartError } from "../../../src/domain/StartError.ts"
+import { StartError, startLater } from "../../../src/domain/StartError.ts"
 import { AppSecret, type SecretSource } from "../../../src/ports/AppSecret.ts"
 import { Settings } from "../../../src/ports/Settings.ts"
 import { isPlaceholderSecret } from "../../../src/settings/appSecret.ts"
@@ -32,9 +32,8 @@ const configuredSecret = Effect.fnUntraced(function* (setting: Setting<string | 
 const storedSecret = Effect.gen(function* () {
   const sql = yield* AppDatabase
   const run = <Row extends object>(statement: string, values: ReadonlyArray<string>) =>
-    runStatement(
-      sql.unsafe<Row>(statement, values),
-      (message) => new StartError({ message: `Can't read the application secret: ${message}` })
+    runStatement(sql.unsafe<Row>(statement, values), (message) =>
+      startLater(`Can't read the application secret: ${message}`)
     )
   const read = run<{ readonly value: string }>(READ, [NAME])
   let [row] = yield* read

@@ -1,5 +1,5 @@
 import { Effect, Layer, Semaphore } from "effect"
-import { StartError } from "../../../src/domain/StartError.ts"
+import { StartError, startLater } from "../../../src/domain/StartError.ts"
 import { Settings, SettingsError } from "../../../src/ports/Settings.ts"
 import {
   type Environment,
@@ -74,10 +74,7 @@ const makeReload = (
 const make = Effect.fnUntraced(function* ({ environment, rejectInvalid }: PgSettingsOptions) {
   const table = yield* makeTable
   const changes = yield* Changes
-  const initial = yield* Effect.mapError(
-    table.read,
-    ({ message }) => new StartError({ message: `Can't read the settings: ${message}` })
-  )
+  const initial = yield* Effect.mapError(table.read, ({ message }) => startLater(`Can't read the settings: ${message}`))
   const resolved = resolveAll(environment, initial)
   const problems = [...resolved.values()].flatMap(({ problem }) => problem?.message ?? [])
   if (rejectInvalid && problems.length > 0) return yield* new StartError({ message: problems.join("\n") })

@@ -2,7 +2,7 @@ import { PgTypes } from "@effect/sql-pg"
 import { Effect, Layer, Result, Semaphore } from "effect"
 import { SiteId } from "../../../src/domain/ids.ts"
 import { SITE_DEFAULTS, Site, type WeekStart } from "../../../src/domain/Site.ts"
-import { StartError } from "../../../src/domain/StartError.ts"
+import { type StartError, startLater } from "../../../src/domain/StartError.ts"
 import { Sites, SitesError } from "../../../src/ports/Sites.ts"
 import { AppDatabase } from "../client/Database.ts"
 import { runStatement } from "../client/runStatement.ts"
@@ -96,7 +96,7 @@ export const layer: Layer.Layer<Sites, StartError, AppDatabase | Changes> = Laye
         live = liveSites(sites)
       })
     )
-    yield* Effect.mapError(reload, ({ message }) => new StartError({ message: `Can't read the sites: ${message}` }))
+    yield* Effect.mapError(reload, ({ message }) => startLater(`Can't read the sites: ${message}`))
     yield* changes.follow("sites", reload)
 
     const get = (id: SiteId) =>

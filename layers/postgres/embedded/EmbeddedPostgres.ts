@@ -1,6 +1,6 @@
-import { chmodSync, mkdirSync, readFileSync, realpathSync, statSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, statSync } from "node:fs"
 import { Effect, Redacted, Scope } from "effect"
-import { StartError } from "../../../src/domain/StartError.ts"
+import { type StartError, startLater } from "../../../src/domain/StartError.ts"
 import { type FileLock, tryLock } from "../../inprocess/FileLock.ts"
 import { ensureSocketFolder, filesIn, NAME, prepareCluster } from "./cluster.ts"
 import { attempt } from "./fileError.ts"
@@ -31,9 +31,7 @@ const joinOrStart = Effect.fnUntraced(function* (place: Place) {
       return current === undefined ? "exited" : current.state === "ready" ? current : undefined
     }, START_TIMEOUT_MS)
     if (settled === undefined) {
-      return yield* new StartError({
-        message: `The embedded Postgres (pid ${found.pid}) is still ${found.state}. Try again later.`
-      })
+      return yield* startLater(`The embedded Postgres (pid ${found.pid}) is still ${found.state}.`)
     }
     if (settled !== "exited") return settled
   }
@@ -89,7 +87,7 @@ export const startEmbeddedPostgres = Effect.fnUntraced(function* (
   dataDir: string
 ): Effect.fn.Return<EmbeddedPostgres, StartError, Scope.Scope> {
   const dataFolder = yield* ensureDataFolder(dataDir)
-  const { clientsLock, cluster, password, startLock } = filesIn(dataFolder)
+  const { clientsLock, startLock } = filesIn(dataFolder)
   const scope = yield* Effect.scope
   const { place, postmaster } = yield* Effect.gen(function* () {
     yield* holdStartLock(startLock, START_TIMEOUT_MS)
@@ -101,11 +99,44 @@ export const startEmbeddedPostgres = Effect.fnUntraced(function* (
     return { place, postmaster: yield* joinOrStart(place) }
   }).pipe(Effect.scoped)
   yield* Effect.forkScoped(watch(place, startLock))
+  return yield* runningIn(dataFolder, postmaster)
+})
+
+/** The server of a data folder, as its clients reach it. */
+const runningIn = Effect.fnUntraced(function* (dataFolder: string, { socketFolder }: Postmaster) {
+  const { cluster, password } = filesIn(dataFolder)
   const secret = yield* attempt(password, () => readFileSync(password, "utf8").trim())
   return {
     url: Redacted.make(
-      `postgres://${NAME}:${secret}@localhost:${SOCKET_PORT}/${NAME}?host=${encodeURIComponent(postmaster.socketFolder)}`
+      `postgres://${NAME}:${secret}@localhost:${SOCKET_PORT}/${NAME}?host=${encodeURIComponent(socketFolder)}`
     ),
     pid: () => readPostmaster(cluster)?.pid
   }
+})
+
+/**
+ * The server that another process runs with its data in `dataDir`; fails for now if there is none. While the scope is open, that process
+ * does not stop the server, but this one never starts it.
+ */
+export const joinEmbeddedPostgres = Effect.fnUntraced(function* (
+  dataDir: string
+): Effect.fn.Return<EmbeddedPostgres, StartError, Scope.Scope> {
+  const none = startLater(
+    `No Postgres runs in DATA_DIR (${dataDir}). Start \`bun run full\` with the same DATA_DIR, or set DATABASE_URL.`
+  )
+  if (!existsSync(filesIn(dataDir).cluster)) return yield* none
+  const dataFolder = yield* attempt(dataDir, () => realpathSync(dataDir))
+  const { clientsLock, cluster, startLock } = filesIn(dataFolder)
+  const scope = yield* Effect.scope
+  const postmaster = yield* Effect.gen(function* () {
+    yield* holdStartLock(startLock, START_TIMEOUT_MS)
+    const found = readPostmaster(cluster)
+    if (found?.state !== "ready") return yield* none
+    yield* Effect.acquireRelease(
+      attempt(clientsLock, () => tryLock(clientsLock, "shared")),
+      (share) => leave(dataFolder, share)
+    ).pipe(Scope.provide(scope))
+    return found
+  }).pipe(Effect.scoped)
+  return yield* runningIn(dataFolder, postmaster)
 })

@@ -1,11 +1,9 @@
 import { Effect } from "effect"
-import { StartError } from "../../../src/domain/StartError.ts"
+import { StartError, startLater } from "../../../src/domain/StartError.ts"
 import { errorCode } from "../../../src/lib/errorCode.ts"
 
 export const diskFull = (path: string): StartError =>
-  new StartError({
-    message: `The disk that holds ${path} is full. Free some space, or set DATA_DIR to a folder elsewhere.`
-  })
+  startLater(`The disk that holds ${path} is full. Free some space, or set DATA_DIR to a folder elsewhere.`)
 
 /** The error of a failed file operation of the embedded Postgres, with a remedy. */
 export const fileError = (cause: unknown, path: string): StartError => {

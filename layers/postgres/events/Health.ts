@@ -2,7 +2,7 @@ import { type Clock, type Context, Effect } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { StorageError } from "../../../src/domain/StorageError.ts"
 import { deadline } from "../../../src/lib/deadline.ts"
-import { sqlMessage } from "../client/sqlErrors.ts"
+import { READ_ONLY_CODE, sqlCode, sqlMessage } from "../client/sqlErrors.ts"
 import { type Outcome, unavailable } from "./commitBatch.ts"
 import { batchRecords, commitSeconds, failedWrites } from "./metrics.ts"
 
@@ -76,14 +76,13 @@ export class Health {
   }
 }
 
-const READ_ONLY = "SELECT current_setting('transaction_read_only') AS read_only"
+const READ_ONLY = "The database is read-only."
+const SELECT_READ_ONLY = "SELECT current_setting('transaction_read_only') AS read_only"
 
 const pingServer = (sql: SqlClient.SqlClient): Effect.Effect<void, StorageError> =>
-  sql.unsafe<{ readonly read_only: string }>(READ_ONLY).pipe(
-    Effect.mapError((error) => unavailable(sqlMessage(error))),
-    Effect.flatMap((rows) =>
-      rows[0]?.read_only === "off" ? Effect.void : Effect.fail(unavailable("The database is read-only."))
-    ),
+  sql.unsafe<{ readonly read_only: string }>(SELECT_READ_ONLY).pipe(
+    Effect.mapError((error) => unavailable(sqlCode(error) === READ_ONLY_CODE ? READ_ONLY : sqlMessage(error))),
+    Effect.flatMap((rows) => (rows[0]?.read_only === "off" ? Effect.void : Effect.fail(unavailable(READ_ONLY)))),
     deadline({
       duration: PING_TIMEOUT,
       orElse: () => Effect.fail(unavailable(`The database does not answer within ${PING_TIMEOUT}.`))

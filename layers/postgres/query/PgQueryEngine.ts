@@ -1,7 +1,7 @@
 import { PgTypes } from "@effect/sql-pg"
 import { Effect, Layer, Predicate, Result, Schema } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
-import { StartError } from "../../../src/domain/StartError.ts"
+import type { StartError } from "../../../src/domain/StartError.ts"
 import { deadline } from "../../../src/lib/deadline.ts"
 import { exactInteger } from "../../../src/lib/exactInteger.ts"
 import { isoMicros } from "../../../src/lib/isoMicros.ts"
@@ -20,7 +20,7 @@ import { Settings } from "../../../src/ports/Settings.ts"
 import { WAREHOUSE_TIMEOUT_SECONDS } from "../../../src/settings/settings.ts"
 import { AppDatabase } from "../client/Database.ts"
 import { makeClient } from "../client/makeClient.ts"
-import { sqlCode, sqlMessage } from "../client/sqlErrors.ts"
+import { sqlCode, sqlMessage, toStartError } from "../client/sqlErrors.ts"
 
 /** How many queries run at the same time. Each may use a whole core, and the event writer needs some. */
 const CONNECTIONS = 4
@@ -103,7 +103,7 @@ const CAN_BE_READER = `SELECT EXISTS (
 ) AS yes`
 
 const startError = (error: SqlError.SqlError) =>
-  new StartError({ message: `Can't query the app database: ${sqlMessage(error)}.` })
+  toStartError(error, `Can't query the app database: ${sqlMessage(error)}.`)
 
 /** The settings of a query's transaction: read-only, limited in time, as the reader if that role is available. */
 const restrictions = (deadlineMs: number, isReader: boolean): string => {

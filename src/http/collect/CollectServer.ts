@@ -41,6 +41,8 @@ export interface ServerOptions {
   /** Answers every path other than the collect endpoints; without it they are 404. */
   readonly fallback?: Fallback
   readonly joinSupervisor: JoinSupervisor
+  /** Runs just before the server listens. */
+  readonly beforeListen?: Effect.Effect<void>
   /** Called when the supervisor asks this process to end. */
   readonly stop: () => void
 }
@@ -82,6 +84,7 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
             gatherMetrics: link.gatherMetrics
           })
         })
+        yield* options.beforeListen ?? Effect.void
         const server = yield* listen(
           {
             hostname: get(HOST),

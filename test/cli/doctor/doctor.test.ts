@@ -94,7 +94,7 @@ test("doctor reports an unreachable database with its address and without its pa
 
 test("other commands fail with the same message while the database is unreachable", async () => {
   const failed = await footfall(["sites", "list"], { DATABASE_URL: "postgres://me:hunter2@127.0.0.1:1/footfall" })
-  expect([failed.code, failed.out]).toEqual([2, ""])
+  expect([failed.code, failed.out]).toEqual([1, ""])
   expect(failed.err).toContain("127.0.0.1:1")
   expect(failed.err).not.toContain("hunter2")
 }, 180_000)

@@ -33,7 +33,7 @@ const withGate = <A, E>(environment: Record<string, string>, test: Effect.Effect
     }).pipe(Effect.provide(TestClock.layer()), Effect.provideService(References.MinimumLogLevel, "Error"))
   )
 
-const licensed = (environment: Record<string, string>) => ({
+const licensed = (environment: Record<string, string | undefined>) => ({
   FEATURE_GATE: "token",
   LICENSE_PUBLIC_KEY: pem,
   ...environment
@@ -196,7 +196,7 @@ test("setting, renewing and unsetting a license takes effect without a restart",
 
 describe("an unusable public key", () => {
   test.each([
-    ["no key", async () => ({ LICENSE_PUBLIC_KEY: "" }), "needs LICENSE_PUBLIC_KEY"],
+    ["no key", async () => ({ LICENSE_PUBLIC_KEY: undefined }), "needs LICENSE_PUBLIC_KEY"],
     ["a string that is not a key", async () => ({ LICENSE_PUBLIC_KEY: "hello" }), "can't be read as a key"],
     [
       "a private PEM",
@@ -231,6 +231,7 @@ describe("an unusable public key", () => {
       (error: Error) => error
     )
     expect(error?.message).toContain(message)
-    if (given.LICENSE_PUBLIC_KEY.length > 10) expect(error?.message).not.toContain(given.LICENSE_PUBLIC_KEY)
+    if ((given.LICENSE_PUBLIC_KEY ?? "").length > 10)
+      expect(error?.message).not.toContain(given.LICENSE_PUBLIC_KEY ?? "")
   })
 })

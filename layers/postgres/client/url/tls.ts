@@ -10,7 +10,7 @@ import type { DatabaseTarget, Server } from "./DatabaseTarget.ts"
 /** One attempt to connect: without TLS, or with these options. */
 export type Attempt = false | ConnectionOptions
 
-/** libpq's folder for certificates, which it uses without being told. */
+/** libpq's folder for certificates, which it uses by default. */
 const inLibpqFolder = (name: string): string | undefined => {
   const path = join(homedir(), ".postgresql", name)
   return existsSync(path) ? path : undefined

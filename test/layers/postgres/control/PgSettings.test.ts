@@ -1,8 +1,10 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Context, Effect, type Redacted } from "effect"
 import { Settings } from "../../../../src/ports/Settings.ts"
+import type { Environment } from "../../../../src/settings/resolve.ts"
 import {
   CORS_MAX_AGE,
+  DISABLE_BOT_CHECK,
   LICENSE_TOKEN,
   MAX_BODY_BYTES,
   PORT,
@@ -46,11 +48,17 @@ test("the environment overrides the table, and the table the default", async () 
   )
 })
 
-test("an empty environment variable counts as absent", async () => {
+test("an empty environment variable is an error for a number, and for a flag or list it counts as absent", async () => {
   const url = await freshDatabase()
-  expect(await run(Effect.map(settingsOf(url, { CORS_MAX_AGE: "" }), (settings) => settings.get(CORS_MAX_AGE)))).toBe(
-    86_400
-  )
+  const read = (environment: Environment) =>
+    run(Effect.map(settingsOf(url, environment), (settings) => settings.get(DISABLE_BOT_CHECK)))
+  expect(await read({ DISABLE_BOT_CHECK: "", IGNORE_IP: "" })).toBe(false)
+  const error = await run(Effect.flip(settingsOf(url, { CORS_MAX_AGE: "" })))
+  expect(error).toMatchObject({
+    message: expect.stringMatching(
+      /^CORS_MAX_AGE is set but empty; it accepts .*\. Unset it to use the default \(86400\)\.$/
+    )
+  })
 })
 
 test("the error lists every invalid value with its setting and what it accepts, but no secret", async () => {
