@@ -11,7 +11,7 @@ import {
 import * as WriterRegistry from "../forward/WriterRegistry.ts"
 import { LAKE_JOB_LOCK } from "../postgres/client/advisoryLocks.ts"
 import { AppDatabase, DatabaseUrl } from "../postgres/client/Database.ts"
-import { jobPause, withJobLock } from "../postgres/client/jobLock.ts"
+import { jobPause, makeJobRunner } from "../postgres/client/jobLock.ts"
 import { sqlMessage } from "../postgres/client/sqlErrors.ts"
 import { lakeConfig } from "./config.ts"
 import type { Maintained } from "./maintain.ts"
@@ -65,7 +65,8 @@ export const layer = (threadEntry: URL): Layer.Layer<never, StartError, AppDatab
         yield* WriterRegistry.deleteGone(sql)
       }).pipe(Effect.scoped)
 
-      const run = withJobLock(sql, LAKE_JOB_LOCK, maintainOnce).pipe(
+      const runJob = makeJobRunner(sql, LAKE_JOB_LOCK, "Lake maintenance")
+      const run = runJob(maintainOnce).pipe(
         Effect.catch((error) =>
           Effect.logWarning(
             `Lake maintenance failed; will retry: ${error._tag === "SqlError" ? sqlMessage(error) : error.message}`

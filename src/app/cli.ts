@@ -13,10 +13,12 @@ import * as PgAdminKeys from "../../layers/postgres/control/PgAdminKeys.ts"
 import * as PgSettings from "../../layers/postgres/control/PgSettings.ts"
 import * as PgSites from "../../layers/postgres/control/PgSites.ts"
 import { backup, restore } from "../cli/backup.ts"
+import * as PgPartitions from "../../layers/postgres/events/PgPartitions.ts"
 import { doctor } from "../cli/doctor/doctor.ts"
 import { keys } from "../cli/keys.ts"
 import { lake } from "../cli/lake/lake.ts"
 import { migrate } from "../cli/migrate.ts"
+import { partitions } from "../cli/partitions.ts"
 import { presenter } from "../cli/presenter.ts"
 import { send } from "../cli/send.ts"
 import { settings } from "../cli/settings.ts"
@@ -76,6 +78,7 @@ const footfall = Command.make("footfall").pipe(
     settings.pipe(Command.provide(instance)),
     keys.pipe(Command.provide(instance)),
     lake.pipe(Command.provide(LakeAdmin.layer.pipe(Layer.provide(instance)))),
+    partitions.pipe(Command.provide(PgPartitions.layer.pipe(Layer.provideMerge(instance)))),
     migrate.pipe(Command.provide(migrations)),
     backup.pipe(Command.provide(backups)),
     restore.pipe(Command.provide(backups)),

@@ -31,6 +31,12 @@ export const STORAGE_BACKEND = define({
   default: "postgres",
   doc: "Where events are stored: in the app database, or in an Iceberg lake on S3 or in a folder."
 })
+export const PARTITION_MIN_EVENTS = define({
+  env: "PARTITION_MIN_EVENTS",
+  type: integer({ min: 1, max: 1_000_000_000 }),
+  default: 10_000,
+  doc: "A past or far month gets its own tables in Postgres once it has this many events. Until then, its events stay in the default partition."
+})
 export const STORAGE_BATCH_SIZE = define({
   env: "STORAGE_BATCH_SIZE",
   type: integer({ min: 1, max: 10_000 }),

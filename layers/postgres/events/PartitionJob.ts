@@ -1,8 +1,10 @@
 import { Clock, Effect, Layer } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
+import { Settings } from "../../../src/ports/Settings.ts"
+import { PARTITION_MIN_EVENTS } from "../../../src/settings/settings.ts"
 import { PARTITION_JOB_LOCK, PARTITION_LOCK } from "../client/advisoryLocks.ts"
 import { AppDatabase } from "../client/Database.ts"
-import { jobPause, withJobLock } from "../client/jobLock.ts"
+import { jobPause, makeJobRunner } from "../client/jobLock.ts"
 import { sqlMessage } from "../client/sqlErrors.ts"
 import { ensureMonth, monthStart } from "./months.ts"
 
@@ -14,6 +16,8 @@ const MONTHS_AHEAD = 3
 /** Rows with earlier or much later times come from a wrong clock. They stay in the default partition. */
 const OLDEST = Date.UTC(2000, 0)
 const YEAR_MS = 365 * 86_400_000
+/** How many past or far months get tables of their own in one run. */
+const NEW_MONTHS = 6
 /** Rows that one statement copies: tens of milliseconds, and a few megabytes of WAL. */
 const CHUNK_ROWS = 5_000
 /** Longest wait for a lock that blocks readers or writers of the default partition. */
@@ -56,15 +60,46 @@ const moveOf = (parent: Parent, month: number): Move => {
 
 const inMonth = ({ from, until }: Move): string => `created_at >= ${from} AND created_at < ${until}`
 
-/** The months with rows in the default partition that belong in a partition of their own. */
-const movesOf = (sql: SqlClient.SqlClient, parent: Parent, now: number) =>
+/**
+ * The months of a table that get a partition of their own: the current and coming ones with any row in the default partition, those that
+ * `moved` names, and the fullest of the others that have at least `minRows` rows. Clients choose the time of an event, and each
+ * partition makes planning every query slower, so nobody may create many of them.
+ */
+const movesOf = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, parent: Parent, options: MoveOptions) {
+  const { minRows, moved, newMonths, now } = options
+  const rows = yield* sql.unsafe<{ month: Date; count: number }>(
+    `SELECT date_trunc('month', created_at, 'UTC') AS month, count(*)::float8 AS count FROM ${parent.table}_default
+    WHERE created_at >= $1::timestamptz AND created_at < $2::timestamptz GROUP BY 1 ORDER BY count DESC, month`,
+    [timestamp(OLDEST), timestamp(now + YEAR_MS)]
+  )
+  const months = rows.map(({ count, month }) => ({ month: month.getTime(), count }))
+  const isExpected = (month: number) =>
+    (month >= monthStart(now) && month <= monthStart(now, MONTHS_AHEAD)) || moved.has(month)
+  const chosen = [
+    ...months.filter(({ month }) => isExpected(month)),
+    ...months.filter(({ count, month }) => !isExpected(month) && count >= minRows).slice(0, newMonths)
+  ]
+  return chosen.map(({ month }) => month).sort((a, b) => a - b)
+})
+
+interface MoveOptions {
+  readonly now: number
+  readonly minRows: number
+  /** How many months outside the expected ones may be returned. */
+  readonly newMonths: number
+  /** Months whose events have a partition, so that their properties get one too. */
+  readonly moved: ReadonlySet<number>
+}
+
+/** The months, in ms since 1970, that have a partition of the table. */
+const monthsOf = (sql: SqlClient.SqlClient, table: string) =>
   Effect.map(
-    sql.unsafe<{ month: Date }>(
-      `SELECT DISTINCT date_trunc('month', created_at, 'UTC') AS month FROM ${parent.table}_default
-      WHERE created_at >= $1::timestamptz AND created_at < $2::timestamptz ORDER BY month`,
-      [timestamp(OLDEST), timestamp(now + YEAR_MS)]
+    sql.unsafe<{ month: string }>(
+      `SELECT right(relname, 7) AS month FROM pg_inherits JOIN pg_class ON oid = inhrelid
+      WHERE inhparent = $1::text::regclass AND relname ~ '_\\d{4}_\\d{2}$' ORDER BY month`,
+      [table]
     ),
-    (rows) => rows.map(({ month }) => moveOf(parent, month.getTime()))
+    (rows) => rows.map(({ month }) => Date.parse(`${month.replace("_", "-")}-01T00:00:00Z`))
   )
 
 /** Copies the rows, in chunks and in the order of their keys, to a table that is not attached yet. Writers continue. */
@@ -125,28 +160,35 @@ const moveMonth = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, move: M
   yield* Effect.logInfo(`Created ${move.partition} and moved ${moved} rows from the default partition to it.`)
 })
 
+const EVENTS = PARENTS[0]
+const PROPERTIES = PARENTS[1]
+
 /**
- * Creates the partitions of the coming months, and moves rows from the default partition to their own. Does nothing while another
- * process does.
+ * Creates the partitions of the coming months, and moves rows from the default partition to their own: at most `NEW_MONTHS` months that
+ * are not the current or coming ones, each with at least `minEvents` events.
  */
 export const maintainPartitions = Effect.fnUntraced(function* (
-  sql: SqlClient.SqlClient
+  sql: SqlClient.SqlClient,
+  minEvents: number
 ): Effect.fn.Return<void, SqlError.SqlError> {
-  const job = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
-    for (let ahead = 0; ahead <= MONTHS_AHEAD; ahead++) yield* ensureMonth(sql, monthStart(now, ahead))
-    for (const parent of PARENTS) {
-      for (const move of yield* movesOf(sql, parent, now)) yield* moveMonth(sql, move)
-    }
-  })
-  yield* withJobLock(sql, PARTITION_JOB_LOCK, job)
+  const now = yield* Clock.currentTimeMillis
+  for (let ahead = 0; ahead <= MONTHS_AHEAD; ahead++) yield* ensureMonth(sql, monthStart(now, ahead))
+  const none: ReadonlySet<number> = new Set()
+  const options = { now, minRows: minEvents, newMonths: NEW_MONTHS, moved: none }
+  for (const month of yield* movesOf(sql, EVENTS, options)) yield* moveMonth(sql, moveOf(EVENTS, month))
+  const moved = new Set(yield* monthsOf(sql, EVENTS.table))
+  for (const month of yield* movesOf(sql, PROPERTIES, { ...options, newMonths: 0, moved })) {
+    yield* moveMonth(sql, moveOf(PROPERTIES, month))
+  }
 })
 
-/** Maintains the monthly partitions in the background. */
-export const layer: Layer.Layer<never, never, AppDatabase> = Layer.effectDiscard(
+/** Maintains the monthly partitions in the background, in one process at a time of those that share the database. */
+export const layer: Layer.Layer<never, never, AppDatabase | Settings> = Layer.effectDiscard(
   Effect.gen(function* () {
     const sql = yield* AppDatabase
-    const run = maintainPartitions(sql).pipe(
+    const { get } = yield* Settings
+    const runJob = makeJobRunner(sql, PARTITION_JOB_LOCK, "Partition maintenance")
+    const run = runJob(maintainPartitions(sql, get(PARTITION_MIN_EVENTS))).pipe(
       Effect.catch((error) => Effect.logWarning(`Partition maintenance failed: ${sqlMessage(error)}; will retry.`))
     )
     yield* jobPause(FIRST_RUN_MS).pipe(

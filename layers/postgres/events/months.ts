@@ -8,7 +8,8 @@ export const monthStart = (moment: number, ahead = 0): number => {
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + ahead)
 }
 
-const PARTITIONED = ["product_analytics_event", "product_analytics_event_data"]
+/** The tables that are partitioned by month. */
+export const PARTITIONED = ["product_analytics_event", "product_analytics_event_data"] as const
 
 /**
  * Creates the partitions of the moment's month, each in its own transaction. Creates none where the default partition already has

@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
-import { type Clock, Effect, Fiber } from "effect"
+import { type Clock, Effect, Fiber, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import type { StorageError } from "../../../../src/domain/StorageError.ts"
 import type { Storage } from "../../../../src/ports/Storage.ts"
@@ -41,8 +41,8 @@ describe("ping", () => {
         // The first pings may use the terminated connections.
         yield* eventuallyFailsWith(storage.ping, { reason: "Unavailable", message: "The database is read-only." })
 
-        const admin = yield* openClient(url, 1)
-        yield* admin.unsafe("SELECT set_config('default_transaction_read_only', 'off', false)")
+        const writable = `${Redacted.value(url)}&options=-c%20default_transaction_read_only%3Doff`
+        const admin = yield* openClient(Redacted.make(writable), 1)
         yield* admin.unsafe(`ALTER DATABASE ${row!.name} RESET default_transaction_read_only`)
         yield* sql.unsafe(TERMINATE_WRITERS)
         yield* eventually("the ping succeeds", () => Effect.runPromise(Effect.isSuccess(storage.ping)))

@@ -1,16 +1,32 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
-import { Clock, Effect, Fiber, Layer, type Redacted, type Scope } from "effect"
+import {
+  Clock,
+  Context,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Option,
+  type Redacted,
+  References,
+  type Scope
+} from "effect"
 import { SqlError } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { PARTITION_JOB_LOCK } from "../../../../layers/postgres/client/advisoryLocks.ts"
 import { AppDatabase } from "../../../../layers/postgres/client/Database.ts"
+import { makeJobRunner, withJobLock } from "../../../../layers/postgres/client/jobLock.ts"
 import type { DatabaseClient } from "../../../../layers/postgres/client/makeClient.ts"
 import { sqlCode } from "../../../../layers/postgres/client/sqlErrors.ts"
 import * as PartitionJob from "../../../../layers/postgres/events/PartitionJob.ts"
 import { maintainPartitions } from "../../../../layers/postgres/events/PartitionJob.ts"
+import * as PgPartitions from "../../../../layers/postgres/events/PgPartitions.ts"
 import type { EventRecord } from "../../../../src/domain/Event.ts"
+import { Partitions } from "../../../../src/ports/Partitions.ts"
 import { events, saveAll, stored, text } from "../../../support/collect/records.ts"
 import { eventually } from "../../../support/eventually.ts"
+import * as MemorySettings from "../../../support/memory/MemorySettings.ts"
 import { run } from "../../../support/postgres/controlPlane.ts"
 import { holdAdvisoryLock, months, rowsByPartition } from "../../../support/postgres/partitions.ts"
 import { lockTables, openStorage, readStored, settableClock } from "../../../support/postgres/pgStorage.ts"
@@ -34,9 +50,13 @@ const withDatabase = (body: (database: TestDatabase) => Effect.Effect<void, unkn
     })
   )
 
-/** Runs the job once, by default on `TODAY`. */
-const maintain = (sql: DatabaseClient, now = TODAY) =>
-  Effect.provideService(maintainPartitions(sql), Clock.Clock, settableClock(now).clock)
+/** Runs the job once, by default on `TODAY`, and with tables for every month that has an event. */
+const maintain = (sql: DatabaseClient, now = TODAY, minEvents = 1) =>
+  Effect.provideService(
+    makeJobRunner(sql, PARTITION_JOB_LOCK, "Partition maintenance")(maintainPartitions(sql, minEvents)),
+    Clock.Clock,
+    settableClock(now).clock
+  )
 
 /** Inserts evenly spaced events with two properties each. */
 const insert = (sql: DatabaseClient, count: number, from: string, interval = "1 second") =>
@@ -311,9 +331,133 @@ describe("runs of the job", () => {
     ))
 })
 
+/** Months since 2000 with one event each, as one anonymous batch can send them. */
+const STRANGE_MONTHS = 324
+const insertStrangeMonths = (sql: DatabaseClient, count = 1) =>
+  sql.unsafe(
+    `INSERT INTO product_analytics_event (created_at, event_id, site_id, session_id, visit_id, event_type, url_path)
+    SELECT '2000-01-15'::timestamptz + month * interval '1 month', gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
+      gen_random_uuid(), 1, '/' FROM generate_series(0, ${STRANGE_MONTHS - 1}) AS month, generate_series(1, $1::int)`,
+    [count]
+  )
+
+/** The shortest of several times that the planner takes for a site's last 30 days, in ms: others use the machine too. */
+const planningMs = Effect.fnUntraced(function* (sql: DatabaseClient) {
+  yield* sql.unsafe("ANALYZE product_analytics_event")
+  let shortest = Number.POSITIVE_INFINITY
+  for (let run = 0; run < 40; run++) {
+    const [row] = yield* sql.unsafe<{ "QUERY PLAN": ReadonlyArray<{ readonly "Planning Time": number }> }>(
+      `EXPLAIN (SUMMARY, FORMAT json) SELECT count(*) FROM v_pa_events
+      WHERE site_id = '11111111-2222-4333-8444-555555555555' AND created_at >= '2031-01-16' AND created_at < '2031-02-15'`
+    )
+    shortest = Math.min(shortest, row!["QUERY PLAN"][0]!["Planning Time"])
+  }
+  return shortest
+})
+
+const EXPECTED_MONTHS = ["2031_02", "2031_03", "2031_04", "2031_05"]
+
+describe("months that clients make up", () => {
+  test("a batch with an event in each of 324 months creates no tables, and planning a 30-day query takes at most 1.2 times as long", () =>
+    withDatabase(({ sql }) =>
+      Effect.gen(function* () {
+        yield* insert(sql, 500, "2031-02-01T00:00:00Z", "30 minutes")
+        yield* maintain(sql, TODAY, 10_000)
+        const before = yield* planningMs(sql)
+        yield* insertStrangeMonths(sql)
+        yield* maintain(sql, TODAY, 10_000)
+        expect(yield* months(sql)).toEqual(EXPECTED_MONTHS)
+        expect((yield* rowsByPartition(sql))["event_default"]).toBe(STRANGE_MONTHS)
+        expect(yield* planningMs(sql)).toBeLessThanOrEqual(before * 1.2 + 0.05)
+      })
+    ))
+
+  test("a run gives at most six of them their own tables, the fullest first, and only with enough events", () =>
+    withDatabase(({ sql }) =>
+      Effect.gen(function* () {
+        for (let month = 1; month <= 9; month++) yield* insert(sql, 20 + month, `2020-0${month}-05T00:00:00Z`)
+        yield* insert(sql, 19, "2020-10-05T00:00:00Z")
+        const before = yield* fingerprint(sql)
+        yield* maintain(sql, TODAY, 20)
+        const fullest = ["2020_04", "2020_05", "2020_06", "2020_07", "2020_08", "2020_09"]
+        expect(yield* months(sql)).toEqual([...fullest, ...EXPECTED_MONTHS])
+        yield* maintain(sql, TODAY, 20)
+        expect(yield* months(sql)).toEqual(["2020_01", "2020_02", "2020_03", ...fullest, ...EXPECTED_MONTHS])
+        expect(yield* fingerprint(sql)).toEqual(before)
+      })
+    ))
+
+  test("merging moves months with few events back, keeps the current ones and the full ones, and changes no row", () =>
+    withDatabase(({ sql }) =>
+      Effect.gen(function* () {
+        yield* insert(sql, 5, "2031-01-05T00:00:00Z")
+        yield* insert(sql, 5, "2031-02-05T00:00:00Z")
+        yield* insert(sql, 5, "2003-05-05T00:00:00Z")
+        yield* insert(sql, 30, "2004-06-05T00:00:00Z")
+        yield* maintain(sql)
+        expect(yield* months(sql)).toEqual(["2003_05", "2004_06", "2031_01", ...EXPECTED_MONTHS])
+        const before = yield* fingerprint(sql)
+        const services = yield* Layer.build(PgPartitions.layer.pipe(Layer.provide(Layer.succeed(AppDatabase, sql))))
+        const { merge } = Context.get(services, Partitions)
+        const onDay = <A, E>(effect: Effect.Effect<A, E>) =>
+          Effect.provideService(effect, Clock.Clock, settableClock(TODAY).clock)
+        const expected = [{ month: "2003-05", events: 5 }]
+        expect(yield* onDay(merge({ maxEvents: 30, dryRun: true }))).toEqual(expected)
+        expect((yield* months(sql)).length).toBe(7)
+        expect(yield* onDay(merge({ maxEvents: 30, dryRun: false }))).toEqual(expected)
+        expect(yield* months(sql)).toEqual(["2004_06", "2031_01", ...EXPECTED_MONTHS])
+        expect(yield* onDay(merge({ maxEvents: 30, dryRun: false }))).toEqual([])
+        expect(yield* fingerprint(sql)).toEqual(before)
+        expect((yield* rowsByPartition(sql))["event_data_default"]).toBe(10)
+      })
+    ))
+})
+
+describe("the job lock", () => {
+  test("a job that is skipped twice in a row reports who has the lock, and one that ran in between does not", () =>
+    withDatabase(({ sql, url }) =>
+      Effect.gen(function* () {
+        const lines: Array<string> = []
+        const runJob = makeJobRunner(yield* openClient(url), PARTITION_JOB_LOCK, "Partition maintenance")
+        const attempt = runJob(Effect.void).pipe(
+          Effect.provide(Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))])),
+          Effect.provideService(References.MinimumLogLevel, "Info")
+        )
+        const skipped = Effect.scoped(Effect.andThen(holdAdvisoryLock(sql, PARTITION_JOB_LOCK), attempt))
+        yield* skipped
+        yield* attempt
+        yield* skipped
+        expect(lines).toEqual([])
+        yield* skipped
+        expect(lines).toEqual([
+          expect.stringMatching(
+            /^Partition maintenance was skipped 2 times in a row\. The Postgres session \d+ of "footfall-test" has had its lock since 20\d\d-/
+          )
+        ])
+      })
+    ))
+
+  test("the lock ends with the process's connection, and a job whose lock is lost is interrupted", () =>
+    withDatabase(({ sql, url }) =>
+      Effect.gen(function* () {
+        const client = yield* openClient(url)
+        const job = yield* Effect.forkChild(Effect.exit(withJobLock(client, PARTITION_JOB_LOCK, Effect.never)), {
+          startImmediately: true
+        })
+        const HELD = `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = ${PARTITION_JOB_LOCK}`
+        yield* eventually("the lock is held", async () => (await Effect.runPromise(sql.unsafe(HELD))).length === 1)
+        yield* sql.unsafe(`SELECT pg_terminate_backend(pid) FROM (${HELD}) AS held`)
+        expect(yield* withJobLock(sql, PARTITION_JOB_LOCK, Effect.succeed("ran"))).toEqual(Option.some("ran"))
+        expect(Exit.isFailure(yield* Fiber.join(job))).toBe(true)
+      })
+    ))
+})
+
 describe("the background job", () => {
   const start = (sql: DatabaseClient) =>
-    Layer.build(PartitionJob.layer.pipe(Layer.provide(Layer.succeed(AppDatabase, sql))))
+    Layer.build(
+      PartitionJob.layer.pipe(Layer.provide(Layer.succeed(AppDatabase, sql)), Layer.provide(MemorySettings.layer()))
+    )
 
   test("the job runs in the background", () =>
     withDatabase(({ sql }) =>
