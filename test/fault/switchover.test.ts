@@ -57,6 +57,8 @@ test("a collector that was connected to the demoted server writes to the new pri
 
   await load.stores(200)
   await collector.becomesHealthy()
+  await collector.prints(/Events are stored again, after \d+ s; \d+ events were rejected with 503 meanwhile\./)
+  expect(collector.output.match(/Events can't be stored; clients get 503/g)).toHaveLength(1)
   await load.stop()
   expect(load.unanswered).toBe(0)
   await expectHonest(all.use(await connect(standby.url)), load)

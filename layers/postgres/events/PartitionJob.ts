@@ -63,7 +63,7 @@ const inMonth = ({ from, until }: Move): string => `created_at >= ${from} AND cr
 /**
  * The months of a table that get a partition of their own: the current and coming ones with any row in the default partition, those that
  * `moved` names, and the fullest of the others that have at least `minRows` rows. Clients choose the time of an event, and each
- * partition makes planning every query slower, so nobody may create many of them.
+ * partition makes planning every query slower, so clients must not be able to create many of them.
  */
 const movesOf = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, parent: Parent, options: MoveOptions) {
   const { minRows, moved, newMonths, now } = options

@@ -19,6 +19,7 @@ import { IDLE_TIMEOUT_SECONDS } from "../shared/idleTimeout.ts"
 import { notFound } from "./answers.ts"
 import { type Collect, type CollectServices, makeCollect } from "./Collect.ts"
 import { CollectCounters } from "./metrics.ts"
+import { logOutages } from "./outageLog.ts"
 import { below, makeRoutes, type Respond, type Routes, withSlashVariants } from "./routes.ts"
 import { makeScrape } from "./scrape.ts"
 import { makeTrackerRoutes } from "./trackerScript.ts"
@@ -61,6 +62,7 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
         const runPromise = Effect.runPromiseWith(services)
         const counters = new CollectCounters(services)
         const collect = countRequests(yield* makeCollect(counters))
+        yield* logOutages(counters)
         const storageProblem = yield* makeStorageProblem
         const renderMetrics = yield* makeScrape(counters, collect.inFlight)
         const link = yield* options.joinSupervisor({

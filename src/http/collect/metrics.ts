@@ -18,6 +18,8 @@ export class CollectCounters {
   /** Published when scraped, since a counter of the registry takes more than a microsecond. */
   readonly #accepted: Record<PayloadType, number> = { event: 0, identify: 0, performance: 0 }
   readonly #rejected = new Map<string, typeof rejected>()
+  /** Payloads so far that the storage did not take and that may be sent again. */
+  unstored = 0
 
   constructor(context: Context.Context<never>) {
     this.#context = context
@@ -29,6 +31,7 @@ export class CollectCounters {
 
   /** `siteId` of a registered site, or null: each makes a series. */
   rejected(reason: RejectionReason, siteId: string | null): void {
+    if (reason === "Unavailable") this.unstored++
     this.#rejectedBy(reason, siteId ?? "").updateUnsafe(1, this.#context)
   }
 
