@@ -4,11 +4,13 @@ import * as LicenseGate from "../../layers/license/LicenseGate.ts"
 import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import { MIGRATIONS } from "../../layers/postgres/client/migrate.ts"
 import { openPool, serversOf } from "../../layers/postgres/client/openPool.ts"
+import { sqlMessage } from "../../layers/postgres/client/sqlErrors.ts"
 import * as Changes from "../../layers/postgres/control/Changes.ts"
 import * as PgAdminKeys from "../../layers/postgres/control/PgAdminKeys.ts"
 import * as PgAppSecret from "../../layers/postgres/control/PgAppSecret.ts"
 import * as PgSettings from "../../layers/postgres/control/PgSettings.ts"
 import * as PgSites from "../../layers/postgres/control/PgSites.ts"
+import { READER, readerState } from "../../layers/postgres/query/readerRole.ts"
 import type { StartError } from "../domain/StartError.ts"
 import { explainClient, trustInWords } from "../pipeline/explainClient.ts"
 import { Policy } from "../pipeline/Policy.ts"
@@ -23,7 +25,7 @@ import { Sites } from "../ports/Sites.ts"
 import { Storage } from "../ports/Storage.ts"
 import { probe } from "../query/probe.ts"
 import { resolveAll } from "../settings/resolve.ts"
-import { DATA_DIR, TRUST_PROXY } from "../settings/settings.ts"
+import { DATA_DIR, STORAGE_BACKEND, TRUST_PROXY, WAREHOUSE } from "../settings/settings.ts"
 import { storage } from "./storages.ts"
 import { quietWarehouse } from "./warehouses.ts"
 
@@ -141,6 +143,20 @@ const checkWarehouse: Check<QueryEngine> = Effect.flatMap(QueryEngine, (engine) 
   })
 )
 
+/** The engine has given the reader what it may. Only Postgres has one. */
+const checkReader: Check<QueryEngine | AppDatabase> = Effect.gen(function* () {
+  const state = yield* readerState(yield* AppDatabase)
+  const finding: Finding =
+    state._tag === "Ready"
+      ? { _tag: "ReaderReady", role: READER }
+      : { _tag: "ReaderMissing", problem: state.problem, remedy: state.remedy }
+  return finding
+}).pipe(
+  Effect.catch((error) =>
+    Effect.succeed<Finding>({ _tag: "WarehouseUnavailable", engine: "postgres", message: sqlMessage(error) })
+  )
+)
+
 const checkSites: Check<Sites> = Effect.flatMap(Sites, (sites) =>
   Effect.match(sites.list({ archived: false }), {
     onSuccess: ({ length }): Finding => ({ _tag: "SiteCount", count: length }),
@@ -185,6 +201,10 @@ const checkServices = Effect.gen(function* () {
   yield* check("geo", MaxmindGeo.layer, checkGeo)
   yield* check("storage", storage, checkStorage)
   yield* check("warehouse", quietWarehouse, checkWarehouse)
+  const { get } = yield* Settings
+  if (get(WAREHOUSE) === "postgres" && get(STORAGE_BACKEND) === "postgres") {
+    yield* check("reader", quietWarehouse, checkReader)
+  }
   yield* check("sites", PgSites.layer, checkSites)
   yield* check("keys", PgAdminKeys.layer, checkKeys)
   yield* check("client", Layer.merge(policy, MaxmindGeo.layer), checkClient)

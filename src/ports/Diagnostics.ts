@@ -14,6 +14,7 @@ export type Subject =
   | "geo"
   | "storage"
   | "warehouse"
+  | "reader"
   | "sites"
   | "keys"
   | "client"
@@ -52,6 +53,10 @@ export type Finding =
   | { readonly _tag: "StorageUnavailable"; readonly backend: string; readonly message: string }
   | { readonly _tag: "WarehouseReady"; readonly engine: string }
   | { readonly _tag: "WarehouseUnavailable"; readonly engine: string; readonly message: string }
+  /** Queries of the app database run as a role that can only read the views. */
+  | { readonly _tag: "ReaderReady"; readonly role: string }
+  /** They run as the application's role. `remedy` is the SQL that an administrator runs. */
+  | { readonly _tag: "ReaderMissing"; readonly problem: string; readonly remedy: string }
   /** No engine can answer queries with these settings, or there are no tables yet. */
   | { readonly _tag: "WarehouseMissing"; readonly message: string }
   /** Live sites. */

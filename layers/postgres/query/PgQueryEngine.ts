@@ -21,13 +21,12 @@ import { WAREHOUSE_TIMEOUT_SECONDS } from "../../../src/settings/settings.ts"
 import { AppDatabase } from "../client/Database.ts"
 import { makeClient } from "../client/makeClient.ts"
 import { sqlCode, sqlMessage, toStartError } from "../client/sqlErrors.ts"
+import { prepareReader, READER } from "./readerRole.ts"
 
 /** How many queries run at the same time. Each may use a whole core, and the event writer needs some. */
 const CONNECTIONS = 4
 /** Only a migration holds a lock that a query waits for longer than this. */
 const LOCK_TIMEOUT = "1s"
-/** A role that can only read the views. The migrations create it if they may create roles. */
-const READER = "footfall_reader"
 /** The server cancels a statement this much before our deadline, since its own error says more. */
 const SERVER_MARGIN_MS = 250
 /** The maximum of `statement_timeout`. */
@@ -97,11 +96,6 @@ const reasonOf = (code: string): QueryError["reason"] => {
 const failure = (error: SqlError.SqlError): QueryError =>
   new QueryError({ reason: reasonOf(sqlCode(error)), message: `Postgres: ${sqlMessage(error)}` })
 
-const CAN_BE_READER = `SELECT EXISTS (
-  SELECT FROM pg_roles WHERE rolname = '${READER}'
-  AND pg_has_role(current_user, oid, CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END)
-) AS yes`
-
 const startError = (error: SqlError.SqlError) =>
   toStartError(error, `Can't query the app database: ${sqlMessage(error)}.`)
 
@@ -142,9 +136,12 @@ export const layer: Layer.Layer<QueryEngine, StartError, AppDatabase | Settings>
     const app = yield* AppDatabase
     const { get } = yield* Settings
     const deadlineMs = get(WAREHOUSE_TIMEOUT_SECONDS) * 1_000
-    const isReader = (yield* Effect.mapError(app.unsafe<{ yes: boolean }>(CAN_BE_READER), startError))[0]?.yes === true
+    const reader = yield* Effect.mapError(prepareReader(app), startError)
+    const isReader = reader._tag === "Ready"
     if (!isReader) {
-      yield* Effect.logWarning(`The role ${READER} is not available; queries run as the application's own role.`)
+      yield* Effect.logWarning(
+        `Queries run as the application's own role: ${reader.problem}. An administrator can run: ${reader.remedy}`
+      )
     }
     const sql = yield* makeClient(app.endpoint, {
       applicationName: "footfall",

@@ -115,6 +115,14 @@ export const describe = (finding: Finding): Check => {
       return ok("warehouse", `${finding.engine} answers queries`)
     case "WarehouseUnavailable":
       return bad("warehouse", `${finding.engine} does not answer queries: ${firstLine(finding.message)}`)
+    case "ReaderReady":
+      return ok("reader", `queries run as ${finding.role}, which can only read the views`)
+    case "ReaderMissing":
+      return note(
+        "reader",
+        `queries run as the application's own role: ${finding.problem}`,
+        `Run as an administrator, and restart: ${finding.remedy}`
+      )
     case "WarehouseMissing":
       return note("warehouse", finding.message)
     case "SiteCount":

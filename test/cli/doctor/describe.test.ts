@@ -169,6 +169,19 @@ const ROWS: ReadonlyArray<Row> = [
     "bad",
     "trino does not answer queries: Trino can't be reached."
   ],
+  [
+    { _tag: "ReaderReady", role: "footfall_reader" },
+    "reader",
+    "ok",
+    "queries run as footfall_reader, which can only read the views"
+  ],
+  [
+    { _tag: "ReaderMissing", problem: "app may not become it", remedy: "GRANT footfall_reader TO app;" },
+    "reader",
+    "note",
+    "queries run as the application's own role: app may not become it",
+    "Run as an administrator, and restart: GRANT footfall_reader TO app;"
+  ],
   [{ _tag: "WarehouseMissing", message: "Set WAREHOUSE." }, "warehouse", "note", "Set WAREHOUSE."],
   [
     { _tag: "SiteCount", count: 0 },
