@@ -1,7 +1,8 @@
 import { existsSync, readdirSync } from "node:fs"
 import { delimiter, join } from "node:path"
-import { Effect, Redacted } from "effect"
+import { Effect, Redacted, Result } from "effect"
 import { BackupError } from "../../../src/ports/Backups.ts"
+import { parseDatabaseUrl } from "../client/url/DatabaseTarget.ts"
 
 export type ClientProgram = "pg_dump" | "pg_restore"
 
@@ -45,15 +46,27 @@ export const findProgram = Effect.fnUntraced(function* (
   })
 })
 
-/** The connection as arguments and environment: other users of the machine can see arguments, so the password is not among them. */
-const connectionOf = (url: Redacted.Redacted<string>) => {
-  const parsed = new URL(Redacted.value(url))
-  const password = decodeURIComponent(parsed.password)
-  parsed.password = ""
-  // Ours, not libpq's.
-  parsed.searchParams.delete("pgbouncer")
-  return { url: parsed.href, environment: password === "" ? {} : { PGPASSWORD: password } }
-}
+/** The connection as libpq's environment: other users of the machine can see a program's arguments. */
+const environmentOf = (url: Redacted.Redacted<string>): Result.Result<Readonly<Record<string, string>>, string> =>
+  Result.map(parseDatabaseUrl(Redacted.value(url)), (target) => {
+    const variables: Readonly<Record<string, string | undefined>> = {
+      PGHOST: target.servers.map(({ host }) => host).join(","),
+      PGPORT: target.servers.map(({ port }) => port).join(","),
+      PGUSER: target.username,
+      PGPASSWORD: target.password === undefined ? undefined : Redacted.value(target.password),
+      PGDATABASE: target.database,
+      PGOPTIONS: target.options,
+      PGSSLMODE: target.tlsMode,
+      PGSSLROOTCERT: target.rootCertificate,
+      PGSSLCERT: target.certificate,
+      PGSSLKEY: target.key,
+      PGTARGETSESSIONATTRS: "read-write",
+      PGCONNECT_TIMEOUT: target.connectTimeoutSeconds?.toString()
+    }
+    return Object.fromEntries(
+      Object.entries(variables).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))
+    )
+  })
 
 /** Runs a program on a database until it ends. Interrupting it kills the program. */
 export const runProgram = Effect.fnUntraced(function* (
@@ -61,8 +74,11 @@ export const runProgram = Effect.fnUntraced(function* (
   database: Redacted.Redacted<string>,
   args: ReadonlyArray<string>
 ): Effect.fn.Return<void, BackupError> {
-  const { environment, url } = connectionOf(database)
-  const child = Bun.spawn([file, "--no-password", `--dbname=${url}`, ...args], {
+  const environment = yield* Effect.mapError(
+    Effect.fromResult(environmentOf(database)),
+    (problem) => new BackupError({ message: `DATABASE_URL can't be used: ${problem}.` })
+  )
+  const child = Bun.spawn([file, "--no-password", `--dbname=${environment["PGDATABASE"]}`, ...args], {
     env: { ...process.env, ...environment, LC_ALL: "C" },
     stdio: ["ignore", "ignore", "pipe"]
   })

@@ -64,7 +64,7 @@ export const backUpEmbedded = Effect.fnUntraced(function* (
 ): Effect.fn.Return<number, BackupError, Scope.Scope> {
   const refused = ({ message }: { readonly message: string }) => new BackupError({ message })
   const { url } = yield* Effect.mapError(startEmbeddedPostgres(dataDir), refused)
-  const pool = yield* Effect.mapError(openPool({ url, embedded: true }, {}, 1), refused)
+  const pool = yield* Effect.mapError(openPool({ url, embedded: true }, {}, { maxConnections: 1 }), refused)
   // A backup belongs to its session, which a pool might close.
   const session = yield* Effect.mapError(pool.reserve, sqlFailure)
   const run = <Row extends object>(sql: string) =>

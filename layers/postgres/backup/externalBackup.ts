@@ -13,7 +13,7 @@ const OUR_TABLES =
 /** The server's major version, and whether the database has our tables. */
 const inspect = (url: Redacted.Redacted<string>) =>
   Effect.gen(function* () {
-    const sql = yield* openPool({ url, embedded: false }, {}, 1)
+    const sql = yield* openPool({ url, embedded: false }, {}, { maxConnections: 1 })
     const [version] = yield* sql.unsafe<{ n: number }>("SELECT current_setting('server_version_num')::int / 10000 AS n")
     const [tables] = yield* sql.unsafe<{ n: number }>(OUR_TABLES)
     return { major: version!.n, isOurs: tables!.n > 0 }

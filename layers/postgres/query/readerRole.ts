@@ -20,7 +20,7 @@ interface Row {
   readonly views: ReadonlyArray<string>
 }
 
-// From Postgres 16 on, whoever creates a role may grant it and yet not become it.
+// From Postgres 16 on, the creator of a role may grant it and yet not become it.
 const LOOK = `SELECT reader.oid IS NOT NULL AS exists, quote_ident(current_user) AS app, quote_ident(current_schema()) AS schema,
   coalesce(pg_has_role(current_user, reader.oid,
     CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END), false) AS member,

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { freePort } from "../../../bench/support/server.ts"
 import { serverAccount } from "../../../layers/postgres/embedded/account.ts"
 import { until } from "../eventually.ts"
+import { notTested } from "../notTested.ts"
 import { forgetProcess, guardFolder, guardProcess } from "../process/guard.ts"
 
 /** Debian installs it outside the usual path of a user. */
@@ -16,7 +17,7 @@ export const hasPgBouncer = (): boolean => {
   if (PROGRAM !== null) return true
   const sentence = "PgBouncer is not installed; `apt-get install pgbouncer` installs it"
   if (process.env["FOOTFALL_SERVICES_REQUIRED"] === "1") throw new Error(sentence)
-  console.warn(`Skipped, since ${sentence}.`)
+  notTested(`PgBouncer: ${sentence}.`)
   return false
 }
 

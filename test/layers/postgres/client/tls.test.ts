@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Redacted } from "effect"
 import { openPool } from "../../../../layers/postgres/client/openPool.ts"
+import { notTested } from "../../../support/notTested.ts"
 import { run } from "../../../support/postgres/controlPlane.ts"
 import { connect } from "../../../support/postgres/database.ts"
 import { temporaryFolder } from "../../../support/postgres/postgres.ts"
@@ -11,6 +12,7 @@ import { PostgresServer } from "../../../support/postgres/postgresServer.ts"
 setDefaultTimeout(30_000)
 
 const HAS_OPENSSL = Bun.which("openssl") !== null
+if (!HAS_OPENSSL) notTested("TLS to Postgres: openssl, which makes the certificates, is not installed.")
 
 const openssl = (...args: ReadonlyArray<string>): void => {
   const { exitCode, stderr } = Bun.spawnSync(["openssl", ...args])
