@@ -146,7 +146,7 @@ describe("the bundle", () => {
   test("a bundle without a database names the missing setting", async () => {
     const alone = await run([process.execPath, "full.js"], { cwd: folder, environment: { PORT: "0" } })
     expect(alone.code).toBe(2)
-    expect(alone.output).toMatch(/No embedded Postgres for \S+ is installed .*Set DATABASE_URL/)
+    expect(alone.output).toMatch(/No embedded Postgres for \S+ is installed .*set DATABASE_URL/)
   }, 180_000)
 })
 

