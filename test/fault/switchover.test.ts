@@ -64,6 +64,30 @@ test("a collector that was connected to the demoted server writes to the new pri
   await expectHonest(all.use(await connect(standby.url)), load)
 }, 60_000)
 
+test("connections that stay open to a server that becomes read-only are dropped for the new primary", async () => {
+  await using all = new AsyncDisposableStack()
+  const { instance, primary, standby } = await startPair(all)
+  const address = all.use(await Switch.start(primary.port))
+  const environment = { ...instance, DATABASE_URL: `postgres://postgres@127.0.0.1:${address.port}/postgres` }
+  const collector = all.use(await Footfall.start({ environment }))
+  const load = all.use(new Load({ port: collector.port, connections: 4 }))
+  await load.stores(100)
+
+  const demoted = all.use(new SQL(primary.url, { max: 1 }))
+  await demoted`ALTER SYSTEM SET default_transaction_read_only = on`
+  await promote(standby)
+  address.leadTo(standby.port)
+  await demoted`SELECT pg_reload_conf()`
+  await load.stores(300)
+  await until("the writers left the demoted server", async () => {
+    const rows =
+      await demoted`SELECT FROM pg_stat_activity WHERE application_name = 'footfall' AND query LIKE '%INSERT%'`
+    return rows.length === 0
+  })
+  await load.stop()
+  expect([load.unanswered, load.count(503)]).toEqual([0, 0])
+}, 60_000)
+
 test("with several hosts in DATABASE_URL, a collector finds the server that accepts writes", async () => {
   await using all = new AsyncDisposableStack()
   const { instance, primary, standby } = await startPair(all)

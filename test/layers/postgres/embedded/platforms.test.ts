@@ -32,7 +32,7 @@ describe("whyNoEmbedded", () => {
     expect(why).toMatch(INSTEAD)
   })
 
-  test("a system without glibc is told what to do instead, although the package is installed", () => {
+  test("on a system without glibc, the message says what to do instead, although the package is installed", () => {
     const why = whyNoEmbedded("linux-arm64", true, () => false)
     expect(why).toStartWith(
       "The embedded Postgres requires glibc (/lib/ld-linux-aarch64.so.1), which this system does not have."
