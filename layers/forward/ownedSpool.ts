@@ -1,5 +1,5 @@
-import type { PgClient } from "@effect/sql-pg"
 import { Effect, Semaphore } from "effect"
+import type { SqlClient } from "effect/sql"
 import { sqlMessage } from "../postgres/client/sqlErrors.ts"
 import type { Spool, SpoolOptions } from "../spool/Spool.ts"
 import { toSpoolError } from "../spool/SpoolError.ts"
@@ -39,7 +39,7 @@ const sharedEnd = (
  * contain is left to the other process.
  */
 export const ownSpool = Effect.fnUntraced(function* (
-  sql: PgClient.PgClient,
+  sql: SqlClient.SqlClient,
   spool: Spool,
   filesOf: NonNullable<SpoolOptions["files"]>,
   openFlush: (spool: FlushableSpool) => Effect.Effect<FlushSpool>

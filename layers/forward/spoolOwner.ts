@@ -1,8 +1,7 @@
 import { readFileSync, statSync } from "node:fs"
 import { hostname } from "node:os"
-import type { PgClient } from "@effect/sql-pg"
 import { Effect } from "effect"
-import type { SqlError } from "effect/sql"
+import type { SqlClient, SqlError } from "effect/sql"
 import { GONE_AFTER_SECONDS } from "./WriterRegistry.ts"
 
 /*
@@ -58,7 +57,7 @@ interface OwnerRow {
 
 /** Takes the spool over if it has no owner, if its owner was here, or if its row is still as it was when its owner was found gone. */
 const take = (
-  sql: PgClient.PgClient,
+  sql: SqlClient.SqlClient,
   { begin, folder, spoolId, token }: SpoolClaim,
   gone: OwnerRow | null
 ): Effect.Effect<boolean, SqlError.SqlError> =>
@@ -76,7 +75,7 @@ const take = (
     (rows) => rows.length === 1
   )
 
-const ownerOf = (sql: PgClient.PgClient, spoolId: string): Effect.Effect<OwnerRow | null, SqlError.SqlError> =>
+const ownerOf = (sql: SqlClient.SqlClient, spoolId: string): Effect.Effect<OwnerRow | null, SqlError.SqlError> =>
   Effect.map(
     sql.unsafe<OwnerRow>(
       `SELECT host, owner, begin_position, seen_at::text AS seen_at,
@@ -92,7 +91,7 @@ const ownerOf = (sql: PgClient.PgClient, spoolId: string): Effect.Effect<OwnerRo
  * until it is gone: a process that was killed on another boot of this machine looks the same at first.
  */
 export const claimSpoolOwner = Effect.fnUntraced(function* (
-  sql: PgClient.PgClient,
+  sql: SqlClient.SqlClient,
   claim: SpoolClaim
 ): Effect.fn.Return<ClaimOutcome, SqlError.SqlError> {
   let first: OwnerRow | null = null

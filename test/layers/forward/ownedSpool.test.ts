@@ -1,8 +1,8 @@
 import { expect, setDefaultTimeout, test } from "bun:test"
 import { cpSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
-import type { PgClient } from "@effect/sql-pg"
 import { Effect, type Scope } from "effect"
+import type { SqlClient } from "effect/sql"
 import { makeFlushSpool } from "../../../layers/forward/makeFlushSpool.ts"
 import { ownSpool } from "../../../layers/forward/ownedSpool.ts"
 import * as WriterRegistry from "../../../layers/forward/WriterRegistry.ts"
@@ -42,7 +42,7 @@ class Stored {
 }
 
 const check = (
-  body: (sql: PgClient.PgClient, stored: Stored) => Effect.Effect<void, unknown, Scope.Scope>
+  body: (sql: SqlClient.SqlClient, stored: Stored) => Effect.Effect<void, unknown, Scope.Scope>
 ): Promise<void> =>
   run(
     Effect.gen(function* () {
@@ -52,11 +52,11 @@ const check = (
     })
   )
 
-const own = (sql: PgClient.PgClient, stored: Stored, spool: Spool) =>
+const own = (sql: SqlClient.SqlClient, stored: Stored, spool: Spool) =>
   ownSpool(sql, spool, folderFiles, (opened) => stored.open(opened))
 
 /** Reports as a running collector does. */
-const reporting = (sql: PgClient.PgClient, { folder, id }: Spool, owner: string) =>
+const reporting = (sql: SqlClient.SqlClient, { folder, id }: Spool, owner: string) =>
   WriterRegistry.report(sql, {
     spoolId: id,
     host: "first-host",
