@@ -34,6 +34,7 @@ import { lakeConfig } from "./config.ts"
 import { CREATED_BY } from "./createdBy.ts"
 import { type Lake, openLake } from "./openLake.ts"
 import { plainReason } from "./plainReason.ts"
+import { probeLake } from "./probeLake.ts"
 import { otherTables } from "./schema.ts"
 import { staleWatermarks } from "./watermark.ts"
 
@@ -101,11 +102,14 @@ export const layer: Layer.Layer<LakeAdmin, never, AppDatabase | DatabaseUrl | Se
 
     return LakeAdmin.of({
       status: Effect.gen(function* () {
+        const probes = yield* Effect.scoped(probeLake(yield* lakeConfig(settings, Redacted.value(url))))
+        const isReadable = (table: LakeTableName) => probes.some(({ part, state }) => part === table && state === "ok")
         return {
           catalog: { type: get(LAKE_CATALOG_TYPE), name: get(LAKE_CATALOG_NAME) },
-          tables: yield* eachTable(LAKE_TABLE_NAMES, (lake, name, table) =>
+          probes,
+          tables: yield* eachTable(LAKE_TABLE_NAMES.filter(isReadable), (lake, name, table) =>
             Effect.flatMap(lake.catalog.load(name), (loaded) => statusOf(table, loaded))
-          ),
+          ).pipe(Effect.catchTag("LakeAdminError", () => Effect.succeed([]))),
           collectors: yield* collectors
         }
       }),

@@ -158,6 +158,13 @@ const resolve = (table: Table, lake: LakeTable): Result.Result<WritableTable, Ic
     )
   )
 
+/** Fails as a flush would if another engine has changed the table so that it can't be written to. Changes nothing. */
+export const checkWritable = (table: Table, lake: LakeTable): Effect.Effect<void, IcebergError> => {
+  const missing = new Set(missingFields(table.metadata, lake))
+  const fields = lake.fields.filter((field) => !missing.has(field))
+  return Effect.asVoid(Effect.fromResult(resolve(table, { ...lake, fields })))
+}
+
 /** What the table's property should say; the ids of dropped columns stay in it. */
 export const columnsOf = ({ lake, table }: WritableTable): string =>
   JSON.stringify({

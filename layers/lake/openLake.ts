@@ -3,6 +3,9 @@ import type { Catalog } from "../iceberg/catalog/Catalog.ts"
 import { type CatalogConfig, makeCatalog } from "../iceberg/catalog/makeCatalog.ts"
 import { IcebergError } from "../iceberg/IcebergError.ts"
 import { ANY_REGION } from "../iceberg/io/AwsCredentials.ts"
+import { schemeOf } from "../iceberg/io/location.ts"
+import { makeObjectStore } from "../iceberg/io/makeObjectStore.ts"
+import type { ObjectStore } from "../iceberg/io/ObjectStore.ts"
 import type { S3Options } from "../iceberg/io/S3ObjectStore.ts"
 import { openPool } from "../postgres/client/openPool.ts"
 import type { LakeConfig } from "./config.ts"
@@ -76,6 +79,17 @@ const catalogConfig = Effect.fnUntraced(function* (
       return restCatalogConfig(config)
   }
 })
+
+/** The files of the configured warehouse; null if a REST catalog decides where they are. */
+export const openWarehouse = (config: LakeConfig): Effect.Effect<ObjectStore | null, IcebergError, Scope.Scope> => {
+  const { warehouse } = config
+  if (warehouse === null || schemeOf(warehouse) === "other") return Effect.succeed(null)
+  const region = config.region ?? (config.catalogType === "glue" ? config.catalogUri : null)
+  return makeObjectStore({
+    root: schemeOf(warehouse) === "file" ? warehouse : undefined,
+    s3: s3Options({ ...config, region })
+  })
+}
 
 /** Opens the configured lake. */
 export const openLake = Effect.fnUntraced(function* (

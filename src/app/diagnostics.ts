@@ -1,5 +1,8 @@
-import { Context, Effect, Layer, Option, Result, type Scope } from "effect"
+import { join } from "node:path"
+import { Context, Effect, Layer, Option, Redacted, Result, type Scope } from "effect"
 import * as MaxmindGeo from "../../layers/geo/MaxmindGeo.ts"
+import { lakeConfig } from "../../layers/lake/config.ts"
+import { probeLake } from "../../layers/lake/probeLake.ts"
 import * as LicenseGate from "../../layers/license/LicenseGate.ts"
 import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import { MIGRATIONS } from "../../layers/postgres/client/migrate.ts"
@@ -11,6 +14,7 @@ import * as PgAppSecret from "../../layers/postgres/control/PgAppSecret.ts"
 import * as PgSettings from "../../layers/postgres/control/PgSettings.ts"
 import * as PgSites from "../../layers/postgres/control/PgSites.ts"
 import { READER, readerState } from "../../layers/postgres/query/readerRole.ts"
+import { leftovers } from "../../layers/spool/leftover.ts"
 import type { StartError } from "../domain/StartError.ts"
 import { explainClient, trustInWords } from "../pipeline/explainClient.ts"
 import { Policy } from "../pipeline/Policy.ts"
@@ -24,8 +28,9 @@ import { Settings } from "../ports/Settings.ts"
 import { Sites } from "../ports/Sites.ts"
 import { Storage } from "../ports/Storage.ts"
 import { probe } from "../query/probe.ts"
+import { fromEnvironment } from "../settings/environment.ts"
 import { resolveAll } from "../settings/resolve.ts"
-import { DATA_DIR, STORAGE_BACKEND, TRUST_PROXY, WAREHOUSE } from "../settings/settings.ts"
+import { DATA_DIR, SPOOL_DIR, STORAGE_BACKEND, TRUST_PROXY, WAREHOUSE } from "../settings/settings.ts"
 import { storage } from "./storages.ts"
 import { quietWarehouse } from "./warehouses.ts"
 
@@ -133,6 +138,37 @@ const checkStorage: Check<Storage> = Effect.gen(function* () {
   })
 })
 
+/** Every part of the lake, if events go there. */
+const checkLake = Effect.gen(function* () {
+  const settings = yield* Settings
+  if (settings.get(STORAGE_BACKEND) !== "iceberg") return []
+  const { url } = yield* DatabaseUrl
+  const probes = yield* probeLake(yield* lakeConfig(settings, Redacted.value(url)))
+  return probes.map((probe): Finding => ({ _tag: "LakePart", ...probe }))
+}).pipe(
+  Effect.catch(({ message }) =>
+    Effect.succeed<ReadonlyArray<Finding>>([{ _tag: "CannotStart", subject: "lake", message }])
+  )
+)
+
+/** Spools that nothing flushes, because events go elsewhere now. */
+const checkSpools = Effect.gen(function* () {
+  if ((yield* Settings).get(STORAGE_BACKEND) === "iceberg") return []
+  const root = (yield* fromEnvironment(SPOOL_DIR)) ?? join(yield* fromEnvironment(DATA_DIR), "spool")
+  return yield* Effect.tryPromise(() => leftovers(root)).pipe(
+    Effect.map((found) => found.map((leftover): Finding => ({ _tag: "SpoolLeft", ...leftover }))),
+    Effect.catch(({ cause }) =>
+      Effect.succeed<ReadonlyArray<Finding>>([
+        { _tag: "SpoolUnreadable", folder: root, message: cause instanceof Error ? cause.message : String(cause) }
+      ])
+    )
+  )
+}).pipe(
+  Effect.catch(({ message }) =>
+    Effect.succeed<ReadonlyArray<Finding>>([{ _tag: "CannotStart", subject: "storage", message }])
+  )
+)
+
 const checkWarehouse: Check<QueryEngine> = Effect.flatMap(QueryEngine, (engine) =>
   Effect.match(probe(engine), {
     onSuccess: (): Finding => ({ _tag: "WarehouseReady", engine: engine.dialect }),
@@ -200,6 +236,7 @@ const checkServices = Effect.gen(function* () {
   yield* check("proxies", policy, checkProxies)
   yield* check("geo", MaxmindGeo.layer, checkGeo)
   yield* check("storage", storage, checkStorage)
+  findings.push(...(yield* checkLake), ...(yield* checkSpools))
   yield* check("warehouse", quietWarehouse, checkWarehouse)
   const { get } = yield* Settings
   if (get(WAREHOUSE) === "postgres" && get(STORAGE_BACKEND) === "postgres") {

@@ -1,6 +1,7 @@
 import { Context, type Effect } from "effect"
 import type { GateState } from "./FeatureGate.ts"
 import type { GeoState } from "./Geo.ts"
+import type { LakeProbe } from "./LakeAdmin.ts"
 
 /** What a finding is about, in the order of the checks. */
 export type Subject =
@@ -13,6 +14,7 @@ export type Subject =
   | "proxies"
   | "geo"
   | "storage"
+  | "lake"
   | "warehouse"
   | "reader"
   | "sites"
@@ -51,6 +53,10 @@ export type Finding =
   | { readonly _tag: "Geo"; readonly state: GeoState }
   | { readonly _tag: "StorageWritable"; readonly backend: string }
   | { readonly _tag: "StorageUnavailable"; readonly backend: string; readonly message: string }
+  | ({ readonly _tag: "LakePart" } & LakeProbe)
+  /** A spool with events of a backend that is not configured any more. */
+  | { readonly _tag: "SpoolLeft"; readonly folder: string; readonly bytes: number }
+  | { readonly _tag: "SpoolUnreadable"; readonly folder: string; readonly message: string }
   | { readonly _tag: "WarehouseReady"; readonly engine: string }
   | { readonly _tag: "WarehouseUnavailable"; readonly engine: string; readonly message: string }
   /** Queries of the app database run as a role that can only read the views. */

@@ -45,8 +45,19 @@ export interface LakeCollector {
   readonly failure: string | null
 }
 
+/** What was found out about one part of the lake. */
+export interface LakeProbe {
+  readonly part: "credentials" | "bucket" | "catalog" | LakeTableName
+  /** `note`: not checked, or nothing there yet. */
+  readonly state: "ok" | "note" | "bad"
+  readonly message: string
+}
+
 export interface LakeStatus {
   readonly catalog: { readonly type: string; readonly name: string }
+  /** Every part, whether or not another one fails. */
+  readonly probes: ReadonlyArray<LakeProbe>
+  /** Those that could be read. */
   readonly tables: ReadonlyArray<LakeTableStatus>
   readonly collectors: ReadonlyArray<LakeCollector>
 }

@@ -161,6 +161,34 @@ test("lake verify names a damaged file and exits with 1", async () => {
   expect(JSON.parse(json.out)[0]).toMatchObject({ table: "pa_events", problems: [expect.stringContaining(file!)] })
 })
 
+test("after a switch of the backend, doctor reports the spool that is left and lake status what collectors left", async () => {
+  await using all = new AsyncDisposableStack()
+  const { environment, lake, start } = await makeInstance(all)
+  const collector = await start()
+  await send(collector, 3)
+  await until("the collector reports", async () => / running +\d+\.\d kB /.test((await lake("status")).out))
+  await collector.kill()
+  const { code, out } = await footfall(["doctor", "--json", "--url", "http://localhost:1"], {
+    ...environment,
+    STORAGE_BACKEND: "postgres"
+  })
+  expect(code).toBe(1)
+  const { checks } = JSON.parse(out) as { checks: ReadonlyArray<{ about: string; state: string; found: string }> }
+  expect(checks.find(({ about }) => about === "spool")).toMatchObject({
+    state: "bad",
+    found: expect.stringMatching(/\/spool\/0 has \d+ bytes of events that are not in the lake$/)
+  })
+  const unreachable = await footfall(["lake", "status", "--json"], {
+    ...environment,
+    PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: "file:///proc/none"
+  })
+  expect(unreachable.code).toBe(1)
+  const status = JSON.parse(unreachable.out)
+  expect(status.checks).toContainEqual({ part: "bucket", state: "bad", message: expect.any(String) })
+  expect(status.checks).toContainEqual({ part: "catalog", state: "ok", message: "the jdbc catalog answers" })
+  expect(status.collectors).toMatchObject([{ folder: expect.stringContaining("/spool/0") }])
+})
+
 test("a lake command with a missing setting exits with 2 and names the setting", async () => {
   const url = Redacted.value(await freshDatabase())
   const refused = await footfall(["lake", "status"], { DATABASE_URL: url })

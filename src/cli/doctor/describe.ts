@@ -111,6 +111,16 @@ export const describe = (finding: Finding): Check => {
       return ok("storage", `${finding.backend} can be written to`)
     case "StorageUnavailable":
       return bad("storage", `${finding.backend} can't be written to: ${finding.message}`)
+    case "LakePart":
+      return { about: "lake", state: finding.state, found: `${finding.part}: ${finding.message}` }
+    case "SpoolLeft":
+      return bad(
+        "spool",
+        `${finding.folder} has ${finding.bytes} bytes of events that are not in the lake`,
+        "Start a collector with STORAGE_BACKEND=iceberg and the lake's settings once; it flushes them."
+      )
+    case "SpoolUnreadable":
+      return bad("spool", `${finding.folder} can't be read: ${finding.message}`)
     case "WarehouseReady":
       return ok("warehouse", `${finding.engine} answers queries`)
     case "WarehouseUnavailable":

@@ -1,6 +1,7 @@
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { LakeAdmin, type LakeCollector, type LakeStatus, type LakeTableStatus } from "../../ports/LakeAdmin.ts"
+import { CommandFailure } from "../CommandFailure.ts"
 import { details, json, printJson, table } from "../output.ts"
 import { bytes, number } from "../progress.ts"
 import { printNoTables } from "./flags.ts"
@@ -75,9 +76,11 @@ const printCollectors = Effect.fn(function* (collectors: ReadonlyArray<LakeColle
   }
 })
 
-const print = Effect.fn(function* ({ catalog, collectors, tables }: LakeStatus) {
+const print = Effect.fn(function* ({ catalog, collectors, probes, tables }: LakeStatus) {
   yield* Console.log(`Catalog ${catalog.name} (${catalog.type})\n`)
-  yield* printTables(tables)
+  const problems = probes.filter(({ state }) => state === "bad")
+  for (const { message, part } of problems) yield* Console.log(`${part}: ${message}`)
+  if (problems.length === 0 || tables.length > 0) yield* printTables(tables)
   yield* printCollectors(collectors)
 })
 
@@ -86,12 +89,18 @@ export const status = Command.make(
   { json },
   Effect.fn(function* (flags) {
     const found = yield* (yield* LakeAdmin).status
-    if (!flags.json) return yield* print(found)
-    yield* printJson({
-      catalog: found.catalog,
-      tables: found.tables.map(tableJson),
-      collectors: found.collectors.map(collectorJson)
-    })
+    if (!flags.json) yield* print(found)
+    else {
+      yield* printJson({
+        catalog: found.catalog,
+        checks: found.probes,
+        tables: found.tables.map(tableJson),
+        collectors: found.collectors.map(collectorJson)
+      })
+    }
+    if (found.probes.some(({ state }) => state === "bad")) {
+      return yield* new CommandFailure({ message: "The lake has problems." })
+    }
   })
 ).pipe(
   Command.withDescription("Show the lake's tables and what collectors have not flushed yet"),

@@ -157,6 +157,19 @@ const ROWS: ReadonlyArray<Row> = [
   ],
   [{ _tag: "StorageWritable", backend: "postgres" }, "storage", "ok", "postgres can be written to"],
   [
+    { _tag: "LakePart", part: "bucket", state: "bad", message: "The bucket lake does not exist." },
+    "lake",
+    "bad",
+    "bucket: The bucket lake does not exist."
+  ],
+  [
+    { _tag: "SpoolLeft", folder: "/spool/0", bytes: 44 },
+    "spool",
+    "bad",
+    "/spool/0 has 44 bytes of events that are not in the lake",
+    "Start a collector with STORAGE_BACKEND=iceberg and the lake's settings once; it flushes them."
+  ],
+  [
     { _tag: "StorageUnavailable", backend: "postgres", message: "No connection." },
     "storage",
     "bad",
