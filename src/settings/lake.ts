@@ -25,10 +25,16 @@ export const LAKE_NAMESPACE = define({
   default: "product_analytics",
   doc: "Namespace (database) of the lake's tables."
 })
+/** `?` and `#` begin other parts of a URL, and engines disagree about doubled slashes: each would look for the files elsewhere. */
+const PLAIN_LOCATION = /^(?:[a-z0-9]+:\/\/)?(?!.*\/\/)[^?#]*$/
+
 export const LAKE_WAREHOUSE = define({
   env: `${PREFIX}WAREHOUSE`,
   type: optional(
-    string("an `s3://bucket/prefix` or `file:///folder` URL; with `rest`, the warehouse's name in the catalog")
+    string(
+      "an `s3://bucket/prefix` or `file:///folder` URL without `?`, `#` or a doubled slash; with `rest`, the warehouse's name in the catalog",
+      PLAIN_LOCATION
+    )
   ),
   default: null,
   defaultText: "`s3://S3_BUCKET/S3_PREFIX`",
@@ -42,7 +48,10 @@ export const LAKE_S3_BUCKET = define({
 })
 export const LAKE_S3_PREFIX = define({
   env: `${PREFIX}S3_PREFIX`,
-  type: string("a key prefix", /^[\w\-./=]*$/),
+  type: string(
+    "a key prefix without `?`, `#`, a doubled slash or a slash at its start",
+    /^(?:\/|(?!\/)(?!.*\/\/)[\w\-./=]*)$/
+  ),
   default: "product-analytics/",
   doc: "Prefix of every key in the bucket; `/` for none."
 })

@@ -1,3 +1,4 @@
+import { tableFromIPC } from "apache-arrow"
 import {
   ParquetFile,
   type RecordBatch,
@@ -5,6 +6,7 @@ import {
   readSchema,
   transformParquetStream
 } from "parquet-wasm/esm/parquet_wasm.js"
+import { FileEnd } from "./FileEnd.ts"
 import { initParquet } from "./wasm.ts"
 import { writerProperties } from "./writerProperties.ts"
 
@@ -15,6 +17,14 @@ const BATCH_ROWS = 8_192
 export const schemaKey = (file: Uint8Array): string => {
   initParquet()
   return Bun.hash(readSchema(file).intoIPCStream()).toString(36)
+}
+
+/** The field ids of a file's columns, read from its end; NaN for one without. Throws. */
+export const fieldIdsOf = (file: Uint8Array): ReadonlyArray<number> => {
+  initParquet()
+  return tableFromIPC(readSchema(file).intoIPCStream()).schema.fields.map((field) =>
+    Number(field.metadata.get("PARQUET:field_id"))
+  )
 }
 
 const batchesOf = async function* (
@@ -79,24 +89,6 @@ export const mergeParquet = async function* (
   if (failures.length > 0) throw failures[0]
   if (rows !== expectedRows) throw new Error(`the files have ${rows} rows instead of ${expectedRows}`)
   if (last !== undefined) yield last
-}
-
-/** The end of a file as a Blob with the offsets of the whole file. */
-class FileEnd extends Blob {
-  readonly #offset: number
-
-  constructor(end: Uint8Array, fileSize: number) {
-    super([end as Uint8Array<ArrayBuffer>])
-    this.#offset = fileSize - end.length
-  }
-
-  override get size(): number {
-    return super.size + this.#offset
-  }
-
-  override slice(start = 0, end = this.size): Blob {
-    return super.slice(Math.max(0, start - this.#offset), Math.max(0, end - this.#offset))
-  }
 }
 
 /** The row count of a file, read from its end, which must include the page index. Throws if it cannot be read. */

@@ -1,6 +1,7 @@
 import { Field, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct } from "apache-arrow"
 import { Table, writeParquet } from "parquet-wasm/esm/parquet_wasm.js"
 import type { DataFile } from "../../iceberg/manifest/DataFile.ts"
+import { leafIds } from "../../iceberg/parquet/columnSizes.ts"
 import { initParquet } from "../../iceberg/parquet/wasm.ts"
 import { writerProperties } from "../../iceberg/parquet/writerProperties.ts"
 import { CREATED_BY } from "../createdBy.ts"
@@ -12,6 +13,8 @@ const FIRST_ROW_GROUP = 4
 
 export interface EncodedFile {
   readonly bytes: Uint8Array
+  /** Ids of the file's columns, in its order. */
+  readonly columnIds: ReadonlyArray<number>
   readonly file: Omit<DataFile, "location">
 }
 
@@ -71,6 +74,7 @@ export const encodeParquet = (rows: Rows): EncodedFile => {
   const measured = measuredColumns(rows)
   return {
     bytes,
+    columnIds: leafIds(written.map(({ field }) => field)),
     file: {
       content: 0,
       format: "PARQUET",

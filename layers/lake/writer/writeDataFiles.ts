@@ -4,6 +4,7 @@ import type { Run } from "../../forward/Destination.ts"
 import { IcebergError } from "../../iceberg/IcebergError.ts"
 import type { DataFile } from "../../iceberg/manifest/DataFile.ts"
 import { dataFolder } from "../../iceberg/metadata/tableProperties.ts"
+import { columnSizesOf } from "../../iceberg/parquet/columnSizes.ts"
 import { readRecords } from "../../spool/readRecords.ts"
 import type { Damage } from "../../spool/scan.ts"
 import type { WritableTable } from "../ensureTable.ts"
@@ -48,9 +49,15 @@ const partitionPath = ({ partition, table }: Rows): string =>
 
 const upload = ({ table }: WritableTable, rows: Rows): Effect.Effect<DataFile, IcebergError> =>
   Effect.suspend(() => {
-    const { bytes, file } = encodeParquet(rows)
+    const { bytes, columnIds, file } = encodeParquet(rows)
     const location = `${dataFolder(table.metadata)}/${partitionPath(rows)}${crypto.randomUUID()}.parquet`
-    return Effect.as(table.store.write(location, bytes), { ...file, location })
+    return Effect.map(
+      Effect.andThen(
+        table.store.write(location, bytes),
+        Effect.promise(() => columnSizesOf(bytes, bytes.length, columnIds))
+      ),
+      (columnSizes) => ({ ...file, columnSizes, location })
+    )
   })
 
 /** Rows on their way into data files: buffered as columns, then encoded and uploaded. */

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test"
 import { Effect } from "effect"
 import { lakeConfig } from "../../../layers/lake/config.ts"
 import { Settings } from "../../../src/ports/Settings.ts"
+import { resolveAll } from "../../../src/settings/resolve.ts"
 import * as MemorySettings from "../../support/memory/MemorySettings.ts"
 
 const LAKE = "PRODUCT_ANALYTICS_ICEBERG_"
@@ -40,6 +41,26 @@ test("a lake with a REST catalog needs no warehouse", async () => {
     configOf({ CATALOG_TYPE: "rest", CATALOG_URI: "https://catalog.example", NAMESPACE: "web.analytics" })
   )
   expect(config).toMatchObject({ warehouse: null, namespace: ["web", "analytics"] })
+})
+
+test.each<[string, string]>([
+  ["WAREHOUSE", "s3://analytics/a?b"],
+  ["WAREHOUSE", "s3://analytics/a#b"],
+  ["WAREHOUSE", "s3://analytics/a//b"],
+  ["WAREHOUSE", "s3://analytics//a"],
+  ["WAREHOUSE", "file:////srv/lake"],
+  ["S3_PREFIX", "a//b"],
+  ["S3_PREFIX", "/a"],
+  ["S3_PREFIX", "a?b"],
+  ["S3_PREFIX", "a#b"]
+])("the lake's setting %s refuses %s", (name, value) => {
+  expect(
+    Object.fromEntries(
+      resolveAll({ [LAKE + name]: value }, new Map())
+        .entries()
+        .flatMap(([setting, { problem }]) => (problem === null ? [] : [[setting.env, true]]))
+    )
+  ).toEqual({ [LAKE + name]: true })
 })
 
 test.each<[string, Record<string, string>, string]>([

@@ -4,7 +4,8 @@ import { IcebergError } from "../../IcebergError.ts"
 import { type DataFile, rowsIn } from "../../manifest/DataFile.ts"
 import { mergedMetrics } from "../../manifest/mergedMetrics.ts"
 import { currentSchema, type PartitionSpec } from "../../metadata/TableMetadata.ts"
-import { mergeParquet, rowsOf, schemaKey } from "../../parquet/merge.ts"
+import { columnSizesOf, leafIds } from "../../parquet/columnSizes.ts"
+import { fieldIdsOf, mergeParquet, rowsOf, schemaKey } from "../../parquet/merge.ts"
 import { discard } from "../discard.ts"
 import type { FileGroup } from "./planCompaction.ts"
 
@@ -57,22 +58,31 @@ export const divideBySchema = Effect.fnUntraced(function* (
     .map((files): FileGroup => ({ spec: group.spec, files: files.map(({ file }) => file) }))
 })
 
-/** Reads the row count of a merged file back. Fails with `Invalid` unless it is `expected`. */
-const checkRowCount = Effect.fnUntraced(function* (
+/** Reads the footer of a merged file back. Fails with `Invalid` unless its row count is `expected`. Returns the sizes of its columns. */
+const checkFooter = Effect.fnUntraced(function* (
   table: Table,
   location: string,
   fileSize: number,
   expected: number
-): Effect.fn.Return<void, IcebergError> {
+): Effect.fn.Return<DataFile["columnSizes"], IcebergError> {
   const bytes = Math.min(fileSize, MAX_FOOTER_BYTES)
   const end = yield* table.store.readRange(location, fileSize - bytes, bytes)
-  const rows = yield* Effect.tryPromise({
-    try: () => rowsOf(end, fileSize),
+  const { fields } = currentSchema(table.metadata)
+  const { rows, sizes } = yield* Effect.tryPromise({
+    try: async () => {
+      const written = fieldIdsOf(end).map((id) => fields.find((field) => field.id === id))
+      const isKnown = written.every((field) => field !== undefined)
+      return {
+        rows: await rowsOf(end, fileSize),
+        sizes: isKnown ? await columnSizesOf(end, fileSize, leafIds(written)) : null
+      }
+    },
     catch: (cause) => IcebergError.invalid(`Cannot read the merged file ${location}: ${String(cause)}.`)
   })
   if (rows !== expected) {
     return yield* IcebergError.invalid(`The merged file ${location} has ${rows} rows instead of ${expected}.`)
   }
+  return sizes
 })
 
 /** Writes the rows of files with the same columns to a new file in the folder of the first. */
@@ -91,8 +101,8 @@ export const mergeFiles = Effect.fnUntraced(function* (
   const recordCount = rowsIn(group.files)
   const write = Effect.gen(function* () {
     const fileSize = yield* table.store.writeChunks(location, mergeParquet(inputs(), recordCount, createdBy))
-    yield* checkRowCount(table, location, fileSize, recordCount)
-    return { fileSize, metrics: mergedMetrics(currentSchema(table.metadata), group.files) }
+    const columnSizes = yield* checkFooter(table, location, fileSize, recordCount)
+    return { fileSize, metrics: { ...mergedMetrics(currentSchema(table.metadata), group.files), columnSizes } }
   })
   const { fileSize, metrics } = yield* Effect.onError(write, () => discard(table, [location]))
   const file: DataFile = {

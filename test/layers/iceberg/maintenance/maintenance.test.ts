@@ -18,6 +18,8 @@ setDefaultTimeout(180_000)
 
 const run = <A>(effect: Effect.Effect<A, unknown>): Promise<A> => Effect.runPromise(effect)
 const { events } = countingEvents()
+/** Of `pa_events`; 35 is the map of 36 and 37. */
+const COLUMN_IDS = Array.from({ length: 37 }, (_, index) => index + 1).filter((id) => id !== 35)
 const LOG = { log: "log-a", day: 20_000, count: 5 }
 
 const verified = (catalog: MemoryCatalog) => verifyTable(catalog, EVENTS_NAME, { onProgress: () => {} })
@@ -117,6 +119,14 @@ describe("compaction", () => {
         )
         expect(compacted).toMatchObject({ filesBefore: 8, filesAfter: 2, rows: 40, skipped: null })
         expect(progress).toEqual([1, 2])
+        const table = yield* catalog.load(EVENTS_NAME)
+        const contents = yield* Effect.forEach(yield* manifestsIn(catalog), (manifest) => entriesOf(table, manifest))
+        for (const { file, status } of contents.flatMap(({ entries }) => entries)) {
+          if (status !== "added" || file.recordCount === 5) continue
+          // Every column, the map's keys and values included; together they are the file without its footer.
+          expect([...file.columnSizes!.keys()].sort((a, b) => a - b)).toEqual(COLUMN_IDS)
+          expect(Math.min(...file.columnSizes!.values())).toBeGreaterThan(0)
+        }
         expect(currentSnapshot((yield* catalog.load(EVENTS_NAME)).metadata)?.summary).toMatchObject({
           operation: "replace",
           "added-data-files": "2",

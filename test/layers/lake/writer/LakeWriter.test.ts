@@ -7,6 +7,7 @@ import fc from "fast-check"
 import { IcebergError } from "../../../../layers/iceberg/IcebergError.ts"
 import { currentSnapshot } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
 import { SILENT } from "../../../../layers/iceberg/table/commit.ts"
+import { entriesOf, manifestsOf } from "../../../../layers/iceberg/table/files.ts"
 import { encodeEvent, encodeIdentity } from "../../../../layers/lake/records.ts"
 import { type Committed, makeLakeWriter, type WriteEvents } from "../../../../layers/lake/writer/LakeWriter.ts"
 import { openSpool, type Spool } from "../../../../layers/spool/Spool.ts"
@@ -220,6 +221,15 @@ test("a commit of 10,000 events has one file per site and day", () =>
       yield* writer.write({ spool: refOf(spool), upTo: spool.durable() }, UNEVENTFUL)
       const { metadata } = yield* catalog.load(EVENTS_NAME)
       expect(currentSnapshot(metadata)?.summary).toMatchObject({ "added-records": "10000", "added-data-files": "10" })
+      const table = yield* catalog.load(EVENTS_NAME)
+      const [manifest] = yield* manifestsOf(table, currentSnapshot(metadata))
+      const { entries } = yield* entriesOf(table, manifest!)
+      for (const { file } of entries) {
+        const sizes = [...file.columnSizes!.values()].reduce((sum, size) => sum + size, 0)
+        expect([...file.columnSizes!.keys()]).toContain(37)
+        expect(sizes).toBeGreaterThan(file.fileSize * 0.3)
+        expect(sizes).toBeLessThan(file.fileSize)
+      }
     })
   ))
 
