@@ -15,7 +15,8 @@ DECLARE
   label2 text;
   label3 text;
   is_second boolean;
-  site text;
+  last_two text;
+  last_three text;
   brand text;
   prefix text;
   is_mail boolean;
@@ -43,30 +44,31 @@ BEGIN
   IF medium LIKE '%sms%' OR source LIKE '%sms%' THEN
     RETURN 'sms';
   END IF;
-  label1 := coalesce(split_part(referrer, '.', -1), '');
-  label2 := coalesce(split_part(referrer, '.', -2), '');
-  label3 := coalesce(split_part(referrer, '.', -3), '');
+  label1 := split_part(referrer, '.', -1);
+  label2 := split_part(referrer, '.', -2);
+  label3 := split_part(referrer, '.', -3);
   is_second := length(label1) = 2 AND label3 <> '' AND label2 IN ('ac', 'co', 'com', 'edu', 'go', 'gov', 'ne', 'net', 'or', 'org');
-  site := CASE WHEN is_second THEN label3 || '.' || label2 || '.' || label1 ELSE label2 || '.' || label1 END;
+  last_two := label2 || '.' || label1;
+  last_three := label3 || '.' || last_two;
   brand := CASE WHEN is_second THEN label3 WHEN length(label1) = 2 OR label1 = 'com' THEN label2 ELSE '' END;
-  IF referrer IN ('com.openai.chatgpt', 'com.anthropic.claude', 'com.google.android.apps.bard', 'com.microsoft.copilot', 'ai.perplexity.app.android', 'chat.openai.com', 'copilot.microsoft.com', 'gemini.google.com') OR site IN ('chatgpt.com', 'claude.ai', 'meta.ai', 'perplexity.ai') OR source IN ('chatgpt.com', 'chat.openai.com', 'claude.ai', 'copilot.microsoft.com', 'gemini.google.com', 'meta.ai', 'perplexity.ai') THEN
+  IF (last_two IN ('chatgpt.com', 'claude.ai', 'meta.ai', 'perplexity.ai') OR last_three IN ('chat.openai.com', 'copilot.microsoft.com', 'gemini.google.com') OR referrer IN ('com.openai.chatgpt', 'com.anthropic.claude', 'com.google.android.apps.bard', 'com.microsoft.copilot', 'ai.perplexity.app.android')) OR source IN ('chatgpt.com', 'chat.openai.com', 'claude.ai', 'copilot.microsoft.com', 'gemini.google.com', 'meta.ai', 'perplexity.ai') THEN
     RETURN 'llm';
   END IF;
   prefix := CASE WHEN medium LIKE 'p%' OR medium LIKE '%ppc%' OR medium LIKE '%retargeting%' OR medium LIKE '%paid%' THEN 'paid' ELSE 'organic' END;
-  is_mail := split_part(referrer, '.', 1) IN ('mail', 'webmail', 'outlook') OR referrer IN ('com.google.android.gm', 'com.google.android.gm.lite', 'com.microsoft.office.outlook', 'com.yahoo.mobile.client.android.mail', 'ch.protonmail.android', 'com.samsung.android.email.provider', 'de.gmx.mobile.android.mail', 'de.web.mobile.android.mail', 'ru.mail.mailapp', 'com.fastmail.app', 'me.bluemail.mail', 'com.fsck.k9', 'net.thunderbird.android') OR site IN ('mail.ru', 'gmx.net', 'gmx.com', 'gmx.de', 'web.de', 'proton.me', 'protonmail.com', 'zoho.com', 'fastmail.com', 'hey.com');
-  IF medium LIKE '%organic%' OR (NOT (is_mail) AND (referrer IN ('com.google.android.googlequicksearchbox', 'com.google.android.apps.searchlite', 'com.duckduckgo.mobile.android', 'com.microsoft.bing', 'com.ecosia.android', 'com.qwant.liberty', 'ru.yandex.searchplugin', 'com.nhn.android.search', 'com.baidu.searchbox') OR site IN ('ecosia.org', 'qwant.com', 'brave.com', 'ask.com', 'aol.com', 'so.com') OR brand IN ('google', 'bing', 'yahoo', 'yandex', 'duckduckgo', 'baidu', 'naver', 'seznam', 'sogou', 'ecosia', 'qwant', 'startpage', 'daum', 'kagi', 'swisscows', 'mojeek', 'petalsearch'))) THEN
+  is_mail := (last_two IN ('mail.ru', 'gmx.net', 'gmx.com', 'gmx.de', 'web.de', 'proton.me', 'protonmail.com', 'zoho.com', 'fastmail.com', 'hey.com') OR referrer IN ('com.google.android.gm', 'com.google.android.gm.lite', 'com.microsoft.office.outlook', 'com.yahoo.mobile.client.android.mail', 'ch.protonmail.android', 'com.samsung.android.email.provider', 'de.gmx.mobile.android.mail', 'de.web.mobile.android.mail', 'ru.mail.mailapp', 'com.fastmail.app', 'me.bluemail.mail', 'com.fsck.k9', 'net.thunderbird.android') OR split_part(referrer, '.', 1) IN ('mail', 'webmail', 'outlook'));
+  IF medium LIKE '%organic%' OR (NOT is_mail AND (last_two IN ('ecosia.org', 'qwant.com', 'brave.com', 'ask.com', 'aol.com', 'so.com') OR brand IN ('google', 'bing', 'yahoo', 'yandex', 'duckduckgo', 'baidu', 'naver', 'seznam', 'sogou', 'ecosia', 'qwant', 'startpage', 'daum', 'kagi', 'swisscows', 'mojeek', 'petalsearch') OR referrer IN ('com.google.android.googlequicksearchbox', 'com.google.android.apps.searchlite', 'com.duckduckgo.mobile.android', 'com.microsoft.bing', 'com.ecosia.android', 'com.qwant.liberty', 'ru.yandex.searchplugin', 'com.nhn.android.search', 'com.baidu.searchbox'))) THEN
     RETURN prefix || 'Search';
   END IF;
-  IF medium LIKE '%social%' OR referrer IN ('com.facebook.katana', 'com.facebook.lite', 'com.facebook.orca', 'com.instagram.android', 'com.instagram.barcelona', 'com.twitter.android', 'com.linkedin.android', 'com.reddit.frontpage', 'com.pinterest', 'com.snapchat.android', 'com.zhiliaoapp.musically', 'com.tumblr', 'com.quora.android', 'com.vkontakte.android', 'com.sina.weibo', 'com.xing.android', 'xyz.blueskyweb.app', 'org.joinmastodon.android', 'com.discord', 'com.whatsapp', 'com.whatsapp.w4b', 'org.telegram.messenger', 'org.telegram.messenger.web', 'com.nextdoor') OR site IN ('facebook.com', 'fb.me', 'instagram.com', 'threads.net', 'threads.com', 'twitter.com', 'x.com', 't.co', 'linkedin.com', 'lnkd.in', 'reddit.com', 'redd.it', 'pin.it', 'tumblr.com', 'snapchat.com', 'tiktok.com', 'quora.com', 'vk.com', 'ok.ru', 'weibo.com', 'weibo.cn', 'xing.com', 'bsky.app', 'mastodon.social', 'mastodon.online', 'ycombinator.com', 'lobste.rs', 'discord.com', 'whatsapp.com', 'wa.me', 'telegram.org', 'telegram.me', 't.me', 'nextdoor.com', 'zhihu.com', 'xiaohongshu.com', 'stackoverflow.com', 'producthunt.com') OR brand IN ('pinterest') THEN
+  IF medium LIKE '%social%' OR (last_two IN ('facebook.com', 'fb.me', 'instagram.com', 'threads.net', 'threads.com', 'twitter.com', 'x.com', 't.co', 'linkedin.com', 'lnkd.in', 'reddit.com', 'redd.it', 'pin.it', 'tumblr.com', 'snapchat.com', 'tiktok.com', 'quora.com', 'vk.com', 'ok.ru', 'weibo.com', 'weibo.cn', 'xing.com', 'bsky.app', 'mastodon.social', 'mastodon.online', 'ycombinator.com', 'lobste.rs', 'discord.com', 'whatsapp.com', 'wa.me', 'telegram.org', 'telegram.me', 't.me', 'nextdoor.com', 'zhihu.com', 'xiaohongshu.com', 'stackoverflow.com', 'producthunt.com') OR brand IN ('pinterest') OR referrer IN ('com.facebook.katana', 'com.facebook.lite', 'com.facebook.orca', 'com.instagram.android', 'com.instagram.barcelona', 'com.twitter.android', 'com.linkedin.android', 'com.reddit.frontpage', 'com.pinterest', 'com.snapchat.android', 'com.zhiliaoapp.musically', 'com.tumblr', 'com.quora.android', 'com.vkontakte.android', 'com.sina.weibo', 'com.xing.android', 'xyz.blueskyweb.app', 'org.joinmastodon.android', 'com.discord', 'com.whatsapp', 'com.whatsapp.w4b', 'org.telegram.messenger', 'org.telegram.messenger.web', 'com.nextdoor')) THEN
     RETURN prefix || 'Social';
   END IF;
-  IF (is_mail) OR medium LIKE '%mail%' THEN
+  IF is_mail OR medium LIKE '%mail%' THEN
     RETURN 'email';
   END IF;
-  IF medium LIKE '%shop%' OR referrer IN ('com.amazon.mshop.android.shopping', 'com.ebay.mobile', 'com.etsy.android', 'com.walmart.android', 'com.alibaba.aliexpresshd', 'com.einnovation.temu', 'de.zalando.mobile', 'com.shopify.arrive') OR site IN ('shop.app', 'jd.com') OR brand IN ('amazon', 'ebay', 'etsy', 'walmart', 'aliexpress', 'alibaba', 'allegro', 'zalando', 'otto', 'idealo', 'shopee', 'lazada', 'rakuten', 'mercadolibre', 'mercadolivre', 'temu', 'taobao', 'tmall') THEN
+  IF medium LIKE '%shop%' OR (last_two IN ('shop.app', 'jd.com') OR brand IN ('amazon', 'ebay', 'etsy', 'walmart', 'aliexpress', 'alibaba', 'allegro', 'zalando', 'otto', 'idealo', 'shopee', 'lazada', 'rakuten', 'mercadolibre', 'mercadolivre', 'temu', 'taobao', 'tmall') OR referrer IN ('com.amazon.mshop.android.shopping', 'com.ebay.mobile', 'com.etsy.android', 'com.walmart.android', 'com.alibaba.aliexpresshd', 'com.einnovation.temu', 'de.zalando.mobile', 'com.shopify.arrive')) THEN
     RETURN prefix || 'Shopping';
   END IF;
-  IF medium LIKE '%video%' OR referrer IN ('com.google.android.youtube', 'com.vimeo.android.videoapp', 'com.dailymotion.dailymotion', 'tv.twitch.android.app', 'tv.danmaku.bili') OR site IN ('youtube.com', 'youtu.be', 'vimeo.com', 'dailymotion.com', 'twitch.tv', 'bilibili.com', 'netflix.com', 'rumble.com', 'odysee.com', 'douyin.com', 'youku.com') THEN
+  IF medium LIKE '%video%' OR (last_two IN ('youtube.com', 'youtu.be', 'vimeo.com', 'dailymotion.com', 'twitch.tv', 'bilibili.com', 'netflix.com', 'rumble.com', 'odysee.com', 'douyin.com', 'youku.com') OR referrer IN ('com.google.android.youtube', 'com.vimeo.android.videoapp', 'com.dailymotion.dailymotion', 'tv.twitch.android.app', 'tv.danmaku.bili')) THEN
     RETURN prefix || 'Video';
   END IF;
   IF referrer <> '' THEN

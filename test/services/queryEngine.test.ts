@@ -7,7 +7,7 @@ import { duckdbExtensions } from "../../scripts/services/engines.ts"
 import { endpoint } from "../../scripts/services/place.ts"
 import { emptyLake } from "../../scripts/services/seaweedfs.ts"
 import { QueryEngine, QueryError, type QueryParameter, type QueryValue } from "../../src/ports/QueryEngine.ts"
-import { eventsWithChannel } from "../../src/query/channel/channel.ts"
+import { CHANNEL_PARAMETERS, EVENT_CHANNEL_INPUT, eventsWithChannel } from "../../src/query/channel/channel.ts"
 import { type OverviewQuery, overview } from "../../src/query/overview.ts"
 import { CHANNEL_CASES } from "../query/channelCases.ts"
 import { allowing, until } from "../support/eventually.ts"
@@ -223,22 +223,30 @@ describe.skipIf(!up).each([
 
   test("an event's channel is the same by every rule", async () => {
     const { dialect } = tested.engine
-    // In Postgres, the channel is a column of the view, which has tests of its own.
-    if (dialect === "postgres") return
     const expected = CHANNEL_CASES.flatMap(([channel, sources]) => sources.map((source) => ({ channel, source })))
-    const rows = expected.map(({ source }, position) => {
-      const record = Object.entries(source).map(([field, value]) => [columnOf(field), value] as const)
-      const values = SOURCE_COLUMNS.map((column) => record.find(([name]) => name === column)?.[1])
-      return `(${position}, ${values.map((value) => `CAST(${value === undefined ? "NULL" : quoted(String(value))} AS varchar)`)})`
-    })
-    const result = await Effect.runPromise(
-      run(
-        `WITH pa_events (position, ${SOURCE_COLUMNS}) AS (VALUES ${rows}) SELECT channel FROM ${eventsWithChannel(dialect)} ORDER BY position`
+    const rowOf = (source: object, position: number): string => {
+      const record = new Map(Object.entries(source).map(([field, value]) => [columnOf(field), quoted(String(value))]))
+      return `(${position}, ${SOURCE_COLUMNS.map((column) => `CAST(${record.get(column) ?? "NULL"} AS varchar)`)})`
+    }
+    const input = CHANNEL_PARAMETERS.map((name) => EVENT_CHANNEL_INPUT[name])
+    const from =
+      dialect === "postgres"
+        ? `(SELECT position, product_analytics_channel(${input}) AS channel FROM pa_events) AS event`
+        : eventsWithChannel(dialect)
+    // Trino computes constants while it plans, which takes long for many.
+    const chunk = 60
+    for (let start = 0; start < expected.length; start += chunk) {
+      const part = expected.slice(start, start + chunk)
+      const rows = part.map(({ source }, position) => rowOf(source, position))
+      const { rows: found } = await Effect.runPromise(
+        run(
+          `WITH pa_events (position, ${SOURCE_COLUMNS}) AS (VALUES ${rows}) SELECT channel FROM ${from} ORDER BY position`
+        )
       )
-    )
-    expect(result.rows.map(([channel], index) => [expected[index]!.source, channel])).toEqual(
-      expected.map(({ channel, source }) => [source, channel])
-    )
+      expect(found.map(([channel], index) => [part[index]!.source, channel])).toEqual(
+        part.map(({ channel, source }) => [source, channel])
+      )
+    }
   })
 
   test("values keep every digit in the result", async () => {

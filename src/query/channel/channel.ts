@@ -70,50 +70,89 @@ export const EVENT_CHANNEL_INPUT: ChannelInput = {
 /** A value that later steps use by its name, or a rule. */
 type Step = { readonly name: string; readonly value: string } | { readonly when: string; readonly channel: string }
 
-/** What differs between the dialects. */
-interface ChannelDialect {
-  /** A label of a domain, counted from its end from 1; `''` or null if there is none. */
-  readonly label: (domain: string, fromEnd: number) => string
-}
-
-const DIALECTS: Readonly<Record<QueryDialect, ChannelDialect>> = {
-  postgres: { label: (domain, fromEnd) => `split_part(${domain}, '.', -${fromEnd})` },
-  trino: { label: (domain, fromEnd) => `element_at(split(${domain}, '.'), -${fromEnd})` },
-  duckdb: { label: (domain, fromEnd) => `string_split(${domain}, '.')[-${fromEnd}]` }
+/** How a dialect decides whether the referrer belongs to a group. All read the same lists, and give the same answers. */
+interface ReferrerTest {
+  /** Values that `isFrom` uses, from `referrer`. */
+  readonly values: ReadonlyArray<Step>
+  readonly isFrom: (group: Group) => string
 }
 
 type Group = keyof typeof data.groups
 
 const within = (value: string, list: ReadonlyArray<string>): string =>
-  list.length === 0 ? "false" : `${value} IN (${list.map(sqlLiteral).join(", ")})`
+  `${value} IN (${list.map(sqlLiteral).join(", ")})`
 
 const contains = (value: string, ...parts: ReadonlyArray<string>): string =>
   parts.map((part) => `${value} LIKE ${sqlLiteral(`%${part}%`)}`).join(" OR ")
 
-/** A host without port and `www.`, in lower case. Host names of other scripts are in their ASCII form already. */
+/** A host without port, in lower case. Host names of other scripts are in their ASCII form already. */
 const normalHost = (host: string): string => `split_part(lower(coalesce(${host}, '')), ':', 1)`
 const withoutWww = (host: string): string => `CASE WHEN ${host} LIKE 'www.%' THEN substr(${host}, 5) ELSE ${host} END`
 
-/** Domains of a group that are a registered domain, and those that are a host below one. */
-const domainsOf = (group: Group) => {
-  const isHost = (domain: string) => domain.split(".").length > 2
-  const { domains } = data.groups[group]
-  return { registered: domains.filter((domain) => !isHost(domain)), hosts: domains.filter(isHost) }
+/** The names with which an address of this kind begins: `mail.example.com`. */
+const firstLabelsOf = (group: Group): ReadonlyArray<string> => (group === "email" ? data.groups.email.firstLabels : [])
+
+/** For Trino and DuckDB: one regular expression per group, because they repeat the whole expression of a value at each of its uses. */
+const byPattern = (matches: string): ReferrerTest => {
+  const anyOf = (names: ReadonlyArray<string>): string => `(?:${names.join("|").replaceAll(".", "\\.")})`
+  /** What follows a brand in its registered domains: `.com`, `.de`, `.co.uk`. */
+  const suffix = `\\.(?:com|(?:${anyOf(data.secondLevelSuffixes)}\\.)?[a-z][a-z])`
+  const pattern = (group: Group): string => {
+    const { brands, domains, packages } = data.groups[group]
+    const firstLabels = firstLabelsOf(group)
+    const registered = [...(brands.length > 0 ? [anyOf(brands) + suffix] : []), anyOf(domains)]
+    return [
+      `(?:^|\\.)(?:${registered.join("|")})$`,
+      `^${anyOf(packages)}$`,
+      ...(firstLabels.length > 0 ? [`^${anyOf(firstLabels)}\\.`] : [])
+    ].join("|")
+  }
+  return { values: [], isFrom: (group) => `${matches}(referrer, ${sqlLiteral(pattern(group))})` }
 }
 
-/** Whether the referrer belongs to a group. */
-const isFrom = (group: Group): string => {
-  const { brands, packages } = data.groups[group]
-  const { hosts, registered } = domainsOf(group)
-  const conditions = [within("referrer", [...packages, ...hosts]), within("site", registered), within("brand", brands)]
-  return conditions.filter((condition) => condition !== "false").join(" OR ")
+/** For Postgres: comparisons with lists, since a regular expression takes it ten times as long, and it has variables. */
+const byLists: ReferrerTest = {
+  values: [
+    { name: "label1", value: "split_part(referrer, '.', -1)" },
+    { name: "label2", value: "split_part(referrer, '.', -2)" },
+    { name: "label3", value: "split_part(referrer, '.', -3)" },
+    {
+      name: "is_second",
+      value: `length(label1) = 2 AND label3 <> '' AND ${within("label2", data.secondLevelSuffixes)}`
+    },
+    { name: "last_two", value: "label2 || '.' || label1" },
+    { name: "last_three", value: "label3 || '.' || last_two" },
+    {
+      name: "brand",
+      value: "CASE WHEN is_second THEN label3 WHEN length(label1) = 2 OR label1 = 'com' THEN label2 ELSE '' END"
+    }
+  ],
+  isFrom: (group) => {
+    const { brands, domains, packages } = data.groups[group]
+    const labels = (domain: string) => domain.split(".").length
+    const two = domains.filter((domain) => labels(domain) === 2)
+    const three = domains.filter((domain) => labels(domain) === 3)
+    const lists: ReadonlyArray<readonly [string, ReadonlyArray<string>]> = [
+      ["last_two", two],
+      ["last_three", three],
+      ["brand", brands],
+      ["referrer", packages],
+      ["split_part(referrer, '.', 1)", firstLabelsOf(group)]
+    ]
+    return `(${lists.flatMap(([value, list]) => (list.length === 0 ? [] : [within(value, list)])).join(" OR ")})`
+  }
+}
+
+const REFERRER_TESTS: Readonly<Record<QueryDialect, ReferrerTest>> = {
+  postgres: byLists,
+  trino: byPattern("regexp_like"),
+  duckdb: byPattern("regexp_matches")
 }
 
 /** The rules in their order. Values stand just before the first rule that uses them, so that most events need few. */
-const steps = ({ label }: ChannelDialect, input: ChannelInput): ReadonlyArray<Step> => {
+const steps = (dialect: QueryDialect, input: ChannelInput): ReadonlyArray<Step> => {
   const query = `'&' || lower(coalesce(${input.url_query}, ''))`
-  const second = within("label2", data.secondLevelSuffixes)
-  const { firstLabels } = data.groups.email
+  const { isFrom, values } = REFERRER_TESTS[dialect]
   return [
     { name: "medium", value: `lower(coalesce(${input.utm_medium}, ''))` },
     { when: `${input.click_id} <> '' OR ${within("medium", data.paidMedia)}`, channel: "'paidAds'" },
@@ -132,33 +171,19 @@ const steps = ({ label }: ChannelDialect, input: ChannelInput): ReadonlyArray<St
     { when: contains("medium", "referral", "app", "link"), channel: "'referral'" },
     { when: contains("medium", "affiliate"), channel: "'affiliate'" },
     { when: `${contains("medium", "sms")} OR ${contains("source", "sms")}`, channel: "'sms'" },
-    { name: "label1", value: `coalesce(${label("referrer", 1)}, '')` },
-    { name: "label2", value: `coalesce(${label("referrer", 2)}, '')` },
-    { name: "label3", value: `coalesce(${label("referrer", 3)}, '')` },
-    { name: "is_second", value: `length(label1) = 2 AND label3 <> '' AND ${second}` },
-    {
-      name: "site",
-      value: "CASE WHEN is_second THEN label3 || '.' || label2 || '.' || label1 ELSE label2 || '.' || label1 END"
-    },
-    {
-      name: "brand",
-      value: "CASE WHEN is_second THEN label3 WHEN length(label1) = 2 OR label1 = 'com' THEN label2 ELSE '' END"
-    },
-    {
-      when: `${isFrom("llm")} OR ${within("source", data.groups.llm.domains)}`,
-      channel: "'llm'"
-    },
+    ...values,
+    { when: `${isFrom("llm")} OR ${within("source", data.groups.llm.domains)}`, channel: "'llm'" },
     {
       name: "prefix",
       value: `CASE WHEN medium LIKE 'p%' OR ${contains("medium", "ppc", "retargeting", "paid")} THEN 'paid' ELSE 'organic' END`
     },
-    { name: "is_mail", value: `${within("split_part(referrer, '.', 1)", firstLabels)} OR ${isFrom("email")}` },
+    { name: "is_mail", value: isFrom("email") },
     {
-      when: `${contains("medium", "organic")} OR (NOT (is_mail) AND (${isFrom("search")}))`,
+      when: `${contains("medium", "organic")} OR (NOT is_mail AND ${isFrom("search")})`,
       channel: "prefix || 'Search'"
     },
     { when: `${contains("medium", "social")} OR ${isFrom("social")}`, channel: "prefix || 'Social'" },
-    { when: `(is_mail) OR ${contains("medium", "mail")}`, channel: "'email'" },
+    { when: `is_mail OR ${contains("medium", "mail")}`, channel: "'email'" },
     { when: `${contains("medium", "shop")} OR ${isFrom("shopping")}`, channel: "prefix || 'Shopping'" },
     { when: `${contains("medium", "video")} OR ${isFrom("video")}`, channel: "prefix || 'Video'" },
     { when: "referrer <> ''", channel: "'referral'" }
@@ -170,7 +195,7 @@ const isBoolean = (name: string): boolean => name.startsWith("is_")
 /** The body of Postgres' function, whose parameters are `CHANNEL_PARAMETERS`. */
 export const channelFunction = (): string => {
   const input = Object.fromEntries(CHANNEL_PARAMETERS.map((name) => [name, name])) as unknown as ChannelInput
-  const all = steps(DIALECTS.postgres, input)
+  const all = steps("postgres", input)
   const variables = all.flatMap((step) =>
     "name" in step ? [`  ${step.name} ${isBoolean(step.name) ? "boolean" : "text"};`] : []
   )
@@ -202,7 +227,7 @@ export const eventsWithChannel = (dialect: QueryDialect): string => {
   const layers: Array<Array<string>> = []
   const cases: Array<string> = []
   const prefixed = (sql: string) => sql.replace(WORDS, (word) => (levels.has(word) ? `channel_${word}` : word))
-  for (const step of steps(DIALECTS[dialect], EVENT_CHANNEL_INPUT)) {
+  for (const step of steps(dialect, EVENT_CHANNEL_INPUT)) {
     if ("name" in step) {
       const level = Math.max(-1, ...(step.value.match(WORDS) ?? []).map((word) => levels.get(word) ?? -1)) + 1
       const value = `${prefixed(step.value)} AS channel_${step.name}`
