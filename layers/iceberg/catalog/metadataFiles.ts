@@ -39,24 +39,28 @@ const Shape = Schema.Struct({
 })
 const hasShape = Schema.is(Shape)
 
-/** The only format version that this library reads and writes. */
+/** The format version of new tables, and the newest that this library reads and writes. */
 const FORMAT_VERSION = 2
+const NEWEST_VERSION = 3
 
 const remedyFor = (version: unknown): string =>
   Number(version) < FORMAT_VERSION
     ? `To upgrade the table, set its property format-version to ${FORMAT_VERSION}.`
     : `A table cannot be downgraded. Rename it in its catalog, so that a new one of version ${FORMAT_VERSION} is created, or use another namespace; other engines can copy the rows.`
 
-/** Parsed JSON as table metadata of format version 2. `from` names its file or catalog. */
+/** Parsed JSON as table metadata of format version 2 or 3. `from` names its file or catalog. */
 export const asTableMetadata = (parsed: unknown, from: string): Effect.Effect<TableMetadata, IcebergError> => {
   if (typeof parsed !== "object" || parsed === null || !("format-version" in parsed)) {
     return Effect.fail(IcebergError.invalid(`${from} does not contain table metadata.`))
   }
   const version = parsed["format-version"]
-  if (version !== FORMAT_VERSION) {
+  if (version === NEWEST_VERSION && !("next-row-id" in parsed)) {
+    return Effect.fail(IcebergError.invalid(`${from} has format version ${version} but no next-row-id.`))
+  }
+  if (version !== FORMAT_VERSION && version !== NEWEST_VERSION) {
     return Effect.fail(
       IcebergError.invalid(
-        `${from} has format version ${String(version)}; only version ${FORMAT_VERSION} is supported. ${remedyFor(version)}`
+        `${from} has format version ${String(version)}; only versions ${FORMAT_VERSION} and ${NEWEST_VERSION} are supported. ${remedyFor(version)}`
       )
     )
   }

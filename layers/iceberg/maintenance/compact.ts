@@ -5,7 +5,7 @@ import { manifestSchema } from "../manifest/avroSchemas.ts"
 import { bytesIn, rowsIn } from "../manifest/DataFile.ts"
 import { hasLiveFiles, type ManifestFile } from "../manifest/ManifestFile.ts"
 import { dayOf } from "../metadata/dayTransform.ts"
-import { currentSchema, currentSnapshot } from "../metadata/TableMetadata.ts"
+import { currentSchema, currentSnapshot, hasRowIds } from "../metadata/TableMetadata.ts"
 import { targetFileBytes } from "../metadata/tableProperties.ts"
 import { type CommitEvents, commitSnapshot, newSnapshotId } from "../table/commit.ts"
 import { manifestsOf } from "../table/files.ts"
@@ -214,6 +214,12 @@ export const compactTable = Effect.fnUntraced(function* (
   const committed: Array<MergedFile> = []
   for (let plans = 1; ; plans++) {
     const table = yield* catalog.load(name)
+    if (hasRowIds(table.metadata)) {
+      return {
+        ...completed(committed),
+        skipped: `${name.name} has format version 3: compact it with the engine that upgraded it.`
+      }
+    }
     const manifests = yield* manifestsOf(table, currentSnapshot(table.metadata))
     if (manifests.some((manifest) => manifest.content !== 0 && hasLiveFiles(manifest))) {
       return {

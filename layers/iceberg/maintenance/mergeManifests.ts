@@ -4,7 +4,7 @@ import { IcebergError } from "../IcebergError.ts"
 import { manifestSchema } from "../manifest/avroSchemas.ts"
 import type { ManifestEntry } from "../manifest/DataFile.ts"
 import { hasLiveFiles, type ManifestFile } from "../manifest/ManifestFile.ts"
-import { currentSchema, currentSnapshot, type PartitionSpec } from "../metadata/TableMetadata.ts"
+import { currentSchema, currentSnapshot, hasRowIds, type PartitionSpec } from "../metadata/TableMetadata.ts"
 import { type CommitEvents, commitSnapshot, hasSnapshot, newSnapshotId, type SnapshotChange } from "../table/commit.ts"
 import { addManifest, entriesOf, manifestsOf } from "../table/files.ts"
 import { discard } from "./discard.ts"
@@ -109,7 +109,11 @@ const replaceManifests = (
     operation: "replace",
     snapshotId,
     isApplied: hasSnapshot(snapshotId),
-    parts: (_, current) => {
+    parts: ({ metadata }, current) => {
+      // It was upgraded since. Rewriting would lose the ids of its rows.
+      if (hasRowIds(metadata)) {
+        return Effect.fail(IcebergError.invalid(`Table ${name.name} was upgraded to format version 3 meanwhile.`))
+      }
       const locations = new Set(current.map(({ location }) => location))
       if (![...replaced].every((location) => locations.has(location))) {
         return Effect.fail(IcebergError.invalid(`Other maintenance has changed the manifests of table ${name.name}.`))
@@ -149,6 +153,8 @@ export const mergeManifests = Effect.fnUntraced(function* (
   minManifests: number = MIN_MANIFESTS
 ): Effect.fn.Return<Merged, IcebergError> {
   const table = yield* catalog.load(name)
+  // A row's id depends on its place in its manifest.
+  if (hasRowIds(table.metadata)) return { replaced: 0, created: 0 }
   const manifests = yield* manifestsOf(table, currentSnapshot(table.metadata))
   const snapshotId = yield* newSnapshotId
   const merged = yield* mergeAll(table, manifests, minManifests, snapshotId)

@@ -28,6 +28,8 @@ export interface ManifestFile {
   /** In the order of the partition spec's fields. */
   readonly partitions: ReadonlyArray<PartitionSummary> | null
   readonly keyMetadata: Uint8Array | null
+  /** In version 3, of data manifests: the id of the first row; the others follow it. Null or absent until a commit assigns it. */
+  readonly firstRowId?: number | null
 }
 
 /** Whether the manifest lists any file that belongs to its snapshot. */

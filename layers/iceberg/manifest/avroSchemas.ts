@@ -2,7 +2,7 @@ import { type AvroSchema, avroSchema } from "../avro/container.ts"
 import type { IcebergType, PartitionField, PartitionSpec, TableSchema } from "../metadata/TableMetadata.ts"
 
 /*
- * The Avro schemas of manifests and manifest lists of format version 2, with the field ids of the Iceberg spec ("Manifests",
+ * The Avro schemas of manifests and manifest lists of format versions 2 and 3, with the field ids of the Iceberg spec ("Manifests",
  * "Manifest Lists").
  */
 
@@ -102,37 +102,41 @@ export const manifestSchema = (schema: TableSchema, spec: PartitionSpec): AvroSc
   })
 }
 
-export const MANIFEST_LIST_SCHEMA: AvroSchema = avroSchema({
-  type: "record",
-  name: "manifest_file",
-  fields: [
-    required(500, "manifest_path", "string"),
-    required(501, "manifest_length", "long"),
-    required(502, "partition_spec_id", "int"),
-    required(517, "content", "int"),
-    required(515, "sequence_number", "long"),
-    required(516, "min_sequence_number", "long"),
-    required(503, "added_snapshot_id", "long"),
-    required(504, "added_files_count", "int"),
-    required(505, "existing_files_count", "int"),
-    required(506, "deleted_files_count", "int"),
-    required(512, "added_rows_count", "long"),
-    required(513, "existing_rows_count", "long"),
-    required(514, "deleted_rows_count", "long"),
-    optional(
-      507,
-      "partitions",
-      listOf(508, {
-        type: "record",
-        name: "r508",
-        fields: [
-          required(509, "contains_null", "boolean"),
-          optional(518, "contains_nan", "boolean"),
-          optional(510, "lower_bound", "bytes"),
-          optional(511, "upper_bound", "bytes")
-        ]
-      })
-    ),
-    optional(519, "key_metadata", "bytes")
-  ]
-})
+const MANIFEST_FILE_FIELDS = [
+  required(500, "manifest_path", "string"),
+  required(501, "manifest_length", "long"),
+  required(502, "partition_spec_id", "int"),
+  required(517, "content", "int"),
+  required(515, "sequence_number", "long"),
+  required(516, "min_sequence_number", "long"),
+  required(503, "added_snapshot_id", "long"),
+  required(504, "added_files_count", "int"),
+  required(505, "existing_files_count", "int"),
+  required(506, "deleted_files_count", "int"),
+  required(512, "added_rows_count", "long"),
+  required(513, "existing_rows_count", "long"),
+  required(514, "deleted_rows_count", "long"),
+  optional(
+    507,
+    "partitions",
+    listOf(508, {
+      type: "record",
+      name: "r508",
+      fields: [
+        required(509, "contains_null", "boolean"),
+        optional(518, "contains_nan", "boolean"),
+        optional(510, "lower_bound", "bytes"),
+        optional(511, "upper_bound", "bytes")
+      ]
+    })
+  ),
+  optional(519, "key_metadata", "bytes")
+]
+
+const manifestListSchema = (fields: ReadonlyArray<unknown>) =>
+  avroSchema({ type: "record", name: "manifest_file", fields: [...MANIFEST_FILE_FIELDS, ...fields] } as never)
+
+/** Of version 2. */
+export const MANIFEST_LIST_SCHEMA: AvroSchema = manifestListSchema([])
+/** Of version 3. */
+export const ROW_ID_MANIFEST_LIST_SCHEMA: AvroSchema = manifestListSchema([optional(520, "first_row_id", "long")])

@@ -2,7 +2,7 @@ import { Result } from "effect"
 import { avroBytes, readAvro, writeAvro } from "../avro/container.ts"
 import { IcebergError } from "../IcebergError.ts"
 import type { Snapshot } from "../metadata/TableMetadata.ts"
-import { MANIFEST_LIST_SCHEMA } from "./avroSchemas.ts"
+import { MANIFEST_LIST_SCHEMA, ROW_ID_MANIFEST_LIST_SCHEMA } from "./avroSchemas.ts"
 import { fieldNames } from "./fieldIds.ts"
 import type { ManifestFile, PartitionSummary } from "./ManifestFile.ts"
 
@@ -11,14 +11,18 @@ type Ids = Pick<Snapshot, "snapshot-id" | "parent-snapshot-id" | "sequence-numbe
 const bytesOrNull = (bytes: Uint8Array | null): Buffer | null => (bytes === null ? null : avroBytes(bytes))
 
 /** The manifest list of a snapshot. */
-export const writeManifestList = (snapshot: Ids, manifests: ReadonlyArray<ManifestFile>): Uint8Array =>
+export const writeManifestList = (
+  snapshot: Ids,
+  manifests: ReadonlyArray<ManifestFile>,
+  formatVersion = 2
+): Uint8Array =>
   writeAvro(
-    MANIFEST_LIST_SCHEMA,
+    formatVersion >= 3 ? ROW_ID_MANIFEST_LIST_SCHEMA : MANIFEST_LIST_SCHEMA,
     {
       "snapshot-id": String(snapshot["snapshot-id"]),
       "parent-snapshot-id": String(snapshot["parent-snapshot-id"] ?? "null"),
       "sequence-number": String(snapshot["sequence-number"]),
-      "format-version": "2"
+      "format-version": String(formatVersion)
     },
     manifests.map((manifest) => ({
       manifest_path: manifest.location,
@@ -41,11 +45,14 @@ export const writeManifestList = (snapshot: Ids, manifests: ReadonlyArray<Manife
           lower_bound: bytesOrNull(lower),
           upper_bound: bytesOrNull(upper)
         })) ?? null,
-      key_metadata: bytesOrNull(manifest.keyMetadata)
+      key_metadata: bytesOrNull(manifest.keyMetadata),
+      ...(formatVersion >= 3 ? { first_row_id: manifest.firstRowId ?? null } : {})
     }))
   )
 
 type Fields = Readonly<Record<string, unknown>>
+
+const rowIdOf = (firstRowId: number | null) => (firstRowId === null ? {} : { firstRowId })
 
 const summary = (value: unknown): PartitionSummary => {
   const fields = value as Fields
@@ -85,7 +92,8 @@ export const readManifestList = (
           existingRows: count(513, "existing_rows_count"),
           deletedRows: count(514, "deleted_rows_count"),
           partitions: get<ReadonlyArray<unknown> | null>(507, "partitions")?.map(summary) ?? null,
-          keyMetadata: get(519, "key_metadata")
+          keyMetadata: get(519, "key_metadata"),
+          ...rowIdOf(get<number | null>(520, "first_row_id"))
         }
       })
     },

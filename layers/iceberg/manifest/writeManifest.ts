@@ -73,7 +73,8 @@ export interface WrittenManifest {
 export const writeManifest = (
   schema: TableSchema,
   spec: PartitionSpec,
-  entries: ReadonlyArray<ManifestEntry>
+  entries: ReadonlyArray<ManifestEntry>,
+  formatVersion = 2
 ): WrittenManifest => {
   const avroSchema = manifestSchema(schema, spec)
   if (avroSchema === null) throw new Error(`Partition spec ${spec["spec-id"]} has an unsupported transform.`)
@@ -84,7 +85,7 @@ export const writeManifest = (
       "schema-id": String(schema["schema-id"]),
       "partition-spec": JSON.stringify(spec.fields),
       "partition-spec-id": String(spec["spec-id"]),
-      "format-version": "2",
+      "format-version": String(formatVersion),
       content: "data"
     },
     entries.map((entry) => encodeEntry(spec, entry))

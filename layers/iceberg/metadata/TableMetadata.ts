@@ -1,5 +1,5 @@
 /*
- * Table metadata of format version 2, with the keys of `metadata.json` (Iceberg spec, "Table Metadata"). Unknown keys are
+ * Table metadata of format versions 2 and 3, with the keys of `metadata.json` (Iceberg spec, "Table Metadata"). Unknown keys are
  * carried over: every object may contain more than its type lists. Snapshot ids are bigint, times are in ms since the epoch.
  */
 
@@ -80,6 +80,9 @@ export interface Snapshot {
   readonly "manifest-list": string
   readonly summary: SnapshotSummary
   readonly "schema-id"?: number
+  /** In version 3: the first row id that the snapshot assigned, and how many it assigned at most. */
+  readonly "first-row-id"?: number
+  readonly "added-rows"?: number
 }
 
 export interface SnapshotRef {
@@ -102,6 +105,8 @@ export interface TableMetadata {
   readonly "partition-specs": ReadonlyArray<PartitionSpec>
   readonly "default-spec-id": number
   readonly "last-partition-id": number
+  /** In version 3: the next row id to be assigned. */
+  readonly "next-row-id"?: number
   readonly properties: Readonly<Record<string, string>>
   /** Absent, null or -1n if there is none. */
   readonly "current-snapshot-id"?: bigint | null
@@ -114,6 +119,9 @@ export interface TableMetadata {
   readonly statistics?: ReadonlyArray<unknown>
   readonly "partition-statistics"?: ReadonlyArray<unknown>
 }
+
+/** Whether the table's rows have ids (Iceberg spec, "Row Lineage"). */
+export const hasRowIds = (metadata: TableMetadata): boolean => metadata["format-version"] >= 3
 
 /** The branch that readers and writers use by default. */
 export const MAIN = "main"

@@ -1,4 +1,11 @@
-import { MAIN, type Snapshot, type SnapshotRef, type TableMetadata, type TableSchema } from "./TableMetadata.ts"
+import {
+  hasRowIds,
+  MAIN,
+  type Snapshot,
+  type SnapshotRef,
+  type TableMetadata,
+  type TableSchema
+} from "./TableMetadata.ts"
 import type { TableUpdate } from "./TableUpdate.ts"
 
 /** Iceberg's default for `write.metadata.previous-versions-max`. */
@@ -40,6 +47,7 @@ const setCurrentSchema = (metadata: TableMetadata, id: number, added: TableSchem
 const addSnapshot = (metadata: TableMetadata, snapshot: Snapshot): TableMetadata => ({
   ...metadata,
   snapshots: [...(metadata.snapshots ?? []), snapshot],
+  ...(hasRowIds(metadata) ? { "next-row-id": (metadata["next-row-id"] ?? 0) + (snapshot["added-rows"] ?? 0) } : {}),
   "last-sequence-number": Math.max(metadata["last-sequence-number"], snapshot["sequence-number"]),
   "last-updated-ms": Math.max(metadata["last-updated-ms"], snapshot["timestamp-ms"])
 })

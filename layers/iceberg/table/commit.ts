@@ -7,6 +7,7 @@ import type { ManifestFile } from "../manifest/ManifestFile.ts"
 import { writeManifestList } from "../manifest/manifestList.ts"
 import {
   currentSnapshot,
+  hasRowIds,
   MAIN,
   type Snapshot,
   type SnapshotOperation,
@@ -110,6 +111,20 @@ const withSequenceNumber = (manifest: ManifestFile, sequenceNumber: number): Man
     ? { ...manifest, sequenceNumber, minSequenceNumber: Math.min(manifest.minSequenceNumber, sequenceNumber) }
     : manifest
 
+/** The row ids that a snapshot assigns (Iceberg spec, "Row Lineage"): one after the other to data manifests that have none. */
+const withRowIds = (metadata: TableMetadata, manifests: ReadonlyArray<ManifestFile>) => {
+  if (!hasRowIds(metadata)) return { manifests, rowIds: {} }
+  const first = metadata["next-row-id"] ?? 0
+  let next = first
+  const assigned = manifests.map((manifest) => {
+    if (manifest.content !== 0 || (manifest.firstRowId ?? null) !== null) return manifest
+    const firstRowId = next
+    next += manifest.addedRows + manifest.existingRows
+    return { ...manifest, firstRowId }
+  })
+  return { manifests: assigned, rowIds: { "first-row-id": first, "added-rows": next - first } }
+}
+
 /**
  * Fails if a manifest of the new snapshot is missing. Lists and manifests are known from earlier commits of this process, and files that
  * were deleted since would otherwise go unnoticed: the commit would succeed, and no reader could read the table. `Conflict` if the base
@@ -143,7 +158,10 @@ const commitOn = Effect.fnUntraced(function* (
   const { counts, manifests } = yield* change.parts(base, yield* manifestsOf(base, parent))
   const sequenceNumber = base.metadata["last-sequence-number"] + 1
   const now = yield* Clock.currentTimeMillis
-  const numbered = manifests.map((manifest) => withSequenceNumber(manifest, sequenceNumber))
+  const { manifests: numbered, rowIds } = withRowIds(
+    base.metadata,
+    manifests.map((manifest) => withSequenceNumber(manifest, sequenceNumber))
+  )
   const ids = {
     "snapshot-id": change.snapshotId,
     ...(parent === null ? {} : { "parent-snapshot-id": parent["snapshot-id"] }),
@@ -152,7 +170,10 @@ const commitOn = Effect.fnUntraced(function* (
   const list = metadataPath(base, `snap-${change.snapshotId}-${attempt}-${crypto.randomUUID()}.avro`)
   const removeList = Effect.ignore(base.store.remove([list]))
   yield* Effect.all(
-    [base.store.write(list, writeManifestList(ids, numbered)), checkManifests(catalog, base, numbered)],
+    [
+      base.store.write(list, writeManifestList(ids, numbered, base.metadata["format-version"])),
+      checkManifests(catalog, base, numbered)
+    ],
     { concurrency: 2, discard: true }
   ).pipe(Effect.tapError(() => removeList))
   const snapshot: Snapshot = {
@@ -160,7 +181,8 @@ const commitOn = Effect.fnUntraced(function* (
     "timestamp-ms": Math.max(now, base.metadata["last-updated-ms"]),
     "manifest-list": list,
     summary: summaryOf(change, parent, counts),
-    "schema-id": base.metadata["current-schema-id"]
+    "schema-id": base.metadata["current-schema-id"],
+    ...rowIds
   }
   return yield* catalog
     .commit(base, {

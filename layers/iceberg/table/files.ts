@@ -64,7 +64,12 @@ export const addManifest = (
   snapshotId: bigint
 ): Effect.Effect<ManifestFile, IcebergError> =>
   Effect.suspend(() => {
-    const { bytes, list } = writeManifest(currentSchema(table.metadata), spec, entries)
+    const { bytes, list } = writeManifest(
+      currentSchema(table.metadata),
+      spec,
+      entries,
+      table.metadata["format-version"]
+    )
     const location = metadataPath(table, `${crypto.randomUUID()}-m0.avro`)
     return Effect.as(table.store.write(location, bytes), {
       ...list,

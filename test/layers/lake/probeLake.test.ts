@@ -58,7 +58,7 @@ test("a table that cannot be read or written is reported with the reason, and th
   const config = configOf(folder)
   await createTables(config)
   const metadata = join(folder, "product_analytics", "pa_events", "metadata", "v1.metadata.json")
-  writeFileSync(metadata, readFileSync(metadata, "utf8").replace('"format-version":2', '"format-version":3'))
+  writeFileSync(metadata, readFileSync(metadata, "utf8").replace('"format-version":2', '"format-version":4'))
   const sessions = join(folder, "product_analytics", "pa_sessions", "metadata", "v1.metadata.json")
   const renamed = readFileSync(sessions, "utf8").replace(
     '"name":"browser","required":false,"type":"string"',
@@ -75,7 +75,7 @@ test("a table that cannot be read or written is reported with the reason, and th
     "pa_session_data ok"
   ])
   expect(found[2]?.message).toContain(
-    "has format version 3; only version 2 is supported. A table cannot be downgraded."
+    "has format version 4; only versions 2 and 3 are supported. A table cannot be downgraded."
   )
   expect(found[3]?.message).toContain('column browser has the type "int"')
 })

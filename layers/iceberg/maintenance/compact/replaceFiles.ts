@@ -3,6 +3,7 @@ import type { Table } from "../../catalog/Catalog.ts"
 import { IcebergError } from "../../IcebergError.ts"
 import { bytesIn, type ManifestEntry, rowsIn } from "../../manifest/DataFile.ts"
 import { hasLiveFiles, type ManifestFile } from "../../manifest/ManifestFile.ts"
+import { hasRowIds } from "../../metadata/TableMetadata.ts"
 import { hasSnapshot, type SnapshotChange, type SnapshotParts, type SummaryCounts } from "../../table/commit.ts"
 import { addedEntries, addManifest, entriesOf } from "../../table/files.ts"
 import { isLive } from "../reachable.ts"
@@ -80,6 +81,10 @@ const replacedParts = Effect.fnUntraced(function* (
   snapshotId: bigint,
   progress: Progress
 ): Effect.fn.Return<SnapshotParts, IcebergError> {
+  // It was upgraded since. Rewriting would lose the ids of its rows.
+  if (hasRowIds(base.metadata)) {
+    return yield* IcebergError.invalid(`Table ${base.name.name} was upgraded to format version 3 meanwhile.`)
+  }
   // A delete file that was added since the inputs were read may delete rows of theirs. It would not apply to the merged files, whose
   // sequence number is higher.
   if (manifests.some((manifest) => manifest.content !== 0 && hasLiveFiles(manifest))) {

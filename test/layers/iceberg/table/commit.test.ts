@@ -2,7 +2,10 @@ import { describe, expect, test } from "bun:test"
 import { Effect, Fiber, Result } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
+import { compactTable } from "../../../../layers/iceberg/maintenance/compact.ts"
+import { mergeManifests } from "../../../../layers/iceberg/maintenance/mergeManifests.ts"
 import { verifyTable } from "../../../../layers/iceberg/maintenance/verify.ts"
+import { readManifestList } from "../../../../layers/iceberg/manifest/manifestList.ts"
 import { currentSnapshot } from "../../../../layers/iceberg/metadata/TableMetadata.ts"
 import { commitSnapshot } from "../../../../layers/iceberg/table/commit.ts"
 import { manifestsOf } from "../../../../layers/iceberg/table/files.ts"
@@ -67,6 +70,47 @@ describe("a commit", () => {
         expect(watermarkOf(table.metadata, "log-a")).toBe(1)
         expect(watermarkOf(table.metadata, "log-b")).toBe(0)
         expect(currentSnapshot(table.metadata)?.summary["footfall.watermark.log-a"]).toMatch(/^1 \d{4}-/)
+      })
+    ))
+
+  test("a commit to a table that was upgraded to version 3 gives each row an id, and maintenance keeps the ids", () =>
+    run(
+      Effect.gen(function* () {
+        const catalog = new MemoryCatalog()
+        for (let index = 0; index < 2; index++) yield* appendEvents(catalog, LOG)
+        const old = yield* catalog.load(EVENTS_NAME)
+        catalog.tables.set("product_analytics.pa_events", {
+          ...old,
+          metadata: { ...old.metadata, "format-version": 3, "next-row-id": 0 }
+        })
+        yield* appendEvents(catalog, { ...LOG, count: 4 })
+        const { metadata, store } = yield* appendEvents(catalog, { ...LOG, count: 5 })
+        expect(metadata["next-row-id"]).toBe(15)
+        const rowIds = metadata.snapshots?.map((snapshot) => [snapshot["first-row-id"], snapshot["added-rows"]])
+        expect(rowIds).toEqual([
+          [undefined, undefined],
+          [undefined, undefined],
+          [0, 10],
+          [10, 5]
+        ])
+        const list = currentSnapshot(metadata)!["manifest-list"]
+        const manifests = Result.getOrThrow(readManifestList(yield* store.read(list), list))
+        // The newest manifest comes first; those of version 2 got their ids after the first one of version 3.
+        expect(manifests.map(({ addedRows, firstRowId }) => [addedRows, firstRowId])).toEqual([
+          [5, 10],
+          [4, 0],
+          [3, 4],
+          [3, 7]
+        ])
+        const options = { targetBytes: 1 << 20, createdBy: "test", dryRun: false, onProgress: () => {} }
+        expect((yield* compactTable(catalog, EVENTS_NAME, options, countingEvents().events)).skipped).toContain(
+          "pa_events has format version 3"
+        )
+        expect(yield* mergeManifests(catalog, EVENTS_NAME, countingEvents().events, 2)).toEqual({
+          replaced: 0,
+          created: 0
+        })
+        expect(yield* rowsIn(catalog)).toBe(15)
       })
     ))
 
