@@ -54,12 +54,17 @@ const attemptOnce = Effect.fnUntraced(function* (
 ) {
   const keepAlive = Duration.toMillis(options.keepAlive ?? KEEP_ALIVE)
   let opened = false
+  let isUsed = false
+  // A connection that was not good enough may close much later, when another one is in use.
+  const onClose = () => {
+    if (isUsed) options.onClose?.()
+  }
   // The driver also calls this to send a cancel request.
   const stream = (): Duplex => {
     const socket = host.startsWith("/")
       ? connect({ path: `${host}/.s.PGSQL.${port}` })
       : connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAlive })
-    if (!opened && options.onClose !== undefined) socket.once("close", options.onClose)
+    if (!opened) socket.once("close", onClose)
     opened = true
     return socket
   }
@@ -82,6 +87,7 @@ const attemptOnce = Effect.fnUntraced(function* (
       connectTimeout: Duration.infinity
     })
     yield* requireWritable(connection, target.primaryOnly)
+    isUsed = true
     return connection
   })
   return yield* Effect.timeoutOrElse(open, {
