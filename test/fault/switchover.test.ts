@@ -88,6 +88,21 @@ test("connections that stay open to a server that becomes read-only are dropped 
   expect([load.unanswered, load.count(503)]).toEqual([0, 0])
 }, 60_000)
 
+test("a collector without traffic becomes healthy again once its address leads to the new primary", async () => {
+  await using all = new AsyncDisposableStack()
+  const { instance, primary, standby } = await startPair(all)
+  const address = all.use(await Switch.start(primary.port))
+  const environment = { ...instance, DATABASE_URL: `postgres://postgres@127.0.0.1:${address.port}/postgres` }
+  const collector = all.use(await Footfall.start({ environment }))
+  const demoted = all.use(new SQL(primary.url, { max: 1 }))
+  await demoted`ALTER SYSTEM SET default_transaction_read_only = on`
+  await demoted`SELECT pg_reload_conf()`
+  await until("the collector is not healthy", async () => (await collector.health()) === 503)
+  await promote(standby)
+  address.leadTo(standby.port)
+  await collector.becomesHealthy()
+}, 60_000)
+
 test("with several hosts in DATABASE_URL, a collector finds the server that accepts writes", async () => {
   await using all = new AsyncDisposableStack()
   const { instance, primary, standby } = await startPair(all)

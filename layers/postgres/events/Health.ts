@@ -77,12 +77,17 @@ export class Health {
 }
 
 const READ_ONLY = "The database is read-only."
-const SELECT_READ_ONLY = "SELECT current_setting('transaction_read_only') AS read_only"
+/** Fails on a read-only server like a write does, so that the connection is dropped even if no writes come. */
+const ASSERT_WRITABLE = `DO $$ BEGIN
+  IF current_setting('transaction_read_only') = 'on' THEN
+    RAISE 'read-only' USING ERRCODE = 'read_only_sql_transaction';
+  END IF;
+END $$`
 
 const pingServer = (sql: SqlClient.SqlClient): Effect.Effect<void, StorageError> =>
-  sql.unsafe<{ readonly read_only: string }>(SELECT_READ_ONLY).pipe(
+  sql.unsafe(ASSERT_WRITABLE).pipe(
+    Effect.asVoid,
     Effect.mapError((error) => unavailable(sqlCode(error) === READ_ONLY_CODE ? READ_ONLY : sqlMessage(error))),
-    Effect.flatMap((rows) => (rows[0]?.read_only === "off" ? Effect.void : Effect.fail(unavailable(READ_ONLY)))),
     deadline({
       duration: PING_TIMEOUT,
       orElse: () => Effect.fail(unavailable(`The database does not answer within ${PING_TIMEOUT}.`))
