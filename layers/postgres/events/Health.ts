@@ -2,6 +2,7 @@ import { type Clock, type Context, Effect } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { StorageError } from "../../../src/domain/StorageError.ts"
 import { deadline } from "../../../src/lib/deadline.ts"
+import { assertWritable } from "../client/assertWritable.ts"
 import { READ_ONLY_CODE, sqlCode, sqlMessage } from "../client/sqlErrors.ts"
 import { type Outcome, unavailable } from "./commitBatch.ts"
 import { batchRecords, commitSeconds, failedWrites } from "./metrics.ts"
@@ -77,16 +78,8 @@ export class Health {
 }
 
 const READ_ONLY = "The database is read-only."
-/** Fails on a read-only server like a write does, so that the connection is dropped even if no writes come. */
-const ASSERT_WRITABLE = `DO $$ BEGIN
-  IF current_setting('transaction_read_only') = 'on' THEN
-    RAISE 'read-only' USING ERRCODE = 'read_only_sql_transaction';
-  END IF;
-END $$`
-
 const pingServer = (sql: SqlClient.SqlClient): Effect.Effect<void, StorageError> =>
-  sql.unsafe(ASSERT_WRITABLE).pipe(
-    Effect.asVoid,
+  assertWritable(sql).pipe(
     Effect.mapError((error) => unavailable(sqlCode(error) === READ_ONLY_CODE ? READ_ONLY : sqlMessage(error))),
     deadline({
       duration: PING_TIMEOUT,

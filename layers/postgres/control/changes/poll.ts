@@ -1,5 +1,6 @@
 import { Effect, Random } from "effect"
 import type { SqlClient } from "effect/sql"
+import { assertWritable } from "../../client/assertWritable.ts"
 import { CONTROL_DEADLINE, statementFailure } from "../../client/runStatement.ts"
 import type { Followers } from "./Followers.ts"
 import { TOPICS, type Topic } from "./topics.ts"
@@ -17,7 +18,8 @@ const FINGERPRINTS = `SELECT
 export const poll = (sql: SqlClient.SqlClient, followers: Followers): Effect.Effect<never> => {
   let fingerprints: Partial<Record<Topic, string>> = {}
   let isUnreachable = false
-  const pollOnce = sql.unsafe<Record<Topic, string>>(FINGERPRINTS).pipe(
+  const pollOnce = assertWritable(sql).pipe(
+    Effect.andThen(sql.unsafe<Record<Topic, string>>(FINGERPRINTS)),
     Effect.timeout(CONTROL_DEADLINE),
     Effect.matchEffect({
       onFailure: (error) => {
