@@ -1,4 +1,5 @@
 import { Effect, Redacted, type Scope } from "effect"
+import { LAKE_CATALOG_URI } from "../../src/settings/settings.ts"
 import type { Catalog } from "../iceberg/catalog/Catalog.ts"
 import { type CatalogConfig, makeCatalog } from "../iceberg/catalog/makeCatalog.ts"
 import { IcebergError } from "../iceberg/IcebergError.ts"
@@ -61,9 +62,11 @@ const catalogConfig = Effect.fnUntraced(function* (
   switch (config.catalogType) {
     case "jdbc": {
       const url = Redacted.make(config.catalogUri ?? config.databaseUrl)
-      const sql = yield* openPool({ url, embedded: false }, {}, { maxConnections: CATALOG_CONNECTIONS }).pipe(
-        Effect.mapError(({ message }) => IcebergError.unavailable(message))
-      )
+      const sql = yield* openPool(
+        { url, embedded: false, ...(config.catalogUri !== null && { setting: LAKE_CATALOG_URI.env }) },
+        {},
+        { maxConnections: CATALOG_CONNECTIONS }
+      ).pipe(Effect.mapError(({ message }) => IcebergError.unavailable(message)))
       return { type: "jdbc", name: config.catalogName, warehouse, s3: s3Options(config), client: jdbcClient(sql) }
     }
     case "hadoop":

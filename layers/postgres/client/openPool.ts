@@ -18,15 +18,20 @@ export interface DatabaseAddress {
   readonly url: Redacted.Redacted<string>
   /** Whether it is the embedded Postgres of `DATA_DIR`, not `DATABASE_URL`. */
   readonly embedded: boolean
+  /** The setting that has the URL, for messages; `DATABASE_URL` by default. */
+  readonly setting?: string
   /** The data folder of the embedded Postgres. */
   readonly folder?: string
 }
 
 /** Reads the URL of an address. */
-export const targetOf = ({ url }: DatabaseAddress): Effect.Effect<DatabaseTarget, StartError> =>
+export const targetOf = ({
+  setting = "DATABASE_URL",
+  url
+}: DatabaseAddress): Effect.Effect<DatabaseTarget, StartError> =>
   Result.match(parseDatabaseUrl(Redacted.value(url)), {
     onSuccess: Effect.succeed,
-    onFailure: (problem) => Effect.fail(new StartError({ message: `DATABASE_URL can't be used: ${problem}.` }))
+    onFailure: (problem) => Effect.fail(new StartError({ message: `${setting} can't be used: ${problem}.` }))
   })
 
 /** A URL's servers for messages: each `host:port`, or the folder of its socket. Never contains the user or password. */
@@ -48,15 +53,18 @@ export const databaseName = ({ embedded, folder, url }: DatabaseAddress): string
 
 const endpointOf = Effect.fnUntraced(function* (address: DatabaseAddress): Effect.fn.Return<Endpoint, StartError> {
   const target = yield* targetOf(address)
-  return { target, attempts: yield* tlsAttempts(target) }
+  return { target, attempts: yield* tlsAttempts(target, address.setting ?? "DATABASE_URL") }
 })
 
-const cannotConnect = ({ embedded, url }: DatabaseAddress, error: SqlError.SqlError): StartError =>
+const cannotConnect = (
+  { embedded, setting = "DATABASE_URL", url }: DatabaseAddress,
+  error: SqlError.SqlError
+): StartError =>
   toStartError(
     error,
     embedded
       ? `Can't connect to the embedded Postgres at ${serversOf(url)}: ${sqlMessage(error)}.`
-      : `Can't connect to the Postgres of DATABASE_URL at ${serversOf(url)}: ${sqlMessage(error)}.`
+      : `Can't connect to the Postgres of ${setting} at ${serversOf(url)}: ${sqlMessage(error)}.`
   )
 
 /** `cannot_connect_now`: the server is starting up, shutting down or recovering. */

@@ -16,26 +16,26 @@ const inLibpqFolder = (name: string): string | undefined => {
   return existsSync(path) ? path : undefined
 }
 
-const read = (parameter: string, path: string): Effect.Effect<Buffer, StartError> =>
+const read = (setting: string, parameter: string, path: string): Effect.Effect<Buffer, StartError> =>
   Effect.try({
     try: () => readFileSync(path),
     catch: (cause) =>
       new StartError({
-        message: `DATABASE_URL can't be used: the file of ${parameter} can't be read: ${String(cause)}`
+        message: `${setting} can't be used: the file of ${parameter} can't be read: ${String(cause)}`
       })
   })
 
 /** The client's certificate and key, if there are any. */
-const clientCertificate = Effect.fnUntraced(function* ({ certificate, key }: DatabaseTarget) {
+const clientCertificate = Effect.fnUntraced(function* ({ certificate, key }: DatabaseTarget, setting: string) {
   const certificateFile = certificate ?? inLibpqFolder("postgresql.crt")
   if (certificateFile === undefined) return {}
   const keyFile = key ?? inLibpqFolder("postgresql.key")
   if (keyFile === undefined) {
     return yield* new StartError({
-      message: "DATABASE_URL can't be used: it has sslcert but no sslkey, which names the certificate's key."
+      message: `${setting} can't be used: it has sslcert but no sslkey, which names the certificate's key.`
     })
   }
-  return { cert: yield* read("sslcert", certificateFile), key: yield* read("sslkey", keyFile) }
+  return { cert: yield* read(setting, "sslcert", certificateFile), key: yield* read(setting, "sslkey", keyFile) }
 })
 
 /**
@@ -43,7 +43,8 @@ const clientCertificate = Effect.fnUntraced(function* ({ certificate, key }: Dat
  * when there is a root certificate; only `verify-full` checks the name. A Unix socket never has TLS.
  */
 export const tlsAttempts = Effect.fnUntraced(function* (
-  target: DatabaseTarget
+  target: DatabaseTarget,
+  setting: string
 ): Effect.fn.Return<(server: Server) => ReadonlyArray<Attempt>, StartError> {
   const mode = target.tlsMode ?? "prefer"
   if (mode === "disable") return () => [false]
@@ -52,13 +53,13 @@ export const tlsAttempts = Effect.fnUntraced(function* (
   const verifies = mode === "verify-ca" || mode === "verify-full" || (mode === "require" && rootFile !== undefined)
   if (verifies && !system && rootFile === undefined) {
     return yield* new StartError({
-      message: `DATABASE_URL can't be used: sslmode=${mode} requires the server's root certificate. Add sslrootcert=FILE, or sslrootcert=system if a public authority issued the server's certificate.`
+      message: `${setting} can't be used: sslmode=${mode} requires the server's root certificate. Add sslrootcert=FILE, or sslrootcert=system if a public authority issued the server's certificate.`
     })
   }
   const options: ConnectionOptions = {
-    ...(yield* clientCertificate(target)),
+    ...(yield* clientCertificate(target, setting)),
     rejectUnauthorized: verifies,
-    ...(verifies && rootFile !== undefined ? { ca: yield* read("sslrootcert", rootFile) } : {}),
+    ...(verifies && rootFile !== undefined ? { ca: yield* read(setting, "sslrootcert", rootFile) } : {}),
     ...(mode === "verify-full" ? {} : { checkServerIdentity: () => undefined })
   }
   return ({ host }) => {

@@ -81,6 +81,24 @@ describe("openPool on an unusable database", () => {
   )
 })
 
+test("a message names the setting that has the URL", () =>
+  run(
+    Effect.gen(function* () {
+      const url = (text: string) => ({ url: Redacted.make(text), embedded: false, setting: "CATALOG_URI" })
+      const fail = (text: string) =>
+        Effect.map(Effect.flip(openPool(url(text), {}, { maxConnections: 1 })), (error) => error.message)
+      expect(yield* fail("postgres://a@127.0.0.1:1/d?schema=x")).toStartWith(
+        "CATALOG_URI can't be used: it has the parameter"
+      )
+      expect(yield* fail("postgres://a@127.0.0.1:1/d?sslmode=verify-ca&sslrootcert=/nowhere")).toStartWith(
+        "CATALOG_URI can't be used: the file of sslrootcert"
+      )
+      expect(yield* fail("postgres://a@127.0.0.1:1/d")).toStartWith(
+        "Can't connect to the Postgres of CATALOG_URI at 127.0.0.1:1: "
+      )
+    })
+  ))
+
 describe("openPool on a starting server", () => {
   /** What Postgres answers while it recovers: an ErrorResponse with code 57P03. */
   const STARTING = (() => {
