@@ -1,7 +1,8 @@
 import { Effect, type Scope } from "effect"
 import type { LakeProbe, LakeTableName } from "../../src/ports/LakeAdmin.ts"
-import { type IcebergError, nullIfNotFound } from "../iceberg/IcebergError.ts"
+import { IcebergError, nullIfNotFound } from "../iceberg/IcebergError.ts"
 import { withoutSlash } from "../iceberg/io/location.ts"
+import { newerCommittedMetadata } from "../iceberg/maintenance/newestMetadata.ts"
 import { currentSnapshot } from "../iceberg/metadata/TableMetadata.ts"
 import { manifestsOf } from "../iceberg/table/files.ts"
 import type { LakeConfig } from "./config.ts"
@@ -71,6 +72,12 @@ const probeTable = Effect.fnUntraced(function* (
         const snapshot = currentSnapshot(table.metadata)
         if (snapshot !== null) yield* manifestsOf(table, snapshot)
         yield* checkWritable(table, lakeTable)
+        const newest = yield* newerCommittedMetadata(table)
+        if (newest !== null) {
+          return yield* IcebergError.invalid(
+            `The catalog was rolled back: it names ${table.metadataLocation}, but the newest metadata is ${newest}. Run \`bun run footfall lake recover --dry-run\`, then without --dry-run.`
+          )
+        }
         return table.metadata.location
       })
     )

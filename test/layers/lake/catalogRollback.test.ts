@@ -10,6 +10,7 @@ import { localPathOf } from "../../../layers/iceberg/io/location.ts"
 import { recoverTable } from "../../../layers/iceberg/maintenance/recover.ts"
 import { verifyTable } from "../../../layers/iceberg/maintenance/verify.ts"
 import { jdbcClient } from "../../../layers/lake/jdbcClient.ts"
+import { probeLake } from "../../../layers/lake/probeLake.ts"
 import { encodeEvent } from "../../../layers/lake/records.ts"
 import { makeLakeWriter, type ReconcileEvents, type WriteEvents } from "../../../layers/lake/writer/LakeWriter.ts"
 import { openSpool, type Spool } from "../../../layers/spool/Spool.ts"
@@ -78,7 +79,24 @@ const makeLake = Effect.gen(function* () {
   const ids = Effect.map(readLakeTable({ catalog, namespace: NAMESPACE }, "pa_events"), (rows) =>
     rows.map((row) => String(row["event_id"])).sort()
   )
-  return { catalog, save, flush, reopen, pointer, pointTo, ids, saved }
+  const probe = Effect.scoped(
+    probeLake({
+      catalogType: "jdbc",
+      catalogName: "lake",
+      namespace: NAMESPACE,
+      warehouse,
+      catalogUri: null,
+      catalogCredentials: null,
+      oauth2ServerUri: null,
+      oauth2Scope: "catalog",
+      signingName: "execute-api",
+      s3Endpoint: null,
+      region: null,
+      keys: null,
+      databaseUrl: Redacted.value(url)
+    })
+  )
+  return { catalog, probe, save, flush, reopen, pointer, pointTo, ids, saved }
 })
 
 const run = <A>(effect: Effect.Effect<A, unknown, Scope.Scope>): Promise<A> => Effect.runPromise(Effect.scoped(effect))
@@ -86,7 +104,7 @@ const run = <A>(effect: Effect.Effect<A, unknown, Scope.Scope>): Promise<A> => E
 test("a catalog that is rolled back under a running collector stops its flushes, and recovering it loses no event", () =>
   run(
     Effect.gen(function* () {
-      const { catalog, flush, ids, pointTo, pointer, save, saved } = yield* makeLake
+      const { catalog, flush, ids, pointTo, pointer, probe, save, saved } = yield* makeLake
       yield* Effect.andThen(save, flush)
       const old = yield* pointer
       for (let index = 0; index < 3; index++) yield* Effect.andThen(save, flush)
@@ -102,6 +120,10 @@ test("a catalog that is rolled back under a running collector stops its flushes,
       expect((yield* verified(catalog)).problems).toEqual([
         `pa_events: the catalog names ${old}, but the newest metadata of the table is ${newest}: the catalog was rolled back`
       ])
+
+      const found = (yield* probe).find(({ part }) => part === "pa_events")
+      expect(found?.state).toBe("bad")
+      expect(found?.message).toContain(`but the newest metadata is ${newest}. Run`)
 
       const options = { dryRun: true, force: false }
       expect(yield* recoverTable(catalog, EVENTS_NAME, options)).toEqual({
