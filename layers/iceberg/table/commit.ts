@@ -3,6 +3,7 @@ import { backoff } from "../backoff.ts"
 import type { Catalog, Table, TableName } from "../catalog/Catalog.ts"
 import { conflictFor } from "../catalog/changedMetadata.ts"
 import { IcebergError, nullIfNotFound } from "../IcebergError.ts"
+import { LruCache } from "../LruCache.ts"
 import type { ManifestFile } from "../manifest/ManifestFile.ts"
 import { writeManifestList } from "../manifest/manifestList.ts"
 import {
@@ -22,8 +23,14 @@ const LAST_DELAY_MS = 2_000
 /** Attempts of one commit. After them, everything written for it is kept for a later try. */
 const MAX_ATTEMPTS = 12
 export const COMMIT_RETRIES = backoff(FIRST_DELAY_MS, LAST_DELAY_MS).pipe(Schedule.upTo({ times: MAX_ATTEMPTS - 1 }))
-/** Manifests that are looked up at the same time. There are a few dozen: maintenance merges them. */
+/** Manifests that are looked up at the same time. */
 const HEADS = 16
+/** Manifests that every commit looks up: as many as there usually are between two runs of maintenance, half of them the oldest. */
+const ALWAYS_CHECKED = 32
+/** How long the others of a table with more of them count as existing, in ms. */
+const CHECKED_FOR_MS = 300_000
+/** When manifests were last found in the store, in ms since the epoch. */
+const foundAt = new LruCache<number>(20_000)
 /** Snapshot ids that fit into a double: some readers treat them as such. */
 const ID_BITS = 52
 
@@ -127,7 +134,8 @@ const withRowIds = (metadata: TableMetadata, manifests: ReadonlyArray<ManifestFi
 
 /**
  * Fails if a manifest of the new snapshot is missing. Lists and manifests are known from earlier commits of this process, and files that
- * were deleted since would otherwise go unnoticed: the commit would succeed, and no reader could read the table. `Conflict` if the base
+ * were deleted since would otherwise go unnoticed: the commit would succeed, and no reader could read the table. Of many manifests, the
+ * newest and the oldest are looked up each time, which finds an emptied bucket and one whose old files expire. `Conflict` if the base
  * is out of date, because the manifests of an older snapshot may have been removed.
  */
 const checkManifests = Effect.fnUntraced(function* (
@@ -135,10 +143,18 @@ const checkManifests = Effect.fnUntraced(function* (
   base: Table,
   manifests: ReadonlyArray<ManifestFile>
 ): Effect.fn.Return<void, IcebergError> {
-  const found = yield* Effect.forEach(manifests, ({ location }) => nullIfNotFound(base.store.head(location)), {
+  const now = yield* Clock.currentTimeMillis
+  const checked = manifests.filter(
+    ({ location }, index) =>
+      index < ALWAYS_CHECKED / 2 ||
+      index >= manifests.length - ALWAYS_CHECKED / 2 ||
+      (foundAt.get(location) ?? Number.NEGATIVE_INFINITY) < now - CHECKED_FOR_MS
+  )
+  const found = yield* Effect.forEach(checked, ({ location }) => nullIfNotFound(base.store.head(location)), {
     concurrency: HEADS
   })
-  const missing = manifests.find((_, index) => found[index] === null)
+  const missing = checked.find((_, index) => found[index] === null)
+  for (const { location } of checked) if (missing === undefined) foundAt.set(location, now)
   if (missing === undefined) return
   const latest = yield* catalog.load(base.name)
   if (parentIn(latest) !== parentIn(base)) return yield* conflictFor(base)

@@ -114,6 +114,26 @@ describe("a commit", () => {
       })
     ))
 
+  test("a commit to a table with many manifests looks up the oldest and newest of them, and notices an emptied bucket", () =>
+    run(
+      Effect.gen(function* () {
+        const catalog = new MemoryCatalog()
+        for (let index = 0; index < 60; index++) yield* appendEvents(catalog, LOG)
+        let heads = 0
+        const head = catalog.store.head
+        catalog.store.head = (location) => {
+          heads++
+          return head(location)
+        }
+        yield* appendEvents(catalog, LOG)
+        expect(heads).toBe(32)
+        const list = currentSnapshot((yield* catalog.load(EVENTS_NAME)).metadata)!["manifest-list"]
+        const manifests = Result.getOrThrow(readManifestList(yield* catalog.store.read(list), list))
+        for (const { location } of manifests.slice(40)) catalog.store.files.delete(location)
+        expect((yield* Effect.flip(appendEvents(catalog, LOG))).message).toContain("is missing, so nothing is added")
+      })
+    ))
+
   test("a commit that conflicts with another writer's is rebuilt on top of it without writing its data files and manifest again", () =>
     run(
       Effect.gen(function* () {
