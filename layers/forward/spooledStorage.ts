@@ -26,9 +26,10 @@ const REPORT_INTERVAL = "2 seconds"
 const ADOPTION_INTERVAL = "30 seconds"
 /**
  * How long the last flush may take when the process stops, in ms. What is left stays in the spool for the next start. It is also at most
- * half of the time that stopping may take, so that a destination that hangs does not make the process miss its deadline.
+ * this part of the time that stopping may take, so that a destination that hangs does not make the process miss its deadline.
  */
 const LAST_FLUSH_TIMEOUT_MS = 15_000
+const LAST_FLUSH_PART = 0.6
 /** How long the last report may take; without it, other processes consider the collector gone a little later. */
 const LAST_REPORT_TIMEOUT = "2 seconds"
 
@@ -190,7 +191,10 @@ export const spooledStorage = Effect.fnUntraced(function* (
       )
     )
   )
-  const lastFlushMs = Math.min(LAST_FLUSH_TIMEOUT_MS, (options.shutdownTimeoutMs ?? Number.POSITIVE_INFINITY) / 2)
+  const lastFlushMs = Math.min(
+    LAST_FLUSH_TIMEOUT_MS,
+    (options.shutdownTimeoutMs ?? Number.POSITIVE_INFINITY) * LAST_FLUSH_PART
+  )
   yield* flushOnExit(sql, spool, flusher, flush, { timeoutMs: lastFlushMs, token: owned.token })
   return makeStorage(options.backend, spool, flusher, flush, codec, makeTimestamps(yield* Clock.Clock))
 })
