@@ -25,8 +25,8 @@ const MAX_ATTEMPTS = 12
 export const COMMIT_RETRIES = backoff(FIRST_DELAY_MS, LAST_DELAY_MS).pipe(Schedule.upTo({ times: MAX_ATTEMPTS - 1 }))
 /** Manifests that are looked up at the same time. */
 const HEADS = 16
-/** Manifests that every commit looks up: as many as there usually are between two runs of maintenance, half of them the oldest. */
-const ALWAYS_CHECKED = 32
+/** Manifests that every commit looks up, half of them the oldest. More would make commits of concurrent writers conflict more often. */
+const ALWAYS_CHECKED = 8
 /** How long the others of a table with more of them count as existing, in ms. */
 const CHECKED_FOR_MS = 300_000
 /** When manifests were last found in the store, in ms since the epoch. */
@@ -148,13 +148,17 @@ const checkManifests = Effect.fnUntraced(function* (
     ({ location }, index) =>
       index < ALWAYS_CHECKED / 2 ||
       index >= manifests.length - ALWAYS_CHECKED / 2 ||
-      (foundAt.get(location) ?? Number.NEGATIVE_INFINITY) < now - CHECKED_FOR_MS
+      (foundAt.get(location) ?? now) < now - CHECKED_FOR_MS
   )
   const found = yield* Effect.forEach(checked, ({ location }) => nullIfNotFound(base.store.head(location)), {
     concurrency: HEADS
   })
   const missing = checked.find((_, index) => found[index] === null)
-  for (const { location } of checked) if (missing === undefined) foundAt.set(location, now)
+  if (missing === undefined) {
+    for (const { location } of checked) foundAt.set(location, now)
+    // A manifest that is new here was committed a moment ago.
+    for (const { location } of manifests) if (foundAt.get(location) === null) foundAt.set(location, now)
+  }
   if (missing === undefined) return
   const latest = yield* catalog.load(base.name)
   if (parentIn(latest) !== parentIn(base)) return yield* conflictFor(base)

@@ -126,7 +126,7 @@ describe("a commit", () => {
           return head(location)
         }
         yield* appendEvents(catalog, LOG)
-        expect(heads).toBe(32)
+        expect(heads).toBe(8)
         const list = currentSnapshot((yield* catalog.load(EVENTS_NAME)).metadata)!["manifest-list"]
         const manifests = Result.getOrThrow(readManifestList(yield* catalog.store.read(list), list))
         for (const { location } of manifests.slice(40)) catalog.store.files.delete(location)
