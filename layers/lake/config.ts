@@ -43,7 +43,8 @@ export interface LakeConfig {
 const invalid = (setting: Setting<never> | Setting<string | null>, message: string) =>
   Effect.fail(new StartError({ message: `${setting.env} ${message}` }))
 
-const LOCATION = /^(s3a?:\/\/[^/]+|file:\/)/
+/** A bucket, or a folder: `file:///folder` or Java's `file:/folder`, without a host. */
+const LOCATION = /^(?:s3a?:\/\/[^/]+|file:\/(?:\/\/|[^/]))/
 
 /** Reads the lake's settings. The error names the setting that is missing or invalid. */
 export const lakeConfig = Effect.fnUntraced(function* (

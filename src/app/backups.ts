@@ -9,9 +9,13 @@ import { dumpDatabase, restoreDump } from "../../layers/postgres/backup/external
 import { fileFailure } from "../../layers/postgres/backup/fileFailure.ts"
 import { LOCK_FILE } from "../../layers/spool/segmentNames.ts"
 import { VERSION } from "../lib/version.ts"
-import { BackupError, Backups } from "../ports/Backups.ts"
+import { BackupError, Backups, type RestoredLake } from "../ports/Backups.ts"
+import type { LakeRecovery } from "../ports/LakeAdmin.ts"
 import { fromEnvironment } from "../settings/environment.ts"
-import { DATA_DIR, DATABASE_URL, SETTINGS, SPOOL_DIR } from "../settings/settings.ts"
+import { DATA_DIR, DATABASE_URL, SETTINGS, type Setting, SPOOL_DIR, STORAGE_BACKEND } from "../settings/settings.ts"
+
+/** `LakeAdmin.recover` for every table of the instance that was just restored. */
+type Recover = Effect.Effect<ReadonlyArray<LakeRecovery>, { readonly message: string }>
 
 /** `backup.json`: what is in a backup, and that it is complete. */
 const Manifest = Schema.fromJsonString(
@@ -58,6 +62,9 @@ const checkOutside = (folder: string, sources: ReadonlyArray<string>): Effect.Ef
         })
       )
 }
+
+const fromSettings = <A>(setting: Setting<A>): Effect.Effect<A, BackupError> =>
+  Effect.mapError(fromEnvironment(setting), ({ message }) => new BackupError({ message }))
 
 /** Where this environment says that things are. */
 const places = Effect.gen(function* () {
@@ -143,66 +150,83 @@ const readManifest = (folder: string) =>
     catch: () => new BackupError({ message: `${folder} is not a complete backup: it has no readable backup.json.` })
   })
 
-const restore: Backups["Service"]["restore"] = Effect.fnUntraced(function* (given, { onProgress, replace }) {
-  const { dataDir, spools, url } = yield* places
-  const folder = resolve(given)
-  const files = filesOf(folder)
-  const manifest = yield* readManifest(folder)
-  if (manifest.database === "embedded" && url !== null) {
-    return yield* new BackupError({
-      message:
-        "The backup is of an embedded Postgres, which DATABASE_URL takes the place of. Unset DATABASE_URL, and set DATA_DIR to where the data should be."
-    })
-  }
-  if (manifest.database === "external" && url === null) {
-    return yield* new BackupError({
-      message: "The backup is of an external Postgres. Set DATABASE_URL to an empty database to restore it into."
-    })
-  }
-  if (manifest.spools > 0 && !isEmpty(spools) && !replace) {
-    return yield* new BackupError({
-      message: `${spools} already has spools. Set SPOOL_DIR to a new folder, or pass --replace, which moves the existing ones aside.`
-    })
-  }
-  if (yield* attempt(spools, () => isInUse(spools))) {
-    return yield* new BackupError({
-      message: `A collector is running with the spools in ${spools}. Stop every process of this instance, then restore.`
-    })
-  }
-  let bytes = 0
-  const counted = (what: string) => (more: number) => {
-    bytes += more
-    onProgress(`${what}: ${(bytes / 1e6).toFixed(1)} MB`)
-  }
-  onProgress("Restoring the database")
-  const movedDatabase =
-    url === null
-      ? yield* restoreEmbedded(folder, dataDir, replace, counted("Restoring the database"))
-      : yield* Effect.as(restoreDump(url, files.dump, process.env["PATH"] ?? ""), null)
-  const movedSpools =
-    manifest.spools === 0
-      ? null
-      : yield* attempt(spools, async () => {
-          const unfinished = `${spools}.unfinished`
-          rmSync(unfinished, { recursive: true, force: true })
-          mkdirSync(dirname(spools), { recursive: true })
-          await copyTree(files.spools, unfinished, {
-            accepts: acceptsSpoolFile,
-            onFile: counted("Restoring the spool")
-          })
-          const aside = isEmpty(spools) ? null : moveAside(spools)
-          rmSync(spools, { recursive: true, force: true })
-          renameSync(unfinished, spools)
-          await syncFolder(dirname(spools))
-          return aside
-        })
-  return {
-    database: manifest.database,
-    createdAt: manifest.created_at,
-    movedAside: [movedDatabase, movedSpools].filter((path) => path !== null),
-    settingsFile: files.settings
-  }
-})
+/** Points the lake's restored catalog at what was written after the backup. Otherwise the next commit would drop it. */
+const recoverLake = (recover: Recover): Effect.Effect<RestoredLake> =>
+  Effect.match(recover, {
+    onSuccess: (tables) => ({
+      recovered: tables.flatMap(({ from, refused, table, to }) => (from !== to && refused === null ? [table] : [])),
+      problem:
+        tables.flatMap(({ refused, table }) => (refused === null ? [] : [`${table}: ${refused}`])).join(" ") || null
+    }),
+    onFailure: ({ message }) => ({ recovered: [], problem: message })
+  })
 
-/** Backups of what this environment's settings name. */
-export const backups: Layer.Layer<Backups> = Layer.succeed(Backups, { create, restore })
+const restoreWith = (recover: Recover): Backups["Service"]["restore"] =>
+  Effect.fnUntraced(function* (given, { onProgress, replace }) {
+    const { dataDir, spools, url } = yield* places
+    const folder = resolve(given)
+    const files = filesOf(folder)
+    const manifest = yield* readManifest(folder)
+    if (manifest.database === "embedded" && url !== null) {
+      return yield* new BackupError({
+        message:
+          "The backup is of an embedded Postgres, which DATABASE_URL takes the place of. Unset DATABASE_URL, and set DATA_DIR to where the data should be."
+      })
+    }
+    if (manifest.database === "external" && url === null) {
+      return yield* new BackupError({
+        message: "The backup is of an external Postgres. Set DATABASE_URL to an empty database to restore it into."
+      })
+    }
+    if (manifest.spools > 0 && !isEmpty(spools) && !replace) {
+      return yield* new BackupError({
+        message: `${spools} already has spools. Set SPOOL_DIR to a new folder, or pass --replace, which moves the existing ones aside.`
+      })
+    }
+    if (yield* attempt(spools, () => isInUse(spools))) {
+      return yield* new BackupError({
+        message: `A collector is running with the spools in ${spools}. Stop every process of this instance, then restore.`
+      })
+    }
+    let bytes = 0
+    const counted = (what: string) => (more: number) => {
+      bytes += more
+      onProgress(`${what}: ${(bytes / 1e6).toFixed(1)} MB`)
+    }
+    onProgress("Restoring the database")
+    const movedDatabase =
+      url === null
+        ? yield* restoreEmbedded(folder, dataDir, replace, counted("Restoring the database"))
+        : yield* Effect.as(restoreDump(url, files.dump, process.env["PATH"] ?? ""), null)
+    const movedSpools =
+      manifest.spools === 0
+        ? null
+        : yield* attempt(spools, async () => {
+            const unfinished = `${spools}.unfinished`
+            rmSync(unfinished, { recursive: true, force: true })
+            mkdirSync(dirname(spools), { recursive: true })
+            await copyTree(files.spools, unfinished, {
+              accepts: acceptsSpoolFile,
+              onFile: counted("Restoring the spool")
+            })
+            const aside = isEmpty(spools) ? null : moveAside(spools)
+            rmSync(spools, { recursive: true, force: true })
+            renameSync(unfinished, spools)
+            await syncFolder(dirname(spools))
+            return aside
+          })
+    const isLake = manifest.spools > 0 || (yield* fromSettings(STORAGE_BACKEND)) === "iceberg"
+    if (isLake) onProgress("Checking the lake's catalog")
+    const lake = isLake ? yield* recoverLake(recover) : null
+    return {
+      database: manifest.database,
+      lake,
+      createdAt: manifest.created_at,
+      movedAside: [movedDatabase, movedSpools].filter((path) => path !== null),
+      settingsFile: files.settings
+    }
+  })
+
+/** Backups of what this environment's settings name. `recover` repairs the catalog of a restored lake. */
+export const backups = (recover: Recover): Layer.Layer<Backups> =>
+  Layer.succeed(Backups, { create, restore: restoreWith(recover) })

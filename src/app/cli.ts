@@ -31,6 +31,7 @@ import { stats } from "../cli/sites/stats.ts"
 import { update } from "../cli/sites/update.ts"
 import { status } from "../cli/status.ts"
 import { VERSION } from "../lib/version.ts"
+import { LAKE_TABLE_NAMES, LakeAdmin as LakeAdminPort } from "../ports/LakeAdmin.ts"
 import { Migrations } from "../ports/Migrations.ts"
 import { REFUSED_TO_START } from "../process/exitCodes.ts"
 import { logging } from "../process/run.ts"
@@ -46,6 +47,11 @@ const instance = Layer.merge(PgSites.layer, PgAdminKeys.layer).pipe(
   Layer.provideMerge(AppDatabase.layer),
   Layer.provideMerge(DatabaseUrl.layer)
 )
+
+/** Repairs the lake's catalog in a database that was just restored. */
+const recoverLake = Effect.flatMap(LakeAdminPort, ({ recover }) =>
+  recover({ tables: LAKE_TABLE_NAMES, dryRun: false, force: false })
+).pipe(Effect.provide(LakeAdmin.layer.pipe(Layer.provide(instance))), Effect.scoped)
 
 /** Opening the app database applies its pending migrations. */
 const migrations = Layer.succeed(Migrations, {
@@ -80,8 +86,8 @@ const footfall = Command.make("footfall").pipe(
     lake.pipe(Command.provide(LakeAdmin.layer.pipe(Layer.provide(instance)))),
     partitions.pipe(Command.provide(PgPartitions.layer.pipe(Layer.provideMerge(instance)))),
     migrate.pipe(Command.provide(migrations)),
-    backup.pipe(Command.provide(backups)),
-    restore.pipe(Command.provide(backups)),
+    backup.pipe(Command.provide(backups(recoverLake))),
+    restore.pipe(Command.provide(backups(recoverLake))),
     status,
     send,
     doctor.pipe(Command.provide(Diagnostics.layer))

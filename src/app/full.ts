@@ -13,7 +13,17 @@ import { Settings } from "../ports/Settings.ts"
 import { type ProcessControl, runProcess, runToExit } from "../process/run.ts"
 import { joinSupervisor } from "../process/worker.ts"
 import { fromEnvironment } from "../settings/environment.ts"
-import { BASE_PATH, DATA_DIR, MODE, PORT, WORKERS } from "../settings/settings.ts"
+import {
+  BASE_PATH,
+  DATA_DIR,
+  MODE,
+  PORT,
+  PUBLIC_URL,
+  TRACKER_SCRIPT_FILE,
+  TRACKER_SCRIPT_NAME,
+  TRACKER_SCRIPT_URL,
+  WORKERS
+} from "../settings/settings.ts"
 import { collecting, processOptions, runningOf } from "./collecting.ts"
 import { collector } from "./collector.ts"
 import { storageJobs } from "./storages.ts"
@@ -32,7 +42,7 @@ const full = (control: ProcessControl) =>
     )
     const { port, url } = Context.get(context, CollectServer)
     const database = databaseName(Context.get(context, DatabaseUrl))
-    process.stdout.write(welcome({ url, database, firstKey, footfall: yield* commandFor(port) }))
+    process.stdout.write(welcome({ url, database, firstKey, footfall: commandFor(port) }))
     return runningOf(context)
   })
 
@@ -52,15 +62,27 @@ const server = (control: ProcessControl) =>
     })
   )
 
+/** What the command line needs to know of this process's environment. Other settings matter only to the server, or are secret. */
+const FOR_COMMANDS = [
+  DATA_DIR,
+  BASE_PATH,
+  PUBLIC_URL,
+  TRACKER_SCRIPT_FILE,
+  TRACKER_SCRIPT_NAME,
+  TRACKER_SCRIPT_URL
+] as const
+
 /** How to call the command line in another shell, whose environment may lack what this process was started with. */
-const commandFor = Effect.fnUntraced(function* (port: number) {
-  const folder = yield* fromEnvironment(DATA_DIR)
+const commandFor = (port: number): string => {
   const variables = [
     ...(port === PORT.default ? [] : [`PORT=${port}`]),
-    ...(folder === DATA_DIR.default ? [] : [`DATA_DIR=${shellWord(folder)}`])
+    ...FOR_COMMANDS.flatMap(({ env }) => {
+      const value = process.env[env]
+      return value === undefined ? [] : [`${env}=${shellWord(value)}`]
+    })
   ]
   return [...variables, bunRun(process.env["PATH"] ?? ""), "footfall"].join(" ")
-})
+}
 
 const shellWord = (value: string): string =>
   /^[\w./:@%+=,-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`

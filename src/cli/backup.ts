@@ -1,6 +1,6 @@
 import { Console, Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { Backups } from "../ports/Backups.ts"
+import { Backups, type RestoredLake } from "../ports/Backups.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { json, plural, printJson } from "./output.ts"
 import { bytes, makeProgress } from "./progress.ts"
@@ -33,6 +33,23 @@ export const backup = Command.make(
   ])
 )
 
+const lakeLines = (lake: RestoredLake | null): ReadonlyArray<string> => {
+  if (lake === null) return []
+  const { problem, recovered } = lake
+  return [
+    ...(recovered.length === 0
+      ? []
+      : [
+          `The lake was written to after the backup: the catalog names the newest metadata of ${recovered.join(", ")} again.`
+        ]),
+    ...(problem === null
+      ? []
+      : [
+          `The lake's catalog is as old as the backup, and could not be checked: ${problem} Run \`bun run footfall lake recover\` before you start Footfall. Otherwise the tables lose what was written after the backup.`
+        ])
+  ]
+}
+
 export const restore = Command.make(
   "restore",
   {
@@ -51,8 +68,9 @@ export const restore = Command.make(
     if (flags.json) return yield* printJson(restored)
     yield* Console.log(`Restored the backup of ${restored.createdAt}.`)
     for (const path of restored.movedAside) yield* Console.log(`The existing data is now at ${path}.`)
+    for (const line of lakeLines(restored.lake)) yield* Console.log(line)
     yield* Console.log(
-      `The environment's settings of that time are in ${restored.settingsFile}; set those that this environment lacks, APP_SECRET above all.`
+      `The environment's settings of that time are in ${restored.settingsFile}; set those that this environment lacks, most importantly APP_SECRET.`
     )
   })
 ).pipe(

@@ -23,8 +23,17 @@ export interface Restored {
   readonly createdAt: string
   /** Where existing data was moved. */
   readonly movedAside: ReadonlyArray<string>
+  /** What was done about the lake's tables, whose pointers are as old as the backup; null if the backup has no lake. */
+  readonly lake: RestoredLake | null
   /** The file with the settings of the environment that was backed up. */
   readonly settingsFile: string
+}
+
+export interface RestoredLake {
+  /** Tables that were written to after the backup, and whose pointers now name their newest metadata. */
+  readonly recovered: ReadonlyArray<string>
+  /** Why the pointers could not be checked, or not all of them; null if they were. */
+  readonly problem: string | null
 }
 
 /** Why a backup or a restore is not possible. `message` says what to do. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import { tmpdir } from "node:os"
 import { Context, Effect, Layer, References } from "effect"
 import { AppDatabase } from "../../layers/postgres/client/Database.ts"
 import { warehouse } from "../../src/app/warehouses.ts"
@@ -7,7 +8,10 @@ import { probe } from "../../src/query/probe.ts"
 import * as MemorySettings from "../support/memory/MemorySettings.ts"
 import { layerFreshDatabase } from "../support/postgres/postgres.ts"
 
-const LAKE = { STORAGE_BACKEND: "iceberg", PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: "file:///nowhere/lake" }
+const LAKE = {
+  STORAGE_BACKEND: "iceberg",
+  PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: `file://${tmpdir()}/footfall-empty/lake`
+}
 
 /** The engine that a process with these settings queries, and whether it answers; or why the process does not start. */
 const asked = (environment: Readonly<Record<string, string>>) =>

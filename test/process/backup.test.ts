@@ -173,6 +173,39 @@ describe("a backup of an embedded Postgres", () => {
   })
 })
 
+test("a restore loses nothing that reached the lake after the backup", async () => {
+  await using all = new AsyncDisposableStack()
+  const settings = {
+    STORAGE_BACKEND: "iceberg",
+    ...lakeSettings({ WAREHOUSE: `file://${newFolder()}`, FLUSH_INTERVAL_SECONDS: "3600" })
+  }
+  const environment = { ...settings, DATA_DIR: await newInstance() }
+  const full = all.use(await Footfall.start({ entry: "full", environment }))
+  const stored: Array<Load> = []
+  const store = async (port: number) => {
+    const load = all.use(new Load({ port, connections: 1 }))
+    await load.stores(20)
+    await load.stop()
+    stored.push(load)
+    await succeed(["lake", "flush"], environment)
+  }
+  const rows = () => stored.reduce((sum, load) => sum + load.stored.size, 0)
+  await store(full.port)
+  const backup = newFolder()
+  await succeed(["backup", backup], environment)
+  await store(full.port)
+  // The embedded Postgres goes on running, as after a crash of the machine's last process.
+  await full.kill()
+
+  expect(await succeed(["restore", backup, "--replace"], environment)).toContain(
+    "The lake was written to after the backup: the catalog names the newest metadata of pa_events"
+  )
+  const again = all.use(await Footfall.start({ entry: "full", environment }))
+  await store(again.port)
+  const [events] = JSON.parse(await succeed(["lake", "verify", "--json", "--table", "pa_events"], environment))
+  expect(events).toMatchObject({ rows: rows(), problems: [] })
+})
+
 /** A folder with Postgres's programs from the distribution, with pg_dump. The embedded Postgres has none. */
 const installed = existsSync("/usr/lib/postgresql")
   ? readdirSync("/usr/lib/postgresql")

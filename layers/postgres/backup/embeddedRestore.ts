@@ -6,7 +6,7 @@ import { tryLock } from "../../inprocess/FileLock.ts"
 import { serverAccount } from "../embedded/account.ts"
 import { filesIn } from "../embedded/cluster.ts"
 import { attempt } from "../embedded/fileError.ts"
-import { readPostmaster } from "../embedded/postmaster.ts"
+import { stopServer } from "../embedded/server.ts"
 import { holdStartLock } from "../embedded/startLock.ts"
 import { copyToDisk, copyTree, syncFolder } from "./copyTree.ts"
 import { fileFailure } from "./fileFailure.ts"
@@ -36,7 +36,8 @@ export const restoreEmbedded = Effect.fnUntraced(function* (
       refused
     )
     yield* Effect.addFinalizer(() => Effect.sync(() => alone?.release()))
-    if (alone === undefined || readPostmaster(cluster) !== undefined) {
+    // A process that was killed leaves its server running, which then has no user.
+    if (alone === undefined || !(yield* stopServer(cluster))) {
       return yield* new BackupError({
         message: `The embedded Postgres in ${dataDir} is running. Stop every process that uses it, then restore.`
       })

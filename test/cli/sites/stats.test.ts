@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test"
+import { tmpdir } from "node:os"
 import { Effect, Redacted } from "effect"
 import { SITE } from "../../services/fixture.ts"
 import { fillPostgres } from "../../support/postgres/pgWarehouse.ts"
@@ -56,7 +57,10 @@ test("sites stats shows a site's statistics as text and as JSON, with an exclusi
 
 test("an invalid range, an unknown site and an unusable warehouse are reported in one line with an exit code", async () => {
   const run = await onFixture()
-  const lake = { STORAGE_BACKEND: "iceberg", PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: "file:///nowhere/lake" }
+  const lake = {
+    STORAGE_BACKEND: "iceberg",
+    PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: `file://${tmpdir()}/footfall-empty/lake`
+  }
   for (const [args, environment, code, message] of [
     [["--from", "March"], {}, 2, '--from is "March"; it accepts a day'],
     [["--channel", "ads"], {}, 2, '--channel is "ads"; it accepts direct, paidAds,'],
@@ -97,7 +101,7 @@ test("doctor reports which warehouse is used and whether it answers queries", as
   expect(await warehouse({})).toEqual({ about: "warehouse", state: "ok", found: "postgres answers queries" })
   const lake = {
     STORAGE_BACKEND: "iceberg",
-    PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: "file:///nowhere/lake",
+    PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: `file://${tmpdir()}/footfall-empty/lake`,
     SPOOL_DIR: "/dev/null/spool"
   }
   expect(await warehouse(lake)).toMatchObject({
