@@ -23,7 +23,7 @@ const merge = Command.make(
     const limit = Option.getOrElse(flags.maxEvents, () => get(PARTITION_MIN_EVENTS))
     const merged = yield* (yield* Partitions).merge({ maxEvents: limit, dryRun: flags.dryRun })
     if (flags.json) return yield* printJson({ dry_run: flags.dryRun, months: merged })
-    if (merged.length === 0) return yield* Console.log(`No month has tables and fewer than ${limit} events.`)
+    if (merged.length === 0) return yield* Console.log(`No month with its own tables has fewer than ${limit} events.`)
     for (const { events, month } of merged) yield* Console.log(`${month}: ${plural(events, "event")}`)
     const verb = flags.dryRun ? "would be merged" : "merged"
     yield* Console.log(`${plural(merged.length, "month")} ${verb} into the default partition.`)

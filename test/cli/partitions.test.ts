@@ -31,4 +31,4 @@ test("partitions merge moves a month with few events back to the default partiti
     code: 0,
     out: expect.stringContaining('"months": []')
   })
-}, 30_000)
+}, 180_000)

@@ -62,7 +62,7 @@ test("a collector that was connected to the demoted server writes to the new pri
   await load.stop()
   expect(load.unanswered).toBe(0)
   await expectHonest(all.use(await connect(standby.url)), load)
-}, 60_000)
+}, 180_000)
 
 test("connections that stay open to a server that becomes read-only are dropped for the new primary", async () => {
   await using all = new AsyncDisposableStack()
@@ -86,7 +86,7 @@ test("connections that stay open to a server that becomes read-only are dropped 
   })
   await load.stop()
   expect([load.unanswered, load.count(503)]).toEqual([0, 0])
-}, 60_000)
+}, 180_000)
 
 test("a collector without traffic becomes healthy again once its address leads to the new primary", async () => {
   await using all = new AsyncDisposableStack()
@@ -101,7 +101,7 @@ test("a collector without traffic becomes healthy again once its address leads t
   await promote(standby)
   address.leadTo(standby.port)
   await collector.becomesHealthy()
-}, 60_000)
+}, 180_000)
 
 test("with several hosts in DATABASE_URL, a collector finds the server that accepts writes", async () => {
   await using all = new AsyncDisposableStack()
@@ -118,7 +118,7 @@ test("with several hosts in DATABASE_URL, a collector finds the server that acce
   await promote(standby)
   await load.stores(100)
   await collector.becomesHealthy()
-}, 60_000)
+}, 180_000)
 
 /** A pageview of a visitor; returns the id of its session. */
 const view = async (collector: Footfall, visitor: string): Promise<string> => {
@@ -153,7 +153,7 @@ test("after a failover to a standby without the last sessions, an event's 200 me
   await collector.becomesHealthy()
   expect(await view(collector, "ann")).toBe(session)
   expect(await hasSession(survivor, session)).toBe(true)
-}, 60_000)
+}, 180_000)
 
 test("when the sessions were removed under open connections, an event's 200 means that its session is stored", async () => {
   await using all = new AsyncDisposableStack()
@@ -172,4 +172,4 @@ test("when the sessions were removed under open connections, an event's 200 mean
   await database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'footfall'")
   await view(collector, "ann")
   expect(await hasSession(database, session)).toBe(true)
-}, 60_000)
+}, 180_000)

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test"
 import { existsSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { freePort } from "../../bench/support/server.ts"
 import { FIREFOX, SITE } from "../support/collect/collect.ts"
@@ -58,7 +59,7 @@ test("a collector whose database is unreachable waits for it: alive, not healthy
   expect(collector.output).toContain(`The app database is postgres at 127.0.0.1:${postgres.port}.`)
   collector.signal("SIGTERM")
   expect(await collector.ended()).toBe(0)
-}, 60_000)
+}, 180_000)
 
 test("a waiting process ends with 0 on SIGTERM", async () => {
   const port = freePort()
@@ -67,7 +68,7 @@ test("a waiting process ends with 0 on SIGTERM", async () => {
   await collector.prints("Waiting to start")
   collector.signal("SIGTERM")
   expect(await collector.ended()).toBe(0)
-}, 30_000)
+}, 180_000)
 
 test("waiting workers answer probes on their common port, and all of them start once the database is back", async () => {
   await using all = new AsyncDisposableStack()
@@ -84,7 +85,7 @@ test("waiting workers answer probes on their common port, and all of them start 
   expect((await get(port, "/api/health")).status).toBe(200)
   collectors.signal("SIGTERM")
   expect(await collectors.ended()).toBe(0)
-}, 60_000)
+}, 180_000)
 
 test("a collector without DATABASE_URL starts no database: it waits for that of `full` in the same DATA_DIR and uses it", async () => {
   await using all = new AsyncDisposableStack()
@@ -105,26 +106,37 @@ test("a collector without DATABASE_URL starts no database: it waits for that of 
   expect((await get(port, "/api/health")).status).toBe(200)
   collector.signal("SIGTERM")
   expect(await collector.ended()).toBe(0)
-}, 90_000)
+}, 300_000)
 
-test.each([
+test.each<[what: string, environment: Readonly<Record<string, string>>, output: string]>([
   [
+    "an empty DATABASE_URL",
     { DATABASE_URL: "" },
     "DATABASE_URL is set but empty; it accepts a postgres:// URL. Unset it to use the default (none).\n"
   ],
-  [{ PORT: "" }, "PORT is set but empty; it accepts 0 to 65535. Unset it to use the default (3000).\n"],
   [
+    "an empty PORT",
+    { PORT: "" },
+    "PORT is set but empty; it accepts 0 to 65535. Unset it to use the default (3000).\n"
+  ],
+  [
+    "a raw # in the password of DATABASE_URL",
     { DATABASE_URL: "postgres://ann:se#cret@db.example/shop" },
     'DATABASE_URL can\'t be used: a "#" that belongs to the user or the password must be written as %23.\n'
+  ],
+  [
+    "an invalid setting and no database",
+    { DATA_DIR: `${tmpdir()}/footfall-no-postgres`, SALT_ROTATION: "never", STORAGE_TIMEOUT_SECONDS: "0" },
+    'STORAGE_TIMEOUT_SECONDS is "0"; it accepts 1 to 120.\nSALT_ROTATION is "never"; it accepts `day`, `week` or `month`.\n'
   ]
 ])(
-  "with %p, a collector refuses to start with 2",
-  async (environment, output) => {
+  "with %s, a collector refuses to start with 2",
+  async (_, environment, output) => {
     await using collector = Footfall.spawn({ environment })
     expect(await collector.ended()).toBe(2)
     expect(collector.output).toBe(output)
   },
-  30_000
+  180_000
 )
 
 test("with a database that does not exist, a collector refuses to start with 2", async () => {
@@ -133,4 +145,4 @@ test("with a database that does not exist, a collector refuses to start with 2",
   await using collector = Footfall.spawn({ environment: { DATABASE_URL: url } })
   expect(await collector.ended()).toBe(2)
   expect(collector.output).toContain('database "nowhere" does not exist (3D000)')
-}, 30_000)
+}, 180_000)

@@ -11,7 +11,7 @@ import { hasPgBouncer, PgBouncer } from "../support/postgres/PgBouncer.ts"
 import { PostgresServer } from "../support/postgres/postgresServer.ts"
 import { Footfall } from "../support/process/footfallProcess.ts"
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 const HELD = `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = ${PARTITION_JOB_LOCK}`
 

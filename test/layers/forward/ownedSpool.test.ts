@@ -15,7 +15,7 @@ import { run } from "../../support/postgres/controlPlane.ts"
 import { emptiedDatabase } from "../../support/postgres/pgStorage.ts"
 import { openClient } from "../../support/postgres/postgres.ts"
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 /** What a destination has stored, and how far it has each spool. */
 class Stored {

@@ -9,7 +9,7 @@ import { probeLake } from "../../../layers/lake/probeLake.ts"
 import { LAKE_TABLES } from "../../../layers/lake/schema.ts"
 import { temporaryFolder } from "../../support/postgres/postgres.ts"
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 const configOf = (folder: string, changes: Partial<LakeConfig> = {}): LakeConfig => ({
   catalogType: "hadoop",

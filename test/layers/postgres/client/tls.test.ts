@@ -9,7 +9,7 @@ import { connect } from "../../../support/postgres/database.ts"
 import { temporaryFolder } from "../../../support/postgres/postgres.ts"
 import { PostgresServer } from "../../../support/postgres/postgresServer.ts"
 
-setDefaultTimeout(30_000)
+setDefaultTimeout(180_000)
 
 const HAS_OPENSSL = Bun.which("openssl") !== null
 if (!HAS_OPENSSL) notTested("TLS to Postgres: openssl, which makes the certificates, is not installed.")

@@ -11,7 +11,7 @@ import { connect, type Database, prepareInstance } from "../../../support/postgr
 import { openClient } from "../../../support/postgres/postgres.ts"
 import { PostgresServer } from "../../../support/postgres/postgresServer.ts"
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(180_000)
 
 let server: PostgresServer
 let admin: Database
