@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs"
+import { hostname } from "node:os"
 import { Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql"
 import {
@@ -30,6 +32,7 @@ import { SILENT } from "../iceberg/table/commit.ts"
 import { manifestsOf } from "../iceberg/table/files.ts"
 import { AppDatabase, DatabaseUrl } from "../postgres/client/Database.ts"
 import { sqlMessage } from "../postgres/client/sqlErrors.ts"
+import { leftIn } from "../spool/leftover.ts"
 import { lakeConfig } from "./config.ts"
 import { CREATED_BY } from "./createdBy.ts"
 import { type Lake, openLake } from "./openLake.ts"
@@ -65,6 +68,22 @@ const statusOf = (name: LakeTableName, table: Table): Effect.Effect<LakeTableSta
 const hasFailed = (collector: LakeCollector): collector is LakeCollector & { readonly failure: string } =>
   collector.isRunning && collector.failure !== null
 
+/**
+ * A collector that was killed reported its backlog some seconds before. If its spool is on this machine, the spool has the actual
+ * number.
+ */
+const withActualBacklog = (collector: LakeCollector): Effect.Effect<LakeCollector> => {
+  const { folder, host, isRunning } = collector
+  if (isRunning || host !== hostname() || !existsSync(folder)) return Effect.succeed(collector)
+  return Effect.match(
+    Effect.tryPromise(() => leftIn(folder)),
+    {
+      onSuccess: (backlogBytes) => ({ ...collector, backlogBytes }),
+      onFailure: () => collector
+    }
+  )
+}
+
 /** Opens the lake's catalog for each operation, in the calling thread. */
 export const layer: Layer.Layer<LakeAdmin, never, AppDatabase | DatabaseUrl | Settings> = Layer.effect(
   LakeAdmin,
@@ -95,9 +114,9 @@ export const layer: Layer.Layer<LakeAdmin, never, AppDatabase | DatabaseUrl | Se
         Effect.catchTag("IcebergError", (error) => Effect.fail(fromIceberg(error)))
       )
 
-    const collectors: Effect.Effect<ReadonlyArray<LakeCollector>, LakeAdminError> = Effect.mapError(
-      WriterRegistry.list(sql),
-      fromSql
+    const collectors: Effect.Effect<ReadonlyArray<LakeCollector>, LakeAdminError> = WriterRegistry.list(sql).pipe(
+      Effect.mapError(fromSql),
+      Effect.flatMap(Effect.forEach(withActualBacklog))
     )
 
     return LakeAdmin.of({

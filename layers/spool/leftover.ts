@@ -12,7 +12,7 @@ const unlessMissing =
   }
 
 /** Bytes of a spool that are not trimmed, read without opening it; an owner may use it. Rejects with the file system's errors. */
-const leftIn = async (folder: string): Promise<number> => {
+export const leftIn = async (folder: string): Promise<number> => {
   const newest = segmentStarts(await readdir(folder).catch(unlessMissing<Array<string>>([]))).at(-1)
   if (newest === undefined) return 0
   const trimmed = Number(await readFile(join(folder, TRIMMED_FILE), "utf8").catch(unlessMissing("0")))

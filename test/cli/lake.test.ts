@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { Redacted } from "effect"
 import { FIREFOX, SITE } from "../support/collect/collect.ts"
 import { until } from "../support/eventually.ts"
-import { prepareInstance } from "../support/postgres/database.ts"
+import { connect, prepareInstance } from "../support/postgres/database.ts"
 import { freshDatabase } from "../support/postgres/postgres.ts"
 import { Footfall } from "../support/process/footfallProcess.ts"
 import { footfall } from "./support.ts"
@@ -187,6 +187,25 @@ test("after a switch of the backend, doctor reports the spool that is left and l
   expect(status.checks).toContainEqual({ part: "bucket", state: "bad", message: expect.any(String) })
   expect(status.checks).toContainEqual({ part: "catalog", state: "ok", message: "the jdbc catalog answers" })
   expect(status.collectors).toMatchObject([{ folder: expect.stringContaining("/spool/0") }])
+})
+
+test("events of a collector that was killed before it reported them are shown, and lake flush exits with 1", async () => {
+  await using all = new AsyncDisposableStack()
+  const { environment, lake, start } = await makeInstance(all)
+  const collector = await start()
+  await send(collector, 3)
+  await collector.kill()
+  // As if the last report had been an hour ago, and before the events.
+  await using database = await connect(environment.DATABASE_URL)
+  await database.query(
+    "UPDATE product_analytics_lake_writer SET seen_at = now() - interval '1 hour', backlog_bytes = 0"
+  )
+  const { collectors } = JSON.parse((await lake("status", "--json")).out)
+  expect(collectors).toMatchObject([{ folder: expect.stringContaining("/spool/0") }])
+  expect(collectors[0].backlog_bytes).toBeGreaterThan(0)
+  const flush = await lake("flush")
+  expect(flush.code).toBe(1)
+  expect(flush.out).toMatch(/\/spool\/0/)
 })
 
 test("a lake command with a missing setting exits with 2 and names the setting", async () => {
