@@ -29,6 +29,8 @@ const HEADS = 16
 const ALWAYS_CHECKED = 8
 /** How long the others of a table with more of them count as existing, in ms. */
 const CHECKED_FOR_MS = 300_000
+/** Attempts that follow each other faster look up manifests once: each lookup makes another conflict more likely. */
+const RECHECK_MS = 5_000
 /** When manifests were last found in the store, in ms since the epoch. */
 const foundAt = new LruCache<number>(20_000)
 /** Snapshot ids that fit into a double: some readers treat them as such. */
@@ -172,7 +174,7 @@ const commitOn = Effect.fnUntraced(function* (
   catalog: Catalog,
   base: Table,
   change: SnapshotChange,
-  attempt: number
+  attempt: { readonly number: number; readonly checksManifests: boolean }
 ): Effect.fn.Return<Table, IcebergError> {
   const parent = currentSnapshot(base.metadata)
   const { counts, manifests } = yield* change.parts(base, yield* manifestsOf(base, parent))
@@ -187,12 +189,12 @@ const commitOn = Effect.fnUntraced(function* (
     ...(parent === null ? {} : { "parent-snapshot-id": parent["snapshot-id"] }),
     "sequence-number": sequenceNumber
   }
-  const list = metadataPath(base, `snap-${change.snapshotId}-${attempt}-${crypto.randomUUID()}.avro`)
+  const list = metadataPath(base, `snap-${change.snapshotId}-${attempt.number}-${crypto.randomUUID()}.avro`)
   const removeList = Effect.ignore(base.store.remove([list]))
   yield* Effect.all(
     [
       base.store.write(list, writeManifestList(ids, numbered, base.metadata["format-version"])),
-      checkManifests(catalog, base, numbered)
+      attempt.checksManifests ? checkManifests(catalog, base, numbered) : Effect.void
     ],
     { concurrency: 2, discard: true }
   ).pipe(Effect.tapError(() => removeList))
@@ -237,6 +239,8 @@ export const commitSnapshot = Effect.fnUntraced(function* (
   base?: Table
 ): Effect.fn.Return<Table, IcebergError> {
   let attempts = 0
+  /** When an attempt last looked up manifests, in ms since the epoch. */
+  let checkedAt = Number.NEGATIVE_INFINITY
   /** The last attempt whose outcome is unknown, and the snapshot that it followed. */
   let unknown: { readonly error: IcebergError; readonly parent: bigint | null } | null = null
 
@@ -246,7 +250,10 @@ export const commitSnapshot = Effect.fnUntraced(function* (
     if (change.isApplied(table.metadata)) return table
     // Another snapshot followed the same parent, so the earlier attempt can no longer be applied.
     if (unknown !== null && unknown.parent !== parentIn(table)) unknown = null
-    return yield* commitOn(catalog, table, change, attempts).pipe(
+    const now = yield* Clock.currentTimeMillis
+    const checksManifests = now - checkedAt >= RECHECK_MS
+    if (checksManifests) checkedAt = now
+    return yield* commitOn(catalog, table, change, { number: attempts, checksManifests }).pipe(
       Effect.tapError((error) =>
         Effect.sync(() => {
           if (error.reason === "Conflict") events.onConflict()

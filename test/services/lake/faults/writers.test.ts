@@ -59,7 +59,8 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("concurrent collectors"
         CONFLICT_MS
       )
       await Promise.all(loads.map((load) => load.stop()))
-      await Promise.all(collectors.map(drain))
+      // One after the other: a last flush has 15 s, in which eight at once on a busy machine may keep conflicting.
+      for (const collector of collectors) await drain(collector)
 
       expect(loads.reduce((sum, load) => sum + load.count(503) + load.unanswered, 0)).toBe(0)
       await expectExactlyOnce(lake, loads, { strangers: catalog === "rest" ? "any" : 0 })
