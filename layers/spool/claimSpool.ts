@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { openSpool, type Spool, type SpoolOptions } from "./Spool.ts"
 import { SpoolError, toSpoolError } from "./SpoolError.ts"
+import { isSpoolName } from "./segmentNames.ts"
 
 /** Spools of one machine: more than one per core, of any machine. */
 const MAX_SPOOLS = 256
@@ -32,7 +33,7 @@ export const listSpools = (root: string): Effect.Effect<ReadonlyArray<string>, S
       await mkdir(root, { recursive: true, mode: 0o700 })
       const names = await readdir(root)
       return names
-        .filter((name) => /^\d+$/.test(name))
+        .filter(isSpoolName)
         .sort((a, b) => Number(a) - Number(b))
         .map((name) => join(root, name))
     },

@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { errorCode } from "../../src/lib/errorCode.ts"
 import { scanSegment } from "./scan.ts"
-import { segmentName, segmentStarts, TRIMMED_FILE } from "./segmentNames.ts"
+import { isSpoolName, segmentName, segmentStarts, TRIMMED_FILE } from "./segmentNames.ts"
 
 const unlessMissing =
   <A>(otherwise: A) =>
@@ -30,7 +30,7 @@ export interface Leftover {
 export const leftovers = async (root: string): Promise<ReadonlyArray<Leftover>> => {
   const names = await readdir(root).catch(unlessMissing<Array<string>>([]))
   const found: Array<Leftover> = []
-  for (const name of names.filter((candidate) => /^\d+$/.test(candidate)).sort()) {
+  for (const name of names.filter(isSpoolName).sort()) {
     const folder = join(root, name)
     found.push({ folder, bytes: await leftIn(folder) })
   }

@@ -21,3 +21,6 @@ export const ID_FILE = "spool-id"
 /** The position up to which the spool was trimmed. */
 export const TRIMMED_FILE = "trimmed"
 export const LOCK_FILE = "lock"
+
+/** Whether a folder's name is that of a spool: `0`, `1` and so on. */
+export const isSpoolName = (name: string): boolean => /^\d+$/.test(name)

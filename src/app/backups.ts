@@ -1,13 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { basename, dirname, join, resolve } from "node:path"
 import { Effect, Layer, Redacted, Schema } from "effect"
+import { copyTree, moveAside, syncFolder } from "../../layers/inprocess/copyTree.ts"
 import { tryLock } from "../../layers/inprocess/FileLock.ts"
-import { copyTree, syncFolder } from "../../layers/postgres/backup/copyTree.ts"
 import { backUpEmbedded } from "../../layers/postgres/backup/embeddedBackup.ts"
-import { moveAside, restoreEmbedded } from "../../layers/postgres/backup/embeddedRestore.ts"
+import { restoreEmbedded } from "../../layers/postgres/backup/embeddedRestore.ts"
 import { dumpDatabase, restoreDump } from "../../layers/postgres/backup/externalBackup.ts"
 import { fileFailure } from "../../layers/postgres/backup/fileFailure.ts"
-import { LOCK_FILE } from "../../layers/spool/segmentNames.ts"
+import { isSpoolName, LOCK_FILE } from "../../layers/spool/segmentNames.ts"
+import { shellQuoted } from "../lib/runCommand.ts"
 import { VERSION } from "../lib/version.ts"
 import { BackupError, Backups, type RestoredLake } from "../ports/Backups.ts"
 import type { LakeRecovery } from "../ports/LakeAdmin.ts"
@@ -68,11 +69,23 @@ const fromSettings = <A>(setting: Setting<A>): Effect.Effect<A, BackupError> =>
 
 /** Where this environment says that things are. */
 const places = Effect.gen(function* () {
-  const url = yield* fromEnvironment(DATABASE_URL)
-  const dataDir = resolve(yield* fromEnvironment(DATA_DIR))
-  const spools = (yield* fromEnvironment(SPOOL_DIR)) ?? join(dataDir, "spool")
+  const url = yield* fromSettings(DATABASE_URL)
+  const dataDir = resolve(yield* fromSettings(DATA_DIR))
+  const spools = (yield* fromSettings(SPOOL_DIR)) ?? join(dataDir, "spool")
   return { url: url === null ? null : Redacted.make(url), dataDir, spools: resolve(spools) }
-}).pipe(Effect.mapError(({ message }) => new BackupError({ message })))
+})
+
+/** Counts the bytes that were copied, and reports them. */
+const makeCounter = (onProgress: (step: string) => void) => {
+  let bytes = 0
+  return {
+    total: () => bytes,
+    during: (what: string) => (more: number) => {
+      bytes += more
+      onProgress(`${what}: ${(bytes / 1e6).toFixed(1)} MB`)
+    }
+  }
+}
 
 const attempt = <A>(path: string, run: () => A | Promise<A>): Effect.Effect<A, BackupError> =>
   Effect.tryPromise({ try: async () => run(), catch: (cause) => fileFailure(path, cause) })
@@ -81,13 +94,12 @@ const attempt = <A>(path: string, run: () => A | Promise<A>): Effect.Effect<A, B
 const settingsFile = () => {
   const lines = SETTINGS.flatMap(({ env }) => {
     const value = process.env[env]
-    return value === undefined || value === "" ? [] : [`${env}='${value.replaceAll("'", "'\\''")}'`]
+    return value === undefined || value === "" ? [] : [`${env}=${shellQuoted(value)}`]
   })
   return { count: lines.length, content: `${lines.join("\n")}\n` }
 }
 
-const spoolsIn = (folder: string): number =>
-  existsSync(folder) ? readdirSync(folder).filter((name) => /^\d+$/.test(name)).length : 0
+const spoolsIn = (folder: string): number => (existsSync(folder) ? readdirSync(folder).filter(isSpoolName).length : 0)
 
 const isEmpty = (folder: string): boolean => !existsSync(folder) || readdirSync(folder).length === 0
 
@@ -100,12 +112,8 @@ const create: Backups["Service"]["create"] = Effect.fnUntraced(function* (given,
   yield* checkOutside(folder, [join(dataDir, "postgres"), spools])
   const unfinished = `${folder}.unfinished`
   const files = filesOf(unfinished)
-  let bytes = 0
-  const counted = (what: string) => (more: number) => {
-    bytes += more
-    onProgress(`${what}: ${(bytes / 1e6).toFixed(1)} MB`)
-  }
-  const summary = yield* Effect.gen(function* () {
+  const copied = makeCounter(onProgress)
+  return yield* Effect.gen(function* () {
     yield* attempt(folder, () => {
       rmSync(unfinished, { recursive: true, force: true })
       mkdirSync(dirname(folder), { recursive: true })
@@ -114,12 +122,13 @@ const create: Backups["Service"]["create"] = Effect.fnUntraced(function* (given,
     // The spool first: what is flushed meanwhile is then both in it and in the database, where it counts once.
     if (existsSync(spools)) {
       yield* attempt(spools, () =>
-        copyTree(spools, files.spools, { accepts: acceptsSpoolFile, onFile: counted("Copying the spool") })
+        copyTree(spools, files.spools, { accepts: acceptsSpoolFile, onFile: copied.during("Copying the spool") })
       )
     }
     onProgress(url === null ? "Copying the database" : "Dumping the database")
-    if (url === null) yield* backUpEmbedded(dataDir, files.cluster, counted("Copying the database"))
-    else bytes += yield* dumpDatabase(url, files.dump, process.env["PATH"] ?? "")
+    const copying = copied.during("Copying the database")
+    if (url === null) yield* backUpEmbedded(dataDir, files.cluster, copying)
+    else copying(yield* dumpDatabase(url, files.dump, process.env["PATH"] ?? ""))
     const settings = settingsFile()
     const manifest = {
       format: 1 as const,
@@ -136,12 +145,17 @@ const create: Backups["Service"]["create"] = Effect.fnUntraced(function* (given,
       renameSync(unfinished, folder)
       await syncFolder(dirname(folder))
     })
-    return { folder, database: manifest.database, bytes, spools: manifest.spools, settings: manifest.settings }
+    return {
+      folder,
+      database: manifest.database,
+      bytes: copied.total(),
+      spools: manifest.spools,
+      settings: manifest.settings
+    }
   }).pipe(
     Effect.scoped,
     Effect.onError(() => Effect.sync(() => rmSync(unfinished, { recursive: true, force: true })))
   )
-  return summary
 })
 
 const readManifest = (folder: string) =>
@@ -188,15 +202,11 @@ const restoreWith = (recover: Recover): Backups["Service"]["restore"] =>
         message: `A collector is running with the spools in ${spools}. Stop every process of this instance, then restore.`
       })
     }
-    let bytes = 0
-    const counted = (what: string) => (more: number) => {
-      bytes += more
-      onProgress(`${what}: ${(bytes / 1e6).toFixed(1)} MB`)
-    }
+    const copied = makeCounter(onProgress)
     onProgress("Restoring the database")
     const movedDatabase =
       url === null
-        ? yield* restoreEmbedded(folder, dataDir, replace, counted("Restoring the database"))
+        ? yield* restoreEmbedded(folder, dataDir, replace, copied.during("Restoring the database"))
         : yield* Effect.as(restoreDump(url, files.dump, process.env["PATH"] ?? ""), null)
     const movedSpools =
       manifest.spools === 0
@@ -207,7 +217,7 @@ const restoreWith = (recover: Recover): Backups["Service"]["restore"] =>
             mkdirSync(dirname(spools), { recursive: true })
             await copyTree(files.spools, unfinished, {
               accepts: acceptsSpoolFile,
-              onFile: counted("Restoring the spool")
+              onFile: copied.during("Restoring the spool")
             })
             const aside = isEmpty(spools) ? null : moveAside(spools)
             rmSync(spools, { recursive: true, force: true })

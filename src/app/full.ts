@@ -6,7 +6,7 @@ import { StartError, startLater } from "../domain/StartError.ts"
 import { adminHandler } from "../http/api/server/handler.ts"
 import { CollectServer } from "../http/collect/CollectServer.ts"
 import { pathBelow } from "../http/shared/basePath.ts"
-import { bunRun } from "../lib/runCommand.ts"
+import { bunRun, shellQuoted } from "../lib/runCommand.ts"
 import { VERSION } from "../lib/version.ts"
 import { AdminKeys } from "../ports/AdminKeys.ts"
 import { Settings } from "../ports/Settings.ts"
@@ -78,14 +78,11 @@ const commandFor = (port: number): string => {
     ...(port === PORT.default ? [] : [`PORT=${port}`]),
     ...FOR_COMMANDS.flatMap(({ env }) => {
       const value = process.env[env]
-      return value === undefined ? [] : [`${env}=${shellWord(value)}`]
+      return value === undefined ? [] : [`${env}=${/^[\w./:@%+=,-]+$/.test(value) ? value : shellQuoted(value)}`]
     })
   ]
   return [...variables, bunRun(process.env["PATH"] ?? ""), "footfall"].join(" ")
 }
-
-const shellWord = (value: string): string =>
-  /^[\w./:@%+=,-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`
 
 interface Welcome {
   readonly url: string

@@ -9,3 +9,6 @@ export const bunRun = (path: string, isProgram: (file: string) => boolean = exis
   path.split(delimiter).some((folder) => folder !== "" && !FOR_THIS_RUN.test(folder) && isProgram(join(folder, "bun")))
     ? "bun run"
     : `npx -y bun@${Bun.version} run`
+
+/** A string as one word of a shell or a `.env` file, whatever is in it. */
+export const shellQuoted = (value: string): string => `'${value.replaceAll("'", "'\\''")}'`

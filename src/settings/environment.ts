@@ -1,6 +1,6 @@
 import { Effect, Result } from "effect"
 import { StartError } from "../domain/StartError.ts"
-import { resolveAll } from "./resolve.ts"
+import { problemsIn, resolveAll } from "./resolve.ts"
 import { decodeSetting, type Setting } from "./Setting.ts"
 
 /** A setting from the environment or its default, for what is needed before the settings table can be read. */
@@ -16,6 +16,6 @@ export const fromEnvironment = <A>(setting: Setting<A>): Effect.Effect<A, StartE
 
 /** Fails if the environment has an invalid setting, for a process that can't read the settings table yet. */
 export const checkEnvironment: Effect.Effect<void, StartError> = Effect.suspend(() => {
-  const problems = [...resolveAll(process.env, new Map()).values()].flatMap(({ problem }) => problem?.message ?? [])
+  const problems = problemsIn(resolveAll(process.env, new Map()))
   return problems.length === 0 ? Effect.void : Effect.fail(new StartError({ message: problems.join("\n") }))
 })

@@ -47,6 +47,10 @@ export const resolve = (setting: Setting<unknown>, environment: Environment, tab
 export const resolveAll = (environment: Environment, table: SettingsTable): Map<Setting<unknown>, Resolved> =>
   new Map(SETTINGS.map((setting) => [setting, resolve(setting, environment, table)]))
 
+/** What is wrong with the settings, one message each. */
+export const problemsIn = (resolved: ReadonlyMap<Setting<unknown>, Resolved>): ReadonlyArray<string> =>
+  [...resolved.values()].flatMap(({ problem }) => problem?.message ?? [])
+
 /** The values that this process runs with. */
 export class RunningValues {
   private readonly values: Map<Setting<unknown>, unknown>

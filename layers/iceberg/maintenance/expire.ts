@@ -71,7 +71,8 @@ const commitPlan = (catalog: Catalog, table: Table, { updates }: ExpiryPlan): Ef
 /**
  * Removes expired snapshots, references and properties, and then the files that nothing needs any longer. The files are
  * determined before the commit and removed only once it has certainly succeeded. If another writer commits first, all of it is
- * determined again, which takes much less time than at first. Nothing expires in a table with `gc.enabled=false`. A dry run changes nothing and returns what would be removed.
+ * determined again, which takes much less time than at first. Nothing expires in a table with `gc.enabled=false`. A dry run
+ * changes nothing and returns what would be removed.
  */
 export const expireSnapshots = Effect.fnUntraced(function* (
   catalog: Catalog,

@@ -160,8 +160,8 @@ const checkManifests = Effect.fnUntraced(function* (
     for (const { location } of checked) foundAt.set(location, now)
     // A manifest that is new here was committed a moment ago.
     for (const { location } of manifests) if (foundAt.get(location) === null) foundAt.set(location, now)
+    return
   }
-  if (missing === undefined) return
   const latest = yield* catalog.load(base.name)
   if (parentIn(latest) !== parentIn(base)) return yield* conflictFor(base)
   return yield* IcebergError.invalid(

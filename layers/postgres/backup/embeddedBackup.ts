@@ -3,10 +3,10 @@ import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import type { SqlError } from "effect/sql"
 import { BackupError } from "../../../src/ports/Backups.ts"
+import { copyToDisk, copyTree, syncFolder } from "../../inprocess/copyTree.ts"
 import { openPool } from "../client/openPool.ts"
 import { filesIn } from "../embedded/cluster.ts"
 import { startEmbeddedPostgres } from "../embedded/EmbeddedPostgres.ts"
-import { copyToDisk, copyTree, syncFolder } from "./copyTree.ts"
 import { fileFailure } from "./fileFailure.ts"
 
 /** Folders whose content a server creates again ("Making a Base Backup Using the Low Level API" in Postgres's documentation). */

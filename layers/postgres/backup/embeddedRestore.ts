@@ -2,13 +2,13 @@ import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { BackupError } from "../../../src/ports/Backups.ts"
+import { copyToDisk, copyTree, moveAside, syncFolder } from "../../inprocess/copyTree.ts"
 import { tryLock } from "../../inprocess/FileLock.ts"
 import { serverAccount } from "../embedded/account.ts"
 import { filesIn } from "../embedded/cluster.ts"
 import { attempt } from "../embedded/fileError.ts"
 import { stopServer } from "../embedded/server.ts"
 import { holdStartLock } from "../embedded/startLock.ts"
-import { copyToDisk, copyTree, syncFolder } from "./copyTree.ts"
 import { fileFailure } from "./fileFailure.ts"
 
 const LOCK_MS = 2_000
@@ -69,11 +69,3 @@ export const restoreEmbedded = Effect.fnUntraced(function* (
     })
   }).pipe(Effect.scoped)
 })
-
-/** Renames a file or folder, and returns its new path; null if it does not exist. */
-export const moveAside = (path: string): string | null => {
-  if (!existsSync(path)) return null
-  const aside = `${path}.before-restore-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`
-  renameSync(path, aside)
-  return aside
-}

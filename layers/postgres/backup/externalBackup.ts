@@ -1,9 +1,9 @@
 import { stat } from "node:fs/promises"
 import { Effect, type Redacted } from "effect"
 import { BackupError } from "../../../src/ports/Backups.ts"
+import { syncFolder } from "../../inprocess/copyTree.ts"
 import { openPool } from "../client/openPool.ts"
 import { findProgram, runProgram } from "./clientPrograms.ts"
-import { syncFolder } from "./copyTree.ts"
 import { fileFailure } from "./fileFailure.ts"
 
 /** What a restore must not find: it would mix two instances. */

@@ -4,6 +4,7 @@ import { Settings, SettingsError } from "../../../src/ports/Settings.ts"
 import {
   type Environment,
   invalidChange,
+  problemsIn,
   RunningValues,
   resolve,
   resolveAll,
@@ -76,7 +77,7 @@ const make = Effect.fnUntraced(function* ({ environment, rejectInvalid }: PgSett
   const changes = yield* Changes
   const initial = yield* Effect.mapError(table.read, ({ message }) => startLater(`Can't read the settings: ${message}`))
   const resolved = resolveAll(environment, initial)
-  const problems = [...resolved.values()].flatMap(({ problem }) => problem?.message ?? [])
+  const problems = problemsIn(resolved)
   if (rejectInvalid && problems.length > 0) return yield* new StartError({ message: problems.join("\n") })
   for (const name of initial.keys()) {
     if (findSetting(name) === undefined) {

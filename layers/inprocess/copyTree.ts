@@ -1,7 +1,7 @@
-import { constants } from "node:fs"
+import { constants, existsSync, renameSync } from "node:fs"
 import { chown, copyFile, mkdir, open, readdir } from "node:fs/promises"
 import { join } from "node:path"
-import { errorCode } from "../../../src/lib/errorCode.ts"
+import { errorCode } from "../../src/lib/errorCode.ts"
 
 export interface CopyOptions {
   /** Whether to copy a file or folder, by its path relative to the source; a skipped folder is created empty. */
@@ -65,4 +65,12 @@ export const copyTree = async (from: string, to: string, options: CopyOptions): 
 export const syncFolder = async (folder: string): Promise<void> => {
   await using handle = await open(folder, "r")
   await handle.sync()
+}
+
+/** Renames a file or folder, and returns its new path; null if it does not exist. */
+export const moveAside = (path: string): string | null => {
+  if (!existsSync(path)) return null
+  const aside = `${path}.before-restore-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`
+  renameSync(path, aside)
+  return aside
 }
