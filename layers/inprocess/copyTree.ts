@@ -2,6 +2,7 @@ import { constants, existsSync, renameSync } from "node:fs"
 import { chown, copyFile, mkdir, open, readdir } from "node:fs/promises"
 import { join } from "node:path"
 import { errorCode } from "../../src/lib/errorCode.ts"
+import { syncFolder } from "./syncFolder.ts"
 
 export interface CopyOptions {
   /** Whether to copy a file or folder, by its path relative to the source; a skipped folder is created empty. */
@@ -59,12 +60,6 @@ export const copyTree = async (from: string, to: string, options: CopyOptions): 
   }
   await copyFolder("")
   return bytes
-}
-
-/** Waits until the names in a folder are on the disk. */
-export const syncFolder = async (folder: string): Promise<void> => {
-  await using handle = await open(folder, "r")
-  await handle.sync()
 }
 
 /** Renames a file or folder, and returns its new path; null if it does not exist. */

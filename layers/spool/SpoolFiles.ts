@@ -1,6 +1,7 @@
 import { constants } from "node:fs"
 import { type FileHandle, open, readdir, readFile, rename, rm } from "node:fs/promises"
 import { join } from "node:path"
+import { syncFolder } from "../inprocess/syncFolder.ts"
 
 /** A file that is written at given offsets. */
 export interface SpoolFile {
@@ -37,12 +38,5 @@ export const folderFiles = (folder: string): SpoolFiles => ({
     fileOf(await open(join(folder, name), constants.O_CREAT | constants.O_TRUNC | constants.O_WRONLY, 0o600)),
   rename: (from, to) => rename(join(folder, from), join(folder, to)),
   remove: (name) => rm(join(folder, name), { force: true }),
-  syncFolder: async () => {
-    const handle = await open(folder, constants.O_RDONLY)
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  }
+  syncFolder: () => syncFolder(folder)
 })

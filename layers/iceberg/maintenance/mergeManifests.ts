@@ -143,8 +143,9 @@ const replaceManifests = (
 
 /**
  * Rewrites many small manifests of data files as a few large ones, so that readers open fewer and manifest lists stay short.
- * The table's files do not change, nor do their sequence numbers, so delete files apply to them as before. Manifests with values that this library cannot write are kept. Runs apart from the commit
- * path: commits of writers that come in between stay in the table.
+ * The table's files do not change, nor do their sequence numbers, so delete files apply to them as before. Manifests with values
+ * that this library cannot write are kept. Runs apart from the commit path: commits of writers that come in between stay in the
+ * table.
  */
 export const mergeManifests = Effect.fnUntraced(function* (
   catalog: Catalog,

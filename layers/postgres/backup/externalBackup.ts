@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises"
 import { Effect, type Redacted } from "effect"
 import { BackupError } from "../../../src/ports/Backups.ts"
-import { syncFolder } from "../../inprocess/copyTree.ts"
+import { syncFolder } from "../../inprocess/syncFolder.ts"
 import { openPool } from "../client/openPool.ts"
 import { findProgram, runProgram } from "./clientPrograms.ts"
 import { fileFailure } from "./fileFailure.ts"
