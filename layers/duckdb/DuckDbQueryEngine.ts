@@ -1,10 +1,18 @@
-import { Effect, Layer, Redacted, type Scope } from "effect"
+import { Effect, Layer, Redacted, type Scope, Stream } from "effect"
 import type { StartError } from "../../src/domain/StartError.ts"
-import { QueryEngine, type QueryError, rowLimit, tookTooLong } from "../../src/ports/QueryEngine.ts"
+import {
+  type AsOf,
+  type Query,
+  QueryEngine,
+  type QueryError,
+  rowLimit,
+  tookTooLong
+} from "../../src/ports/QueryEngine.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import {
   DUCKDB_EXTENSION_DIRECTORY,
   DUCKDB_MEMORY_LIMIT,
+  EXPORT_TIMEOUT_SECONDS,
   WAREHOUSE_TIMEOUT_SECONDS
 } from "../../src/settings/settings.ts"
 import { makeDuckDbChild } from "./child/DuckDbChild.ts"
@@ -26,12 +34,17 @@ export interface DuckDbLake {
   readonly locate: (table: string) => Effect.Effect<string, QueryError>
   /** Null if the lake is in a local folder. */
   readonly s3: Effect.Effect<S3Access | null, QueryError>
+  /** As of the last flush. */
+  readonly asOf: Effect.Effect<AsOf, QueryError>
 }
 
 export interface DuckDbOptions extends DuckDbLake, OpenOptions {
   /** The program of DuckDB's process: it must call `serveDuckDb`. */
   readonly entry: URL
   readonly deadlineMs: number
+  readonly exportDeadlineMs: number
+  /** Whether DuckDB is opened by the first query. Otherwise, it is opened now, and a failure is a failure to start. */
+  readonly lazily?: boolean
   readonly maxRows?: number
 }
 
@@ -47,28 +60,34 @@ const keysOf = ({ accessKeyId, endpoint, region, secretAccessKey, sessionToken }
 export const makeDuckDbQueryEngine = Effect.fnUntraced(function* (
   options: DuckDbOptions
 ): Effect.fn.Return<QueryEngine["Service"], StartError, Scope.Scope> {
-  const { deadlineMs, entry, extensionFolder, locate, maxRows, memoryLimit, s3 } = options
+  const { asOf, deadlineMs, entry, exportDeadlineMs, extensionFolder, locate, lazily, maxRows, memoryLimit, s3 } =
+    options
   const child = yield* makeDuckDbChild(entry, { extensionFolder, memoryLimit })
+  if (lazily !== true) yield* child.ensureOpened
+  const requestOf = Effect.fnUntraced(function* (query: Query, limit: number) {
+    const access = yield* s3
+    const locations = yield* Effect.forEach(query.tables, (table) =>
+      Effect.map(locate(table), (metadata) => [table, metadata] as const)
+    )
+    return { query, locations, s3: access === null ? null : keysOf(access), maxRows: limit }
+  })
+  const late = Effect.timeoutOrElse({ duration: deadlineMs, orElse: () => Effect.fail(tookTooLong(deadlineMs)) })
   return QueryEngine.of({
     dialect: "duckdb",
-    run: (query) =>
-      Effect.gen(function* () {
-        const access = yield* s3
-        const locations = yield* Effect.forEach(query.tables, (table) =>
-          Effect.map(locate(table), (metadata) => [table, metadata] as const)
+    model: "lake",
+    run: (query) => late(Effect.flatMap(requestOf(query, rowLimit(query, maxRows)), child.run)),
+    stream: (query) =>
+      Stream.unwrap(
+        Effect.map(late(requestOf(query, query.maxRows ?? Number.POSITIVE_INFINITY)), (request) =>
+          child.stream(request, exportDeadlineMs)
         )
-        return yield* child.run({
-          query,
-          locations,
-          s3: access === null ? null : keysOf(access),
-          maxRows: rowLimit(query, maxRows)
-        })
-      }).pipe(Effect.timeoutOrElse({ duration: deadlineMs, orElse: () => Effect.fail(tookTooLong(deadlineMs)) }))
+      ),
+    asOf: late(asOf)
   })
 })
 
 /** The DuckDB that the settings describe, on this lake. `entry` is the program of its process. */
-export const layer = (lake: DuckDbLake, entry: URL): Layer.Layer<QueryEngine, StartError, Settings> =>
+export const layer = (lake: DuckDbLake, entry: URL, lazily: boolean): Layer.Layer<QueryEngine, StartError, Settings> =>
   Layer.effect(
     QueryEngine,
     Effect.gen(function* () {
@@ -76,9 +95,11 @@ export const layer = (lake: DuckDbLake, entry: URL): Layer.Layer<QueryEngine, St
       return yield* makeDuckDbQueryEngine({
         ...lake,
         entry,
+        lazily,
         extensionFolder: get(DUCKDB_EXTENSION_DIRECTORY),
         memoryLimit: get(DUCKDB_MEMORY_LIMIT),
-        deadlineMs: get(WAREHOUSE_TIMEOUT_SECONDS) * 1_000
+        deadlineMs: get(WAREHOUSE_TIMEOUT_SECONDS) * 1_000,
+        exportDeadlineMs: get(EXPORT_TIMEOUT_SECONDS) * 1_000
       })
     })
   )

@@ -1,5 +1,6 @@
 import { Effect, Redacted, Scope } from "effect"
 import type { StartError } from "../../src/domain/StartError.ts"
+import { LAKE_TABLE_NAMES } from "../../src/ports/LakeAdmin.ts"
 import { QueryError } from "../../src/ports/QueryEngine.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import { LAKE_AWS_ACCESS_KEY, LAKE_AWS_SECRET_KEY } from "../../src/settings/settings.ts"
@@ -12,6 +13,8 @@ import { openLake } from "../lake/openLake.ts"
 import { DatabaseUrl } from "../postgres/client/Database.ts"
 import type { DuckDbLake, S3Access } from "./DuckDbQueryEngine.ts"
 
+const isoMillis = (ms: number): string => new Date(ms).toISOString().replace("Z", "000Z")
+
 const unavailable = (message: string) => new QueryError({ reason: "Unavailable", message })
 
 const notFound = (table: string) =>
@@ -23,6 +26,14 @@ const failure = (table: string, { message, reason }: IcebergError): QueryError =
     : reason === "Invalid"
       ? new QueryError({ reason, message })
       : unavailable(message)
+
+/** Null for a table that the first flush has yet to create. */
+const ifPresent = <A>(load: Effect.Effect<A, QueryError>): Effect.Effect<A | null, QueryError> =>
+  Effect.catchIf(
+    load,
+    ({ reason }) => reason === "Missing",
+    () => Effect.succeed(null)
+  )
 
 /** Access with what the AWS SDK finds where settings are missing: keys in the environment, a profile or a role, and the profile's region. */
 const s3AccessFromSdk = Effect.fnUntraced(function* ({ keys, region, s3Endpoint }: LakeConfig) {
@@ -74,16 +85,24 @@ export const icebergLake: Effect.Effect<DuckDbLake, StartError, Settings | Datab
             secretAccessKey: Redacted.make(keys.secretAccessKey)
           })
         : Effect.flatten(found)
+    const load = (table: string) =>
+      lake.pipe(
+        Effect.flatMap(({ catalog, namespace }) => catalog.load({ namespace, name: table })),
+        Effect.mapError((error) => failure(table, error))
+      )
     return {
       s3,
-      locate: (table) =>
-        lake.pipe(
-          Effect.flatMap(({ catalog, namespace }) => catalog.load({ namespace, name: table })),
-          Effect.mapBoth({
-            onSuccess: ({ metadataLocation }) => metadataLocation,
-            onFailure: (error) => failure(table, error)
-          })
-        )
+      locate: (table) => Effect.map(load(table), ({ metadataLocation }) => metadataLocation),
+      asOf: Effect.map(
+        Effect.forEach(LAKE_TABLE_NAMES, (table) => ifPresent(load(table))),
+        (tables) => {
+          const present = tables.filter((table) => table !== null)
+          return {
+            time: isoMillis(Math.max(0, ...present.map(({ metadata }) => metadata["last-updated-ms"]))),
+            version: present.map(({ metadataLocation }) => metadataLocation).join(" ")
+          }
+        }
+      )
     }
   }
 )

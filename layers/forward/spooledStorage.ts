@@ -109,11 +109,11 @@ const flushOnExit = (
     flush.pipe(
       Effect.timeoutOrElse({
         duration: timeoutMs,
-        orElse: () => Effect.fail({ message: `it took more than ${timeoutMs / 1_000} s.` })
+        orElse: () => Effect.fail({ message: `It took more than ${timeoutMs / 1_000} s.` })
       }),
       Effect.catch(({ message }) =>
         Effect.logWarning(
-          `The last flush failed; ${backlog()} bytes stay in ${spool.folder} for the next start, safe on the disk: ${message}`
+          `The last flush failed: ${message} ${backlog()} bytes of accepted events are on the disk in ${spool.folder}, and the next start flushes them.`
         )
       ),
       Effect.andThen(

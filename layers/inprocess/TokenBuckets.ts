@@ -18,6 +18,9 @@ interface Bucket {
   burst: number
 }
 
+/** A rate limiter in which something that was taken may be given back. */
+type TokenBuckets = RateLimiter["Service"] & { readonly giveBack: (key: string) => void }
+
 /**
  * Token buckets by site. In any t seconds, a site passes at most `burst + rate * t` events. A clock that is set back adds and takes no
  * tokens. At the maximum number of buckets, full ones are dropped, since they are the same as new ones, then the least recently used.
@@ -25,7 +28,7 @@ interface Bucket {
 export const makeTokenBuckets = (
   defaultLimit: () => { readonly eventsPerSecond: number; readonly burst: number } | null,
   maxBuckets = MAX_BUCKETS
-): RateLimiter["Service"] => {
+): TokenBuckets => {
   const buckets = new Map<string, Bucket>()
 
   const dropBuckets = (nowMs: number) => {
@@ -38,7 +41,11 @@ export const makeTokenBuckets = (
     for (const [site] of byUse.slice(0, tooMany)) buckets.delete(site)
   }
 
-  return RateLimiter.of({
+  return {
+    giveBack: (key) => {
+      const bucket = buckets.get(key)
+      if (bucket !== undefined) bucket.tokens = Math.min(bucket.burst, bucket.tokens + 1)
+    },
     take: (siteId, own, nowMs) => {
       const limit = own ?? defaultLimit()
       if (limit === null) return 0
@@ -61,7 +68,7 @@ export const makeTokenBuckets = (
       }
       return Math.max(1, Math.ceil((1 - bucket.tokens) / rate))
     }
-  })
+  }
 }
 
 /** {@link makeTokenBuckets} with the default limit from the live settings `RATE_LIMIT_EVENTS_PER_SECOND` and `RATE_LIMIT_BURST`. */

@@ -1,20 +1,17 @@
-import { join } from "node:path"
 import { Effect, Layer, Redacted } from "effect"
 import type { StartError } from "../../src/domain/StartError.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import { Storage } from "../../src/ports/Storage.ts"
-import { fromEnvironment } from "../../src/settings/environment.ts"
 import {
-  DATA_DIR,
   LAKE_FLUSH_BATCH_SIZE,
   LAKE_FLUSH_BYTES,
   LAKE_FLUSH_INTERVAL_SECONDS,
   SHUTDOWN_TIMEOUT_SECONDS,
-  SPOOL_DIR,
   SPOOL_MAX_BYTES,
   STORAGE_QUEUE_EVENTS,
   STORAGE_TIMEOUT_SECONDS
 } from "../../src/settings/settings.ts"
+import { spoolRoot } from "../../src/settings/spoolRoot.ts"
 import { spooledStorage } from "../forward/spooledStorage.ts"
 import { AppDatabase, DatabaseUrl } from "../postgres/client/Database.ts"
 import type { SpoolOptions } from "../spool/Spool.ts"
@@ -44,7 +41,7 @@ export const layer = (
       const settings = yield* Settings
       const { get } = settings
       const config = yield* lakeConfig(settings, Redacted.value((yield* DatabaseUrl).url))
-      const root = spoolFolder ?? (yield* fromEnvironment(SPOOL_DIR)) ?? join(yield* fromEnvironment(DATA_DIR), "spool")
+      const root = spoolFolder ?? (yield* spoolRoot)
       return yield* spooledStorage(
         openLakeDestination(threadEntry, config),
         { encodeEvent, encodeIdentity },

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs"
 import { hostname } from "node:os"
-import { Effect, Layer, Redacted } from "effect"
+import { Clock, Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql"
 import {
   LAKE_TABLE_NAMES,
@@ -41,6 +41,11 @@ import { probeLake } from "./probeLake.ts"
 import { otherTables } from "./schema.ts"
 import { staleWatermarks } from "./watermark.ts"
 
+/**
+ * How long a flush waits for a collector that counts as gone, in ms. One that was restarted elsewhere takes the spool over at that moment, and
+ * then flushes it; one that was only killed stays gone.
+ */
+const TAKEOVER_MS = 6_000
 /** How often the app database is asked which collectors have flushed. */
 const FLUSH_POLL = "250 millis"
 
@@ -135,11 +140,23 @@ export const layer: Layer.Layer<LakeAdmin, never, AppDatabase | DatabaseUrl | Se
       flush: Effect.fnUntraced(function* ({ onProgress, timeoutSeconds }) {
         const requested = yield* Effect.mapError(WriterRegistry.requestFlush(sql), fromSql)
         let flushed = 0
+        const goneSince = new Map<string, number>()
         const waitForAll = Effect.gen(function* () {
           for (;;) {
-            flushed = (yield* Effect.mapError(WriterRegistry.flushedSince(sql, requested), fromSql)).length
-            if (flushed === requested.length) return
-            onProgress({ done: flushed, total: requested.length })
+            const done = yield* Effect.mapError(WriterRegistry.flushedSince(sql, requested), fromSql)
+            const known = yield* Effect.mapError(WriterRegistry.list(sql), fromSql)
+            const isKnown = (id: string) => known.some(({ spoolId }) => spoolId === id)
+            // One that stopped with nothing left has no row any more.
+            flushed = requested.filter((id) => done.includes(id) || !isKnown(id)).length
+            const now = yield* Clock.currentTimeMillis
+            const awaited = known.filter(({ isRunning, spoolId }) => {
+              if (!requested.includes(spoolId) || done.includes(spoolId)) return false
+              if (isRunning) goneSince.delete(spoolId)
+              else if (!goneSince.has(spoolId)) goneSince.set(spoolId, now)
+              return now - (goneSince.get(spoolId) ?? now) < TAKEOVER_MS
+            })
+            if (awaited.length === 0) return
+            onProgress({ done: flushed, total: requested.length, awaited })
             yield* Effect.sleep(FLUSH_POLL)
           }
         })

@@ -12,13 +12,10 @@ import {
   LAKE_NAMESPACE,
   LAKE_OAUTH2_SCOPE,
   LAKE_OAUTH2_SERVER_URI,
-  LAKE_S3_BUCKET,
   LAKE_S3_ENDPOINT,
-  LAKE_S3_PREFIX,
-  LAKE_SIGNING_NAME,
-  LAKE_WAREHOUSE,
-  type Setting
+  LAKE_SIGNING_NAME
 } from "../../src/settings/settings.ts"
+import { lakeLocation, lakeLocationProblem, lakePairProblem } from "../../src/settings/startProblems.ts"
 
 /** Location of a lake and how to access it. Plain data, so that it can be passed to a thread. Holds secrets; never logged. */
 export interface LakeConfig {
@@ -40,56 +37,21 @@ export interface LakeConfig {
   readonly databaseUrl: string
 }
 
-const invalid = (setting: Setting<never> | Setting<string | null>, message: string) =>
-  Effect.fail(new StartError({ message: `${setting.env} ${message}` }))
-
-/** A bucket, or a folder: `file:///folder` or Java's `file:/folder`, without a host. */
-const LOCATION = /^(?:s3a?:\/\/[^/]+|file:\/(?:\/\/|[^/]))/
-
 /** Reads the lake's settings. The error names the setting that is missing or invalid. */
 export const lakeConfig = Effect.fnUntraced(function* (
   { get }: Settings["Service"],
   databaseUrl: string
 ): Effect.fn.Return<LakeConfig, StartError> {
-  const catalogType = get(LAKE_CATALOG_TYPE)
-  const bucket = get(LAKE_S3_BUCKET)
-  const configured = get(LAKE_WAREHOUSE)
-  const warehouse = configured ?? (bucket === null ? null : `s3://${bucket}/${get(LAKE_S3_PREFIX)}`.replace(/\/+$/, ""))
-  if (catalogType !== "rest") {
-    if (warehouse === null) {
-      return yield* invalid(
-        LAKE_S3_BUCKET,
-        `is missing. The lake needs a bucket, or a folder: ${LAKE_WAREHOUSE.env}=file:///var/lib/footfall/lake.`
-      )
-    }
-    if (!LOCATION.test(warehouse)) {
-      return yield* invalid(LAKE_WAREHOUSE, `is "${warehouse}"; it accepts s3://bucket/prefix or file:///folder.`)
-    }
-  }
+  const problem = lakeLocationProblem(get) ?? lakePairProblem(get)
+  if (problem !== null) return yield* new StartError({ message: problem })
   const accessKeyId = get(LAKE_AWS_ACCESS_KEY)
   const secretAccessKey = get(LAKE_AWS_SECRET_KEY)
-  if (accessKeyId !== null && secretAccessKey === null) {
-    return yield* invalid(LAKE_AWS_SECRET_KEY, `is missing but ${LAKE_AWS_ACCESS_KEY.env} is set.`)
-  }
-  if (accessKeyId === null && secretAccessKey !== null) {
-    return yield* invalid(LAKE_AWS_ACCESS_KEY, `is missing but ${LAKE_AWS_SECRET_KEY.env} is set.`)
-  }
-  const catalogUri = get(LAKE_CATALOG_URI)
-  if (catalogType === "rest" && (catalogUri === null || !/^https?:\/\//.test(catalogUri))) {
-    return yield* invalid(LAKE_CATALOG_URI, "is missing. A REST catalog needs its http(s) URL.")
-  }
-  if (catalogType === "jdbc" && catalogUri !== null && !/^postgres(ql)?:\/\//.test(catalogUri)) {
-    return yield* invalid(
-      LAKE_CATALOG_URI,
-      "is not a postgres:// URL. Omit it to keep the catalog in the app database."
-    )
-  }
   return {
-    catalogType,
+    catalogType: get(LAKE_CATALOG_TYPE),
     catalogName: get(LAKE_CATALOG_NAME),
     namespace: get(LAKE_NAMESPACE).split("."),
-    warehouse,
-    catalogUri,
+    warehouse: lakeLocation(get),
+    catalogUri: get(LAKE_CATALOG_URI),
     catalogCredentials: get(LAKE_CATALOG_CREDENTIALS),
     oauth2ServerUri: get(LAKE_OAUTH2_SERVER_URI),
     oauth2Scope: get(LAKE_OAUTH2_SCOPE),

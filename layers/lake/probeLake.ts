@@ -45,15 +45,16 @@ const probeWarehouse = Effect.fnUntraced(function* (
     return where
   })
   const result = yield* Effect.result(within(work))
+  const isS3 = where.startsWith("s3")
   if (result._tag === "Success") {
     if (result.success === null) return []
-    const isS3 = where.startsWith("s3")
     return [
       ...(isS3 ? [probe("credentials", "ok", "accepted")] : []),
-      probe("bucket", "ok", `${where} can be written to and read`)
+      probe(isS3 ? "bucket" : "folder", "ok", `${where} can be written to and read`)
     ]
   }
   const { message, reason } = result.failure
+  if (!isS3) return [probe("folder", "bad", `${where} can't be written to: ${message}`)]
   return reason === "Denied"
     ? [probe("credentials", "bad", message), probe("bucket", "note", `${where} was not reached: access was denied`)]
     : [probe("bucket", "bad", message)]

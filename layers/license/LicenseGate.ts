@@ -5,6 +5,7 @@ import { errorCode } from "../../src/lib/errorCode.ts"
 import { FEATURE, FeatureGate, type GateState } from "../../src/ports/FeatureGate.ts"
 import { Settings } from "../../src/ports/Settings.ts"
 import { FEATURE_GATE, LICENSE_PUBLIC_KEY, LICENSE_TOKEN } from "../../src/settings/settings.ts"
+import { WITHOUT_LICENSE_KEY } from "../../src/settings/startProblems.ts"
 
 /** Interval at which a changed token is noticed: with up to 4 s for the settings table, a change takes effect within 5 s. */
 const POLL_INTERVAL = "500 millis"
@@ -113,17 +114,18 @@ const stateAt = (token: CheckedToken, now: number): GateState => {
 
 const openGate = (): FeatureGate["Service"] => {
   const open: GateState = { _tag: "Open" }
-  return FeatureGate.of({ isOn: () => true, state: () => open })
+  return FeatureGate.of({
+    isOn: () => true,
+    state: () => open,
+    check: () => Effect.succeed(open),
+    refresh: Effect.void
+  })
 }
 
 /** Checks the signature whenever `LICENSE_TOKEN` changes, and the validity period on every call, so expiry needs no timer. */
 const tokenGate = Effect.fnUntraced(function* (settings: Settings["Service"]) {
   const publicKey = settings.get(LICENSE_PUBLIC_KEY)
-  if (publicKey === null) {
-    return yield* new StartError({
-      message: "FEATURE_GATE is `token`, which needs LICENSE_PUBLIC_KEY: the Ed25519 key that verifies license tokens."
-    })
-  }
+  if (publicKey === null) return yield* new StartError({ message: WITHOUT_LICENSE_KEY })
   const key = yield* importPublicKey(publicKey)
   const clock = yield* Clock.Clock
   const now = () => clock.currentTimeMillisUnsafe()
@@ -134,18 +136,21 @@ const tokenGate = Effect.fnUntraced(function* (settings: Settings["Service"]) {
     state._tag === "Off" ? Effect.logWarning(`Product analytics is off: ${state.why}.`) : Effect.void
 
   yield* warnIfOff(stateAt(checked, now()))
-  yield* Effect.gen(function* () {
+  const refresh = Effect.gen(function* () {
     const current = settings.get(LICENSE_TOKEN)
     if (current === token) return
     checked = yield* checkToken(current, key)
     token = current
     const state = stateAt(checked, now())
     yield* state._tag === "Off" ? warnIfOff(state) : Effect.logInfo("Product analytics is on: the license is valid.")
-  }).pipe(Effect.repeat(Schedule.spaced(POLL_INTERVAL)), Effect.forkScoped)
+  })
+  yield* refresh.pipe(Effect.repeat(Schedule.spaced(POLL_INTERVAL)), Effect.forkScoped)
 
   return FeatureGate.of({
     isOn: () => checked._tag === "Signed" && stateAt(checked, now())._tag === "Licensed",
-    state: () => stateAt(checked, now())
+    state: () => stateAt(checked, now()),
+    check: (given) => Effect.map(checkToken(given, key), (token) => stateAt(token, now())),
+    refresh
   })
 })
 

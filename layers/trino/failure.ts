@@ -27,10 +27,12 @@ export const failureOf = (
   }
   const reason = TIMEOUT_ERRORS.includes(errorName)
     ? "Timeout"
-    : errorType === "USER_ERROR"
-      ? "Invalid"
-      : errorType === "INSUFFICIENT_RESOURCES"
-        ? "TooLarge"
-        : "Unavailable"
+    : errorName === "NUMERIC_VALUE_OUT_OF_RANGE"
+      ? "OutOfRange"
+      : errorType === "USER_ERROR"
+        ? "Invalid"
+        : errorType === "INSUFFICIENT_RESOURCES"
+          ? "TooLarge"
+          : "Unavailable"
   return new QueryError({ reason, message: `Trino: ${message.slice(0, MESSAGE_LENGTH)} (${errorName})` })
 }

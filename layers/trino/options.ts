@@ -10,5 +10,7 @@ export interface TrinoOptions {
   /** The namespace of the lake's tables. */
   readonly schema: string
   readonly deadlineMs: number
+  /** Of a stream, including the time that its reader takes. */
+  readonly exportDeadlineMs: number
   readonly maxRows?: number
 }

@@ -4,25 +4,34 @@ import { Effect, Layer, Redacted, Schema } from "effect"
 import { copyTree, moveAside } from "../../layers/inprocess/copyTree.ts"
 import { tryLock } from "../../layers/inprocess/FileLock.ts"
 import { syncFolder } from "../../layers/inprocess/syncFolder.ts"
+import { makeUnfinished, realPathOf } from "../../layers/inprocess/unfinishedFolder.ts"
 import { backUpEmbedded } from "../../layers/postgres/backup/embeddedBackup.ts"
 import { restoreEmbedded } from "../../layers/postgres/backup/embeddedRestore.ts"
 import { dumpDatabase, restoreDump } from "../../layers/postgres/backup/externalBackup.ts"
 import { fileFailure } from "../../layers/postgres/backup/fileFailure.ts"
 import { isSpoolName, LOCK_FILE } from "../../layers/spool/segmentNames.ts"
+import type { StartError } from "../domain/StartError.ts"
 import { shellQuoted } from "../lib/runCommand.ts"
 import { VERSION } from "../lib/version.ts"
 import { BackupError, Backups, type RestoredLake } from "../ports/Backups.ts"
 import type { LakeRecovery } from "../ports/LakeAdmin.ts"
 import { fromEnvironment } from "../settings/environment.ts"
-import { DATA_DIR, DATABASE_URL, SETTINGS, type Setting, SPOOL_DIR, STORAGE_BACKEND } from "../settings/settings.ts"
+import { DATA_DIR, DATABASE_URL, SETTINGS, STORAGE_BACKEND } from "../settings/settings.ts"
+import { spoolRoot } from "../settings/spoolRoot.ts"
 
 /** `LakeAdmin.recover` for every table of the instance that was just restored. */
 type Recover = Effect.Effect<ReadonlyArray<LakeRecovery>, { readonly message: string }>
 
+/** The layout of a backup's folder. */
+const FORMAT = 1 as const
+
+/** What every version's `backup.json` has. */
+const ManifestFormat = Schema.fromJsonString(Schema.Struct({ format: Schema.Number, version: Schema.String }))
+
 /** `backup.json`: what is in a backup, and that it is complete. */
 const Manifest = Schema.fromJsonString(
   Schema.Struct({
-    format: Schema.Literal(1),
+    format: Schema.Literal(FORMAT),
     version: Schema.String,
     created_at: Schema.String,
     database: Schema.Literals(["embedded", "external"]),
@@ -34,6 +43,7 @@ const Manifest = Schema.fromJsonString(
 const filesOf = (folder: string) => ({
   manifest: join(folder, "backup.json"),
   cluster: join(folder, "postgres"),
+  password: join(folder, "password"),
   dump: join(folder, "database.dump"),
   spools: join(folder, "spool"),
   settings: join(folder, "settings.env")
@@ -55,7 +65,8 @@ const isInUse = (spools: string): boolean =>
 
 /** A backup inside of what it copies would contain itself. */
 const checkOutside = (folder: string, sources: ReadonlyArray<string>): Effect.Effect<void, BackupError> => {
-  const source = sources.find((path) => folder === path || folder.startsWith(`${path}/`))
+  const target = realPathOf(folder)
+  const source = sources.find((path) => `${target}/`.startsWith(`${realPathOf(path)}/`))
   return source === undefined
     ? Effect.void
     : Effect.fail(
@@ -65,16 +76,14 @@ const checkOutside = (folder: string, sources: ReadonlyArray<string>): Effect.Ef
       )
 }
 
-const fromSettings = <A>(setting: Setting<A>): Effect.Effect<A, BackupError> =>
-  Effect.mapError(fromEnvironment(setting), ({ message }) => new BackupError({ message }))
+const asBackupError = ({ message }: StartError): BackupError => new BackupError({ message })
 
 /** Where this environment says that things are. */
 const places = Effect.gen(function* () {
-  const url = yield* fromSettings(DATABASE_URL)
-  const dataDir = resolve(yield* fromSettings(DATA_DIR))
-  const spools = (yield* fromSettings(SPOOL_DIR)) ?? join(dataDir, "spool")
-  return { url: url === null ? null : Redacted.make(url), dataDir, spools: resolve(spools) }
-})
+  const url = yield* fromEnvironment(DATABASE_URL)
+  const dataDir = resolve(yield* fromEnvironment(DATA_DIR))
+  return { url: url === null ? null : Redacted.make(url), dataDir, spools: resolve(yield* spoolRoot) }
+}).pipe(Effect.mapError(asBackupError))
 
 /** Counts the bytes that were copied, and reports them. */
 const makeCounter = (onProgress: (step: string) => void) => {
@@ -106,20 +115,15 @@ const isEmpty = (folder: string): boolean => !existsSync(folder) || readdirSync(
 
 const create: Backups["Service"]["create"] = Effect.fnUntraced(function* (given, onProgress) {
   const { dataDir, spools, url } = yield* places
+  if (given.trim() === "") return yield* new BackupError({ message: "The folder's name is empty. Name a new folder." })
   const folder = resolve(given)
-  if (existsSync(folder)) {
-    return yield* new BackupError({ message: `${folder} exists already. Name a new folder for each backup.` })
-  }
+  const exists = new BackupError({ message: `${folder} exists already. Name a new folder for each backup.` })
+  if (existsSync(folder)) return yield* exists
   yield* checkOutside(folder, [join(dataDir, "postgres"), spools])
-  const unfinished = `${folder}.unfinished`
-  const files = filesOf(unfinished)
   const copied = makeCounter(onProgress)
   return yield* Effect.gen(function* () {
-    yield* attempt(folder, () => {
-      rmSync(unfinished, { recursive: true, force: true })
-      mkdirSync(dirname(folder), { recursive: true })
-      mkdirSync(unfinished, { mode: 0o700 })
-    })
+    const unfinished = yield* makeUnfinished(folder, (run) => attempt(folder, run))
+    const files = filesOf(unfinished.path)
     // The spool first: what is flushed meanwhile is then both in it and in the database, where it counts once.
     if (existsSync(spools)) {
       yield* attempt(spools, () =>
@@ -132,19 +136,24 @@ const create: Backups["Service"]["create"] = Effect.fnUntraced(function* (given,
     else copying(yield* dumpDatabase(url, files.dump, process.env["PATH"] ?? ""))
     const settings = settingsFile()
     const manifest = {
-      format: 1 as const,
+      format: FORMAT,
       version: VERSION,
       created_at: new Date().toISOString(),
       database: url === null ? ("embedded" as const) : ("external" as const),
       spools: spoolsIn(files.spools),
       settings: settings.count
     }
-    yield* attempt(folder, async () => {
+    yield* attempt(folder, () => {
       writeFileSync(files.settings, settings.content, { mode: 0o600, flush: true })
       writeFileSync(files.manifest, Schema.encodeSync(Manifest)(manifest), { mode: 0o600, flush: true })
-      await syncFolder(unfinished)
-      renameSync(unfinished, folder)
-      await syncFolder(dirname(folder))
+      unfinished.seal()
+      return syncFolder(unfinished.path)
+    })
+    // Another backup may have been given the same name meanwhile. A folder that is not empty is never replaced.
+    if (existsSync(folder)) return yield* exists
+    yield* attempt(folder, () => {
+      renameSync(unfinished.path, folder)
+      return syncFolder(dirname(folder))
     })
     return {
       folder,
@@ -153,17 +162,33 @@ const create: Backups["Service"]["create"] = Effect.fnUntraced(function* (given,
       spools: manifest.spools,
       settings: manifest.settings
     }
-  }).pipe(
-    Effect.scoped,
-    Effect.onError(() => Effect.sync(() => rmSync(unfinished, { recursive: true, force: true })))
-  )
+  }).pipe(Effect.scoped)
 })
 
-const readManifest = (folder: string) =>
-  Effect.try({
-    try: () => Schema.decodeSync(Manifest)(readFileSync(filesOf(folder).manifest, "utf8")),
-    catch: () => new BackupError({ message: `${folder} is not a complete backup: it has no readable backup.json.` })
+/** The manifest of a backup that has everything it names. */
+const readManifest = Effect.fnUntraced(function* (folder: string) {
+  const refuse = (why: string) => new BackupError({ message: `${folder} is not a complete backup: ${why}.` })
+  const files = filesOf(folder)
+  const { format, version } = yield* Effect.try({
+    try: () => Schema.decodeSync(ManifestFormat)(readFileSync(files.manifest, "utf8")),
+    catch: () => refuse("it has no readable backup.json")
   })
+  if (format !== FORMAT) {
+    return yield* new BackupError({
+      message: `${folder} was written by Footfall ${version} in format ${format}; this is ${VERSION}, which reads format ${FORMAT}. Restore it with that version.`
+    })
+  }
+  const manifest = yield* Effect.try({
+    try: () => Schema.decodeSync(Manifest)(readFileSync(files.manifest, "utf8")),
+    catch: () => refuse("its backup.json is damaged")
+  })
+  const parts = manifest.database === "embedded" ? [join(files.cluster, "PG_VERSION"), files.password] : [files.dump]
+  const missing = parts.find((path) => !existsSync(path))
+  if (missing !== undefined) return yield* refuse(`${missing} is missing`)
+  const spools = spoolsIn(files.spools)
+  if (spools !== manifest.spools) return yield* refuse(`it has ${spools} of ${manifest.spools} spools`)
+  return manifest
+})
 
 /** Points the lake's restored catalog at what was written after the backup. Otherwise the next commit would drop it. */
 const recoverLake = (recover: Recover): Effect.Effect<RestoredLake> =>
@@ -226,7 +251,8 @@ const restoreWith = (recover: Recover): Backups["Service"]["restore"] =>
             await syncFolder(dirname(spools))
             return aside
           })
-    const isLake = manifest.spools > 0 || (yield* fromSettings(STORAGE_BACKEND)) === "iceberg"
+    const isLake =
+      manifest.spools > 0 || (yield* Effect.mapError(fromEnvironment(STORAGE_BACKEND), asBackupError)) === "iceberg"
     if (isLake) onProgress("Checking the lake's catalog")
     const lake = isLake ? yield* recoverLake(recover) : null
     return {

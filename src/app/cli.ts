@@ -3,45 +3,73 @@ import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
 import * as NodePath from "@effect/platform-node-shared/NodePath"
 import * as NodeStdio from "@effect/platform-node-shared/NodeStdio"
 import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
-import { Cause, Console, Effect, Exit, Fiber, Layer } from "effect"
+import { Cause, Clock, Console, Effect, Exit, Fiber, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import * as LakeAdmin from "../../layers/lake/LakeAdmin.ts"
+import * as LocalSecretFile from "../../layers/local/LocalSecretFile.ts"
 import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import { MIGRATIONS } from "../../layers/postgres/client/migrate.ts"
 import * as Changes from "../../layers/postgres/control/Changes.ts"
-import * as PgAdminKeys from "../../layers/postgres/control/PgAdminKeys.ts"
 import * as PgSettings from "../../layers/postgres/control/PgSettings.ts"
 import * as PgSites from "../../layers/postgres/control/PgSites.ts"
 import * as PgPartitions from "../../layers/postgres/events/PgPartitions.ts"
+import * as PgProperties from "../../layers/postgres/metadata/PgProperties.ts"
+import * as PgPropertyAdmin from "../../layers/postgres/metadata/PgPropertyAdmin.ts"
+import * as PgReplicaAdmin from "../../layers/replica/PgReplicaAdmin.ts"
+import { ask } from "../cli/ask.ts"
+import { AskDirectly } from "../cli/askAnywhere.ts"
 import { backup, restore } from "../cli/backup.ts"
+import { CommandFailure } from "../cli/CommandFailure.ts"
+import { demo } from "../cli/demo.ts"
 import { doctor } from "../cli/doctor/doctor.ts"
 import { keys } from "../cli/keys.ts"
 import { lake } from "../cli/lake/lake.ts"
 import { migrate } from "../cli/migrate.ts"
 import { partitions } from "../cli/partitions.ts"
 import { presenter } from "../cli/presenter.ts"
+import { properties } from "../cli/properties.ts"
+import { query } from "../cli/query.ts"
+import { replica } from "../cli/replica.ts"
 import { send } from "../cli/send.ts"
 import { settings } from "../cli/settings.ts"
 import { create } from "../cli/sites/create.ts"
 import { archive } from "../cli/sites/delete.ts"
 import { list } from "../cli/sites/list.ts"
+import { reset } from "../cli/sites/reset.ts"
 import { show } from "../cli/sites/show.ts"
 import { sites } from "../cli/sites/sites.ts"
 import { stats } from "../cli/sites/stats.ts"
 import { update } from "../cli/sites/update.ts"
 import { status } from "../cli/status.ts"
+import { UsageError } from "../cli/UsageError.ts"
+import { users } from "../cli/users.ts"
+import { LOCAL_COMMAND } from "../domain/Principal.ts"
+import { StartError } from "../domain/StartError.ts"
 import { VERSION } from "../lib/version.ts"
+import * as Demo from "../pipeline/demo/Demo.ts"
+import { CurrentPrincipal } from "../ports/CurrentPrincipal.ts"
 import { LAKE_TABLE_NAMES, LakeAdmin as LakeAdminPort } from "../ports/LakeAdmin.ts"
+import { LocalToken } from "../ports/LocalCommands.ts"
 import { Migrations } from "../ports/Migrations.ts"
+import { Properties } from "../ports/Properties.ts"
+import { QueryEngine } from "../ports/QueryEngine.ts"
+import { Settings } from "../ports/Settings.ts"
+import { Sites } from "../ports/Sites.ts"
 import { REFUSED_TO_START } from "../process/exitCodes.ts"
 import { logging } from "../process/run.ts"
+import { askQuestion } from "../query/answer.ts"
+import { contextOf } from "../query/plan/contextOf.ts"
+import { STORAGE_BACKEND } from "../settings/settings.ts"
 import { checkTimeZone } from "../settings/timeZone.ts"
 import { backups } from "./backups.ts"
 import * as Diagnostics from "./diagnostics.ts"
+import { people } from "./people.ts"
+import { siteData } from "./siteData.ts"
+import { storage } from "./storages.ts"
 import { quietWarehouse } from "./warehouses.ts"
 
 /** The app database, joined or started, and migrated. Invalid settings are ignored, so that a command can correct them. */
-const instance = Layer.merge(PgSites.layer, PgAdminKeys.layer).pipe(
+const instance = Layer.merge(PgSites.layer, people).pipe(
   Layer.provideMerge(PgSettings.layerWith({ environment: process.env, rejectInvalid: false })),
   Layer.provideMerge(Changes.layer),
   Layer.provideMerge(AppDatabase.layer),
@@ -52,6 +80,43 @@ const instance = Layer.merge(PgSites.layer, PgAdminKeys.layer).pipe(
 const recoverLake = Effect.flatMap(LakeAdminPort, ({ recover }) =>
   recover({ tables: LAKE_TABLE_NAMES, dryRun: false, force: false })
 ).pipe(Effect.provide(LakeAdmin.layer.pipe(Layer.provide(instance))), Effect.scoped)
+
+/** Saves the demo's events itself. A lake's storage has a spool on disk, which belongs to the processes that collect. */
+const demoDirectly = Demo.layer.pipe(
+  Layer.provide(
+    Layer.unwrap(
+      Effect.gen(function* () {
+        if ((yield* Settings).get(STORAGE_BACKEND) === "postgres") return storage
+        return yield* new StartError({
+          message:
+            "With STORAGE_BACKEND=iceberg, the running server creates the demo site: POST /api/ee/product-analytics/demo with an API key."
+        })
+      })
+    )
+  ),
+  Layer.provide(siteData),
+  Layer.provideMerge(instance)
+)
+
+/** Answers a question without a server. The app database is opened only then. */
+const askDirectly = Layer.succeed(
+  AskDirectly,
+  AskDirectly.of((question) =>
+    Effect.gen(function* () {
+      const all = yield* (yield* Sites).list({ archived: true })
+      const now = Temporal.Instant.fromEpochMilliseconds(yield* Clock.currentTimeMillis)
+      const context = contextOf(all, { properties: yield* Properties, settings: yield* Settings, now })
+      return yield* askQuestion(yield* QueryEngine, context, question)
+    }).pipe(
+      Effect.provide(quietWarehouse.pipe(Layer.provideMerge(PgProperties.layer), Layer.provideMerge(instance))),
+      Effect.catchTags({
+        SitesError: ({ message }) => Effect.fail(new CommandFailure({ message })),
+        StartError: ({ message, outside }) =>
+          Effect.fail(outside === true ? new CommandFailure({ message }) : new UsageError({ message }))
+      })
+    )
+  )
+)
 
 /** Opening the app database applies its pending migrations. */
 const migrations = Layer.succeed(Migrations, {
@@ -78,13 +143,29 @@ const footfall = Command.make("footfall").pipe(
   ]),
   Command.withSubcommands([
     sites.pipe(
-      Command.withSubcommands([create, list, show, stats.pipe(Command.provide(quietWarehouse)), update, archive]),
+      Command.withSubcommands([
+        create,
+        list,
+        show,
+        stats.pipe(Command.provide(quietWarehouse)),
+        update,
+        archive,
+        reset.pipe(Command.provide(siteData))
+      ]),
       Command.provide(instance)
     ),
     settings.pipe(Command.provide(instance)),
     keys.pipe(Command.provide(instance)),
+    users.pipe(Command.provide(instance)),
     lake.pipe(Command.provide(LakeAdmin.layer.pipe(Layer.provide(instance)))),
     partitions.pipe(Command.provide(PgPartitions.layer.pipe(Layer.provideMerge(instance)))),
+    properties.pipe(
+      Command.provide(PgPropertyAdmin.layer.pipe(Layer.provide(quietWarehouse), Layer.provide(instance)))
+    ),
+    ask.pipe(Command.provide(askDirectly)),
+    demo.pipe(Command.provide(demoDirectly)),
+    query.pipe(Command.provide(askDirectly)),
+    replica.pipe(Command.provide(PgReplicaAdmin.layer.pipe(Layer.provide(instance)))),
     migrate.pipe(Command.provide(migrations)),
     backup.pipe(Command.provide(backups(recoverLake))),
     restore.pipe(Command.provide(backups(recoverLake))),
@@ -127,6 +208,8 @@ const run = (args: ReadonlyArray<string>): Effect.Effect<number> =>
         : exitWithError(1)({ message: `This is a bug in Footfall: ${Cause.pretty(cause)}` })
     ),
     Effect.provide(platform),
+    Effect.provideService(CurrentPrincipal, LOCAL_COMMAND),
+    Effect.provideService(LocalToken, LocalSecretFile.token),
     Effect.provide(logging({ format: "pretty", level: "warn" }))
   )
 

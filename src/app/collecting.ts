@@ -62,7 +62,10 @@ export const runningOf = (context: Context.Context<Settings | Storage>): Running
   shutdownTimeoutSeconds: Context.get(context, Settings).get(SHUTDOWN_TIMEOUT_SECONDS),
   leftovers: Effect.map(Context.get(context, Storage).status, ({ inFlight, pendingRecords, spooled }) =>
     spooled !== undefined && pendingRecords === 0
-      ? { what: `${spooled.bytes} bytes stay in ${spooled.folder} for the next start, safe on the disk`, areSafe: true }
+      ? {
+          what: `${spooled.bytes} bytes of accepted events are on the disk in ${spooled.folder}, and the next start flushes them`,
+          areSafe: true
+        }
       : {
           what: `${pendingRecords} records were not stored, ${inFlight} batches were being written`,
           areSafe: false

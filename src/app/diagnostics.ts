@@ -1,4 +1,6 @@
-import { join } from "node:path"
+import { constants, existsSync } from "node:fs"
+import { access, stat } from "node:fs/promises"
+import { dirname, resolve as resolvePath } from "node:path"
 import { Context, Effect, Layer, Option, Redacted, Result, type Scope } from "effect"
 import * as MaxmindGeo from "../../layers/geo/MaxmindGeo.ts"
 import { lakeConfig } from "../../layers/lake/config.ts"
@@ -9,30 +11,47 @@ import { MIGRATIONS } from "../../layers/postgres/client/migrate.ts"
 import { openPool, serversOf } from "../../layers/postgres/client/openPool.ts"
 import { sqlMessage } from "../../layers/postgres/client/sqlErrors.ts"
 import * as Changes from "../../layers/postgres/control/Changes.ts"
-import * as PgAdminKeys from "../../layers/postgres/control/PgAdminKeys.ts"
 import * as PgAppSecret from "../../layers/postgres/control/PgAppSecret.ts"
 import * as PgSettings from "../../layers/postgres/control/PgSettings.ts"
 import * as PgSites from "../../layers/postgres/control/PgSites.ts"
+import { hasCluster } from "../../layers/postgres/embedded/cluster.ts"
 import { READER, readerState } from "../../layers/postgres/query/readerRole.ts"
+import * as PgReplicaAdmin from "../../layers/replica/PgReplicaAdmin.ts"
 import { leftovers } from "../../layers/spool/leftover.ts"
+import { ADMINISTRATORS } from "../domain/people.ts"
 import type { StartError } from "../domain/StartError.ts"
+import { errorCode } from "../lib/errorCode.ts"
 import { explainClient, trustInWords } from "../pipeline/explainClient.ts"
 import { Policy } from "../pipeline/Policy.ts"
-import { AdminKeys } from "../ports/AdminKeys.ts"
 import { AppSecret } from "../ports/AppSecret.ts"
 import { Diagnostics, type Finding, type Subject } from "../ports/Diagnostics.ts"
 import { FeatureGate } from "../ports/FeatureGate.ts"
 import { Geo } from "../ports/Geo.ts"
 import { QueryEngine } from "../ports/QueryEngine.ts"
+import { ReplicaAdmin } from "../ports/ReplicaAdmin.ts"
 import { Settings } from "../ports/Settings.ts"
 import { Sites } from "../ports/Sites.ts"
 import { Storage } from "../ports/Storage.ts"
+import { Users } from "../ports/Users.ts"
 import { probe } from "../query/probe.ts"
 import { fromEnvironment } from "../settings/environment.ts"
+import { passwordLoginProblem } from "../settings/passwordLogin.ts"
 import { resolveAll } from "../settings/resolve.ts"
-import { DATA_DIR, SPOOL_DIR, STORAGE_BACKEND, TRUST_PROXY, WAREHOUSE } from "../settings/settings.ts"
+import {
+  DATA_DIR,
+  DATABASE_URL,
+  LAKE_S3_BUCKET,
+  LAKE_S3_PREFIX,
+  LAKE_WAREHOUSE,
+  STORAGE_BACKEND,
+  TRUST_PROXY,
+  WAREHOUSE
+} from "../settings/settings.ts"
+import { spoolRoot } from "../settings/spoolRoot.ts"
+import { trackerProblem } from "../settings/startProblems.ts"
+import { people } from "./people.ts"
 import { storage } from "./storages.ts"
-import { quietWarehouse } from "./warehouses.ts"
+import { quietWarehouse, warehouseName } from "./warehouses.ts"
 
 /** How long the geo database may take to load before it is reported as loading. */
 const GEO_TIMEOUT = "5 seconds"
@@ -57,7 +76,21 @@ const build = <A, R>(
 ): Effect.Effect<Context.Context<A>, Finding, R | Scope.Scope> =>
   Effect.mapError(Layer.build(layer), ({ message }) => ({ _tag: "CannotStart", subject, message }))
 
+/** A check must not create a database: in a folder that was named by mistake, it would hide the mistake. */
+const checkDataFolder = Effect.gen(function* () {
+  const url = yield* fromEnvironment(DATABASE_URL)
+  const location = yield* fromEnvironment(DATA_DIR)
+  if (url === null && !hasCluster(location)) {
+    return yield* Effect.fail<Finding>({ _tag: "DatabaseMissing", location: resolvePath(location) })
+  }
+}).pipe(
+  Effect.catchTag("StartError", ({ message }) =>
+    Effect.fail<Finding>({ _tag: "CannotStart", subject: "database", message })
+  )
+)
+
 const openDatabase = Effect.gen(function* () {
+  yield* checkDataFolder
   const context = yield* build("database", DatabaseUrl.layer)
   const { embedded, url } = Context.get(context, DatabaseUrl)
   const sql = yield* Effect.mapError(
@@ -129,6 +162,23 @@ const checkGeo: Check<Geo> = Effect.gen(function* () {
   return { _tag: "Geo", state: Option.getOrElse(yield* loaded, () => geo.state()) }
 })
 
+/** Whether a spool can be opened in its folder. Opening one would write to it. */
+const checkSpoolFolder: Effect.Effect<Finding> = Effect.gen(function* () {
+  const folder = resolvePath(yield* spoolRoot)
+  let existing = folder
+  while (!existsSync(existing) && dirname(existing) !== existing) existing = dirname(existing)
+  yield* Effect.tryPromise({
+    try: async () => {
+      if (!(await stat(existing)).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" })
+      await access(existing, constants.W_OK | constants.X_OK)
+    },
+    catch: (error) => ({ message: `The folder of the spools, ${folder}, can't be written to (${errorCode(error)}).` })
+  })
+  return { _tag: "StorageWritable", backend: "iceberg" } satisfies Finding
+}).pipe(
+  Effect.catch(({ message }) => Effect.succeed<Finding>({ _tag: "StorageUnavailable", backend: "iceberg", message }))
+)
+
 const checkStorage: Check<Storage> = Effect.gen(function* () {
   const service = yield* Storage
   const { backend } = yield* service.status
@@ -137,6 +187,16 @@ const checkStorage: Check<Storage> = Effect.gen(function* () {
     onFailure: ({ message }): Finding => ({ _tag: "StorageUnavailable", backend, message })
   })
 })
+
+/** Whether a setting that says where the lake is has an invalid value, which is reported on its own. Without it, the lake's other settings are blamed. */
+const isLakeLocationInvalid = Effect.flatMap(Settings, ({ list }) =>
+  Effect.match(list, {
+    onSuccess: (states) => states.some(({ problem, setting }) => problem !== null && LAKE_LOCATION.has(setting.env)),
+    onFailure: () => false
+  })
+)
+
+const LAKE_LOCATION: ReadonlySet<string> = new Set([LAKE_WAREHOUSE.env, LAKE_S3_BUCKET.env, LAKE_S3_PREFIX.env])
 
 /** Every part of the lake, if events go there. */
 const checkLake = Effect.gen(function* () {
@@ -154,7 +214,7 @@ const checkLake = Effect.gen(function* () {
 /** Spools that nothing flushes, because events go elsewhere now. */
 const checkSpools = Effect.gen(function* () {
   if ((yield* Settings).get(STORAGE_BACKEND) === "iceberg") return []
-  const root = (yield* fromEnvironment(SPOOL_DIR)) ?? join(yield* fromEnvironment(DATA_DIR), "spool")
+  const root = yield* spoolRoot
   return yield* Effect.tryPromise(() => leftovers(root)).pipe(
     Effect.map((found) => found.map((leftover): Finding => ({ _tag: "SpoolLeft", ...leftover }))),
     Effect.catch(({ cause }) =>
@@ -173,7 +233,7 @@ const checkWarehouse: Check<QueryEngine> = Effect.flatMap(QueryEngine, (engine) 
   Effect.match(probe(engine), {
     onSuccess: (): Finding => ({ _tag: "WarehouseReady", engine: engine.dialect }),
     onFailure: ({ message, reason }): Finding =>
-      reason === "Missing"
+      reason === "Missing" || reason === "NoEngine"
         ? { _tag: "WarehouseMissing", message }
         : { _tag: "WarehouseUnavailable", engine: engine.dialect, message }
   })
@@ -193,6 +253,16 @@ const checkReader: Check<QueryEngine | AppDatabase> = Effect.gen(function* () {
   )
 )
 
+/** The replicas as they reported; the one of a running `full` has its file, so a command cannot open it. */
+const checkReplicas: Effect.Effect<ReadonlyArray<Finding>, never, AppDatabase> = Effect.gen(function* () {
+  const found = yield* (yield* ReplicaAdmin).list
+  const findings = found.map((replica): Finding => ({ _tag: "ReplicaFound", replica }))
+  return findings.length === 0 ? [{ _tag: "ReplicaMissing" } satisfies Finding] : findings
+}).pipe(
+  Effect.provide(PgReplicaAdmin.layer),
+  Effect.catch(({ message }) => Effect.succeed<ReadonlyArray<Finding>>([{ _tag: "ReplicaUnknown", message }]))
+)
+
 const checkSites: Check<Sites> = Effect.flatMap(Sites, (sites) =>
   Effect.match(sites.list({ archived: false }), {
     onSuccess: ({ length }): Finding => ({ _tag: "SiteCount", count: length }),
@@ -200,10 +270,10 @@ const checkSites: Check<Sites> = Effect.flatMap(Sites, (sites) =>
   })
 )
 
-const checkKeys: Check<AdminKeys> = Effect.flatMap(AdminKeys, (keys) =>
-  Effect.match(keys.list, {
-    onSuccess: ({ length }): Finding => ({ _tag: "KeyCount", count: length }),
-    onFailure: ({ message }): Finding => ({ _tag: "KeysUnavailable", message })
+const checkAdministrators: Check<Users> = Effect.flatMap(Users, (users) =>
+  Effect.match(users.list({ status: "active", group: ADMINISTRATORS, limit: 1, offset: 0 }), {
+    onSuccess: ({ total }): Finding => ({ _tag: "AdministratorCount", count: total }),
+    onFailure: ({ message }): Finding => ({ _tag: "PeopleUnavailable", message })
   })
 )
 
@@ -235,15 +305,24 @@ const checkServices = Effect.gen(function* () {
   yield* check("license", LicenseGate.layer, checkLicense)
   yield* check("proxies", policy, checkProxies)
   yield* check("geo", MaxmindGeo.layer, checkGeo)
-  yield* check("storage", storage, checkStorage)
-  findings.push(...(yield* checkLake), ...(yield* checkSpools))
-  yield* check("warehouse", quietWarehouse, checkWarehouse)
   const { get } = yield* Settings
-  if (get(WAREHOUSE) === "postgres" && get(STORAGE_BACKEND) === "postgres") {
+  const tracker = trackerProblem(get)
+  if (tracker !== null) findings.push({ _tag: "CannotStart", subject: "tracker", message: tracker })
+  const passwords = passwordLoginProblem(get)
+  if (passwords !== null) findings.push({ _tag: "CannotStart", subject: "people", message: passwords })
+  if (get(STORAGE_BACKEND) === "iceberg") findings.push(yield* checkSpoolFolder)
+  else yield* check("storage", storage, checkStorage)
+  if (get(STORAGE_BACKEND) !== "iceberg" || !(yield* isLakeLocationInvalid)) {
+    findings.push(...(yield* checkLake))
+    yield* check("warehouse", quietWarehouse, checkWarehouse)
+  }
+  findings.push(...(yield* checkSpools))
+  if (get(STORAGE_BACKEND) === "postgres" && get(WAREHOUSE) !== "none") {
     yield* check("reader", quietWarehouse, checkReader)
   }
+  if ((yield* Effect.orElseSucceed(warehouseName, () => null)) === "replica") findings.push(...(yield* checkReplicas))
   yield* check("sites", PgSites.layer, checkSites)
-  yield* check("keys", PgAdminKeys.layer, checkKeys)
+  yield* check("people", people, checkAdministrators)
   yield* check("client", Layer.merge(policy, MaxmindGeo.layer), checkClient)
   return findings
 })

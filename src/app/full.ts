@@ -1,17 +1,21 @@
 import { Context, Effect, Layer } from "effect"
 import { DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import { databaseName } from "../../layers/postgres/client/openPool.ts"
-import * as PgAdminKeys from "../../layers/postgres/control/PgAdminKeys.ts"
+import * as PgMetadata from "../../layers/postgres/metadata/PgMetadata.ts"
+import * as PgProperties from "../../layers/postgres/metadata/PgProperties.ts"
 import { StartError, startLater } from "../domain/StartError.ts"
 import { adminHandler } from "../http/api/server/handler.ts"
 import { CollectServer } from "../http/collect/CollectServer.ts"
 import { pathBelow } from "../http/shared/basePath.ts"
+import { setupUrl } from "../http/shared/links.ts"
+import { publicUrl } from "../http/shared/publicUrl.ts"
 import { bunRun, shellQuoted } from "../lib/runCommand.ts"
 import { VERSION } from "../lib/version.ts"
-import { AdminKeys } from "../ports/AdminKeys.ts"
 import { Settings } from "../ports/Settings.ts"
+import { Setup } from "../ports/Setup.ts"
 import { type ProcessControl, runProcess, runToExit } from "../process/run.ts"
 import { joinSupervisor } from "../process/worker.ts"
+import * as FieldScanner from "../query/metadata/FieldScanner.ts"
 import { fromEnvironment } from "../settings/environment.ts"
 import {
   BASE_PATH,
@@ -26,23 +30,40 @@ import {
 } from "../settings/settings.ts"
 import { collecting, processOptions, runningOf } from "./collecting.ts"
 import { collector } from "./collector.ts"
+import { content } from "./content.ts"
+import { servingPeople } from "./people.ts"
+import { shipContent } from "./shipContent.ts"
+import { siteData } from "./siteData.ts"
 import { storageJobs } from "./storages.ts"
-import { warehouse } from "./warehouses.ts"
+import { questionWarehouse } from "./warehouses.ts"
 
 /** Collects events, serves the admin API and its documentation on the same port, answers queries and runs the background jobs. */
 const full = (control: ProcessControl) =>
   Effect.gen(function* () {
-    const services = Layer.mergeAll(PgAdminKeys.layer, storageJobs, warehouse).pipe(
+    const services = FieldScanner.layer.pipe(
+      Layer.provideMerge(
+        Layer.mergeAll(
+          servingPeople,
+          content,
+          PgProperties.layer,
+          PgMetadata.layer,
+          siteData,
+          storageJobs,
+          questionWarehouse
+        )
+      ),
       Layer.provideMerge(collecting),
       Layer.provideMerge(DatabaseUrl.layer)
     )
     const context = yield* Layer.build(server(control).pipe(Layer.provideMerge(services)))
-    const firstKey = yield* Context.get(context, AdminKeys).createFirst.pipe(
+    const setupToken = yield* Context.get(context, Setup).createToken.pipe(
       Effect.mapError(({ message }) => startLater(message))
     )
+    yield* Effect.provide(shipContent, context)
     const { port, url } = Context.get(context, CollectServer)
     const database = databaseName(Context.get(context, DatabaseUrl))
-    process.stdout.write(welcome({ url, database, firstKey, footfall: commandFor(port) }))
+    const setup = setupToken === null ? null : setupUrl(publicUrl(Context.get(context, Settings), url), setupToken)
+    process.stdout.write(welcome({ url, database, setup, footfall: commandFor(port) }))
     return runningOf(context)
   })
 
@@ -87,27 +108,21 @@ const commandFor = (port: number): string => {
 interface Welcome {
   readonly url: string
   readonly database: string
-  readonly firstKey: string | null
+  /** The link to create the first administrator with; null once there is one. */
+  readonly setup: string | null
   /** How to call the command line. */
   readonly footfall: string
 }
 
-const welcome = ({ database, firstKey, footfall, url }: Welcome): string =>
+const welcome = ({ database, footfall, setup, url }: Welcome): string =>
   [
     "",
     `  Footfall ${VERSION} listens on ${url}`,
     `  The app database is ${database}`,
     "",
-    ...(firstKey === null
+    ...(setup === null
       ? []
-      : [
-          "  Your admin key, shown only this once:",
-          "",
-          `    ${firstKey}`,
-          "",
-          `  To create more: ${footfall} keys create`,
-          ""
-        ]),
+      : ["  Create the first administrator with this link, which works once:", "", `    ${setup}`, ""]),
     "  Add a site, and paste the snippet it prints into your pages:",
     "",
     `    ${footfall} sites create --name "My site" --domain example.com`,

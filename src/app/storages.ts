@@ -1,11 +1,14 @@
 import { Effect, Layer } from "effect"
+import { recordingProperties } from "../../layers/inprocess/recordingProperties.ts"
 import { type AppDatabase, type DatabaseUrl, WriterDatabase } from "../../layers/postgres/client/Database.ts"
 import * as PartitionJob from "../../layers/postgres/events/PartitionJob.ts"
 import * as PgStorage from "../../layers/postgres/events/PgStorage.ts"
+import * as PgPropertyRecorder from "../../layers/postgres/metadata/PgPropertyRecorder.ts"
 import type { StartError } from "../domain/StartError.ts"
+import { PropertyRecorder } from "../ports/PropertyRecorder.ts"
 import { Settings } from "../ports/Settings.ts"
-import type { Storage } from "../ports/Storage.ts"
-import { STORAGE_BACKEND, type WAREHOUSE } from "../settings/settings.ts"
+import { Storage } from "../ports/Storage.ts"
+import { STORAGE_BACKEND } from "../settings/settings.ts"
 import { load } from "./load.ts"
 
 /** What every storage may use. */
@@ -16,8 +19,6 @@ export interface StorageEntry {
   readonly storage: Layer.Layer<Storage, StartError, StorageServices>
   /** Background work of `bun run full`; each job runs in one process at a time. */
   readonly jobs: Layer.Layer<never, StartError, StorageServices>
-  /** The engines that can query what it stores. */
-  readonly warehouses: ReadonlyArray<typeof WAREHOUSE.default>
 }
 
 /** The lake's thread: in the sources next to this folder, in a bundle next to this file. */
@@ -27,8 +28,7 @@ const LAKE_WORKER = new URL(import.meta.url.endsWith(".ts") ? "../lakeWorker.ts"
 export const STORAGES: Readonly<Record<typeof STORAGE_BACKEND.default, StorageEntry>> = {
   postgres: {
     storage: PgStorage.layer.pipe(Layer.provide(WriterDatabase.layer)),
-    jobs: PartitionJob.layer,
-    warehouses: ["postgres"]
+    jobs: PartitionJob.layer
   },
   iceberg: {
     storage: Layer.unwrap(
@@ -42,15 +42,22 @@ export const STORAGES: Readonly<Record<typeof STORAGE_BACKEND.default, StorageEn
         load("the lake", () => import("../../layers/lake/LakeJob.ts")),
         (LakeJob) => LakeJob.layer(LAKE_WORKER)
       )
-    ),
-    warehouses: ["duckdb", "trino"]
+    )
   }
 }
 
 const entry = Effect.map(Settings, ({ get }) => STORAGES[get(STORAGE_BACKEND)])
 
-/** The storage that `STORAGE_BACKEND` names. */
-export const storage = Layer.unwrap(Effect.map(entry, ({ storage }) => storage))
+/** The storage that `STORAGE_BACKEND` names. What it stores is noted in the registry of properties. */
+export const storage = Layer.effect(
+  Storage,
+  Effect.gen(function* () {
+    return recordingProperties(yield* Storage, yield* PropertyRecorder)
+  })
+).pipe(
+  Layer.provide(Layer.unwrap(Effect.map(entry, ({ storage }) => storage))),
+  Layer.provide(PgPropertyRecorder.layer)
+)
 
 /** The background jobs of that storage. */
 export const storageJobs = Layer.unwrap(Effect.map(entry, ({ jobs }) => jobs))

@@ -1,9 +1,32 @@
-import { Console, Effect } from "effect"
+import { Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { Role } from "../domain/Principal.ts"
+import { GroupId } from "../domain/people.ts"
 import { keyJson } from "../http/shared/json/key.ts"
-import { AdminKeys } from "../ports/AdminKeys.ts"
+import { type AdminKey, AdminKeys } from "../ports/AdminKeys.ts"
 import { json, printJson, table } from "./output.ts"
+import { UsageError } from "./UsageError.ts"
+
+interface ScopeFlags {
+  readonly role: Option.Option<Role>
+  readonly readOnly: boolean
+  readonly group: Option.Option<number>
+}
+
+/** What a new key may do. */
+const scopeOf = Effect.fnUntraced(function* ({ group, readOnly, role }: ScopeFlags) {
+  if (Option.isNone(group)) {
+    const given = Option.getOrElse(role, (): Role => "admin")
+    return { role: given, group: null, isReadOnly: readOnly && given !== "viewer" }
+  }
+  if (Option.isSome(role)) {
+    return yield* new UsageError({ message: "A key of a group has the group's permissions: leave out --role." })
+  }
+  return { role: null, group: GroupId.make(group.value), isReadOnly: readOnly }
+})
+
+const scopeText = ({ group, isReadOnly, role }: AdminKey): string =>
+  `${group === null ? role : `group ${group}`}${isReadOnly ? ", read-only" : ""}`
 
 const create = Command.make(
   "create",
@@ -14,12 +37,21 @@ const create = Command.make(
     ),
     role: Flag.Literals("role", Role.literals).pipe(
       Flag.withDescription("`admin`: everything; `viewer`: statistics, status and rejections; default: admin"),
-      Flag.withDefault("admin")
+      Flag.optional
+    ),
+    readOnly: Flag.Boolean("read-only").pipe(Flag.withDescription("The key may only read"), Flag.withDefault(false)),
+    group: Flag.Int("group").pipe(
+      Flag.withDescription("The id of a group, whose permissions the key then has in place of a role"),
+      Flag.filter(
+        (id) => id > 0,
+        () => "the id of a group, such as 3"
+      ),
+      Flag.optional
     ),
     json
   },
   Effect.fn(function* (flags) {
-    const { key, record } = yield* (yield* AdminKeys).create(flags.name, flags.role)
+    const { key, record } = yield* (yield* AdminKeys).create(flags.name, yield* scopeOf(flags))
     if (flags.json) return yield* printJson({ ...keyJson(record), key })
     yield* Console.log(
       `${key}\n\nThe key is shown only this once. Send it as \`Authorization: Bearer ${key.slice(0, 8)}…\`.`
@@ -45,8 +77,15 @@ const list = Command.make(
       return yield* Console.log("There are no keys yet; `bun run footfall keys create` creates one.")
     yield* Console.log(
       table(
-        ["ID", "NAME", "ROLE", "KEY", "CREATED"],
-        keys.map((key) => [key.id, key.name, key.role, `${key.prefix}…`, key.createdAt.toISOString()])
+        ["ID", "NAME", "ROLE", "KEY", "CREATED", "LAST USED"],
+        keys.map((key) => [
+          key.id,
+          key.name,
+          scopeText(key),
+          `${key.prefix}…`,
+          key.createdAt.toISOString(),
+          key.lastUsedAt?.toISOString() ?? "never"
+        ])
       )
     )
   })

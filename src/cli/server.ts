@@ -1,12 +1,14 @@
-import { Effect, Option, Predicate, Redacted, Schema } from "effect"
+import { Effect, Option, Predicate, Redacted, Result, Schema } from "effect"
 import { Flag } from "effect/cli"
 import { withBasePath } from "../http/shared/basePath.ts"
+import { PREFIX } from "../http/shared/prefix.ts"
+import { LocalToken } from "../ports/LocalCommands.ts"
 import { fromEnvironment } from "../settings/environment.ts"
 import { BASE_PATH, PORT, PUBLIC_URL } from "../settings/settings.ts"
 import { UsageError } from "./UsageError.ts"
 
 /** A server that takes longer to respond counts as unreachable. */
-const RESPONSE_TIMEOUT = "10 seconds"
+const RESPONSE_SECONDS = 10
 
 /** `--url`, the running server's address. */
 export const url = Flag.String("url").pipe(
@@ -18,15 +20,39 @@ export const url = Flag.String("url").pipe(
   Flag.optional
 )
 
-/** `--key`, an API key of the running server. Without one, only public endpoints are available. */
+/** `--key`, an API key of the running server. */
 export const key = Flag.Redacted("key").pipe(
-  Flag.withDescription("API key of the running server (`bun run footfall keys create`); default: FOOTFALL_KEY"),
+  Flag.withDescription(
+    "API key of the running server (`bun run footfall keys create`); default: FOOTFALL_KEY, and none is needed on the same machine"
+  ),
   Flag.optional
 )
 
 /** The key of `--key` or `FOOTFALL_KEY`; null without either. */
-export const apiKey = (given: Option.Option<Redacted.Redacted<string>>): string | null =>
+const apiKey = (given: Option.Option<Redacted.Redacted<string>>): string | null =>
   Option.match(given, { onNone: () => process.env["FOOTFALL_KEY"] || null, onSome: Redacted.value })
+
+/** Whether a server's address leads to this machine without a name that somebody else may own. */
+const isOnThisMachine = (server: string): boolean =>
+  /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(URL.parse(server)?.hostname ?? "")
+
+/**
+ * The bearer token for a server: the key of `--key` or `FOOTFALL_KEY`. Without one, a server on this machine accepts a command that can read
+ * its folder. Null if neither is available.
+ */
+export const credentialFor = Effect.fnUntraced(function* (
+  server: string,
+  given: Option.Option<Redacted.Redacted<string>>
+) {
+  const key = apiKey(given)
+  if (key !== null || !isOnThisMachine(server)) return key
+  const makeToken = yield* LocalToken
+  const token = yield* makeToken
+  if (token === null) return null
+  // The server may be a collector, or have another folder.
+  const response = yield* Effect.result(request(`${server}${PREFIX}/client`, bearer(token)))
+  return Result.isSuccess(response) && response.success.status === 200 ? token : null
+})
 
 /** The server's address from `--url` or the environment, without a trailing slash. */
 export const serverUrl = Effect.fnUntraced(function* (given: Option.Option<string>) {
@@ -60,7 +86,11 @@ export class ServerUnreachable extends Schema.TaggedError<ServerUnreachable>()("
   }
 }
 
-export const request = (address: string, init: RequestInit = {}): Effect.Effect<ServerResponse, ServerUnreachable> => {
+export const request = (
+  address: string,
+  init: RequestInit = {},
+  seconds = RESPONSE_SECONDS
+): Effect.Effect<ServerResponse, ServerUnreachable> => {
   const unreachable = (why: string) => new ServerUnreachable({ url: address, why })
   return Effect.tryPromise({
     try: async (signal) => {
@@ -70,8 +100,8 @@ export const request = (address: string, init: RequestInit = {}): Effect.Effect<
     catch: (cause) => unreachable(explain(cause))
   }).pipe(
     Effect.timeoutOrElse({
-      duration: RESPONSE_TIMEOUT,
-      orElse: () => Effect.fail(unreachable(`it did not respond within ${RESPONSE_TIMEOUT}`))
+      duration: seconds * 1_000,
+      orElse: () => Effect.fail(unreachable(`it did not respond within ${seconds} seconds`))
     })
   )
 }

@@ -16,6 +16,15 @@ const displayValue = ({ setting, source, value }: SettingState): string => {
   return source === "default" ? setting.defaultText.replaceAll("`", "") : value || "none"
 }
 
+/** What a change did, in one line. `get` explains the setting. */
+const showChange = Effect.fnUntraced(function* (state: SettingState, asJson: boolean) {
+  if (asJson) return yield* printJson(settingJson(state))
+  const { note, setting, source } = state
+  const value = source === "default" ? `has its default again: ${displayValue(state)}` : `is now ${displayValue(state)}`
+  const notes = [...(setting.live ? ["Takes effect within 5 seconds."] : []), ...(note === null ? [] : [note])]
+  yield* Console.log([`${setting.env} ${value}.`, ...notes].join(" "))
+})
+
 const show = Effect.fnUntraced(function* (state: SettingState, asJson: boolean) {
   if (asJson) return yield* printJson(settingJson(state))
   const { setting, source, note } = state
@@ -74,7 +83,7 @@ const set = Command.make(
   "set",
   { name, value: Argument.String("value").pipe(Argument.withDescription("The new value")), json },
   Effect.fn(function* (flags) {
-    yield* show(yield* (yield* Settings).set(flags.name, flags.value), flags.json)
+    yield* showChange(yield* (yield* Settings).set(flags.name, flags.value), flags.json)
   })
 ).pipe(
   Command.withDescription("Store a value in the settings table, for every process of the instance"),
@@ -90,7 +99,7 @@ const unset = Command.make(
   "unset",
   { name, json },
   Effect.fn(function* (flags) {
-    yield* show(yield* (yield* Settings).unset(flags.name), flags.json)
+    yield* showChange(yield* (yield* Settings).unset(flags.name), flags.json)
   })
 ).pipe(
   Command.withDescription("Remove a value from the settings table, which restores the default"),

@@ -3,7 +3,7 @@ import { Command } from "effect/cli"
 import { PREFIX } from "../http/shared/prefix.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { details, json, printJson } from "./output.ts"
-import { apiKey, bearer, detailOf, key, request, type ServerResponse, serverUrl, url } from "./server.ts"
+import { bearer, credentialFor, detailOf, key, request, type ServerResponse, serverUrl, url } from "./server.ts"
 
 /** Nested members as pairs such as `storage backend`, `postgres`, without those that are null. */
 const flatten = (value: unknown, path: ReadonlyArray<string> = []): ReadonlyArray<readonly [string, string]> =>
@@ -14,7 +14,8 @@ const flatten = (value: unknown, path: ReadonlyArray<string> = []): ReadonlyArra
       : [[path.join(" "), String(value)]]
 
 const describe = (response: ServerResponse | null): ReadonlyArray<readonly [string, string]> => {
-  if (response === null) return [["details", "pass an API key as --key or FOOTFALL_KEY to see more"]]
+  if (response === null)
+    return [["details", "pass an API key as --key or FOOTFALL_KEY to see more, or run this on the server's machine"]]
   if (response.status === 200) return flatten(response.body)
   return [["details", `denied with ${response.status}: ${detailOf(response.body) ?? "see the server's log"}`]]
 }
@@ -24,7 +25,7 @@ export const status = Command.make(
   { url, key, json },
   Effect.fn(function* (flags) {
     const server = yield* serverUrl(flags.url)
-    const token = apiKey(flags.key)
+    const token = yield* credentialFor(server, flags.key)
     const fail = (message: string) => new CommandFailure({ message })
 
     const health = yield* request(`${server}/api/health`).pipe(

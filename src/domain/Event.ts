@@ -4,6 +4,15 @@ import type { EventId, SessionId, SiteId, VisitId } from "./ids.ts"
 export const EventType = { pageview: 1, custom: 2, link: 3, pixel: 4, performance: 5 } as const
 export type EventType = (typeof EventType)[keyof typeof EventType]
 
+/** Rows of all other types are views. Umami's reports count these as none. */
+export const NOT_VIEWS: ReadonlyArray<EventType> = [EventType.custom, EventType.performance]
+
+/** A visit ends when its visitor has no row, web vitals aside, for longer than this. */
+export const VISIT_GAP_SECONDS = 1_800
+
+/** Columnar copies note the times of predecessors as whole numbers of this many seconds since 1970. */
+export const PREDECESSOR_BUCKET_SECONDS = 900
+
 /** Umami's `data_type` of a property. */
 export const DataType = { string: 1, number: 2, boolean: 3, date: 4, array: 5 } as const
 export type DataType = (typeof DataType)[keyof typeof DataType]

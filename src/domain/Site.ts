@@ -15,9 +15,16 @@ export const WeekStart = Schema.Literals(["monday", "sunday"])
 export type WeekStart = typeof WeekStart.Type
 
 /**
+ * How a site's numbers are read where definitions differ: `strict` is Footfall's own, `umami` gives the numbers of Umami 3.1, for those who
+ * moved here and compare.
+ */
+export const Definitions = Schema.Literals(["strict", "umami"])
+export type Definitions = typeof Definitions.Type
+
+/**
  * A registered site or app. An `archived` site is soft-deleted: it keeps its events and accepts no new ones.
  * `domains` are host names (`example.com`, `*.example.com`, `localhost:8080`); an empty list allows every origin.
- * `timezone` (IANA), `weekStart` and `currency` (ISO 4217) are the defaults of reports.
+ * `timezone` (IANA), `weekStart` and `currency` (ISO 4217) are the defaults of reports, and `definitions` those of questions.
  */
 export class Site extends Schema.Class<Site>("Site")({
   id: SiteId,
@@ -27,6 +34,7 @@ export class Site extends Schema.Class<Site>("Site")({
   rateLimit: Schema.NullOr(RateLimit),
   timezone: Schema.String,
   weekStart: WeekStart,
+  definitions: Definitions,
   currency: Schema.String,
   createdAt: Schema.Date,
   updatedAt: Schema.Date
@@ -38,5 +46,6 @@ export const SITE_DEFAULTS = {
   rateLimit: null,
   timezone: "UTC",
   weekStart: "monday",
+  definitions: "strict",
   currency: "USD"
 } as const satisfies Partial<Site>

@@ -5,9 +5,9 @@ import { Result } from "effect"
  *
  * | domain | origins it allows |
  * |---|---|
- * | `example.com` | `example.com` and `www.example.com`, http or https, on the scheme's default port |
+ * | `example.com` | `example.com` and `www.example.com`, http or https, on any port |
  * | `www.example.com` | the same two |
- * | `*.example.com` | every subdomain at any depth, but not `example.com` itself, on the scheme's default port |
+ * | `*.example.com` | every subdomain at any depth, but not `example.com` itself, on any port |
  * | `example.com:8443`, `*.example.com:8443` | the same hosts on exactly that port |
  * | `localhost`, `127.0.0.1`, `[::1]` | that host on any port and with any scheme (apps in a web view have `capacitor://localhost`) |
  * | `*` | every origin |
@@ -58,10 +58,11 @@ export const parseAllowedDomain = (entered: string): Result.Result<AllowedDomain
   return Result.succeed(`${wildcard ? "*." : ""}${host}${port === undefined ? "" : `:${port}`}`)
 }
 
-const ORIGIN = /^([a-z][a-z0-9+.-]*):\/\/(\[[0-9a-f:.]+\]|[^:/?#[\]]+)(?::(\d{1,5}))?$/
+/** Only lower case matches, and a host's final dot is left out. */
+const ORIGIN = /^([a-z][a-z0-9+.-]*):\/\/(\[[0-9a-f:.]+\]|[^:/?#[\]A-Z]+?)\.?(?::(\d{1,5}))?$/
 const schemePort: Readonly<Record<string, string>> = { http: "80", https: "443" }
 
-/** A domain's host and port, where `""` is the scheme's default port and `*` any port. */
+/** A domain's host and port, where `""` is any port of http and https, and `*` any port of any scheme. */
 const splitPort = (domain: AllowedDomain): readonly [host: string, port: string] => {
   const colon = domain.lastIndexOf(":")
   const [host, port] =
@@ -102,8 +103,7 @@ export const originMatcher = (domains: Iterable<AllowedDomain>): OriginMatcher =
     const defaultPort = schemePort[scheme]
     const ports = ["*"]
     // A browser omits the scheme's default port, so both spellings are the same origin.
-    if (defaultPort !== undefined) ports.push(given ?? defaultPort)
-    if (defaultPort !== undefined && (given === undefined || given === defaultPort)) ports.push("")
+    if (defaultPort !== undefined) ports.push("", given ?? defaultPort)
     for (const port of ports) {
       if (exact.has(`${host} ${port}`)) return true
       if (below.size === 0) continue

@@ -1,20 +1,15 @@
 import { Result, Schema } from "effect"
 import { parseAllowedDomain } from "./allowedDomain.ts"
+import { Acceptance, type FieldIssue, type Parsed, parseName, parseTimezone, reject } from "./fieldIssues.ts"
 import { SiteId } from "./ids.ts"
-import { RateLimit, type Site, WeekStart } from "./Site.ts"
+import { Definitions, RateLimit, type Site, WeekStart } from "./Site.ts"
 
-/** Why a value was rejected. `field` is a key of the input (`domains/2` for an item), `message` a whole sentence. */
-export const FieldIssue = Schema.Struct({ field: Schema.String, message: Schema.String })
-export type FieldIssue = typeof FieldIssue.Type
-
-/** In characters: the column's size. */
-export const MAX_NAME_LENGTH = 100
 /** A site with more domains should use a wildcard. */
 const MAX_DOMAINS = 200
 
 /** Values of a site, valid and normalized. Absent keys were not given. */
 export type AcceptedSiteValues = Partial<
-  Pick<Site, "id" | "name" | "domains" | "rateLimit" | "timezone" | "weekStart" | "currency">
+  Pick<Site, "id" | "name" | "domains" | "rateLimit" | "timezone" | "weekStart" | "definitions" | "currency">
 >
 
 /** Widens branded and literal strings to `string`. */
@@ -22,22 +17,6 @@ type Unchecked<Value> = Value extends string ? string : Value
 
 /** Values of a site as entered, before validation. */
 export type SiteValues = { readonly [Field in keyof AcceptedSiteValues]: Unchecked<AcceptedSiteValues[Field]> }
-
-/** The value in its normal form, or whole sentences that say why it was rejected. */
-type Parsed<Value> = Result.Result<Value, ReadonlyArray<FieldIssue>>
-
-const reject = (field: string, message: string) => Result.fail([{ field, message }])
-
-const isTimezone = (zone: string): boolean => {
-  // Intl accepts offsets such as `+02:00`, but Postgres reads names of the IANA database.
-  if (!/^[A-Za-z]/.test(zone)) return false
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: zone })
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** A site's id, written in upper or lower case; null if it is not a UUID. */
 export const parseSiteId = (given: string): SiteId | null =>
@@ -48,14 +27,6 @@ const parseId = (given: string): Parsed<SiteId> => {
   return id === null
     ? reject("id", "The id must be a UUID such as `3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f`.")
     : Result.succeed(id)
-}
-
-const parseName = (given: string): Parsed<string> => {
-  const name = given.trim()
-  if (name === "") return reject("name", "The name must not be blank.")
-  if (name.length > MAX_NAME_LENGTH) return reject("name", `The name must have at most ${MAX_NAME_LENGTH} characters.`)
-  if (/\p{Cc}/u.test(name)) return reject("name", "The name must not contain control characters.")
-  return Result.succeed(name)
 }
 
 const parseDomains = (given: ReadonlyArray<string>): Parsed<ReadonlyArray<string>> => {
@@ -80,19 +51,14 @@ const parseRateLimit = (given: RateLimit | null): Parsed<RateLimit | null> =>
     }
   ])
 
-const parseTimezone = (given: string): Parsed<string> => {
-  const timezone = given.trim()
-  return isTimezone(timezone)
-    ? Result.succeed(timezone)
-    : reject(
-        "timezone",
-        `${JSON.stringify(timezone.slice(0, 100))} is not an IANA time zone such as \`Europe/Berlin\` or \`UTC\`.`
-      )
-}
-
 const parseWeekStart = (given: string): Parsed<WeekStart> =>
   Result.mapError(Schema.decodeUnknownResult(WeekStart)(given.trim().toLowerCase()), () => [
     { field: "weekStart", message: "The week starts on `monday` or `sunday`." }
+  ])
+
+const parseDefinitions = (given: string): Parsed<Definitions> =>
+  Result.mapError(Schema.decodeUnknownResult(Definitions)(given.trim().toLowerCase()), () => [
+    { field: "definitions", message: "The definitions are `strict`, which are Footfall's own, or `umami`." }
   ])
 
 const parseCurrency = (given: string): Parsed<string> => {
@@ -104,31 +70,15 @@ const parseCurrency = (given: string): Parsed<string> => {
 
 /** The given values in their normal form, or every issue with them. */
 export const acceptSiteValues = (given: SiteValues): Result.Result<AcceptedSiteValues, ReadonlyArray<FieldIssue>> => {
-  const issues: Array<FieldIssue> = []
-  const accept = <Given, Value>(
-    value: Given | undefined,
-    parse: (value: Given) => Parsed<Value>
-  ): Value | undefined => {
-    if (value === undefined) return undefined
-    const parsed = parse(value)
-    if (Result.isSuccess(parsed)) return parsed.success
-    issues.push(...parsed.failure)
-    return undefined
-  }
-  const values = {
-    id: accept(given.id, parseId),
-    name: accept(given.name, parseName),
-    domains: accept(given.domains, parseDomains),
-    rateLimit: accept(given.rateLimit, parseRateLimit),
-    timezone: accept(given.timezone, parseTimezone),
-    weekStart: accept(given.weekStart, parseWeekStart),
-    currency: accept(given.currency, parseCurrency)
-  }
-  if (issues.length > 0) return Result.fail(issues)
-  return Result.succeed(withoutUndefined(values))
+  const acceptance = new Acceptance()
+  return acceptance.of({
+    id: acceptance.accept(given.id, parseId),
+    name: acceptance.accept(given.name, parseName),
+    domains: acceptance.accept(given.domains, parseDomains),
+    rateLimit: acceptance.accept(given.rateLimit, parseRateLimit),
+    timezone: acceptance.accept(given.timezone, parseTimezone),
+    weekStart: acceptance.accept(given.weekStart, parseWeekStart),
+    definitions: acceptance.accept(given.definitions, parseDefinitions),
+    currency: acceptance.accept(given.currency, parseCurrency)
+  })
 }
-
-type Defined<A> = { readonly [Key in keyof A]?: Exclude<A[Key], undefined> }
-
-const withoutUndefined = <A extends object>(values: A): Defined<A> =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<A>

@@ -147,6 +147,13 @@ export const onFailureDirect = <A, E>(effect: Effect.Effect<A, E>, onFailure: ()
     return exit
   })
 
+/** Calls `onSuccess` if the effect succeeds. Direct if the effect is. */
+export const onSuccessDirect = <A, E>(effect: Effect.Effect<A, E>, onSuccess: () => void): Effect.Effect<A, E> =>
+  thenDirect(effect, (exit) => {
+    if (Exit.isSuccess(exit)) onSuccess()
+    return exit
+  })
+
 /** Makes the effect only when it is run. Always direct, though a fiber runs the inner effect if that is not. */
 export const suspendDirect = <A, E>(make: () => Effect.Effect<A, E>): Effect.Effect<A, E> => new Suspend(make)
 

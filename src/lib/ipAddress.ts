@@ -12,8 +12,24 @@ const DIGIT_0 = 48
  * at a tenth of the library's cost; the library parses everything else (zones, embedded IPv4, brackets, garbage).
  */
 
+/*
+ * Each step of an event asks something else about one and the same address: is it one, is it trusted, is it a vendor's, is it local. So the
+ * last string is remembered with its result, and nothing beyond it: addresses are not kept.
+ */
+let lastQuadText = ""
+let lastQuad: number | null = null
+let lastGroupsText = ""
+let lastGroups: ReadonlyArray<number> | null = null
+
 /** A canonical dotted quad as an unsigned number; null for any other string. */
 export const quad = (text: string): number | null => {
+  if (text === lastQuadText) return lastQuad
+  lastQuad = parseQuad(text)
+  lastQuadText = text
+  return lastQuad
+}
+
+const parseQuad = (text: string): number | null => {
   const length = text.length
   if (length < 7 || length > 15) return null
   let address = 0
@@ -38,16 +54,35 @@ export const quad = (text: string): number | null => {
   return dots === 3 && digits > 0 ? address * 256 + part : null
 }
 
-/** Whether two IPv4 addresses share their first `bits` bits. */
-const sameNetwork = (a: number, b: number, bits: number): boolean => {
+/** The IPv4 addresses from `first` to `last`, both included. */
+interface Range4 {
+  readonly first: number
+  readonly last: number
+}
+
+/** The addresses that share the first `bits` bits of `network`. */
+const range4 = (network: number, bits: number): Range4 => {
   const size = 2 ** (32 - bits)
-  return Math.floor(a / size) === Math.floor(b / size)
+  const first = Math.floor(network / size) * size
+  return { first, last: first + size - 1 }
+}
+
+const isWithin = (address: number, ranges: ReadonlyArray<Range4>): boolean => {
+  for (const { first, last } of ranges) if (address >= first && address <= last) return true
+  return false
 }
 
 const COLON = 58
 
 /** The eight groups of a plain IPv6 address; null for any other string, and for `::/80`, which holds loopback and mapped IPv4. */
 export const groups = (text: string): ReadonlyArray<number> | null => {
+  if (text === lastGroupsText) return lastGroups
+  lastGroups = parseGroups(text)
+  lastGroupsText = text
+  return lastGroups
+}
+
+const parseGroups = (text: string): ReadonlyArray<number> | null => {
   const length = text.length
   if (length < 3 || length > 39) return null
   const found: Array<number> = []
@@ -152,20 +187,34 @@ export const isAddress = (text: string): boolean => quad(text) !== null || group
 /** Whether the address is loopback, link-local or private, which no geo database contains, as in Umami 3.1. */
 export const isLocalAddress = (ip: string): boolean => {
   const address4 = quad(ip)
-  if (address4 !== null) return LOCAL_QUADS.some(([network, bits]) => sameNetwork(address4, network, bits))
+  if (address4 !== null) return isWithin(address4, LOCAL_QUADS)
   const plain = groups(ip)
   if (plain !== null) return (plain[0]! & 0xffc0) === 0xfe80 || (plain[0]! & 0xfe00) === 0xfc00
   const address = parse(ip)
   return ip === "localhost" || (address !== null && LOCAL_RANGES.has(address.range()))
 }
 
-const LOCAL_QUADS: ReadonlyArray<readonly [number, number]> = [
-  [0x7f000000, 8],
-  [0x0a000000, 8],
-  [0xac100000, 12],
-  [0xc0a80000, 16],
-  [0xa9fe0000, 16],
-  [0, 32]
+/** Whether a peer's address is this machine's own. */
+export const isLoopback = (peer: string): boolean => {
+  const ip = normalizeAddress(peer)
+  const address4 = quad(ip)
+  return address4 === null ? ip === "::1" : isWithin(address4, [range4(0x7f000000, 8)])
+}
+
+/** Who an address belongs to: itself, or its /64 network in IPv6, which is the least that a customer of a provider gets. */
+export const networkOf = (address: string): string => {
+  const ip = normalizeAddress(address)
+  const address6 = groups(withoutBrackets(ip))
+  return address6 === null ? ip : `${address6.slice(0, 4).join(":")}::/64`
+}
+
+const LOCAL_QUADS: ReadonlyArray<Range4> = [
+  range4(0x7f000000, 8),
+  range4(0x0a000000, 8),
+  range4(0xac100000, 12),
+  range4(0xc0a80000, 16),
+  range4(0xa9fe0000, 16),
+  range4(0, 32)
 ]
 
 const LOCAL_RANGES: ReadonlySet<string> = new Set(["loopback", "linkLocal", "private", "uniqueLocal", "unspecified"])
@@ -204,17 +253,17 @@ export const parseAddressRanges = (
 }
 
 const matcherOf = (ranges: ReadonlyArray<[Address, number]>): AddressMatcher => {
-  const quads: Array<[number, number]> = []
+  const quads: Array<Range4> = []
   const plains: Array<[ReadonlyArray<number>, number]> = []
   for (const [address, bits] of ranges) {
     const network = quad(address.toString())
-    if (network !== null) quads.push([network, bits])
+    if (network !== null) quads.push(range4(network, bits))
     else if (address instanceof ipaddr.IPv6) plains.push([address.parts, bits])
   }
   if (ranges.length === 0) return () => false
   return (ip) => {
     const address4 = quad(ip)
-    if (address4 !== null) return quads.some(([network, bits]) => sameNetwork(address4, network, bits))
+    if (address4 !== null) return isWithin(address4, quads)
     const plain = groups(ip)
     if (plain !== null) return plains.some(([network, bits]) => sameNetwork6(plain, network, bits))
     const address = parse(ip)

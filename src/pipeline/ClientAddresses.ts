@@ -19,7 +19,8 @@ export const FORWARDING_HEADERS = [
   "x-forwarded"
 ] as const
 
-const RARE_HEADERS: ReadonlySet<string> = new Set(FORWARDING_HEADERS.slice(2))
+/** Those that proxies write today. A proxy that writes one of them leaves the others as the client sent them. */
+const USUAL_HEADERS: ReadonlyArray<string> = FORWARDING_HEADERS.slice(0, 2)
 
 /** Umami's order of headers, for `TRUST_PROXY=all`, which is Umami's behavior. */
 const UMAMI_HEADERS = [
@@ -98,13 +99,12 @@ export class ClientAddresses {
       const found = this.#read(this.#named.header, headers, this.#named.vendor ?? vendor)
       if (found !== null) return found
     }
-    for (const name of this.#headers) {
-      // A proxy that writes one of the usual headers leaves the others as the client sent them.
-      if (RARE_HEADERS.has(name) && this.#trust._tag !== "All" && this.#hasClient(headers)) break
+    const names = this.#trust._tag !== "All" && this.#hasClient(headers) ? USUAL_HEADERS : this.#headers
+    for (const name of names) {
       const found = this.#read(name, headers, vendor)
       if (found !== null) return found
     }
-    return this.#farthestProxy(headers) ?? connection
+    return this.#farthestProxy(names, headers) ?? connection
   }
 
   /** The client in one header; null if it names none. `through` is the vendor that the request has come through so far. */
@@ -156,8 +156,8 @@ export class ClientAddresses {
   }
 
   /** The first address of a chain in which every address is trusted: a client in our own network. */
-  #farthestProxy(headers: Headers): ClientAddress | null {
-    const names = this.#named === null ? this.#headers : [this.#named.header, ...this.#headers]
+  #farthestProxy(forwarding: ReadonlyArray<string>, headers: Headers): ClientAddress | null {
+    const names = this.#named === null ? forwarding : [this.#named.header, ...forwarding]
     for (const name of names) {
       const value = headers.get(name)
       const ip = value ? firstAddress(chainOf(name, value)) : null

@@ -50,11 +50,11 @@ export const explainClient = Effect.fnUntraced(function* (request: RequestContex
 const whyAddress = ({ from, trusted, vendor }: ClientAddress): string => {
   if (from !== "connection") {
     const through = vendor === null ? "" : `, and the request came through ${vendor}`
-    return `The address comes from the header \`${from}\`, which a trusted peer sent${through}.`
+    return `The header \`${from}\` of a trusted proxy names this address${through}.`
   }
   return trusted
-    ? "The address is the connection's: the peer is a trusted proxy, but it sent no header with a client's address."
-    : "The address is the connection's: this peer's headers are not trusted."
+    ? "This is the address that the request came from: no header names a client."
+    : "This is the address that the request came from, whose headers are not trusted."
 }
 
 const whyNoLocation = (ip: string, state: GeoState): string => {

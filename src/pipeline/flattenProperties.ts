@@ -26,10 +26,15 @@ export const flattenProperties: Step = (draft) => {
   if (!isShallowerThan(data, MAX_DATA_DEPTH)) {
     return Exit.fail(payloadError("data", `Too deep: expected at most ${MAX_DATA_DEPTH} levels`))
   }
+  draft.properties = propertiesOf(data)
+  return Exit.void
+}
+
+/** One typed property for each leaf of an object. */
+export const propertiesOf = (data: Readonly<Record<string, unknown>>): ReadonlyArray<Property> => {
   const properties = new Map<string, Property>()
   collect(data, "", 1, properties)
-  if (properties.size > 0) draft.properties = [...properties.values()]
-  return Exit.void
+  return properties.size === 0 ? NONE : [...properties.values()]
 }
 
 const collect = (

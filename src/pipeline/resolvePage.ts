@@ -149,7 +149,8 @@ const performancePage = (payload: Payload): PageFields => ({
 const resolveTitle = (payload: Payload): string | null =>
   payload.title === undefined ? null : cutOrNull(decodeComponentOrKeep(payload.title), SIZE.pageTitle)
 
-const NO_PAGE: PageFields = {
+/** A page of which nothing is known. */
+export const NO_PAGE: PageFields = {
   urlPath: "",
   urlQuery: null,
   hostname: null,

@@ -2,6 +2,7 @@ import { Context, type Effect } from "effect"
 import type { GateState } from "./FeatureGate.ts"
 import type { GeoState } from "./Geo.ts"
 import type { LakeProbe } from "./LakeAdmin.ts"
+import type { ReportedReplica } from "./ReplicaAdmin.ts"
 
 /** What a finding is about, in the order of the checks. */
 export type Subject =
@@ -13,12 +14,14 @@ export type Subject =
   | "license"
   | "proxies"
   | "geo"
+  | "tracker"
   | "storage"
   | "lake"
   | "warehouse"
   | "reader"
+  | "replica"
   | "sites"
-  | "keys"
+  | "people"
   | "client"
 
 /** The result of one check. `message` and `problem` are sentences for operators, without secrets. */
@@ -30,6 +33,8 @@ export type Finding =
   | { readonly _tag: "CannotStart"; readonly subject: Subject; readonly message: string }
   /** `location`: a data directory if embedded, otherwise host and port. */
   | { readonly _tag: "DatabaseReachable"; readonly embedded: boolean; readonly location: string }
+  /** `DATA_DIR` has no embedded Postgres yet. */
+  | { readonly _tag: "DatabaseMissing"; readonly location: string }
   | { readonly _tag: "DatabaseUnreachable"; readonly embedded: boolean; readonly message: string }
   | { readonly _tag: "Migrated"; readonly latest: string; readonly count: number }
   | { readonly _tag: "MigrationsPending"; readonly names: ReadonlyArray<string> }
@@ -63,13 +68,19 @@ export type Finding =
   | { readonly _tag: "ReaderReady"; readonly role: string }
   /** They run as the application's role. `remedy` is the SQL that an administrator runs. */
   | { readonly _tag: "ReaderMissing"; readonly problem: string; readonly remedy: string }
+  /** A replica that follows the app database, as it last reported. */
+  | { readonly _tag: "ReplicaFound"; readonly replica: ReportedReplica }
+  /** None has registered yet. */
+  | { readonly _tag: "ReplicaMissing" }
+  | { readonly _tag: "ReplicaUnknown"; readonly message: string }
   /** No engine can answer queries with these settings, or there are no tables yet. */
   | { readonly _tag: "WarehouseMissing"; readonly message: string }
   /** Live sites. */
   | { readonly _tag: "SiteCount"; readonly count: number }
   | { readonly _tag: "SitesUnavailable"; readonly message: string }
-  | { readonly _tag: "KeyCount"; readonly count: number }
-  | { readonly _tag: "KeysUnavailable"; readonly message: string }
+  /** Active ones. */
+  | { readonly _tag: "AdministratorCount"; readonly count: number }
+  | { readonly _tag: "PeopleUnavailable"; readonly message: string }
   /** What an event sent directly from this machine would get. */
   | { readonly _tag: "LocalClient"; readonly ip: string; readonly why: string }
 

@@ -1,4 +1,4 @@
-import { Context } from "effect"
+import { Context, type Effect } from "effect"
 
 /** The feature that a license token must list. */
 export const FEATURE = "product-analytics"
@@ -17,5 +17,9 @@ export class FeatureGate extends Context.Service<
     /** Cheap enough to call for every request. */
     readonly isOn: () => boolean
     readonly state: () => GateState
+    /** What the state would be with this token. */
+    readonly check: (token: string) => Effect.Effect<GateState>
+    /** Applies a changed token now. */
+    readonly refresh: Effect.Effect<void>
   }
 >()("footfall/ports/FeatureGate") {}

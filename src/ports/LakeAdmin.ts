@@ -47,7 +47,7 @@ export interface LakeCollector {
 
 /** What was found out about one part of the lake. */
 export interface LakeProbe {
-  readonly part: "credentials" | "bucket" | "catalog" | LakeTableName
+  readonly part: "credentials" | "bucket" | "folder" | "catalog" | LakeTableName
   /** `note`: not checked, or nothing there yet. */
   readonly state: "ok" | "note" | "bad"
   readonly message: string
@@ -135,6 +135,14 @@ export interface LakeProgress {
   readonly total: number
 }
 
+/** Progress of a flush, in collectors. */
+export interface FlushProgress {
+  readonly done: number
+  readonly total: number
+  /** Those that have not flushed yet. */
+  readonly awaited: ReadonlyArray<Pick<LakeCollector, "host" | "folder" | "isRunning">>
+}
+
 type Tables = { readonly tables: ReadonlyArray<LakeTableName> }
 type DryRun = { readonly dryRun: boolean }
 
@@ -149,10 +157,13 @@ export class LakeAdmin extends Context.Service<
   LakeAdmin,
   {
     readonly status: Operation<LakeStatus>
-    /** Asks every running collector to flush what it has accepted and waits until all did or the timeout elapses. */
+    /**
+     * Asks every running collector to flush what it has accepted, and waits until all did, those that did not are gone, or the timeout
+     * elapses.
+     */
     readonly flush: (options: {
       readonly timeoutSeconds: number
-      readonly onProgress: (progress: { readonly done: number; readonly total: number }) => void
+      readonly onProgress: (progress: FlushProgress) => void
     }) => Effect.Effect<LakeFlush, LakeAdminError>
     /** Merges small files of past days into files of the configured size. */
     readonly compact: (

@@ -1,7 +1,13 @@
-import { Context, type Effect, Schema } from "effect"
+import { Context, type Effect, Schema, type Stream } from "effect"
 
 /** The SQL dialect of an engine. */
 export type QueryDialect = "postgres" | "trino" | "duckdb"
+
+/**
+ * Which tables an engine has: `postgres`: the views of the app database; `replica`: the columnar copy of them (docs/replica.md);
+ * `lake`: the lake's tables.
+ */
+export type QueryModel = "postgres" | "replica" | "lake"
 
 /**
  * A value that the SQL refers to by position and that is never part of the SQL itself. `timestamp`: ISO 8601 in UTC with up to six
@@ -51,18 +57,31 @@ export interface QueryResult {
   readonly rows: ReadonlyArray<ReadonlyArray<QueryValue>>
 }
 
+/** A part of a result: its columns, and some of its rows in their order. */
+export type QueryChunk = QueryResult
+
+/** How current the data of an engine is. */
+export interface AsOf {
+  /** Data is complete up to this time, as in `QueryType`'s `timestamp`. */
+  readonly time: string
+  /** Opaque. The same data may have several versions, but never two different data the same version. */
+  readonly version: string
+}
+
 /**
  * Why a query failed.
  * - `Unavailable`: the engine is unreachable, denies access or is in trouble. The same query may succeed later.
  * - `Timeout`: no result within the deadline. The engine has been asked to cancel it.
  * - `Invalid`: the engine cannot run this query: it does not accept its SQL, names or types.
+ * - `OutOfRange`: a number or a time that the query computes is larger than the engine's types.
  * - `TooLarge`: more rows than allowed, or more memory than the engine has.
  * - `Missing`: there is nothing to query: no tables yet, or a warehouse without events. `message` says what to set or wait for, and is
  *   safe to show to anyone.
+ * - `NoEngine`: no engine is named. `message` says what to set, and is safe to show to anyone.
  * `message` is safe to show to an operator: it contains no connection string and no parameter value.
  */
 export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
-  reason: Schema.Literals(["Unavailable", "Timeout", "Invalid", "TooLarge", "Missing"]),
+  reason: Schema.Literals(["Unavailable", "Timeout", "Invalid", "OutOfRange", "TooLarge", "Missing", "NoEngine"]),
   message: Schema.String
 }) {}
 
@@ -74,8 +93,17 @@ export class QueryEngine extends Context.Service<
   QueryEngine,
   {
     readonly dialect: QueryDialect
+    readonly model: QueryModel
     /** Ends within the engine's deadline. Interrupting it cancels the query in the engine. */
     readonly run: (query: Query) => Effect.Effect<QueryResult, QueryError>
+    /**
+     * The rows in chunks of a few thousand, for exports: constant memory, at the consumer's pace, and with a longer deadline of its own,
+     * which also counts the time that the consumer takes. Only the query's `maxRows` limits the rows. A result without rows is one chunk
+     * without rows. Closing the stream cancels the query in the engine.
+     */
+    readonly stream: (query: Query) => Stream.Stream<QueryChunk, QueryError>
+    /** Takes milliseconds: a query that begins now sees at least this data. */
+    readonly asOf: Effect.Effect<AsOf, QueryError>
   }
 >()("footfall/ports/QueryEngine") {}
 
@@ -84,6 +112,13 @@ export const rowLimit = (query: Query, limit = MAX_ROWS): number => Math.min(que
 
 export const tooManyRows = (limit: number): QueryError =>
   new QueryError({ reason: "TooLarge", message: `The result has more than ${limit} rows. Ask for fewer.` })
+
+/** A stream that did not end within its deadline. */
+export const streamedTooLong = (milliseconds: number): QueryError =>
+  new QueryError({
+    reason: "Timeout",
+    message: `The export did not end within ${milliseconds / 1_000} s. Export less, or increase EXPORT_TIMEOUT_SECONDS.`
+  })
 
 export const tookTooLong = (milliseconds: number): QueryError =>
   new QueryError({

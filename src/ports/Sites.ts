@@ -1,7 +1,8 @@
 import { Context, type Effect, Schema } from "effect"
+import { FieldIssue } from "../domain/fieldIssues.ts"
 import type { SiteId } from "../domain/ids.ts"
 import type { RateLimit, Site } from "../domain/Site.ts"
-import { FieldIssue, type SiteValues } from "../domain/siteValues.ts"
+import type { SiteValues } from "../domain/siteValues.ts"
 
 /** A new site; the service validates the values. Without an `id`, it gets a random UUIDv4. */
 export interface SiteCreate extends SiteValues {

@@ -122,10 +122,10 @@ export const runProcess = (
   }
 
   onStopSignals((signal, first) => {
-    if (!first) return exitWithLeftovers(1, "Stopped immediately by a second signal")
+    if (!first) return exitWithLeftovers(1, "Stopped by a second signal")
     const seconds = running?.shutdownTimeoutSeconds
     const within = seconds === undefined ? "" : `, within ${seconds} s`
-    Effect.runFork(log(`${signal}: finishing what was accepted${within}. ${again(signal)} stops immediately.`))
+    Effect.runFork(log(`${signal}: finishing what was accepted${within}. ${again(signal)} stops without waiting.`))
     stop()
   })
 

@@ -114,13 +114,13 @@ const makeShutdown = (initialTimeout: Duration.Duration) => {
     },
     /** Asks the workers to drain, and kills them after the deadline. */
     stop: Effect.fnUntraced(function* (workers: ReadonlyArray<WorkerProcess>, signal: string | null) {
-      if (signal !== null) yield* Effect.logInfo(`${signal}: the workers drain.`)
+      if (signal !== null) yield* Effect.logInfo(`${signal}: the workers finish what they accepted.`)
       if (!(yield* Deferred.succeed(stopping, undefined))) return
       for (const worker of workers) worker.stop()
       const deadline = Duration.sum(timeout, GRACE)
       yield* Effect.sleep(deadline)
       raise(1)
-      yield* Effect.logError(`Workers did not drain within ${Duration.format(deadline)}; killing them.`)
+      yield* Effect.logError(`Workers were still busy after ${Duration.format(deadline)}; killing them.`)
       yield* killAll(workers)
     }),
     /** Kills the workers after a second signal. */

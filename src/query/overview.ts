@@ -1,8 +1,9 @@
 import { Effect, Schema } from "effect"
-import { EventType } from "../domain/Event.ts"
+import { NOT_VIEWS } from "../domain/Event.ts"
 import type { Query, QueryDialect, QueryEngine, QueryError } from "../ports/QueryEngine.ts"
 import { Binding } from "./binding.ts"
 import { type Channel, eventsWithChannel } from "./channel/channel.ts"
+import { WHOLE_SECONDS } from "./dialects/wholeSeconds.ts"
 import { EVENTS } from "./tables.ts"
 
 /** A site's events from `from` up to, but not including, `until`. Both are timestamps as in `QueryParameter`. */
@@ -18,17 +19,12 @@ export interface OverviewQuery {
   readonly channel?: Channel
 }
 
-/** Custom events and web vitals do not count as views, so a visit with one view and a custom event is a bounce. */
-const NOT_VIEWS = [EventType.custom, EventType.performance].join(", ")
-
 /** What differs between the dialects. */
 interface DialectSql {
   readonly sessions: string
   readonly time: string
   /** Ids are UUIDs in the views and strings in the lake. */
   readonly id: (parameter: string) => string
-  /** Whole seconds between two timestamps, rounded down; exact to the microsecond. */
-  readonly seconds: (first: string, last: string) => string
   /** The sessions of a site whose country is the parameter. */
   readonly inCountry: (site: () => string, country: () => string) => string
 }
@@ -44,7 +40,6 @@ const DIALECTS: Readonly<Record<QueryDialect, DialectSql>> = {
     sessions: "v_pa_sessions",
     time: "created_at",
     id: (parameter) => `CAST(${parameter} AS uuid)`,
-    seconds: (first, last) => `CAST(floor(extract(epoch FROM ${last} - ${first})) AS bigint)`,
     inCountry: (site, country) =>
       `SELECT id FROM v_pa_sessions WHERE site_id = CAST(${site()} AS uuid) AND country = ${country()}`
   },
@@ -52,18 +47,12 @@ const DIALECTS: Readonly<Record<QueryDialect, DialectSql>> = {
     sessions: "pa_sessions",
     time: "event_time",
     id: (parameter) => parameter,
-    // date_diff truncates both to milliseconds first, and the difference of two doubles may be slightly less than a whole second.
-    seconds: (first, last) => {
-      const micros = (time: string) => `CAST(round(to_unixtime(${time}) * 1000000) AS bigint)`
-      return `(${micros(last)} - ${micros(first)}) / 1000000`
-    },
     inCountry: firstCountry("min_by")
   },
   duckdb: {
     sessions: "pa_sessions",
     time: "event_time",
     id: (parameter) => parameter,
-    seconds: (first, last) => `(epoch_us(${last}) - epoch_us(${first})) // 1000000`,
     inCountry: firstCountry("arg_min")
   }
 }
@@ -81,7 +70,8 @@ export const overview = (dialect: QueryDialect, query: OverviewQuery): Query => 
     `site_id = ${dialectSql.id(site())}`,
     `${dialectSql.time} >= ${binding.add({ type: "timestamp", value: query.from })}`,
     `${dialectSql.time} < ${binding.add({ type: "timestamp", value: query.until })}`,
-    `event_type NOT IN (${NOT_VIEWS})`
+    // A visit with one view and a custom event is a bounce.
+    `event_type NOT IN (${NOT_VIEWS.join(", ")})`
   ]
   const { channel, country, path } = query
   if (path !== undefined) conditions.push(`url_path = ${binding.add({ type: "text", value: path })}`)
@@ -95,7 +85,7 @@ export const overview = (dialect: QueryDialect, query: OverviewQuery): Query => 
   count(DISTINCT session_id) AS visitors,
   count(DISTINCT visit_id) AS visits,
   CAST(coalesce(sum(CASE WHEN views = 1 THEN 1 ELSE 0 END), 0) AS bigint) AS bounces,
-  CAST(coalesce(sum(${dialectSql.seconds("first_time", "last_time")}), 0) AS bigint) AS total_time
+  CAST(coalesce(sum(${WHOLE_SECONDS[dialect]("first_time", "last_time")}), 0) AS bigint) AS total_time
 FROM (
   SELECT session_id, visit_id, count(*) AS views, min(${dialectSql.time}) AS first_time, max(${dialectSql.time}) AS last_time
   FROM ${channel === undefined ? EVENTS[dialect] : eventsWithChannel(dialect)}

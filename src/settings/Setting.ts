@@ -7,8 +7,12 @@ export const SETTING_GROUPS = [
   "Storage",
   "Lake",
   "Warehouse",
+  "Questions",
   "Collect",
   "Visitors",
+  "People",
+  "Single sign-on",
+  "Sharing",
   "Security",
   "Feature gate",
   "Logging"
@@ -34,6 +38,8 @@ export interface Setting<A> {
   readonly doc: string
   /** The value is never shown. */
   readonly secret: boolean
+  /** What is wrong with a rejected value, without the value itself. */
+  readonly describe: (value: string) => string
   /** Read only from the environment, because it is needed before the settings table can be read. */
   readonly environmentOnly: boolean
   /** A change in the settings table takes effect without a restart. */
@@ -76,6 +82,7 @@ export const settingsOf =
       defaultText: definition.defaultText ?? type.defaultText?.(definition.default) ?? String(definition.default),
       doc: definition.doc,
       secret: definition.secret ?? false,
+      describe: type.describe ?? (() => "has a value that is not valid (it may be a secret, so it is not shown)"),
       environmentOnly: definition.environmentOnly ?? false,
       live: definition.live ?? false
     }
@@ -91,7 +98,7 @@ export const decodeSetting = <A>(setting: Setting<A>, value: string): Result.Res
     )
   }
   return Result.mapError(Schema.decodeUnknownResult(setting.schema)(value), () => {
-    const given = setting.secret ? "malformed" : JSON.stringify(value)
-    return `${setting.env} is ${given}; it accepts ${setting.accepts}.`
+    const given = setting.secret ? setting.describe(value) : `is ${JSON.stringify(value)}`
+    return `${setting.env} ${given}; it accepts ${setting.accepts}.`
   })
 }

@@ -11,13 +11,13 @@ export const COLLECT_API_ENDPOINT = define({
 })
 export const MAX_BODY_BYTES = define({
   env: "MAX_BODY_BYTES",
-  type: integer({ min: 1_024, max: 104_857_600 }),
+  type: integer({ min: 1_024, max: 104_857_600, unit: "bytes" }),
   default: 1_048_576,
   doc: "Maximum body of `/api/send`, before and after decompression; larger ones get 413."
 })
 export const MAX_BATCH_BODY_BYTES = define({
   env: "MAX_BATCH_BODY_BYTES",
-  type: integer({ min: 1_024, max: 104_857_600 }),
+  type: integer({ min: 1_024, max: 104_857_600, unit: "bytes" }),
   default: 10_485_760,
   doc: "Maximum body of `/api/batch`, before and after decompression; larger ones get 413."
 })
@@ -29,7 +29,7 @@ export const MAX_BATCH_ITEMS = define({
 })
 export const BODY_TIMEOUT_SECONDS = define({
   env: "BODY_TIMEOUT_SECONDS",
-  type: integer({ min: 1, max: 120 }),
+  type: integer({ min: 1, max: 120, unit: "seconds" }),
   default: 10,
   doc: "How long a body may take to arrive before the client gets 408."
 })
@@ -41,7 +41,7 @@ export const TIMESTAMP_EARLIEST = define({
 })
 export const TIMESTAMP_MAX_AHEAD_SECONDS = define({
   env: "TIMESTAMP_MAX_AHEAD_SECONDS",
-  type: integer({ min: 0, max: 3_155_760_000 }),
+  type: integer({ min: 0, max: 3_155_760_000, unit: "seconds" }),
   default: 86_400,
   doc: "How far ahead of the server's clock a `timestamp` may be; later ones get 400."
 })
@@ -69,7 +69,7 @@ export const ENFORCE_DOMAINS = define({
 })
 export const CORS_MAX_AGE = define({
   env: "CORS_MAX_AGE",
-  type: integer({ min: 0, max: 604_800 }),
+  type: integer({ min: 0, max: 604_800, unit: "seconds" }),
   default: 86_400,
   doc: "Seconds that browsers may cache a preflight response."
 })

@@ -127,7 +127,7 @@ export const LAKE_SIGNING_NAME = define({
 })
 export const LAKE_FLUSH_INTERVAL_SECONDS = define({
   env: `${PREFIX}FLUSH_INTERVAL_SECONDS`,
-  type: integer({ min: 1, max: 3_600 }),
+  type: integer({ min: 1, max: 3_600, unit: "seconds" }),
   default: 30,
   doc: "Maximum time between two commits while events arrive: how fresh the lake is."
 })
@@ -139,7 +139,7 @@ export const LAKE_FLUSH_BATCH_SIZE = define({
 })
 export const LAKE_FLUSH_BYTES = define({
   env: `${PREFIX}FLUSH_BYTES`,
-  type: integer({ min: 1 << 20, max: 17_179_869_184 }),
+  type: integer({ min: 1 << 20, max: 17_179_869_184, unit: "bytes" }),
   default: 67_108_864,
   doc: "Bytes in a collector's spool that trigger the next commit early."
 })
@@ -153,13 +153,13 @@ export const SPOOL_DIR = define({
 })
 export const SPOOL_MAX_BYTES = define({
   env: "SPOOL_MAX_BYTES",
-  type: integer({ min: 256 << 20, max: 17_592_186_044_416 }),
+  type: integer({ min: 256 << 20, max: 17_592_186_044_416, unit: "bytes" }),
   default: 4_294_967_296,
   doc: "Maximum size of a collector's spool. Beyond it, clients get 503 with `Retry-After` until the lake has caught up."
 })
 export const LAKE_SNAPSHOT_MAX_AGE_SECONDS = define({
   env: `${PREFIX}SNAPSHOT_MAX_AGE_SECONDS`,
-  type: integer({ min: 60, max: 31_536_000 }),
+  type: integer({ min: 60, max: 31_536_000, unit: "seconds" }),
   default: 1_800,
   doc: "How long a replaced snapshot is kept: how long a query may run, and how far back time travel goes."
 })
@@ -171,19 +171,19 @@ export const LAKE_SNAPSHOTS_MIN = define({
 })
 export const LAKE_ORPHAN_AGE_SECONDS = define({
   env: `${PREFIX}ORPHAN_AGE_SECONDS`,
-  type: integer({ min: 86_400, max: 31_536_000 }),
+  type: integer({ min: 86_400, max: 31_536_000, unit: "seconds" }),
   default: 259_200,
   doc: "Minimum age before an orphaned file is deleted; younger files may belong to a commit in progress."
 })
 export const LAKE_COMPACTION_FILE_BYTES = define({
   env: `${PREFIX}COMPACTION_FILE_BYTES`,
-  type: integer({ min: 16 << 20, max: 1 << 30 }),
+  type: integer({ min: 16 << 20, max: 1 << 30, unit: "bytes" }),
   default: 201_326_592,
   doc: "Target size when the files of past days are compacted."
 })
 export const LAKE_MAINTENANCE_INTERVAL_SECONDS = define({
   env: `${PREFIX}MAINTENANCE_INTERVAL_SECONDS`,
-  type: integer({ min: 10, max: 86_400 }),
+  type: integer({ min: 10, max: 86_400, unit: "seconds" }),
   default: 300,
   doc: "How often `bun run full` maintains the lake: expires snapshots, merges manifests, compacts files, deletes orphans."
 })

@@ -1,6 +1,7 @@
 import { Result, Schema } from "effect"
 import { type SettingProblem, type SettingSource, type SettingState, SettingsError } from "../ports/Settings.ts"
 import { decodeSetting, SETTINGS, type Setting } from "./settings.ts"
+import { startProblems, unfinishedPairs } from "./startProblems.ts"
 
 /** Variables by name, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -15,7 +16,7 @@ export interface Resolved {
   readonly problem: SettingProblem | null
 }
 
-/** The variable's value. An empty flag counts as absent, as in Umami, so that the settings table can turn it on. */
+/** The variable's value. An empty list or switch counts as absent, so that the settings table can fill it. */
 const variable = (setting: Setting<unknown>, environment: Environment): string | undefined =>
   environment[setting.env] === "" && setting.acceptsEmpty ? undefined : environment[setting.env]
 
@@ -72,6 +73,11 @@ export class RunningValues {
 const shown = (setting: Setting<unknown>, value: unknown): string | null =>
   value === null ? null : setting.secret ? "•••" : Schema.encodeUnknownSync(setting.schema)(value)
 
+const unfinishedWith = (environment: Environment, table: SettingsTable): string | null => {
+  const running = new RunningValues(resolveAll(environment, table))
+  return unfinishedPairs((setting) => running.get(setting))
+}
+
 /** A setting as shown to people: the value that a process started now would run with, and notes about it. */
 export const stateOf = (
   setting: Setting<unknown>,
@@ -88,7 +94,10 @@ export const stateOf = (
     else if (source === "environment") notes.push("The environment overrides the value in the settings table.")
   }
   const text = shown(setting, value)
-  if (!setting.live && text !== shown(setting, running)) notes.push("Takes effect after a restart.")
+  const changes = text !== shown(setting, running)
+  if (!setting.live && changes) notes.push("Takes effect after a restart.")
+  const unfinished = changes ? unfinishedWith(environment, table) : null
+  if (unfinished !== null) notes.push(`No process starts with this yet: ${unfinished}`)
   return { setting, value: text, source, problem, note: notes.length === 0 ? null : notes.join(" ") }
 }
 
@@ -127,14 +136,33 @@ export const invalidChange = (
       `${setting.env} is set in this process's environment, which overrides the settings table; change it there.`
     )
   }
-  if (typeof setting.default === "boolean" && /^(0|false|off|no|)$/i.test(value.trim())) {
-    return error(
-      "Invalid",
-      `${setting.env} is on with any value, even \`false\`, as in Umami; unset it to turn it off.`
-    )
-  }
+  // Postgres' strings have none.
+  if (value.includes("\u0000")) return error("Invalid", `${setting.env} must not contain the character NUL.`)
   return Result.match(decodeSetting(setting, value), {
     onSuccess: () => null,
     onFailure: (message) => error("Invalid", message)
   })
+}
+
+const tableWith = (table: SettingsTable, setting: Setting<unknown>, value: string | null): SettingsTable => {
+  const changed = new Map(table)
+  if (value === null) changed.delete(setting.name)
+  else changed.set(setting.name, value)
+  return changed
+}
+
+/** Why no process could start after a change of the settings table, in the start's words; null if one can, or could not before. */
+export const brokenStart = (
+  setting: Setting<unknown>,
+  environment: Environment,
+  table: SettingsTable,
+  value: string | null
+): SettingsError | null => {
+  const problemsWith = (values: SettingsTable) => {
+    const running = new RunningValues(resolveAll(environment, values))
+    return startProblems((each) => running.get(each))
+  }
+  const before = problemsWith(table)
+  const message = problemsWith(tableWith(table, setting, value)).find((problem) => !before.includes(problem))
+  return message === undefined ? null : new SettingsError({ reason: "Invalid", message })
 }

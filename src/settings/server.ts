@@ -47,7 +47,7 @@ export const BASE_PATH = define({
 })
 export const SHUTDOWN_TIMEOUT_SECONDS = define({
   env: "SHUTDOWN_TIMEOUT_SECONDS",
-  type: integer({ min: 1, max: 600 }),
+  type: integer({ min: 1, max: 600, unit: "seconds" }),
   default: 25,
   doc: "How long a stopping process may take to answer requests and store what it accepted. After that it reports what was left and exits with 1, or with 0 if all of it is safe in a spool."
 })

@@ -57,13 +57,13 @@ export const STORAGE_QUEUE_EVENTS = define({
 })
 export const STORAGE_QUEUE_BYTES = define({
   env: "STORAGE_QUEUE_BYTES",
-  type: integer({ min: 1 << 20, max: 17_179_869_184 }),
+  type: integer({ min: 1 << 20, max: 17_179_869_184, unit: "bytes" }),
   default: 67_108_864,
   doc: "Maximum estimated bytes waiting to be written. Beyond it, clients get 503 with `Retry-After`."
 })
 export const STORAGE_TIMEOUT_SECONDS = define({
   env: "STORAGE_TIMEOUT_SECONDS",
-  type: integer({ min: 1, max: 120 }),
+  type: integer({ min: 1, max: 120, unit: "seconds" }),
   default: 10,
   doc: "How long a record may wait for its commit before the client gets 503."
 })

@@ -1,4 +1,5 @@
 import { Result, Schema, SchemaTransformation } from "effect"
+import { parseTimezone } from "../domain/fieldIssues.ts"
 import { type AddressMatcher, parseAddressRanges } from "../lib/ipAddress.ts"
 import { type ProxyTrust, parseProxyTrust } from "./proxyTrust.ts"
 
@@ -10,6 +11,8 @@ export interface SettingType<A> {
   readonly acceptsEmpty?: true
   /** How a default of this type is shown. */
   readonly defaultText?: (value: A) => string | undefined
+  /** What is wrong with a rejected value, without the value itself: for secrets. */
+  readonly describe?: (value: string) => string
 }
 
 const NonEmpty = Schema.String.check(Schema.isMinLength(1))
@@ -23,12 +26,19 @@ export const string = (accepts: string, pattern?: RegExp): SettingType<string> =
 /** A string of at least `length` characters. */
 export const longString = (length: number, accepts: string): SettingType<string> => ({
   accepts: `${length} characters or more${accepts}`,
+  describe: (value) => `has ${value.length} characters`,
   schema: Schema.String.check(Schema.isMinLength(length))
 })
 
+export interface IntegerRange {
+  readonly min: number
+  readonly max: number
+  readonly unit?: "bytes" | "seconds" | "minutes" | "days"
+}
+
 /** A whole number from `min` to `max`. */
-export const integer = ({ min, max }: { readonly min: number; readonly max: number }): SettingType<number> => ({
-  accepts: `${min} to ${max}`,
+export const integer = ({ max, min, unit }: IntegerRange): SettingType<number> => ({
+  accepts: `a whole number${unit === undefined ? "" : ` of ${unit}`} from ${min} to ${max}`,
   schema: Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: min, maximum: max }))
 })
 
@@ -49,25 +59,12 @@ export const oneOf = <const Names extends readonly [string, ...Array<string>]>(
   }
 }
 
-/** Umami's flags: on with any value that is not empty, `0` and `false` included. */
-export const flag: SettingType<boolean> = {
-  acceptsEmpty: true,
-  accepts: "any value turns it on",
-  defaultText: (on) => (on ? "on" : "off"),
-  schema: Schema.String.pipe(
-    Schema.decodeTo(
-      Schema.Boolean,
-      SchemaTransformation.transform({ decode: (value) => value !== "", encode: (on) => (on ? "1" : "") })
-    )
-  )
-}
-
 const ON: ReadonlySet<string> = new Set(["on", "true", "1", "yes"])
 const OFF: ReadonlySet<string> = new Set(["off", "false", "0", "no"])
 
-/** A switch that can also be turned off by a value, for what is on by default. */
+/** On or off, in the usual words. */
 export const onOff: SettingType<boolean> = {
-  accepts: "`on` or `off`",
+  accepts: "`on` or `off` (or `true`, `1`, `yes`, `false`, `0`, `no`)",
   defaultText: (on) => (on ? "on" : "off"),
   schema: Schema.String.check(
     Schema.makeFilter((value) => ON.has(value.toLowerCase()) || OFF.has(value.toLowerCase()))
@@ -82,12 +79,25 @@ export const onOff: SettingType<boolean> = {
   )
 }
 
+/** A switch that is off by default, as Umami's are: an empty value leaves it off. */
+export const flag: SettingType<boolean> = { ...onOff, acceptsEmpty: true }
+
+/** Whether a day exists: `Date` takes the 31st of February for the 2nd of March. */
+const isDay = (value: string): boolean => {
+  const time = /^\d{4}-\d\d-\d\d$/.test(value) ? Date.parse(value) : Number.NaN
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(value)
+}
+
 /** A day of the calendar, such as `2000-01-01`. */
 export const day: SettingType<string> = {
   accepts: "a day such as `2000-01-01`",
-  schema: Schema.String.check(
-    Schema.makeFilter((value) => /^\d{4}-\d\d-\d\d$/.test(value) && !Number.isNaN(Date.parse(value)))
-  )
+  schema: Schema.String.check(Schema.makeFilter((value) => isDay(value)))
+}
+
+/** The name of a time zone, such as `Europe/Berlin`. */
+export const timezone: SettingType<string> = {
+  accepts: "an IANA time zone such as `Europe/Berlin`",
+  schema: Schema.String.check(Schema.makeFilter((value) => Result.isSuccess(parseTimezone(value))))
 }
 
 export const httpUrl: SettingType<string> = {
@@ -182,5 +192,6 @@ export const proxyTrust: SettingType<TrustSetting> = {
 export const optional = <A>(type: SettingType<A>): SettingType<A | null> => ({
   accepts: type.accepts,
   schema: type.schema as Schema.Codec<A | null, string>,
-  defaultText: (value) => (value === null ? "none" : type.defaultText?.(value))
+  defaultText: (value) => (value === null ? "none" : type.defaultText?.(value)),
+  ...(type.describe === undefined ? {} : { describe: type.describe })
 })

@@ -184,7 +184,11 @@ test("after a switch of the backend, doctor reports the spool that is left and l
   })
   expect(unreachable.code).toBe(1)
   const status = JSON.parse(unreachable.out)
-  expect(status.checks).toContainEqual({ part: "bucket", state: "bad", message: expect.any(String) })
+  expect(status.checks).toContainEqual({
+    part: "folder",
+    state: "bad",
+    message: expect.stringMatching(/^file:\/\/\/proc\/none can't be written to: /)
+  })
   expect(status.checks).toContainEqual({ part: "catalog", state: "ok", message: "the jdbc catalog answers" })
   expect(status.collectors).toMatchObject([{ folder: expect.stringContaining("/spool/0") }])
 })
@@ -206,6 +210,26 @@ test("events of a collector that was killed before it reported them are shown, a
   const flush = await lake("flush")
   expect(flush.code).toBe(1)
   expect(flush.out).toMatch(/\/spool\/0/)
+})
+
+test("lake flush waits for a collector that was just killed only until it counts as gone, and says what it waits for", async () => {
+  await using all = new AsyncDisposableStack()
+  const { environment, lake, start } = await makeInstance(all)
+  const collector = await start()
+  await send(collector, 3)
+  await until("the collector reports", async () => / running +\d+\.\d kB /.test((await lake("status")).out))
+  await collector.kill()
+  // As if its last report had been some seconds ago. What remains of the 15 must outlast the start of a command on a busy machine.
+  await using database = await connect(environment.DATABASE_URL)
+  await database.query("UPDATE product_analytics_lake_writer SET seen_at = now() - interval '9 seconds'")
+  const before = performance.now()
+  const flush = await lake("flush")
+  expect(performance.now() - before).toBeLessThan(45_000)
+  expect(flush.code).toBe(1)
+  expect(flush.err).toMatch(/0 of 1 collector flushed; waiting for \S+ \(\S+\/spool\/0\)/)
+  expect(flush.out).toMatch(
+    /^None of 1 collector flushed\.\n\S+: [\d.]+ kB remain in \S+\/spool\/0\. The collector is gone: start one with that folder to flush them\.\n$/
+  )
 })
 
 test("a lake command with a missing setting exits with 2 and names the setting", async () => {

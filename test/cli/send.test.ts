@@ -120,7 +120,7 @@ test("an invalid address, port or site is reported before anything is sent", asy
   for (const [args, environment, message] of [
     [["send", "--site", "shop"], {}, "Expected: a site's id, a UUID"],
     [["send", "--site", ID, "--url", "localhost:3000"], {}, "Expected: an http(s) address such as"],
-    [["status"], { PORT: "abc" }, 'PORT is "abc"; it accepts 0 to 65535.'],
+    [["status"], { PORT: "abc" }, 'PORT is "abc"; it accepts a whole number from 0 to 65535.'],
     [["status"], { PORT: "0" }, "pass it as --url"],
     [
       ["send", "--site", ID],

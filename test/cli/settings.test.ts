@@ -12,7 +12,15 @@ test("a setting is set, read and unset, and a note says when the environment ove
   expect(overridden.out).toMatch(
     /value +10\nsource +environment\nnote +The environment overrides the value in the settings table\./
   )
-  expect((await run(["settings", "unset", "cors-max-age"])).out).toMatch(/value +86400\nsource +default/)
+  expect((await run(["settings", "set", "cors-max-age", "70"])).out).toBe(
+    "CORS_MAX_AGE is now 70. Takes effect after a restart.\n"
+  )
+  expect((await run(["settings", "set", "rate-limit-burst", "5"])).out).toBe(
+    "RATE_LIMIT_BURST is now 5. Takes effect within 5 seconds.\n"
+  )
+  expect((await run(["settings", "unset", "cors-max-age"])).out).toBe(
+    "CORS_MAX_AGE has its default again: 86400. Takes effect after a restart.\n"
+  )
   expect(await run(["settings", "get", "nonsense"])).toMatchObject({
     code: 1,
     err: expect.stringContaining("There is no setting")

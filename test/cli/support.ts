@@ -13,11 +13,12 @@ export interface Finished {
 /** Runs `footfall` in a process of its own, with only these variables set. */
 export const footfall = async (
   args: ReadonlyArray<string>,
-  environment: Readonly<Record<string, string>> = {}
+  environment: Readonly<Record<string, string>> = {},
+  input?: string
 ): Promise<Finished> => {
   const child = Bun.spawn([process.execPath, CLI, ...args], {
     env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1", ...environment },
-    stdin: "ignore",
+    stdin: input === undefined ? "ignore" : new Blob([input]),
     stdout: "pipe",
     stderr: "pipe"
   })
@@ -28,6 +29,6 @@ export const footfall = async (
 /** Runs `footfall` on a new database. */
 export const onFreshDatabase = async () => {
   const DATABASE_URL = Redacted.value(await freshDatabase())
-  return (args: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}) =>
-    footfall(args, { DATABASE_URL, ...environment })
+  return (args: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}, input?: string) =>
+    footfall(args, { DATABASE_URL, ...environment }, input)
 }

@@ -59,9 +59,19 @@ describe("matching origins", () => {
   test.each([
     [
       "example.com",
-      ["https://example.com", "http://example.com", "https://www.example.com", "http://www.example.com"],
       [
+        "https://example.com",
+        "http://example.com",
+        "https://www.example.com",
+        "http://www.example.com:8080",
         "https://example.com:8443",
+        "https://EXAMPLE.com",
+        "https://example.com.",
+        "https://example.com.:8443"
+      ],
+      [
+        "https://example.com..",
+        "https://example.com:port",
         "https://a.example.com",
         "https://example.org",
         "https://notexample.com",
@@ -79,8 +89,8 @@ describe("matching origins", () => {
     ],
     [
       "*.example.com",
-      ["https://a.example.com", "http://a.b.example.com", "https://www.example.com"],
-      ["https://example.com", "https://a.example.com:8443", "https://aexample.com"]
+      ["https://a.example.com", "http://a.b.example.com", "https://www.example.com", "https://a.example.com:8443"],
+      ["https://example.com", "https://aexample.com"]
     ],
     [
       "example.com:8443",

@@ -15,6 +15,7 @@ test("accepted values are normalized", () => {
       rateLimit: { eventsPerSecond: 0.5, burst: 3 },
       timezone: "Europe/Berlin",
       weekStart: "Sunday",
+      definitions: " Umami",
       currency: "eur"
     })
   ).toEqual({
@@ -24,6 +25,7 @@ test("accepted values are normalized", () => {
     rateLimit: { eventsPerSecond: 0.5, burst: 3 },
     timezone: "Europe/Berlin",
     weekStart: "sunday",
+    definitions: "umami",
     currency: "EUR"
   })
 })
@@ -46,6 +48,7 @@ describe("rejecting an invalid value", () => {
     ["an unknown time zone", { timezone: "Mars/Olympus" }, ["timezone"]],
     ["an offset as a time zone", { timezone: "+02:00" }, ["timezone"]],
     ["a week that starts on Friday", { weekStart: "friday" }, ["weekStart"]],
+    ["definitions that do not exist", { definitions: "loose" }, ["definitions"]],
     ["a currency of four letters", { currency: "EURO" }, ["currency"]],
     ["several invalid values", { name: "", timezone: "x", currency: "1" }, ["name", "timezone", "currency"]]
   ])("%s is reported with its field", (_, values, fields) => {

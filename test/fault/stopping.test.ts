@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test"
 import { Redacted } from "effect"
+import { FIREFOX, SITE } from "../support/collect/collect.ts"
 import { expectHonest, Load, type LoadOptions } from "../support/collect/load.ts"
 import { connect, prepareInstance } from "../support/postgres/database.ts"
 import { freshDatabase } from "../support/postgres/postgres.ts"
@@ -60,15 +61,32 @@ test("after SIGTERM, /api/health is 503 for as long as it can be reached", async
   await expectHonest(all.use(await connect(url)), load)
 }, 180_000)
 
-test("requests that wait for their commit at SIGTERM are answered once it completes, while new connections are refused", async () => {
+test("while requests wait for their commit at SIGTERM, new connections get 503 for health and for events, and the waiting ones are answered", async () => {
   await using all = new AsyncDisposableStack()
   const url = Redacted.value(await freshDatabase())
   const { collector, load } = await start(all, url, { load: { leaveWhenAsked: true } })
 
   const { letGo } = await holdWrites(all, url)
   collector.signal("SIGTERM")
-  while ((await collector.health().catch(() => "refused")) !== "refused") await Bun.sleep(5)
+  await collector.prints("finishing what was accepted")
+  // Past the time in which a stopping server still takes events.
+  await Bun.sleep(1_500)
   const before = load.stored.size
+  for (let i = 0; i < 5; i++) {
+    expect(await collector.health()).toBe(503)
+    const refused = await fetch(`${collector.url}/api/send`, {
+      method: "POST",
+      headers: { "user-agent": FIREFOX },
+      body: JSON.stringify({ type: "event", payload: { website: SITE, url: "/" } }),
+      keepalive: false
+    })
+    expect([refused.status, refused.headers.get("retry-after"), refused.headers.get("connection")]).toEqual([
+      503,
+      "1",
+      "close"
+    ])
+    await Bun.sleep(100)
+  }
   await letGo()
   expect(await collector.ended()).toBe(0)
   await load.stop()
@@ -93,7 +111,7 @@ test("a second signal ends a stopping process immediately with 1, and it reports
   await load.stop()
 
   expect(collector.output).toMatch(
-    /Stopped immediately by a second signal: [1-9]\d* records were not stored, [1-9]\d* batches were being written\.\n/
+    /Stopped by a second signal: [1-9]\d* records were not stored, [1-9]\d* batches were being written\.\n/
   )
   expect(load.unanswered).toBeGreaterThan(0)
   await expectHonest(all.use(await connect(url)), load)

@@ -42,6 +42,13 @@ describe("the client's address", () => {
       { "x-forwarded-for": "6.6.6.6, 1.2.3.4" },
       "6.6.6.6"
     ],
+    [
+      "is never one from a header that the proxy only passed on, even if its own header has no address",
+      "private",
+      "10.0.0.1",
+      { "x-forwarded-for": "unknown", forwarded: "for=6.6.6.6", "x-client-ip": "6.6.6.6" },
+      "10.0.0.1"
+    ],
     ["is the last for one hop", "1", "203.0.113.5", { "x-forwarded-for": "6.6.6.6, 1.2.3.4" }, "1.2.3.4"],
     [
       "is the last but one for two hops",
@@ -402,6 +409,13 @@ describe("an address", () => {
     ["nonsense", false]
   ])("the address %s is local: %p", (ip, local) => {
     expect(isLocalAddress(ip)).toBe(local)
+  })
+
+  test("what an address is does not depend on the addresses that were asked about before", () => {
+    const local = ["10.0.0.1", "fd00::1", "127.0.0.1", "::1"]
+    const other = ["203.0.113.5", "2001:db8::1", "11.0.0.1", "", "nonsense", "10.0.0.256", "fd00:::1"]
+    const asked = fc.sample(fc.constantFrom(...local, ...other), { numRuns: 2_000, seed: 7 })
+    expect(asked.filter((ip) => isLocalAddress(ip) !== local.includes(ip))).toEqual([])
   })
 
   test("an IPv4 address is in a CIDR exactly when its first bits are the network's", () => {

@@ -1,17 +1,29 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Exit, Redacted, Scope } from "effect"
 import { startEmbeddedPostgres } from "../../layers/postgres/embedded/EmbeddedPostgres.ts"
 import { SITE } from "../support/collect/collect.ts"
 import { Load } from "../support/collect/load.ts"
+import { until } from "../support/eventually.ts"
 import { lakeSettings } from "../support/lake/LakeUnderTest.ts"
 import { notTested } from "../support/notTested.ts"
 import { connect, prepareInstance } from "../support/postgres/database.ts"
 import { PostgresServer } from "../support/postgres/postgresServer.ts"
 import { Footfall } from "../support/process/footfallProcess.ts"
-import { run } from "../support/process/Program.ts"
+import { Program, run } from "../support/process/Program.ts"
 
 setDefaultTimeout(480_000)
 
@@ -85,7 +97,7 @@ describe("a backup of an embedded Postgres", () => {
     expect(statSync(backup).mode & 0o777).toBe(0o700)
     expect(statSync(join(backup, "settings.env")).mode & 0o777).toBe(0o600)
     expect(readFileSync(join(backup, "settings.env"), "utf8")).toContain("APP_SECRET='the secret of the test'\n")
-    expect(readdirSync(join(folder)).filter((name) => name.endsWith(".unfinished"))).toEqual([])
+    expect(readdirSync(join(folder)).filter((name) => name.includes(".unfinished"))).toEqual([])
 
     const restored = { ...environment, DATA_DIR: newFolder() }
     expect(await succeed(["restore", backup], restored)).toStartWith("Restored the backup of 20")
@@ -130,10 +142,95 @@ describe("a backup of an embedded Postgres", () => {
       `${incomplete} is not a complete backup: it has no readable backup.json.\n`
     )
     const manifest = { format: 1, version: "1", created_at: "", database: "external", spools: 0, settings: 0 }
+    writeFileSync(join(incomplete, "database.dump"), "")
     writeFileSync(join(incomplete, "backup.json"), JSON.stringify(manifest))
     expect((await footfall(["restore", incomplete], { DATA_DIR: newFolder() })).output).toBe(
       "The backup is of an external Postgres. Set DATABASE_URL to an empty database to restore it into.\n"
     )
+  })
+
+  test("a backup with missing parts or of another version replaces nothing", async () => {
+    const environment = { DATA_DIR: await newInstance() }
+    const backup = newFolder()
+    await succeed(["backup", backup], environment)
+    const refuses = async (change: (copy: string) => void, message: (copy: string) => string) => {
+      const copy = newFolder()
+      cpSync(backup, copy, { recursive: true })
+      change(copy)
+      const { code, output } = await footfall(["restore", copy, "--replace"], environment)
+      expect([code, output]).toEqual([1, message(copy)])
+    }
+    await refuses(
+      (copy) => rmSync(join(copy, "password")),
+      (copy) => `${copy} is not a complete backup: ${copy}/password is missing.\n`
+    )
+    await refuses(
+      (copy) => rmSync(join(copy, "postgres"), { recursive: true }),
+      (copy) => `${copy} is not a complete backup: ${copy}/postgres/PG_VERSION is missing.\n`
+    )
+    await refuses(
+      (copy) => writeFileSync(join(copy, "postgres", "PG_VERSION"), "12\n"),
+      () =>
+        "The backup is of a Postgres 12; this build bundles Postgres 18. Restore it with the Footfall that made it, then move the data with pg_dump and pg_restore.\n"
+    )
+    await refuses(
+      (copy) => writeFileSync(join(copy, "backup.json"), JSON.stringify({ format: 2, version: "7.0.0", parts: [] })),
+      (copy) =>
+        `${copy} was written by Footfall 7.0.0 in format 2; this is 0.1.0, which reads format 1. Restore it with that version.\n`
+    )
+    expect(readdirSync(environment.DATA_DIR).filter((name) => /unfinished|before-restore/.test(name))).toEqual([])
+    expect(JSON.parse(await succeed(["sites", "list", "--json"], environment))).toMatchObject([{ id: SITE }])
+  })
+
+  test("a backup is refused where it cannot be written, and where it would contain itself through a link", async () => {
+    const environment = { DATA_DIR: await newInstance() }
+    const file = newFolder()
+    writeFileSync(file, "")
+    expect(await footfall(["backup", join(file, "backup")], environment)).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/^\S+\/backup: E\w+: .*\n$/)
+    })
+    const link = newFolder()
+    symlinkSync(join(environment.DATA_DIR, "postgres"), link)
+    expect(await footfall(["backup", join(link, "backup")], environment)).toMatchObject({
+      code: 1,
+      output: `${link}/backup is inside of ${environment.DATA_DIR}/postgres, which the backup copies. Name a folder elsewhere.\n`
+    })
+    expect((await footfall(["backup", ""], environment)).output).toBe(
+      "The folder's name is empty. Name a new folder.\n"
+    )
+  })
+
+  test("of two backups with the same name, one is complete and the other is refused; a killed one leaves nothing behind", async () => {
+    const environment = { DATA_DIR: await newInstance() }
+    const backup = newFolder()
+    await withEmbedded(environment.DATA_DIR, async () => {
+      for (;;) {
+        const killed = new Program([process.execPath, join(ROOT, "src/cli.ts"), "backup", backup], { environment })
+        await until(
+          () => `starting to copy: ${killed.output}`,
+          () => readdirSync(folder).some((name) => name.includes(".unfinished"))
+        )
+        killed.signal("SIGKILL")
+        await killed.ended()
+        if (!existsSync(backup)) break
+        // It was done before the signal arrived.
+        rmSync(backup, { recursive: true })
+      }
+      const both = await Promise.all([
+        footfall(["backup", backup], environment),
+        footfall(["backup", backup], environment)
+      ])
+      expect(both.map(({ code }) => code).sort()).toEqual([0, 1])
+      expect(both.find(({ code }) => code === 1)?.output).toBe(
+        `${backup} exists already. Name a new folder for each backup.\n`
+      )
+    })
+    expect(readdirSync(folder).filter((name) => name.includes(".unfinished"))).toEqual([])
+    expect(readdirSync(backup).sort()).toEqual(["backup.json", "password", "postgres", "settings.env"])
+    const restored = { DATA_DIR: newFolder() }
+    await succeed(["restore", backup], restored)
+    expect(JSON.parse(await succeed(["sites", "list", "--json"], restored))).toMatchObject([{ id: SITE }])
   })
 
   test("events that are only in the spool are in the backup, and reach the lake once after a restore", async () => {

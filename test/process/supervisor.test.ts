@@ -161,7 +161,7 @@ test("a second signal kills the workers and exits with 1", async () => {
   const running = await start({ FAKE: "linger", SHUTDOWN_MS: "60000" })
   const pids = await running.pids()
   running.child.kill("SIGTERM")
-  await running.prints("the workers drain")
+  await running.prints("the workers finish what they accepted")
   // Right after the first one, it would count as the same signal, forwarded by the parent process.
   await until("the end", () => {
     running.child.kill("SIGTERM")
@@ -175,7 +175,7 @@ test("workers that do not drain within the deadline are killed, and the exit cod
   const running = await start({ FAKE: "linger", SHUTDOWN_MS: "1" })
   running.child.kill("SIGTERM")
   expect(await running.child.exited).toBe(1)
-  expect(running.output).toContain("did not drain within 2s 1ms")
+  expect(running.output).toContain("Workers were still busy after 2s 1ms; killing them.")
 })
 
 test("when the supervisor is killed, its workers drain and exit", async () => {

@@ -36,7 +36,7 @@ test("on a terminal, information is not red, commands work as printed, and Ctrl-
     full.terminal!.write("\x03")
     expect(await full.exited).toBe(0)
     expect(screen).toMatch(
-      /INFO {2}SIGINT: finishing what was accepted, within 25 s\. Pressing Ctrl-C again stops immediately\.\r$/m
+      /INFO {2}SIGINT: finishing what was accepted, within 25 s\. Pressing Ctrl-C again stops without waiting\.\r$/m
     )
     expect(screen).toMatch(/INFO {2}Stopped\.\r$/m)
     expect(screen).not.toContain("\x1b[31m")

@@ -117,7 +117,23 @@ test.each<[what: string, environment: Readonly<Record<string, string>>, output: 
   [
     "an empty PORT",
     { PORT: "" },
-    "PORT is set but empty; it accepts 0 to 65535. Unset it to use the default (3000).\n"
+    "PORT is set but empty; it accepts a whole number from 0 to 65535. Unset it to use the default (3000).\n"
+  ],
+  ["an empty TZ", { TZ: "" }, "TZ is set but empty. Set a name such as `Europe/Berlin` or `UTC`, or unset it.\n"],
+  [
+    "a HOST that is not an address",
+    { HOST: "nope", PORT: "0", DATABASE_URL: "postgres://ann@127.0.0.1:1/shop" },
+    'HOST is "nope", which is not an address of this machine. Set it to 0.0.0.0 for all addresses, to 127.0.0.1 for programs on this machine, or to one of its addresses.\n'
+  ],
+  [
+    "a HOST that is not an address and several workers",
+    { HOST: "nope", PORT: "0", WORKERS: "2" },
+    'HOST is "nope", which is not an address of this machine. Set it to 0.0.0.0 for all addresses, to 127.0.0.1 for programs on this machine, or to one of its addresses.\n'
+  ],
+  [
+    "a switch that is neither on nor off",
+    { DISABLE_BOT_CHECK: "perhaps", TIMESTAMP_EARLIEST: "2001-02-30", DATABASE_URL: "postgres://ann@127.0.0.1:1/shop" },
+    'TIMESTAMP_EARLIEST is "2001-02-30"; it accepts a day such as `2000-01-01`.\nDISABLE_BOT_CHECK is "perhaps"; it accepts `on` or `off` (or `true`, `1`, `yes`, `false`, `0`, `no`).\n'
   ],
   [
     "a raw # in the password of DATABASE_URL",
@@ -127,7 +143,7 @@ test.each<[what: string, environment: Readonly<Record<string, string>>, output: 
   [
     "an invalid setting and no database",
     { DATA_DIR: `${tmpdir()}/footfall-no-postgres`, SALT_ROTATION: "never", STORAGE_TIMEOUT_SECONDS: "0" },
-    'STORAGE_TIMEOUT_SECONDS is "0"; it accepts 1 to 120.\nSALT_ROTATION is "never"; it accepts `day`, `week` or `month`.\n'
+    'STORAGE_TIMEOUT_SECONDS is "0"; it accepts a whole number of seconds from 1 to 120.\nSALT_ROTATION is "never"; it accepts `day`, `week` or `month`.\n'
   ]
 ])(
   "with %s, a collector refuses to start with 2",

@@ -30,6 +30,7 @@ const startChild = async (all: AsyncDisposableStack) => {
   const scope = Scope.makeUnsafe()
   all.defer(() => Effect.runPromise(Scope.close(scope, Exit.void)))
   const child = await Effect.runPromise(Scope.provide(makeDuckDbChild(ENTRY, options), scope))
+  await Effect.runPromise(child.ensureOpened)
   const started = () => childrenOf(process.pid).find((pid) => !before.includes(pid) && isDuckDb(pid))
   return { child, started }
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
-import { Context, Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Redacted, Scope, Stream } from "effect"
 import { makeDuckDbQueryEngine } from "../../layers/duckdb/DuckDbQueryEngine.ts"
 import { makeTrinoQueryEngine } from "../../layers/trino/TrinoQueryEngine.ts"
 import { dropDatabase, ensureDatabase, withServer } from "../../scripts/services/database.ts"
@@ -119,7 +119,14 @@ const postgres = async (): Promise<TestEngine> => {
 }
 
 const trino = async (): Promise<TestEngine> => {
-  const options = { url: endpoint.trino(), user: "test", password: null, catalog: own, schema }
+  const options = {
+    url: endpoint.trino(),
+    user: "test",
+    password: null,
+    catalog: own,
+    schema,
+    exportDeadlineMs: DEADLINE_MS
+  }
   const many = "UNNEST(sequence(1, 10000))"
   return {
     engine: await Effect.runPromise(makeTrinoQueryEngine({ ...options, deadlineMs: DEADLINE_MS })),
@@ -137,6 +144,8 @@ const duckdbOptions = async () => {
   const s3 = s3Access()
   return {
     locate,
+    exportDeadlineMs: DEADLINE_MS,
+    asOf: Effect.map(locate("pa_events"), (version) => ({ time: "2026-03-28T00:00:00.000000Z", version })),
     s3: Effect.succeed({ ...s3, secretAccessKey: Redacted.make(s3.secretAccessKey) }),
     entry: DUCKDB_CHILD,
     extensionFolder: await duckdbExtensions(),
@@ -315,6 +324,38 @@ describe.skipIf(!up).each([
     const rows = "SELECT * FROM (VALUES (1), (2), (3)) AS t (n)"
     expect((await Effect.runPromise(run(rows, [], 3))).rows).toHaveLength(3)
     expect(await failureOf(run(rows, [], 2))).toBe("TooLarge")
+  })
+
+  test("a stream has the rows of a query in order, at the pace of its reader", async () => {
+    const { dialect } = tested.engine
+    const numbers = dialect === "trino" ? "UNNEST(sequence(1, 10000)) AS t (n)" : "generate_series(1, 10000) AS t (n)"
+    // Wide enough for several pages of Trino.
+    const sql = `SELECT n, rpad('x', 500, 'x') AS wide FROM ${numbers} ORDER BY n`
+    const stream = tested.engine.stream({ sql, parameters: [], tables: [] })
+    const chunks = await Effect.runPromise(Stream.runCollect(stream))
+    expect(chunks.length).toBeGreaterThan(1)
+    expect(chunks.flatMap(({ rows }) => rows.map(([n]) => Number(n)))).toEqual(
+      Array.from({ length: 10_000 }, (_, index) => index + 1)
+    )
+    const first = await Effect.runPromise(Stream.runCollect(Stream.take(stream, 1)))
+    expect(first).toHaveLength(1)
+    const empty = tested.engine.stream({ sql: "SELECT 1 AS one WHERE 1 = 2", parameters: [], tables: [] })
+    expect(await Effect.runPromise(Stream.runCollect(empty))).toEqual([
+      { columns: [{ name: "one", type: "integer" }], rows: [] }
+    ])
+    const limited = tested.engine.stream({
+      sql: `SELECT n FROM ${numbers}`,
+      parameters: [],
+      tables: [],
+      maxRows: 9_999
+    })
+    expect(await failureOf(Stream.runDrain(limited))).toBe("TooLarge")
+  })
+
+  test("data that did not change has the same version", async () => {
+    const [first, second] = [await Effect.runPromise(tested.engine.asOf), await Effect.runPromise(tested.engine.asOf)]
+    expect(first.time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
+    expect(second.version).toBe(first.version)
   })
 
   test("a query that exceeds its deadline is canceled in the engine", async () => {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test"
-import { Effect, Fiber, Redacted } from "effect"
+import { Effect, Fiber, Redacted, Stream } from "effect"
 import type { TrinoOptions } from "../../layers/trino/options.ts"
 import { makeTrinoQueryEngine } from "../../layers/trino/TrinoQueryEngine.ts"
 import { literalOf, withParameters } from "../../layers/trino/withParameters.ts"
+import { LAKE_TABLE_NAMES } from "../../src/ports/LakeAdmin.ts"
 import type { QueryParameter } from "../../src/ports/QueryEngine.ts"
 import { until } from "../support/eventually.ts"
 
@@ -47,6 +48,7 @@ const coordinator = (...replies: ReadonlyArray<Reply>) => {
         catalog: "lake",
         schema: "product_analytics",
         deadlineMs: DEADLINE_MS,
+        exportDeadlineMs: DEADLINE_MS,
         ...options
       })
     )
@@ -134,6 +136,48 @@ describe("the Trino client", () => {
     const error = await Effect.runPromise(Effect.flip((await trino.engine({ deadlineMs: 200 })).run(QUERY)))
     expect(error.reason).toBe("Timeout")
     await until("the late query is canceled", () => deleted().length === 2)
+  })
+
+  test("a stream asks for a page when its reader wants one, and cancels the query when it is closed", async () => {
+    const page =
+      (n: number): Reply =>
+      (_, origin) =>
+        Response.json({
+          id: "q",
+          columns: [{ name: "n", type: "integer" }],
+          data: [[n]],
+          nextUri: `${origin}/v1/statement/executing/q/${n}`
+        })
+    await using trino = coordinator(queued, page(1), page(2), page(3))
+    const stream = (await trino.engine()).stream(QUERY)
+    const chunks = await Effect.runPromise(Stream.runCollect(Stream.take(stream, 2)))
+    expect(chunks.map(({ rows }) => rows)).toEqual([[[1]], [[2]]])
+    await until("the query is canceled", () => trino.seen.some(({ method }) => method === "DELETE"))
+    expect(trino.seen.map(({ method }) => method)).toEqual(["POST", "GET", "GET", "DELETE"])
+  })
+
+  test("the lake is as of the newest commit, and each snapshot is a version", async () => {
+    const columns = [
+      { name: "time", type: "timestamp(3) with time zone" },
+      { name: "snapshot", type: "bigint" }
+    ]
+    // Each table is asked for its own newest commit.
+    const replies = (time: string, id: number) =>
+      LAKE_TABLE_NAMES.map(() => () => Response.json({ id: "q", columns, data: [[time, id]] }))
+    await using trino = coordinator(
+      ...replies("2026-03-28 22:50:00.123 UTC", 7),
+      ...replies("2026-03-28 22:50:00.123 UTC", 7),
+      ...replies("2026-03-28 22:51:00.000 UTC", 8)
+    )
+    const { asOf } = await trino.engine()
+    const [first, second, third] = [
+      await Effect.runPromise(asOf),
+      await Effect.runPromise(asOf),
+      await Effect.runPromise(asOf)
+    ]
+    expect(first.time).toBe("2026-03-28T22:50:00.123000Z")
+    expect(second).toEqual(first)
+    expect(third.version).not.toBe(first.version)
   })
 
   test("a password requires https", async () => {

@@ -12,10 +12,10 @@ test("every setting has a row of four cells in the settings table", () => {
 
 test("a row of the settings table has default, accepted values, meaning and when a change takes effect", () => {
   expect(settingsTable()).toContain(
-    "| `RATE_LIMIT_BURST` | twice the rate | 1 to 10000000 | Events that a site may send at once before its rate applies. A change takes effect within 5 s. |"
+    "| `RATE_LIMIT_BURST` | twice the rate | a whole number from 1 to 10000000 | Events that a site may send at once before its rate applies. A change takes effect within 5 s. |"
   )
   expect(settingsTable()).toContain(
-    "| `PORT` | `3000` | 0 to 65535 | Port to listen on; 0 picks a free one. Environment only. |"
+    "| `PORT` | `3000` | a whole number from 0 to 65535 | Port to listen on; 0 picks a free one. Environment only. |"
   )
 })
 

@@ -57,14 +57,25 @@ describe("CORS headers", () => {
 })
 
 describe("methods", () => {
-  test.each(["GET", "PUT", "DELETE", "PATCH"])("%s is rejected with 405 and an empty body", async (method) => {
-    for (const path of ["/api/send", "/api/batch", "/api/ee/product-analytics/api/send"]) {
-      const response = await fetch(collect.url + path, { method })
-      expect(response.status).toBe(405)
-      expect(response.headers.get("allow")).toBe("OPTIONS, POST")
-      expect<unknown>(await response.text()).toBe("")
+  test.each(["GET", "PUT", "DELETE", "PATCH"])(
+    "%s is rejected with 405 and a problem that says what the path supports",
+    async (method) => {
+      for (const path of ["/api/send", "/api/batch", "/api/ee/product-analytics/api/send"]) {
+        const response = await fetch(collect.url + path, { method })
+        expect(response.status).toBe(405)
+        expect(response.headers.get("allow")).toBe("OPTIONS, POST")
+        expect(response.headers.get("content-type")).toBe("application/problem+json")
+        expect<unknown>(await response.json()).toEqual({
+          type: "about:blank",
+          title: "Method Not Allowed",
+          status: 405,
+          detail: "This path supports OPTIONS, POST.",
+          instance: path,
+          request_id: response.headers.get("x-request-id")
+        })
+      }
     }
-  })
+  )
 })
 
 describe("cross-origin requests", () => {
@@ -377,7 +388,7 @@ describe("recent rejections", () => {
 })
 
 describe("graceful shutdown", () => {
-  test("a stopping server fails its health check, refuses connections, and answers requests in flight with connection: close", async () => {
+  test("a stopping server fails its health check, refuses new events with 503, and answers requests in flight with connection: close", async () => {
     let release = () => {}
     const held = new Promise<void>((resolve) => {
       release = resolve
@@ -386,21 +397,19 @@ describe("graceful shutdown", () => {
     const inFlight = slow.post(event())
     while (slow.events.length === 0 && !(await fetch(`${slow.url}/livez`)).ok) await Bun.sleep(1)
     const stopped = slow.stop()
-    const health: Array<number | "refused"> = []
-    while (health.at(-1) !== "refused") {
-      health.push(
-        await fetch(`${slow.url}/api/health`).then(
-          (answer) => answer.status,
-          () => "refused" as const
-        )
-      )
-    }
-    expect(new Set(health)).toEqual(new Set([503, "refused"]))
+    const probe = async () => (await fetch(`${slow.url}/api/health`, { keepalive: false })).status
+    while ((await probe()) !== 503) await Bun.sleep(1)
+    // New events are still taken for a moment, so that busy clients can leave.
+    let refused = await slow.post("[]", { path: "/api/batch" })
+    while (refused.status !== 503) refused = await slow.post("[]", { path: "/api/batch" })
+    expect([refused.headers.get("retry-after"), refused.headers.get("connection")]).toEqual(["1", "close"])
+    expect(await probe()).toBe(503)
     release()
     const response = await inFlight
     expect(response.status).toBe(200)
     expect(response.headers.get("connection")).toBe("close")
     await stopped
     expect(slow.events).toHaveLength(1)
+    expect(await probe().catch(() => "refused")).toBe("refused")
   })
 })

@@ -325,7 +325,7 @@ describe("bots and ignored addresses", () => {
   )
 
   test("events of bots are stored with DISABLE_BOT_CHECK", async () => {
-    const other = await startCollect({ environment: { DISABLE_BOT_CHECK: "0" } })
+    const other = await startCollect({ environment: { DISABLE_BOT_CHECK: "1" } })
     expect(await (await other.post(event({ userAgent: "curl/8" }))).json()).toHaveProperty("cache")
     await other.stop()
   })

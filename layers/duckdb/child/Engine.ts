@@ -1,40 +1,17 @@
 import { join } from "node:path"
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api"
 import { sqlLiteral } from "../../../src/lib/sqlLiteral.ts"
-import { QueryError, type QueryParameter, type QueryResult, tooManyRows } from "../../../src/ports/QueryEngine.ts"
-import { toValue, typeOf } from "../values.ts"
+import type { QueryChunk, QueryResult } from "../../../src/ports/QueryEngine.ts"
+import { collect, execute, onOwnConnection } from "./execute.ts"
 import type { OpenOptions, RunRequest, S3Keys } from "./protocol.ts"
+import type { ServedEngine } from "./serveQueries.ts"
 
 /** The extensions for reading Iceberg from S3, in an order in which each finds those it depends on. */
 const EXTENSIONS = ["avro", "httpfs", "iceberg"]
 /** Threads of a query. The collector on this machine needs cores, too. */
 const THREADS = 2
-/** `StatementType.SELECT` of DuckDB's module, which `open` loads. */
-const SELECT = 1
-/** How much of DuckDB's message is quoted in an error. */
-const MESSAGE_LENGTH = 500
 
 const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
-
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
-
-/** The first line of a DuckDB error, which continues with explanations on further lines. */
-export const firstLineOf = (cause: unknown): string => messageOf(cause).split("\n", 1)[0]!.slice(0, MESSAGE_LENGTH)
-
-/** DuckDB's messages begin with the kind of the error, which it does not report in any other way. */
-const REASONS: ReadonlyArray<readonly [RegExp, QueryError["reason"]]> = [
-  [/^Out of Memory/i, "TooLarge"],
-  [/^INTERRUPT/i, "Timeout"],
-  [/^(IO|HTTP|Connection|Missing Extension|Fatal|Internal)/i, "Unavailable"]
-]
-
-const failure = (cause: unknown): QueryError =>
-  cause instanceof QueryError
-    ? cause
-    : new QueryError({
-        reason: REASONS.find(([kind]) => kind.test(messageOf(cause)))?.[1] ?? "Invalid",
-        message: `DuckDB: ${messageOf(cause).slice(0, MESSAGE_LENGTH)}`
-      })
 
 const secretSql = (keys: S3Keys): string => {
   const endpoint = keys.endpoint === null ? null : new URL(keys.endpoint)
@@ -51,41 +28,8 @@ const secretSql = (keys: S3Keys): string => {
   return `CREATE OR REPLACE SECRET lake (${parts.join(", ")})`
 }
 
-/** The SQL casts each value to its type. */
-const toBound = (parameter: QueryParameter): string | boolean | bigint =>
-  parameter.type === "integer" ? BigInt(parameter.value) : parameter.value
-
-/** Runs a query on a connection of its own, since the views for its tables last as long as the connection. */
-const runOn = async (
-  connection: DuckDBConnection,
-  { locations, maxRows, query }: RunRequest,
-  signal: AbortSignal
-): Promise<QueryResult> => {
-  for (const [table, metadata] of locations) {
-    signal.throwIfAborted()
-    await connection.run(`CREATE TEMP VIEW ${identifier(table)} AS SELECT * FROM iceberg_scan(${sqlLiteral(metadata)})`)
-  }
-  signal.throwIfAborted()
-  const statement = await connection.prepare(query.sql)
-  if (statement.statementType !== SELECT) {
-    throw new QueryError({ reason: "Invalid", message: "DuckDB: only SELECT statements are allowed." })
-  }
-  statement.bind(query.parameters.map(toBound))
-  signal.throwIfAborted()
-  const result = await statement.stream()
-  const types = result.columnTypes()
-  const rows: Array<QueryResult["rows"][number]> = []
-  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    signal.throwIfAborted()
-    for (const row of chunk.getRows()) rows.push(row.map((value, index) => toValue(types[index]!, value)))
-    if (rows.length > maxRows) throw tooManyRows(maxRows)
-  }
-  const columns = result.columnNames().map((name, index) => ({ name, type: typeOf(types[index]!) }))
-  return { columns, rows }
-}
-
 /** A DuckDB that reads the lake. Nothing of the lake is cached between queries. */
-export class Engine {
+export class Engine implements ServedEngine<RunRequest> {
   readonly #instance: DuckDBInstance
   #secret = ""
 
@@ -114,22 +58,44 @@ export class Engine {
     return new Engine(instance)
   }
 
-  /** Fails with a `QueryError`, when DuckDB has finished: long after the signal, if it waits for S3. */
-  async run(request: RunRequest, signal: AbortSignal): Promise<QueryResult> {
-    const connection = await this.#instance.connect()
-    const interrupt = () => connection.interrupt()
-    signal.addEventListener("abort", interrupt)
-    try {
-      await this.#useKeys(connection, request.s3)
-      return await runOn(connection, request, signal)
-    } catch (cause) {
-      throw failure(cause)
-    } finally {
-      signal.removeEventListener("abort", interrupt)
-      // A result that was not read to its end may still be at work. Nothing else of the connection is.
-      connection.interrupt()
-      connection.closeSync()
-    }
+  run({ maxRows, query, ...request }: RunRequest, signal: AbortSignal): Promise<QueryResult> {
+    return this.#onOwnConnection(request, signal, (connection) => collect(connection, { query, maxRows, signal }))
+  }
+
+  stream(
+    { maxRows, query, ...request }: RunRequest,
+    signal: AbortSignal,
+    onChunk: (chunk: QueryChunk) => Promise<void>
+  ): Promise<void> {
+    return this.#onOwnConnection(request, signal, (connection) =>
+      execute(connection, { query, maxRows, signal, onChunk })
+    )
+  }
+
+  /**
+   * On a connection of its own, since the views for the tables last as long as the connection. Fails with a `QueryError`, when DuckDB has
+   * finished: long after the signal, if it waits for S3.
+   */
+  async #onOwnConnection<A>(
+    { locations, s3 }: Pick<RunRequest, "locations" | "s3">,
+    signal: AbortSignal,
+    work: (connection: DuckDBConnection) => Promise<A>
+  ): Promise<A> {
+    return onOwnConnection(
+      () => this.#instance.connect(),
+      signal,
+      async (connection) => {
+        await this.#useKeys(connection, s3)
+        for (const [table, metadata] of locations) {
+          signal.throwIfAborted()
+          await connection.run(
+            `CREATE TEMP VIEW ${identifier(table)} AS SELECT * FROM iceberg_scan(${sqlLiteral(metadata)})`
+          )
+        }
+        signal.throwIfAborted()
+        return await work(connection)
+      }
+    )
   }
 
   async #useKeys(connection: DuckDBConnection, keys: S3Keys | null): Promise<void> {

@@ -15,5 +15,17 @@ export const PARTITION_JOB_LOCK = 4_067_180_229
 /** One process at a time maintains the lake. */
 export const LAKE_JOB_LOCK = 4_067_180_230
 
-/** One process at a time checks whether the first admin key exists, and creates it if not. */
-export const FIRST_KEY_LOCK = 4_067_180_231
+/** One process at a time deletes expired sessions, links and entries of the audit log. */
+export const PEOPLE_JOB_LOCK = 4_067_180_232
+
+/** One transaction at a time changes saved questions, dashboards, segments, cohorts and collections, so that their references stay valid. */
+export const CONTENT_LOCK = 4_067_180_240
+
+/** One transaction at a time adds to the registry of properties: its limits hold, and no two of them wait for each other. */
+export const PROPERTY_LOCK = 4_067_180_250
+
+/** One process at a time reads the fields' values for their fingerprints and lists. */
+export const FIELD_SCAN_LOCK = 4_067_180_251
+
+/** One process at a time deletes the data of a site. */
+export const SITE_DATA_LOCK = 4_067_180_260

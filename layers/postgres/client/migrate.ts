@@ -7,6 +7,15 @@ import lake from "../../../migrations/0004_lake.sql" with { type: "text" }
 import rows from "../../../migrations/0005_rows.sql" with { type: "text" }
 import channels from "../../../migrations/0006_channels.sql" with { type: "text" }
 import spoolOwners from "../../../migrations/0007_spool_owners.sql" with { type: "text" }
+import people from "../../../migrations/0008_people.sql" with { type: "text" }
+import replica from "../../../migrations/0009_replica.sql" with { type: "text" }
+import visits from "../../../migrations/0010_visits.sql" with { type: "text" }
+import peopleChanges from "../../../migrations/0011_people_changes.sql" with { type: "text" }
+import metadata from "../../../migrations/0012_metadata.sql" with { type: "text" }
+import content from "../../../migrations/0013_content.sql" with { type: "text" }
+import lastSeen from "../../../migrations/0014_last_seen.sql" with { type: "text" }
+import hiddenProperties from "../../../migrations/0015_hidden_properties.sql" with { type: "text" }
+import signOut from "../../../migrations/0016_sign_out.sql" with { type: "text" }
 import type { StartError } from "../../../src/domain/StartError.ts"
 import { MIGRATION_LOCK } from "./advisoryLocks.ts"
 import { type AppliedMigration, type Migration, type ParsedMigration, parse, pendingMigrations } from "./migrations.ts"
@@ -20,7 +29,16 @@ export const MIGRATIONS: ReadonlyArray<Migration> = [
   { name: "0004_lake", sql: lake },
   { name: "0005_rows", sql: rows },
   { name: "0006_channels", sql: channels },
-  { name: "0007_spool_owners", sql: spoolOwners }
+  { name: "0007_spool_owners", sql: spoolOwners },
+  { name: "0008_people", sql: people },
+  { name: "0009_replica", sql: replica },
+  { name: "0010_visits", sql: visits },
+  { name: "0011_people_changes", sql: peopleChanges },
+  { name: "0012_metadata", sql: metadata },
+  { name: "0013_content", sql: content },
+  { name: "0014_last_seen", sql: lastSeen },
+  { name: "0015_hidden_properties", sql: hiddenProperties },
+  { name: "0016_sign_out", sql: signOut }
 ]
 
 /** How long a process waits while another one migrates. */

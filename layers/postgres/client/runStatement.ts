@@ -1,4 +1,4 @@
-import { Cause, Effect } from "effect"
+import { Cause, Effect, Predicate } from "effect"
 import type { SqlError } from "effect/sql"
 import { deadline } from "../../../src/lib/deadline.ts"
 import { sqlMessage } from "./sqlErrors.ts"
@@ -17,10 +17,26 @@ export const statementFailure = (error: SqlError.SqlError | Cause.TimeoutError):
 export const runStatement = <A, E>(
   statement: Effect.Effect<A, SqlError.SqlError>,
   unavailable: (message: string) => E
-): Effect.Effect<A, E> =>
-  statement.pipe(
+): Effect.Effect<A, E> => runChange(statement, unavailable)
+
+const isFailure = (error: unknown): error is SqlError.SqlError | Cause.TimeoutError =>
+  Cause.isTimeoutError(error) || Predicate.isTagged(error, "SqlError")
+
+/** {@link runStatement} for statements that may also fail with errors of their own, which pass. */
+export const runChange = <A, X, E>(
+  change: Effect.Effect<A, X>,
+  unavailable: (message: string) => E
+): Effect.Effect<A, E | Exclude<X, SqlError.SqlError>> =>
+  change.pipe(
     // The driver takes up to 5 s to cancel a statement that the server does not answer.
     deadline({ duration: CONTROL_DEADLINE, orElse: () => Effect.fail(new Cause.TimeoutError()) }),
-    Effect.tapError((error) => Effect.logWarning(`The app database did not answer: ${statementFailure(error)}.`)),
-    Effect.mapError(() => unavailable("The app database can't be reached."))
+    Effect.catch(
+      (error): Effect.Effect<never, E | Exclude<X, SqlError.SqlError>> =>
+        isFailure(error)
+          ? Effect.andThen(
+              Effect.logWarning(`The app database did not answer: ${statementFailure(error)}.`),
+              Effect.fail(unavailable("The app database can't be reached."))
+            )
+          : Effect.fail(error as Exclude<X, SqlError.SqlError>)
+    )
   )

@@ -1,3 +1,4 @@
+import { Predicate } from "effect"
 import type { SqlError } from "effect/sql"
 import { StartError, startLater } from "../../../src/domain/StartError.ts"
 import { errorCode } from "../../../src/lib/errorCode.ts"
@@ -9,6 +10,12 @@ const INTERVENTION_CLASS = "57P"
 
 /** The server's SQLSTATE, else the operating system's code (`ECONNREFUSED`), else "". */
 export const sqlCode = (error: SqlError.SqlError): string => errorCode(error.reason.cause)
+
+const UNIQUE_VIOLATION = "23505"
+
+/** Whether a statement failed because a value exists already that may exist only once. */
+export const isUniqueViolation = (error: unknown): error is SqlError.SqlError =>
+  Predicate.isTagged(error, "SqlError") && sqlCode(error as SqlError.SqlError) === UNIQUE_VIOLATION
 
 /**
  * Whether the connection is of no use any more, although a pooler or proxy may keep it open: the server does not accept writes, is

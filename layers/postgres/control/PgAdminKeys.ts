@@ -1,40 +1,76 @@
 import { Cache, Effect, Exit, Layer } from "effect"
 import type { SqlError } from "effect/sql"
-import type { Role } from "../../../src/domain/Principal.ts"
+import { UUID_PATTERN } from "../../../src/domain/ids.ts"
+import type { KeyScope } from "../../../src/domain/keyScope.ts"
+import type { GroupId } from "../../../src/domain/people.ts"
 import { AdminKey, AdminKeys, AdminKeysError } from "../../../src/ports/AdminKeys.ts"
-import { FIRST_KEY_LOCK } from "../client/advisoryLocks.ts"
+import { floatArray, uuidArray } from "../client/arrays.ts"
 import { AppDatabase } from "../client/Database.ts"
-import { runStatement } from "../client/runStatement.ts"
+import { runChange, runStatement } from "../client/runStatement.ts"
+import { audited } from "./audit.ts"
 import { Changes } from "./Changes.ts"
+import { LastUses } from "./LastUses.ts"
 import { hashKey, keyPrefix, newKey } from "./plainKey.ts"
+import { MAX_TOKEN_LENGTH } from "./secretTokens.ts"
 
 /** How long a looked-up key is cached. A change that is noticed clears the cache sooner. */
 const CACHE_TTL = "4 seconds"
 /** How many keys are cached, including unknown ones. */
 const CACHE_CAPACITY = 1_000
-/** Keys have 46 characters. Longer strings are not hashed. */
-const MAX_KEY_LENGTH = 200
 
 interface Row {
   readonly id: string
   readonly name: string
-  readonly role: Role
+  readonly role: "admin" | "viewer" | "scoped"
+  readonly read_only: boolean
+  readonly group_id: GroupId | null
   readonly prefix: string
   readonly created_ms: number
+  readonly used_ms: number | null
 }
 
-const COLUMNS = "id, name, role, prefix, floor(extract(epoch FROM created_at) * 1000)::float8 AS created_ms"
+const COLUMNS = `id, name, role, read_only, group_id, prefix, floor(extract(epoch FROM created_at) * 1000)::float8 AS created_ms,
+  (SELECT floor(extract(epoch FROM last_used_at) * 1000)::float8 FROM product_analytics_key_use WHERE key_id = id) AS used_ms`
 const FIND = `SELECT ${COLUMNS} FROM product_analytics_key WHERE hash = decode($1, 'hex') AND revoked_at IS NULL`
 const LIST = `SELECT ${COLUMNS} FROM product_analytics_key WHERE revoked_at IS NULL ORDER BY created_at, id`
-const CREATE = `INSERT INTO product_analytics_key (id, name, role, prefix, hash) VALUES ($1::uuid, $2, $3, $4, decode($5, 'hex'))
+// Without a row, the group does not exist.
+const CREATE = `INSERT INTO product_analytics_key (id, name, role, read_only, group_id, prefix, hash)
+  SELECT $1::uuid, $2, $3, $4, $5::int, $6, decode($7, 'hex')
+  WHERE $5::int IS NULL OR EXISTS (SELECT FROM product_analytics_group WHERE id = $5::int)
   RETURNING ${COLUMNS}`
 const REVOKE =
-  "UPDATE product_analytics_key SET revoked_at = now() WHERE id::text = $1 AND revoked_at IS NULL RETURNING id"
-const ANY = "SELECT 1 FROM product_analytics_key LIMIT 1"
+  "UPDATE product_analytics_key SET revoked_at = now() WHERE id = $1::uuid AND revoked_at IS NULL RETURNING id, name"
+const TOUCH = `INSERT INTO product_analytics_key_use (key_id, last_used_at)
+  SELECT used.id, to_timestamp(used.ms / 1000) FROM unnest($1::uuid[], $2::float8[]) AS used (id, ms)
+  JOIN product_analytics_key AS key ON key.id = used.id
+  ORDER BY used.id
+  ON CONFLICT (key_id) DO UPDATE SET last_used_at = greatest(excluded.last_used_at, product_analytics_key_use.last_used_at)`
 
-const toAdminKey = ({ created_ms, ...row }: Row): AdminKey => new AdminKey({ ...row, createdAt: new Date(created_ms) })
+const date = (ms: number) => new Date(ms)
+
+const toAdminKey = (row: Row): AdminKey =>
+  new AdminKey({
+    id: row.id,
+    name: row.name,
+    role: row.role !== "scoped" ? row.role : row.group_id === null ? "admin" : null,
+    isReadOnly: row.read_only,
+    group: row.group_id,
+    prefix: row.prefix,
+    createdAt: date(row.created_ms),
+    lastUsedAt: row.used_ms === null ? null : date(row.used_ms)
+  })
+
+/** The column `role`: an older Footfall accepts a key only with a role that it knows. */
+const roleColumn = ({ group, isReadOnly, role }: KeyScope): Row["role"] =>
+  group === null && !isReadOnly ? (role ?? "admin") : "scoped"
 
 const unavailable = (message: string) => new AdminKeysError({ reason: "Unavailable", message })
+
+const keyNotFound = (id: string) =>
+  new AdminKeysError({
+    reason: "NotFound",
+    message: `There is no key with the id ${JSON.stringify(id.slice(0, 100))}.`
+  })
 
 /** API keys in the app database. They are found by their hash, so the time of a look-up reveals nothing about a key. */
 export const layer: Layer.Layer<AdminKeys, never, AppDatabase | Changes> = Layer.effect(
@@ -52,36 +88,52 @@ export const layer: Layer.Layer<AdminKeys, never, AppDatabase | Changes> = Layer
     const clearCache = Cache.invalidateAll(cache)
     yield* changes.follow("keys", clearCache)
 
-    const insert = (name: string, role: Role) => {
-      const key = newKey()
-      return Effect.map(
-        sql.unsafe<Row>(CREATE, [crypto.randomUUID(), name, role, keyPrefix(key), hashKey(key)]),
-        ([row]): { readonly key: string; readonly record: AdminKey } => ({ key, record: toAdminKey(row!) })
-      )
-    }
-
-    const insertFirst = sql.withTransaction(
-      Effect.gen(function* (): Effect.fn.Return<string | null, SqlError.SqlError> {
-        yield* sql.unsafe("SELECT pg_advisory_xact_lock($1)", [FIRST_KEY_LOCK])
-        // Revoked keys count: an operator who revokes the last key does not expect a new one to be printed at the next start.
-        const existing = yield* sql.unsafe(ANY)
-        return existing.length > 0 ? null : (yield* insert("first", "admin")).key
-      })
+    const uses = new LastUses()
+    yield* uses.writeWith((ids, times) =>
+      runStatement(sql.unsafe(TOUCH, [uuidArray(ids), floatArray(times)]), unavailable)
     )
 
+    const insert = Effect.fnUntraced(function* (
+      name: string,
+      scope: KeyScope
+    ): Effect.fn.Return<{ readonly key: string; readonly record: AdminKey }, AdminKeysError | SqlError.SqlError> {
+      const key = newKey()
+      const id = crypto.randomUUID()
+      const values = [id, name, roleColumn(scope), scope.isReadOnly, scope.group, keyPrefix(key), hashKey(key)]
+      const [row] = yield* sql.unsafe<Row>(CREATE, values)
+      if (row === undefined) {
+        return yield* new AdminKeysError({
+          reason: "Invalid",
+          message: `There is no group with the id ${scope.group}.`
+        })
+      }
+      return { key, record: toAdminKey(row) }
+    })
+
     return AdminKeys.of({
-      verify: (key) => (key.length > MAX_KEY_LENGTH ? Effect.succeed(null) : Cache.get(cache, hashKey(key))),
-      create: (name, role) => Effect.tap(runStatement(insert(name, role), unavailable), clearCache),
-      createFirst: runStatement(insertFirst, unavailable),
+      verify: (key) =>
+        key.length > MAX_TOKEN_LENGTH
+          ? Effect.succeed(null)
+          : Effect.tap(Cache.get(cache, hashKey(key)), (record) =>
+              record === null ? Effect.void : uses.touch(record.id)
+            ),
+      create: (name, scope) =>
+        audited(sql, insert(name, scope), ({ record: { group, id, isReadOnly, role } }) => ({
+          action: "key.create",
+          targetKind: "key",
+          targetId: id,
+          targetName: name,
+          details: { role, read_only: isReadOnly, group_id: group }
+        })).pipe((change) => runChange(change, unavailable), Effect.tap(clearCache)),
       list: select(LIST, []),
       revoke: Effect.fnUntraced(function* (id) {
-        const revoked = yield* runStatement(sql.unsafe(REVOKE, [id.toLowerCase()]), unavailable)
+        if (!UUID_PATTERN.test(id)) return yield* keyNotFound(id)
+        const revoke = sql.unsafe<{ readonly id: string; readonly name: string }>(REVOKE, [id])
+        const revoked = yield* audited(sql, revoke, ([key]) =>
+          key === undefined ? null : { action: "key.revoke", targetKind: "key", targetId: key.id, targetName: key.name }
+        ).pipe((change) => runChange(change, unavailable))
         yield* clearCache
-        if (revoked.length > 0) return
-        return yield* new AdminKeysError({
-          reason: "NotFound",
-          message: `There is no key with the id ${JSON.stringify(id.slice(0, 100))}.`
-        })
+        if (revoked.length === 0) return yield* keyNotFound(id)
       })
     })
   })

@@ -2,6 +2,7 @@ import { Effect, Layer, Semaphore } from "effect"
 import { StartError, startLater } from "../../../src/domain/StartError.ts"
 import { Settings, SettingsError } from "../../../src/ports/Settings.ts"
 import {
+  brokenStart,
   type Environment,
   invalidChange,
   problemsIn,
@@ -12,9 +13,10 @@ import {
   stateOf,
   unknownSetting
 } from "../../../src/settings/resolve.ts"
-import { findSetting, SETTINGS } from "../../../src/settings/settings.ts"
+import { findSetting, SETTINGS, type Setting } from "../../../src/settings/settings.ts"
 import { AppDatabase } from "../client/Database.ts"
 import { runStatement } from "../client/runStatement.ts"
+import { audited } from "./audit.ts"
 import { Changes } from "./Changes.ts"
 
 const READ = "SELECT name, value FROM product_analytics_setting"
@@ -30,15 +32,29 @@ export interface PgSettingsOptions {
 
 /** The settings table of the app database. */
 const makeTable = Effect.map(AppDatabase, (sql) => {
-  const run = <Row extends object>(statement: string, values: ReadonlyArray<unknown> = []) =>
-    runStatement(sql.unsafe<Row>(statement, values), (message) => new SettingsError({ reason: "Unavailable", message }))
+  const unavailable = (message: string) => new SettingsError({ reason: "Unavailable", message })
+  /** Runs a statement that changes a setting, and records it. The value of a secret is not recorded. */
+  const change = (setting: Setting<unknown>, statement: string, value: string | null) =>
+    runStatement(
+      audited(sql, sql.unsafe(statement, value === null ? [setting.name] : [setting.name, value]), () => ({
+        action: value === null ? "setting.unset" : "setting.set",
+        targetKind: "setting",
+        targetId: setting.name,
+        targetName: setting.env,
+        details: value === null ? {} : { value: setting.secret ? "•••" : value }
+      })),
+      unavailable
+    )
   return {
-    read: Effect.map(
-      run<{ readonly name: string; readonly value: string }>(READ),
-      (rows): SettingsTable => new Map(rows.map(({ name, value }) => [name, value]))
+    read: runStatement(
+      Effect.map(
+        sql.unsafe<{ readonly name: string; readonly value: string }>(READ),
+        (rows): SettingsTable => new Map(rows.map(({ name, value }) => [name, value]))
+      ),
+      unavailable
     ),
-    set: (name: string, value: string) => run(SET, [name, value]),
-    unset: (name: string) => run(UNSET, [name])
+    set: (setting: Setting<unknown>, value: string) => change(setting, SET, value),
+    unset: (setting: Setting<unknown>) => change(setting, UNSET, null)
   }
 })
 
@@ -93,7 +109,9 @@ const make = Effect.fnUntraced(function* ({ environment, rejectInvalid }: PgSett
     if (setting === undefined) return yield* unknownSetting(name)
     const invalid = invalidChange(setting, environment, value)
     if (invalid !== null) return yield* invalid
-    yield* value === null ? table.unset(setting.name) : table.set(setting.name, value)
+    const broken = brokenStart(setting, environment, yield* table.read, value)
+    if (broken !== null) return yield* broken
+    yield* value === null ? table.unset(setting) : table.set(setting, value)
     yield* reload
     return stateOf(setting, environment, yield* table.read, running.get(setting))
   })

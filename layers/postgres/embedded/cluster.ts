@@ -36,6 +36,9 @@ export const filesIn = (dataFolder: string) => ({
   clientsLock: join(dataFolder, "clients.lock")
 })
 
+/** Whether a data folder has a database. */
+export const hasCluster = (dataFolder: string): boolean => existsSync(filesIn(dataFolder).cluster)
+
 /** Creates a folder that only the server's account can enter. */
 const makePrivate = (folder: string, account: Account | undefined): void => {
   mkdirSync(folder, { recursive: true, mode: 0o700 })

@@ -14,7 +14,9 @@ export const fileError = (cause: unknown, path: string): StartError => {
       message: `${path} can't be written by this user (${code}). Set DATA_DIR to a folder that can, or DATABASE_URL to a Postgres to use.`
     })
   }
-  return new StartError({ message: `${path} can't be used for the embedded Postgres: ${String(cause)}` })
+  return new StartError({
+    message: `${path} can't be used for the embedded Postgres (${code === "" ? String(cause) : code}). Set DATA_DIR to a folder that can, or DATABASE_URL to a Postgres to use.`
+  })
 }
 
 /** Runs a file operation. */

@@ -7,6 +7,7 @@ import { AppDatabase } from "../client/Database.ts"
 import { jobPause, makeJobRunner } from "../client/jobLock.ts"
 import { sqlMessage } from "../client/sqlErrors.ts"
 import { ensureMonth, monthStart } from "./months.ts"
+import { cleanReplicaNotes } from "./replicaNotes.ts"
 
 /** Soon after the start, so that a restart after a long pause catches up quickly. */
 const FIRST_RUN_MS = 5_000
@@ -182,13 +183,14 @@ export const maintainPartitions = Effect.fnUntraced(function* (
   }
 })
 
-/** Maintains the monthly partitions in the background, in one process at a time of those that share the database. */
+/** Maintains the monthly partitions and the notes for replicas in the background, in one process at a time of those that share the database. */
 export const layer: Layer.Layer<never, never, AppDatabase | Settings> = Layer.effectDiscard(
   Effect.gen(function* () {
     const sql = yield* AppDatabase
     const { get } = yield* Settings
     const runJob = makeJobRunner(sql, PARTITION_JOB_LOCK, "Partition maintenance")
-    const run = runJob(maintainPartitions(sql, get(PARTITION_MIN_EVENTS))).pipe(
+    const maintain = Effect.andThen(maintainPartitions(sql, get(PARTITION_MIN_EVENTS)), cleanReplicaNotes(sql))
+    const run = runJob(maintain).pipe(
       Effect.catch((error) => Effect.logWarning(`Partition maintenance failed: ${sqlMessage(error)}; will retry.`))
     )
     yield* jobPause(FIRST_RUN_MS).pipe(

@@ -47,8 +47,22 @@ export interface StoreRow {
   readonly store: string
 }
 
+/** Replicas read the ids of the last seconds at each poll; a batch with an older one is noted. */
+const LATE_MS = 5_000
+
 /**
- * Parameters: sessions, events, properties. Sessions are in the order of their ids, so that two processes that insert the same new
+ * Notes a batch with old ids for the replicas. The clock is read after the transaction has its number, on which replicas rely: a batch
+ * that is not noted has no id from more than `LATE_MS` before its transaction got its number.
+ */
+const NOTE_LATE_BATCH = `INSERT INTO product_analytics_replica_note (least_id, greatest_id)
+  SELECT $4::uuid, $5::uuid
+  WHERE CASE WHEN pg_current_xact_id() IS NOT NULL THEN
+      ('x' || translate(left($4::text, 13), '-', ''))::bit(48)::bigint < extract(epoch FROM clock_timestamp()) * 1000 - ${LATE_MS}
+    END
+    AND EXISTS (SELECT FROM product_analytics_replica)`
+
+/**
+ * Parameters: sessions, events, properties, the least and the greatest event id. Sessions are in the order of their ids, so that two processes that insert the same new
  * sessions cannot deadlock. An existing session changes only when the arriving event is earlier than its start.
  */
 const insertEvents = (onConflict: string): string => `WITH session AS (
@@ -66,6 +80,8 @@ const insertEvents = (onConflict: string): string => `WITH session AS (
   SELECT ${EVENT_DATA_SHARED}, number_value::numeric
   FROM unnest($3::product_analytics_event_data_row[])
   ${onConflict}
+), note AS (
+  ${NOTE_LATE_BATCH}
 )
 ${SELECT_STORE}`
 
@@ -96,7 +112,11 @@ export const eventRows = (events: ReadonlyArray<EventRecord>, isStored: (id: Ses
   const sessions = new Map<string, SessionRecord>()
   const data: Array<EventData> = []
   let omitsSessions = false
+  let leastId = events[0]?.id ?? ""
+  let greatestId = leastId
   for (const event of events) {
+    if (event.id < leastId) leastId = event.id
+    if (event.id > greatestId) greatestId = event.id
     const session = event.session
     if (session !== null && isEarliest(session, sessions)) {
       if (isStored(session.id, session.createdAt)) omitsSessions = true
@@ -104,17 +124,19 @@ export const eventRows = (events: ReadonlyArray<EventRecord>, isStored: (id: Ses
     }
     for (const property of event.properties) data.push({ event, property })
   }
-  return { sessions: [...sessions.values()].sort(byId), events, data, omitsSessions }
+  return { sessions: [...sessions.values()].sort(byId), events, data, omitsSessions, leastId, greatestId }
 }
 
 /** The parameters of `INSERT_EVENTS`. */
 export const eventParameters = (
-  { data, events, sessions }: ReturnType<typeof eventRows>,
+  { data, events, greatestId, leastId, sessions }: ReturnType<typeof eventRows>,
   parameter: RowParameter
-): ReadonlyArray<PgTypes.Parameter> => [
+): ReadonlyArray<PgTypes.Parameter | string> => [
   parameter("product_analytics_session_row", sessions),
   parameter("product_analytics_event_row", events),
-  parameter("product_analytics_event_data_row", data)
+  parameter("product_analytics_event_data_row", data),
+  leastId,
+  greatestId
 ]
 
 /**
@@ -136,6 +158,10 @@ export const UPSERT_IDENTITIES = `WITH session AS (
     string_value = EXCLUDED.string_value, number_value = EXCLUDED.number_value, date_value = EXCLUDED.date_value
   WHERE (stored.data_type, stored.string_value, stored.number_value, stored.date_value)
     IS DISTINCT FROM (EXCLUDED.data_type, EXCLUDED.string_value, EXCLUDED.number_value, EXCLUDED.date_value)
+), note AS (
+  INSERT INTO product_analytics_replica_note (session_ids)
+  SELECT array(SELECT session_id FROM unnest($1::product_analytics_session_row[]))
+  WHERE EXISTS (SELECT FROM product_analytics_replica)
 )
 ${SELECT_STORE}`
 

@@ -60,7 +60,7 @@ export const makeWriter = (sql: DatabaseClient, clock: Clock.Clock) => {
   const write = (
     statement: string,
     sessions: ReadonlyArray<SessionRecord>,
-    parameters: (parameter: RowParameter) => ReadonlyArray<PgTypes.Parameter>
+    parameters: (parameter: RowParameter) => ReadonlyArray<PgTypes.Parameter | string>
   ): Effect.Effect<string, SqlError.SqlError> => {
     const insert = Effect.map(
       rowTypes.use((parameter) => sql.unsafe<StoreRow>(statement, parameters(parameter))),

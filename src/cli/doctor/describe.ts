@@ -1,6 +1,7 @@
 import type { Finding } from "../../ports/Diagnostics.ts"
 import type { GateState } from "../../ports/FeatureGate.ts"
 import type { GeoState } from "../../ports/Geo.ts"
+import type { ReportedReplica } from "../../ports/ReplicaAdmin.ts"
 import { firstLine, plural } from "../output.ts"
 import { bad, type Check, note, ok } from "./Check.ts"
 
@@ -40,6 +41,23 @@ const describeProxies = (finding: Finding & { readonly _tag: "ProxyTrust" }): Ch
     : ok("proxies", found)
 }
 
+const describeReplica = ({ folder, host, isRunning, status }: ReportedReplica): Check => {
+  const name = `the one in ${folder} on ${host}`
+  if (!isRunning || status === null) {
+    return note(
+      "replica",
+      `${name} has not reported in the last minutes`,
+      "Its `full` does not run, or can't reach Postgres."
+    )
+  }
+  if (status.phase === "rebuilding") {
+    const far = status.progress === null ? "" : `: ${status.progress.rows} of about ${status.progress.total} events`
+    return note("replica", `${name} is being rebuilt${far}; Postgres answers questions meanwhile`)
+  }
+  if (!status.isUsable) return bad("replica", `${name} can't answer questions: ${status.why ?? status.phase}`)
+  return ok("replica", `${name} answers questions, as of ${status.asOf}`)
+}
+
 /** A finding in words, with what to do about it. */
 export const describe = (finding: Finding): Check => {
   switch (finding._tag) {
@@ -60,6 +78,12 @@ export const describe = (finding: Finding): Check => {
         finding.embedded
           ? `the embedded Postgres in ${finding.location} is reachable`
           : `the Postgres at ${finding.location} is reachable`
+      )
+    case "DatabaseMissing":
+      return note(
+        "database",
+        `DATA_DIR (${finding.location}) has no database yet`,
+        "The first `bun run full` creates it. If there should be one, check DATA_DIR."
       )
     case "DatabaseUnreachable":
       return bad(
@@ -133,6 +157,16 @@ export const describe = (finding: Finding): Check => {
         `queries run as the application's own role: ${finding.problem}`,
         `Run as an administrator, and restart: ${finding.remedy}`
       )
+    case "ReplicaFound":
+      return describeReplica(finding.replica)
+    case "ReplicaMissing":
+      return note(
+        "replica",
+        "none follows this database yet; Postgres answers questions",
+        "`bun run full` keeps one in DATA_DIR."
+      )
+    case "ReplicaUnknown":
+      return bad("replica", finding.message)
     case "WarehouseMissing":
       return note("warehouse", finding.message)
     case "SiteCount":
@@ -145,17 +179,20 @@ export const describe = (finding: Finding): Check => {
         : ok("sites", plural(finding.count, "live site"))
     case "SitesUnavailable":
       return bad("sites", finding.message)
-    case "KeyCount":
+    case "AdministratorCount":
       return finding.count === 0
         ? note(
-            "keys",
-            "none yet",
-            "The first start of `bun run full` creates one and prints it; so does `bun run footfall keys create`."
+            "people",
+            "no administrator yet",
+            "Open the link that `bun run full` prints when it starts, or run `bun run footfall users create --admin`."
           )
-        : ok("keys", plural(finding.count, "API key"))
-    case "KeysUnavailable":
-      return bad("keys", finding.message)
+        : ok("people", plural(finding.count, "administrator"))
+    case "PeopleUnavailable":
+      return bad("people", finding.message)
     case "LocalClient":
-      return ok("client", `an event sent directly from this machine would get the IP ${finding.ip}. ${finding.why}`)
+      return ok(
+        "client",
+        `a program on this machine that sends events without a proxy has the address ${finding.ip}. ${finding.why}`
+      )
   }
 }

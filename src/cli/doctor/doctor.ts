@@ -3,7 +3,7 @@ import { Command } from "effect/cli"
 import { Diagnostics } from "../../ports/Diagnostics.ts"
 import { CommandFailure } from "../CommandFailure.ts"
 import { json, plural, printJson } from "../output.ts"
-import { apiKey, key, serverUrl, url } from "../server.ts"
+import { credentialFor, key, serverUrl, url } from "../server.ts"
 import type { Check } from "./Check.ts"
 import { describe } from "./describe.ts"
 import { checkServer } from "./server.ts"
@@ -25,7 +25,8 @@ export const doctor = Command.make(
   { url, key, json },
   Effect.fn(function* (flags) {
     const local = (yield* (yield* Diagnostics).run).map(describe)
-    const remote = yield* checkServer(yield* serverUrl(flags.url), apiKey(flags.key))
+    const server = yield* serverUrl(flags.url)
+    const remote = yield* checkServer(server, yield* credentialFor(server, flags.key))
     // What the server says about this client replaces what this machine would say about itself.
     const isExplainedByServer = remote.some(({ about }) => about === "client")
     const checks = [...local.filter(({ about }) => !(isExplainedByServer && about === "client")), ...remote]

@@ -30,7 +30,7 @@ const checkClient = Effect.fnUntraced(function* (server: string, token: string) 
   }
   const { ip, country, region, city, why } = client.success
   const location = [city, region, country].filter((part) => part !== null).join(", ")
-  const found = `an event sent from here would get the IP ${ip ?? "unknown"}${location === "" ? "" : ` (${location})`}`
+  const found = `the server sees this machine as ${ip ?? "an unknown address"}${location === "" ? "" : ` (${location})`}`
   return ok("client", `${found}. ${why}`)
 })
 

@@ -1,12 +1,15 @@
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
-import { LakeAdmin } from "../../ports/LakeAdmin.ts"
+import { type FlushProgress, LakeAdmin } from "../../ports/LakeAdmin.ts"
 import { CommandFailure } from "../CommandFailure.ts"
 import { json, plural, printJson } from "../output.ts"
 import { bytes, makeProgress } from "../progress.ts"
 
 /** How long collectors may take to flush, in seconds: longer than a flush of a full spool segment on a slow store. */
 const TIMEOUT_SECONDS = 90
+
+const describe = ({ folder, host, isRunning }: FlushProgress["awaited"][number]): string =>
+  `${host} (${folder}${isRunning ? "" : ", which has stopped reporting"})`
 
 export const flush = Command.make(
   "flush",
@@ -16,7 +19,10 @@ export const flush = Command.make(
     const { collectors, failing, flushed, remaining } = yield* (yield* LakeAdmin)
       .flush({
         timeoutSeconds: TIMEOUT_SECONDS,
-        onProgress: ({ done, total }) => progress.show(`${done} of ${total} collectors flushed`)
+        onProgress: ({ awaited, done, total }) =>
+          progress.show(
+            `${done} of ${plural(total, "collector")} flushed; waiting for ${awaited.map(describe).join(", ")}`
+          )
       })
       .pipe(Effect.ensuring(progress.end))
     const isDone = flushed === collectors && remaining.length === 0
@@ -26,13 +32,15 @@ export const flush = Command.make(
     } else if (collectors === 0) yield* Console.log("No running collector writes to the lake.")
     else if (flushed === collectors) yield* Console.log(`${plural(collectors, "collector")} flushed.`)
     else {
-      yield* Console.log(`Only ${flushed} of ${collectors} collectors flushed within ${TIMEOUT_SECONDS} seconds.`)
+      yield* Console.log(`${flushed === 0 ? "None" : flushed} of ${plural(collectors, "collector")} flushed.`)
       for (const { failure, host } of failing) yield* Console.log(`${host}: ${failure}`)
     }
     if (!flags.json) {
       for (const { backlogBytes, folder, host, isRunning } of remaining) {
-        const remedy = isRunning ? "" : " Start a collector with that folder to flush it."
-        yield* Console.log(`${host}: ${bytes(backlogBytes)} remain in ${folder}.${remedy}`)
+        const why = isRunning
+          ? `The collector has not flushed them within ${TIMEOUT_SECONDS} s.`
+          : "The collector is gone: start one with that folder to flush them."
+        yield* Console.log(`${host}: ${bytes(backlogBytes)} remain in ${folder}. ${why}`)
       }
     }
     if (!isDone) return yield* new CommandFailure({ message: "Not everything is in the lake." })

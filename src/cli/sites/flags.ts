@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import { Flag } from "effect/cli"
-import { defaultBurst, WeekStart } from "../../domain/Site.ts"
+import { Definitions, defaultBurst, WeekStart } from "../../domain/Site.ts"
 import type { SiteValues } from "../../domain/siteValues.ts"
 import { UsageError } from "../UsageError.ts"
 
@@ -11,7 +11,7 @@ export const optionalString = (name: string, description: string) =>
 export const domainFlag = (more: string) =>
   Flag.String("domain").pipe(
     Flag.withDescription(
-      `A domain whose pages may send events: \`example.com\` (includes \`www.\`), \`*.example.com\`, \`localhost:8080\`; ${more}`
+      `A domain whose pages may send events: \`example.com\` (includes \`www.\`), \`*.example.com\`, each on any port, or \`example.com:8443\` for one port; ${more}`
     ),
     Flag.atLeast(0)
   )
@@ -21,6 +21,10 @@ export const valueFlags = {
   timezone: optionalString("timezone", "IANA time zone of reports, such as Europe/Berlin"),
   weekStart: Flag.Literals("week-start", WeekStart.literals).pipe(
     Flag.withDescription("First day of the week in reports"),
+    Flag.optional
+  ),
+  definitions: Flag.Literals("definitions", Definitions.literals).pipe(
+    Flag.withDescription("How questions count visits, bounces and channels: by Footfall's definitions, or by Umami's"),
     Flag.optional
   ),
   currency: optionalString("currency", "ISO 4217 code of revenue in reports, such as EUR"),
@@ -38,6 +42,7 @@ export interface ValueFlags {
   readonly domain: ReadonlyArray<string>
   readonly timezone: Option.Option<string>
   readonly weekStart: Option.Option<string>
+  readonly definitions: Option.Option<string>
   readonly currency: Option.Option<string>
   readonly rate: Option.Option<number>
   readonly burst: Option.Option<number>
@@ -47,6 +52,7 @@ export interface ValueFlags {
 export const givenValues = (flags: ValueFlags): Effect.Effect<Omit<SiteValues, "domains">, UsageError> => {
   const timezone = Option.getOrNull(flags.timezone)
   const weekStart = Option.getOrNull(flags.weekStart)
+  const definitions = Option.getOrNull(flags.definitions)
   const currency = Option.getOrNull(flags.currency)
   const rate = Option.getOrNull(flags.rate)
   const burst = Option.getOrNull(flags.burst)
@@ -54,6 +60,7 @@ export const givenValues = (flags: ValueFlags): Effect.Effect<Omit<SiteValues, "
   return Effect.succeed({
     ...(timezone !== null && { timezone }),
     ...(weekStart !== null && { weekStart }),
+    ...(definitions !== null && { definitions }),
     ...(currency !== null && { currency }),
     ...(rate !== null && { rateLimit: { eventsPerSecond: rate, burst: burst ?? defaultBurst(rate) } })
   })

@@ -32,6 +32,7 @@ export const printSite = Effect.fnUntraced(function* (
       ["rate limit", formatRateLimit(site)],
       ["time zone", site.timezone],
       ["week starts", site.weekStart],
+      ["definitions", site.definitions],
       ["currency", site.currency],
       ["created", site.createdAt.toISOString()],
       ["updated", site.updatedAt.toISOString()]

@@ -4,10 +4,10 @@ import { QueryEngine } from "../../ports/QueryEngine.ts"
 import { Sites } from "../../ports/Sites.ts"
 import { CHANNELS, type Channel } from "../../query/channel/channel.ts"
 import { type Overview, runOverview } from "../../query/overview.ts"
-import { rangeIssues, timestampOf } from "../../query/range.ts"
-import { CommandFailure } from "../CommandFailure.ts"
-import { details, firstLine, json, printJson } from "../output.ts"
+import { type RangeIssue, rangeIssues, timestampOf } from "../../query/range.ts"
+import { details, json, printJson } from "../output.ts"
 import { number } from "../progress.ts"
+import { reportQueryError } from "../reportQueryError.ts"
 import { UsageError } from "../UsageError.ts"
 import { optionalString } from "./flags.ts"
 import { id, siteId } from "./siteId.ts"
@@ -74,6 +74,12 @@ const formatOverview = ({ bounces, pageviews, totaltime, visitors, visits }: Ove
     ["total time", formatDuration(totaltime)]
   ])
 
+/** An issue of the range, in terms of the flags. */
+const describeIssue = ({ end, message }: RangeIssue, from: number, until: number): string =>
+  from >= until
+    ? `--to (${timestampOf(until)}) must be later than --from (${timestampOf(from)}).`
+    : `--${end === "from" ? "from" : "to"}: ${message}`
+
 export const stats = Command.make(
   "stats",
   {
@@ -92,7 +98,7 @@ export const stats = Command.make(
       const until = yield* readInstant("to", flags.to, yield* Clock.currentTimeMillis)
       const from = yield* readInstant("from", flags.from, until - DEFAULT_DAYS * DAY_MS)
       const [issue] = rangeIssues(from, until)
-      if (issue !== undefined) return yield* new UsageError({ message: issue.message })
+      if (issue !== undefined) return yield* new UsageError({ message: describeIssue(issue, from, until) })
       const site = yield* (yield* Sites).get(yield* siteId(flags.id))
       const engine = yield* QueryEngine
       const range = { from: timestampOf(from), until: timestampOf(until) }
@@ -110,9 +116,7 @@ export const stats = Command.make(
       yield* Console.log(`${site.name}, ${range.from} to ${range.until}, from ${engine.dialect}\n`)
       yield* Console.log(formatOverview(overview))
     },
-    Effect.catchTag("QueryError", ({ message }) =>
-      Effect.andThen(Console.error(firstLine(message)), Effect.fail(new CommandFailure({ message })))
-    )
+    Effect.catchTag("QueryError", reportQueryError)
   )
 ).pipe(
   Command.withDescription("Show a site's visitors, visits, pageviews, bounces and visit time"),

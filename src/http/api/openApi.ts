@@ -1,3 +1,4 @@
+import { SESSION_COOKIE } from "../shared/sessionCookie.ts"
 import { PROBLEM_TYPES } from "./problems.ts"
 
 /** A JSON object of the OpenAPI document. */
@@ -9,6 +10,8 @@ const MEMBERS: Readonly<Record<string, string>> = {
   detail: "What went wrong, in a sentence",
   instance: "The request's path",
   request_id: "The request's id, also in the response's `x-request-id` and in the server's log",
+  code: "Which kind of problem a question has, such as `unknown-field` or `busy`",
+  pointer: "A JSON pointer to the part of the question that is wrong",
   errors: "Every invalid value; `pointer` is an RFC 6901 pointer into the body or query"
 }
 
@@ -72,7 +75,14 @@ export const describeProblems = (generated: Node): Node => {
       schemas: Object.fromEntries(schemas),
       securitySchemes: {
         // Some tools compare the scheme's name case-sensitively with its registered spelling.
-        key: { type: "http", scheme: "bearer", description: "An API key, `ff_…`" }
+        key: { type: "http", scheme: "bearer", description: "An API key, `ff_…`" },
+        session: {
+          type: "apiKey",
+          in: "cookie",
+          name: SESSION_COOKIE,
+          description:
+            "The session of a user who signed in, which the browser sends. Over HTTPS, the name begins with `__Host-`, or `__Secure-` with `BASE_PATH`."
+        }
       }
     }
   }

@@ -30,7 +30,7 @@ export const PROBLEM_TYPES = {
   Unauthorized: define({
     status: 401,
     title: "Unauthorized",
-    when: "The API key is missing, unknown or revoked.",
+    when: "The API key is missing, unknown or revoked, or the session has ended.",
     example: { detail: "This API key is unknown or was revoked." }
   }),
   PaymentRequired: define({
@@ -44,7 +44,7 @@ export const PROBLEM_TYPES = {
   Forbidden: define({
     status: 403,
     title: "Forbidden",
-    when: "The key's role does not permit this.",
+    when: "The key or user may not do this, or the request comes from a page of another site.",
     example: { detail: "This requires a key with the role `admin`; yours is `viewer`." }
   }),
   NotFound: define({
@@ -75,6 +75,12 @@ export const PROBLEM_TYPES = {
       ]
     }
   }),
+  TooManyRequests: define({
+    status: 429,
+    title: "Too Many Requests",
+    when: "Too many attempts to sign in to this account, or from this address; retry after `Retry-After` seconds.",
+    example: { detail: "Too many attempts. Try again in 60 seconds." }
+  }),
   ServiceUnavailable: define({
     status: 503,
     title: "Service Unavailable",
@@ -95,7 +101,13 @@ export type ProblemField = typeof ProblemField.Type
 
 // Extension members (RFC 9457) of every problem.
 const common = { request_id: Schema.optionalKey(Schema.String) }
-const withErrors = { ...common, errors: Schema.optionalKey(Schema.Array(ProblemField)) }
+/** Which kind of problem a question has, for programs, and a JSON pointer into the question. */
+const coded = {
+  ...common,
+  code: Schema.optionalKey(Schema.String),
+  pointer: Schema.optionalKey(Schema.String)
+}
+const withErrors = { ...coded, errors: Schema.optionalKey(Schema.Array(ProblemField)) }
 
 const { Problem } = HttpApiError
 const types = PROBLEM_TYPES
@@ -103,20 +115,21 @@ const types = PROBLEM_TYPES
 export class BadRequest extends Problem<BadRequest>()("BadRequest", types.BadRequest, withErrors) {}
 export class Unauthorized extends Problem<Unauthorized>()("Unauthorized", types.Unauthorized, common) {}
 export class PaymentRequired extends Problem<PaymentRequired>()("PaymentRequired", types.PaymentRequired, common) {}
-export class Forbidden extends Problem<Forbidden>()("Forbidden", types.Forbidden, common) {}
-export class NotFound extends Problem<NotFound>()("NotFound", types.NotFound, common) {}
+export class Forbidden extends Problem<Forbidden>()("Forbidden", types.Forbidden, coded) {}
+export class NotFound extends Problem<NotFound>()("NotFound", types.NotFound, coded) {}
 export class Conflict extends Problem<Conflict>()("Conflict", types.Conflict, common) {}
 export class UnprocessableContent extends Problem<UnprocessableContent>()(
   "UnprocessableContent",
   types.UnprocessableContent,
   withErrors
 ) {}
+export class TooManyRequests extends Problem<TooManyRequests>()("TooManyRequests", types.TooManyRequests, common) {}
 export class ServiceUnavailable extends Problem<ServiceUnavailable>()(
   "ServiceUnavailable",
   types.ServiceUnavailable,
-  common
+  coded
 ) {}
-export class GatewayTimeout extends Problem<GatewayTimeout>()("GatewayTimeout", types.GatewayTimeout, common) {}
+export class GatewayTimeout extends Problem<GatewayTimeout>()("GatewayTimeout", types.GatewayTimeout, coded) {}
 
 export type Problem =
   | BadRequest
@@ -126,6 +139,7 @@ export type Problem =
   | NotFound
   | Conflict
   | UnprocessableContent
+  | TooManyRequests
   | ServiceUnavailable
   | GatewayTimeout
 

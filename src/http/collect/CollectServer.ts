@@ -16,7 +16,7 @@ import {
 } from "../../settings/settings.ts"
 import { withBasePath } from "../shared/basePath.ts"
 import { IDLE_TIMEOUT_SECONDS } from "../shared/idleTimeout.ts"
-import { notFound } from "./answers.ts"
+import { notFound, stopping } from "./answers.ts"
 import { type Collect, type CollectServices, makeCollect } from "./Collect.ts"
 import { CollectCounters } from "./metrics.ts"
 import { logOutages } from "./outageLog.ts"
@@ -30,8 +30,9 @@ const READINESS_CACHE_MS = 1_000
 /** How often a stopping server checks for requests that still need an answer. */
 const DRAIN_POLL_MS = 5
 /**
- * A stopping server keeps listening until no request has come for `QUIET_MS`, at most for `LINGER_MS`. Clients that keep a connection
- * busy get a response that asks them to close it, rather than a connection cut while they send, and probes see 503.
+ * A stopping server takes events until no request has come for `QUIET_MS`, at most for `LINGER_MS`: clients that keep a connection busy get a
+ * response that asks them to close it, rather than a connection cut while they send. From then on it answers 503 until it has answered
+ * everything it took, so that probes and load balancers see that it stops, not that it is gone.
  */
 const QUIET_MS = 100
 const LINGER_MS = 1_000
@@ -61,7 +62,8 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
         const services = yield* Effect.context<never>()
         const runPromise = Effect.runPromiseWith(services)
         const counters = new CollectCounters(services)
-        const collect = countRequests(yield* makeCollect(counters))
+        const drain: Drain = { started: false, refusing: false }
+        const collect = countRequests(yield* makeCollect(counters), drain)
         yield* logOutages(counters)
         const storageProblem = yield* makeStorageProblem
         const renderMetrics = yield* makeScrape(counters, collect.inFlight)
@@ -69,7 +71,6 @@ export class CollectServer extends Context.Service<CollectServer, { readonly url
           renderMetrics: () => runPromise(renderMetrics),
           stop: options.stop
         })
-        const drain: Drain = { started: false }
         const tracker = yield* makeTrackerRoutes({
           names: get(TRACKER_SCRIPT_NAME),
           file: get(TRACKER_SCRIPT_FILE),
@@ -141,9 +142,12 @@ const listen = (
     drain
   )
 
-/** Whether the server has begun to drain; health is 503 from then on. */
+/** How far a stopping server is. */
 interface Drain {
+  /** Health is 503. */
   started: boolean
+  /** New events get 503. */
+  refusing: boolean
 }
 
 interface CountedCollect extends Collect {
@@ -151,18 +155,18 @@ interface CountedCollect extends Collect {
   readonly requests: () => number
 }
 
-const countRequests = (collect: Collect): CountedCollect => {
+const countRequests = (collect: Collect, drain: Drain): CountedCollect => {
   let requests = 0
   const counted =
     (post: Collect["send"]): Collect["send"] =>
     (request, peer) => {
       requests++
-      return post(request, peer)
+      return drain.refusing ? Promise.resolve(collect.plain(request, stopping)) : post(request, peer)
     }
   return { ...collect, send: counted(collect.send), batch: counted(collect.batch), requests: () => requests }
 }
 
-/** Releases busy clients, refuses new connections and waits until everything in flight is answered. */
+/** Releases busy clients, refuses new events and waits until everything in flight is answered. */
 const drainServer = Effect.fnUntraced(function* (server: Bun.Server<undefined>, collect: CountedCollect, drain: Drain) {
   drain.started = true
   collect.drain()
@@ -171,9 +175,11 @@ const drainServer = Effect.fnUntraced(function* (server: Bun.Server<undefined>, 
     yield* Effect.sleep(DRAIN_POLL_MS)
     quiet = collect.requests() === before ? quiet + DRAIN_POLL_MS : 0
   }
-  // Closes idle connections immediately, and all others after their response.
+  drain.refusing = true
+  do yield* Effect.sleep(DRAIN_POLL_MS)
+  while (collect.inFlight() > 0)
+  // Closes idle connections immediately. The others have their responses.
   const stopped = server.stop()
-  while (collect.inFlight() > 0) yield* Effect.sleep(DRAIN_POLL_MS)
   yield* Effect.promise(() => server.stop(true))
   yield* Effect.promise(() => stopped)
 })

@@ -51,6 +51,9 @@ const unavailable = (message: string, retryAfterSeconds: number): ErrorAnswer =>
 /** Too many requests are waiting in this process. */
 export const overloaded: Answer = unavailable("Too many requests are waiting; try again.", 1)
 
+/** This process stops; the next one, or another collector, takes the event. */
+export const stopping: Answer = unavailable("This collector is stopping; try again.", 1)
+
 const beepBoop: ErrorAnswer = { status: 200, body: { beep: "boop" } }
 
 const disabled: ErrorAnswer = {

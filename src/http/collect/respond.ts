@@ -1,4 +1,5 @@
 import { gzipSync } from "node:zlib"
+import { methodProblem, PROBLEM_CONTENT_TYPE } from "../shared/methodProblem.ts"
 import { REQUEST_ID_HEADER } from "../shared/requestId.ts"
 import type { Answer } from "./answers.ts"
 import type { Cors } from "./cors.ts"
@@ -65,7 +66,8 @@ export class Responder {
 
   methodNotAllowed({ id, request }: Exchange): Response {
     const headers = this.#cors.headers(null, request.headers.get("origin"), false)
-    const response = new Response(null, { status: 405, headers })
+    const response = new Response(methodProblem(request, ALLOW, id), { status: 405, headers })
+    response.headers.set("content-type", PROBLEM_CONTENT_TYPE)
     response.headers.set("allow", ALLOW)
     response.headers.set(REQUEST_ID_HEADER, id)
     return response

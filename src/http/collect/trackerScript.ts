@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises"
 import { Effect } from "effect"
 import { StartError } from "../../domain/StartError.ts"
-import { errorCode } from "../../lib/errorCode.ts"
-import { TRACKER_SCRIPT_FILE } from "../../settings/settings.ts"
+import { unreadableTracker } from "../../settings/startProblems.ts"
+import { methodProblem, PROBLEM_CONTENT_TYPE } from "../shared/methodProblem.ts"
+import { REQUEST_ID_HEADER, requestIdOf } from "../shared/requestId.ts"
 import type { Respond, Routes } from "./routes.ts"
 
 /** How long browsers may use a copy of the tracker, as with Umami. */
@@ -51,10 +52,7 @@ const serveFile = (file: string, { endpoint }: TrackerOptions): Effect.Effect<Re
   Effect.gen(function* () {
     let copy = yield* Effect.tryPromise({
       try: () => readFile(file, "utf8"),
-      catch: (error) =>
-        new StartError({
-          message: `${TRACKER_SCRIPT_FILE.env} is ${file}, which cannot be read (${errorCode(error)}).`
-        })
+      catch: (error) => new StartError({ message: unreadableTracker(file, error) })
     })
     return async (request) => {
       // While the file is being replaced, the last copy is served.
@@ -73,7 +71,11 @@ const serveCopy = (request: Request, script: string): Response => {
     "x-content-type-options": "nosniff"
   }
   if (request.method !== "GET" && request.method !== "HEAD") {
-    return new Response(null, { status: 405, headers: { allow: "GET, HEAD" } })
+    const id = requestIdOf(request)
+    return new Response(methodProblem(request, "GET, HEAD", id), {
+      status: 405,
+      headers: { allow: "GET, HEAD", "content-type": PROBLEM_CONTENT_TYPE, [REQUEST_ID_HEADER]: id }
+    })
   }
   const known = request.headers
     .get("if-none-match")

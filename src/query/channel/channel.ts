@@ -220,8 +220,7 @@ $function$;`
 const WORDS = /'(?:[^']|'')*'|\b[a-z_]+\d?\b/g
 
 /** The events of an engine, for a FROM clause, with the column `channel`. A view in Postgres has it; in the lake it is computed. */
-export const eventsWithChannel = (dialect: QueryDialect): string => {
-  const events = EVENTS[dialect]
+export const eventsWithChannel = (dialect: QueryDialect, events = EVENTS[dialect]): string => {
   if (dialect === "postgres") return events
   const levels = new Map<string, number>()
   const layers: Array<Array<string>> = []

@@ -2,10 +2,72 @@ import { describe, expect, test } from "bun:test"
 import type { Check } from "../../../src/cli/doctor/Check.ts"
 import { describe as describeFinding } from "../../../src/cli/doctor/describe.ts"
 import type { Finding } from "../../../src/ports/Diagnostics.ts"
+import type { ReportedReplica } from "../../../src/ports/ReplicaAdmin.ts"
 
 type Row = readonly [finding: Finding, about: string, state: Check["state"], found: string, hint?: string]
 
+const REPLICA: ReportedReplica = {
+  host: "db1",
+  folder: "/data/replica",
+  reportedAt: 0,
+  isRunning: true,
+  status: {
+    phase: "following",
+    why: null,
+    isUsable: true,
+    progress: null,
+    asOf: "2026-03-28T22:50:00.123456Z",
+    version: "1",
+    bytes: 1,
+    check: null
+  }
+}
+
 const ROWS: ReadonlyArray<Row> = [
+  [
+    { _tag: "ReplicaFound", replica: REPLICA },
+    "replica",
+    "ok",
+    "the one in /data/replica on db1 answers questions, as of 2026-03-28T22:50:00.123456Z"
+  ],
+  [
+    {
+      _tag: "ReplicaFound",
+      replica: {
+        ...REPLICA,
+        status: { ...REPLICA.status!, phase: "rebuilding", isUsable: false, progress: { rows: 5, total: 10 } }
+      }
+    },
+    "replica",
+    "note",
+    "the one in /data/replica on db1 is being rebuilt: 5 of about 10 events; Postgres answers questions meanwhile"
+  ],
+  [
+    {
+      _tag: "ReplicaFound",
+      replica: {
+        ...REPLICA,
+        status: { ...REPLICA.status!, phase: "waiting", isUsable: false, why: "the disk is full" }
+      }
+    },
+    "replica",
+    "bad",
+    "the one in /data/replica on db1 can't answer questions: the disk is full"
+  ],
+  [
+    { _tag: "ReplicaFound", replica: { ...REPLICA, isRunning: false } },
+    "replica",
+    "note",
+    "the one in /data/replica on db1 has not reported in the last minutes",
+    "Its `full` does not run, or can't reach Postgres."
+  ],
+  [
+    { _tag: "ReplicaMissing" },
+    "replica",
+    "note",
+    "none follows this database yet; Postgres answers questions",
+    "`bun run full` keeps one in DATA_DIR."
+  ],
   [{ _tag: "Environment", variables: ["PORT", "HOST"] }, "environment", "ok", "sets PORT, HOST"],
   [{ _tag: "Environment", variables: [] }, "environment", "ok", "sets nothing; every setting has its default"],
   [
@@ -206,19 +268,19 @@ const ROWS: ReadonlyArray<Row> = [
   [{ _tag: "SiteCount", count: 1 }, "sites", "ok", "1 live site"],
   [{ _tag: "SitesUnavailable", message: "No connection." }, "sites", "bad", "No connection."],
   [
-    { _tag: "KeyCount", count: 0 },
-    "keys",
+    { _tag: "AdministratorCount", count: 0 },
+    "people",
     "note",
-    "none yet",
-    "The first start of `bun run full` creates one and prints it; so does `bun run footfall keys create`."
+    "no administrator yet",
+    "Open the link that `bun run full` prints when it starts, or run `bun run footfall users create --admin`."
   ],
-  [{ _tag: "KeyCount", count: 2 }, "keys", "ok", "2 API keys"],
-  [{ _tag: "KeysUnavailable", message: "No connection." }, "keys", "bad", "No connection."],
+  [{ _tag: "AdministratorCount", count: 2 }, "people", "ok", "2 administrators"],
+  [{ _tag: "PeopleUnavailable", message: "No connection." }, "people", "bad", "No connection."],
   [
     { _tag: "LocalClient", ip: "127.0.0.1", why: "The address is the connection's." },
     "client",
     "ok",
-    "an event sent directly from this machine would get the IP 127.0.0.1. The address is the connection's."
+    "a program on this machine that sends events without a proxy has the address 127.0.0.1. The address is the connection's."
   ]
 ]
 

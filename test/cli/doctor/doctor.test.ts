@@ -1,4 +1,7 @@
 import { expect, test } from "bun:test"
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { Effect, Redacted } from "effect"
 import { freshDatabase, openClient } from "../../support/postgres/postgres.ts"
 import { footfall, onFreshDatabase } from "../support.ts"
@@ -34,7 +37,9 @@ test("doctor reports every part of a healthy instance, without secrets", async (
   expect(of("proxies")[0]?.found).toStartWith("TRUST_PROXY is private: headers from peers in its ranges are trusted")
   expect(of("geo")[0]?.state).toBe("note")
   expect(of("storage")[0]?.state).toBe("ok")
-  expect(of("client")[0]?.found).toContain("would get the IP 127.0.0.1")
+  expect(of("client")[0]?.found).toStartWith(
+    "a program on this machine that sends events without a proxy has the address 127.0.0.1. "
+  )
   expect(of("server")[0]?.found).toBe("http://localhost:1 can't be reached: nothing listens there")
   expect(out).not.toContain("a secret of our own")
   expect(out).not.toMatch(/postgres:\/\//)
@@ -46,7 +51,8 @@ test("doctor reports every problem at once and exits with 1", async () => {
     SALT_ROTATION: "year",
     APP_SECRET: "change-me-please",
     FEATURE_GATE: "token",
-    GEOLITE_DB_PATH: "/nowhere.mmdb"
+    GEOLITE_DB_PATH: "/nowhere.mmdb",
+    TRACKER_SCRIPT_FILE: "/nowhere.js"
   })
   expect(code).toBe(1)
   const { healthy, of } = report(out)
@@ -59,6 +65,44 @@ test("doctor reports every problem at once and exits with 1", async () => {
   expect(of("license")[0]?.found).toContain("needs LICENSE_PUBLIC_KEY")
   expect(of("geo")[0]?.found).toContain("/nowhere.mmdb")
   expect(of("storage")[0]?.state).toBe("ok")
+  expect(of("tracker")).toEqual([
+    {
+      about: "tracker",
+      state: "bad",
+      found: "TRACKER_SCRIPT_FILE is /nowhere.js, which cannot be read (ENOENT).",
+      hint: "The server does not start with this."
+    }
+  ])
+}, 180_000)
+
+test("doctor creates neither a database nor a spool, and reports a folder in which there can be none", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "footfall-doctor-"))
+  const missing = await footfall(["doctor", ...NO_SERVER], { DATA_DIR: join(folder, "new") })
+  expect(missing.code).toBe(0)
+  expect(missing.out).toContain(`note  database     DATA_DIR (${join(folder, "new")}) has no database yet\n`)
+  const run = await onFreshDatabase()
+  await run(["migrate"])
+  const lake = {
+    STORAGE_BACKEND: "iceberg",
+    DATA_DIR: join(folder, "data"),
+    PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: `file://${join(folder, "lake")}`
+  }
+  const { of } = report((await run(["doctor", "--json", ...NO_SERVER], lake)).out)
+  expect(of("storage")[0]).toMatchObject({ state: "ok", found: "iceberg can be written to" })
+  expect(readdirSync(folder)).toEqual(["lake"])
+  writeFileSync(join(folder, "file"), "")
+  const bad = report(
+    (await run(["doctor", "--json", ...NO_SERVER], { ...lake, SPOOL_DIR: join(folder, "file", "x") })).out
+  )
+  expect(bad.of("storage")[0]).toMatchObject({
+    state: "bad",
+    found: `iceberg can't be written to: The folder of the spools, ${folder}/file/x, can't be written to (ENOTDIR).`
+  })
+  const invalid = { ...lake, WAREHOUSE: "duckdb", PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: `file://${folder}/a?b` }
+  const { code, out } = await run(["doctor", ...NO_SERVER], invalid)
+  expect([code, out]).toEqual([1, expect.stringContaining("PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE is ")])
+  expect(out).not.toMatch(/S3_BUCKET|ACCESS_KEY/)
+  rmSync(folder, { recursive: true })
 }, 180_000)
 
 test("doctor reports an invalid value in the settings table, and how to correct it", async () => {

@@ -21,11 +21,26 @@ test("a site is created with a given UUID, listed, shown, updated, archived and 
     new RegExp(`^ID +NAME +DOMAINS +RATE LIMIT +STATE\n${ID} +Shop +shop.example, localhost +default +live\n$`)
   )
   const changed = JSON.parse(
-    (await run(["sites", "update", ID, "--name", "Store", "--rate", "2.5", "--any-domain", "--json"])).out
+    (
+      await run([
+        "sites",
+        "update",
+        ID,
+        "--name",
+        "Store",
+        "--rate",
+        "2.5",
+        "--any-domain",
+        "--definitions",
+        "umami",
+        "--json"
+      ])
+    ).out
   )
   expect(changed).toMatchObject({
     name: "Store",
     allowed_domains: [],
+    definitions: "umami",
     rate_limit: { events_per_second: 2.5, burst: 5 }
   })
 
@@ -43,6 +58,7 @@ test("a failing command reports the reason without a stack trace and exits with 
     [["sites", "create"], 2, "Missing required flag: --name"],
     [["sites", "create", "--name", "x", "--burst", "5"], 2, "--burst requires --rate"],
     [["sites", "create", "--name", "x", "--week-start", "friday"], 2, '"monday" | "sunday"'],
+    [["sites", "update", ID, "--definitions", "loose"], 2, '"strict" | "umami"'],
     [["sites", "update", ID], 2, "No change was given"],
     [
       ["sites", "update", ID, "--any-domain", "--domain", "a.example"],

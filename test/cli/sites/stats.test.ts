@@ -65,13 +65,19 @@ test("an invalid range, an unknown site and an unusable warehouse are reported i
     [["--from", "March"], {}, 2, '--from is "March"; it accepts a day'],
     [["--channel", "ads"], {}, 2, '--channel is "ads"; it accepts direct, paidAds,'],
     [["--to", "2026-02-30"], {}, 2, '--to is "2026-02-30"'],
-    [["--from", "2026-02-02", "--to", "2026-02-01"], {}, 2, "The range ends before it begins."],
+    [
+      ["--from", "2026-02-02", "--to", "2026-02-01"],
+      {},
+      2,
+      "--to (2026-02-01T00:00:00.000Z) must be later than --from (2026-02-02T00:00:00.000Z)."
+    ],
     [["--from", "0000-01-01"], {}, 2, "not within the years 1 to 9999"],
+    [[], lake, 1, "The lake has no table pa_events yet. The first flush creates it."],
     [
       [],
-      lake,
-      1,
-      "WAREHOUSE=postgres cannot query what STORAGE_BACKEND=iceberg stores. Set WAREHOUSE to duckdb or trino"
+      { ...lake, WAREHOUSE: "postgres" },
+      2,
+      "WAREHOUSE=postgres cannot query what STORAGE_BACKEND=iceberg stores. Set WAREHOUSE to duckdb, trino or none"
     ],
     [[], { WAREHOUSE: "trino" }, 2, "WAREHOUSE=trino cannot query what STORAGE_BACKEND=postgres stores"],
     [[], { WAREHOUSE: "duckdb" }, 2, "WAREHOUSE=duckdb cannot query what STORAGE_BACKEND=postgres stores"],
@@ -106,7 +112,7 @@ test("doctor reports which warehouse is used and whether it answers queries", as
   }
   expect(await warehouse(lake)).toMatchObject({
     state: "note",
-    found: expect.stringContaining("Set WAREHOUSE to duckdb")
+    found: "The lake has no table pa_events yet. The first flush creates it."
   })
   expect(await warehouse({ ...lake, WAREHOUSE: "trino", TRINO_URL: "http://127.0.0.1:1" })).toMatchObject({
     state: "bad",

@@ -12,7 +12,7 @@ test("settings are listed with everything that a form needs, and can be set, rea
     source: "default",
     note: null,
     default: "twice the rate",
-    accepts: "1 to 10000000",
+    accepts: "a whole number from 1 to 10000000",
     doc: "Events that a site may send at once before its rate applies.",
     secret: false,
     environment_only: false,
@@ -39,7 +39,7 @@ test("a rejected setting responds with a status and a reason", async () => {
   expect(await set("nonsense", { value: "1" })).toEqual([404, expect.stringContaining("There is no setting")])
   expect(await set("max-body-bytes", { value: "x" })).toEqual([
     422,
-    'MAX_BODY_BYTES is "x"; it accepts 1024 to 104857600.'
+    'MAX_BODY_BYTES is "x"; it accepts a whole number of bytes from 1024 to 104857600.'
   ])
   expect(await set("port", { value: "1" })).toEqual([409, expect.stringContaining("only from the environment")])
   expect(await set("cors-max-age", { value: "60" })).toEqual([

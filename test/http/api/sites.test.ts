@@ -23,6 +23,7 @@ test("creating a site returns its id, the given values, defaults and a snippet",
     rate_limit: null,
     timezone: "UTC",
     week_start: "monday",
+    definitions: "strict",
     currency: "USD",
     created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
     updated_at: body.created_at,
@@ -75,12 +76,13 @@ test("a site is read, updated with only the given values, archived and restored"
   const changed = await admin.call("PUT", `sites/${ID.toUpperCase()}`, { body: { name: "Store" } })
   expect([changed.status, changed.body.name, changed.body.rate_limit.burst]).toEqual([200, "Store", 10])
   const unlimited = await admin.call("PUT", `sites/${ID}`, {
-    body: { rate_limit: null, timezone: "Asia/Tokyo", week_start: "sunday", currency: "JPY" }
+    body: { rate_limit: null, timezone: "Asia/Tokyo", week_start: "sunday", definitions: "umami", currency: "JPY" }
   })
   expect(unlimited.body).toMatchObject({
     rate_limit: null,
     timezone: "Asia/Tokyo",
     week_start: "sunday",
+    definitions: "umami",
     currency: "JPY"
   })
   const archived = await admin.call("DELETE", `sites/${ID}`)
@@ -133,8 +135,8 @@ describe("a body with invalid values", () => {
     ["an unknown time zone", { name: "x", timezone: "Mars/Olympus" }, ["#/timezone"]],
     [
       "several invalid values",
-      { name: "x".repeat(101), week_start: "friday", currency: "1" },
-      ["#/name", "#/week_start", "#/currency"]
+      { name: "x".repeat(101), week_start: "friday", definitions: "loose", currency: "1" },
+      ["#/name", "#/week_start", "#/definitions", "#/currency"]
     ]
   ])("%s is rejected with 422 and a pointer to each value, and no site is created", async (_, body, pointers) => {
     const response = await admin.call("POST", "sites", { body })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import { QueryEngine, QueryError } from "../../../src/ports/QueryEngine.ts"
 import { SITE } from "../../services/fixture.ts"
 import { until } from "../../support/eventually.ts"
@@ -13,7 +13,16 @@ const stats = (startAt: unknown, endAt: unknown, site = SITE) => `sites/${site}/
 
 /** A warehouse that runs every query with this function. */
 const engine = (run: QueryEngine["Service"]["run"]) =>
-  Layer.succeed(QueryEngine, QueryEngine.of({ dialect: "trino", run }))
+  Layer.succeed(
+    QueryEngine,
+    QueryEngine.of({
+      dialect: "trino",
+      model: "lake",
+      run,
+      stream: () => Stream.empty,
+      asOf: Effect.succeed({ time: "2026-03-28T00:00:00.000000Z", version: "1" })
+    })
+  )
 
 /** The API with the fixture's site registered. */
 const start = async (options: Parameters<typeof startAdmin>[0] = {}) => {

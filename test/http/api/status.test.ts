@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { startAdmin } from "./support.ts"
+import { replicaWith, startAdmin, VIEWER } from "./support.ts"
 
 test("the status contains version, gate, storage, warehouse, geo and the source of the secret, but no secret", async () => {
   const admin = await startAdmin({ gate: { _tag: "Licensed", expiresAt: Date.UTC(2027, 0, 1) } })
@@ -18,6 +18,7 @@ test("the status contains version, gate, storage, warehouse, geo and the source 
       last_error: null
     },
     warehouse: { engine: "postgres", ready: true, why: null },
+    replica: null,
     geo: { on: true, why: null, database: "GeoLite2-City", built_at: "1970-01-01T00:00:00.000Z" },
     rejected_agents: [],
     secret: { source: "database" }
@@ -98,8 +99,37 @@ test("the client endpoint explains which IP and location an event would get", as
   expect(trusted.body.why).toContain("header `x-forwarded-for`")
   const untrusted = await admin.call("GET", "client", { headers: forwarded, server: from("203.0.113.9") })
   expect(untrusted.body).toMatchObject({ peer: "203.0.113.9", ip: "203.0.113.9", country: null })
-  expect(untrusted.body.why).toContain("this peer's headers are not trusted")
+  expect(untrusted.body.why).toContain("whose headers are not trusted")
   const local = await admin.call("GET", "client", { server: from("127.0.0.1") })
   expect(local.body.why).toContain("local or private")
+  await admin.close()
+})
+
+test("the status says how far the replica is", async () => {
+  const replica = replicaWith({
+    phase: "rebuilding",
+    why: null,
+    isUsable: false,
+    progress: { rows: 450_000, total: 1_200_000 },
+    asOf: null,
+    version: "1",
+    bytes: 12_000_000,
+    check: { at: Date.UTC(2026, 2, 28), complete: true, differences: 2 }
+  })
+  const admin = await startAdmin({ replica })
+  const { body } = await admin.call("GET", "status", { key: VIEWER })
+  expect(body).toMatchObject({
+    replica: {
+      phase: "rebuilding",
+      usable: false,
+      why: null,
+      as_of: null,
+      rebuilt_events: 450_000,
+      total_events: 1_200_000,
+      file_bytes: 12_000_000,
+      checked_at: "2026-03-28T00:00:00.000Z",
+      differences: 2
+    }
+  })
   await admin.close()
 })

@@ -1,19 +1,36 @@
-import { Effect, Exit, Layer, Logger, Redacted, References, Scope } from "effect"
+import { Effect, Exit, Layer, Logger, Redacted, References, Scope, Stream } from "effect"
+import * as LinkBuckets from "../../../layers/inprocess/LinkBuckets.ts"
 import * as RejectionRing from "../../../layers/inprocess/RejectionRing.ts"
+import * as LicenseGate from "../../../layers/license/LicenseGate.ts"
 import type { StartError } from "../../../src/domain/StartError.ts"
+import type { ContentServices } from "../../../src/http/api/server/content.ts"
 import { type AdminHandler, adminHandler, type PeerSource } from "../../../src/http/api/server/handler.ts"
+import type { PeopleServices } from "../../../src/http/api/server/people.ts"
 import { Policy } from "../../../src/pipeline/Policy.ts"
 import { AppSecret } from "../../../src/ports/AppSecret.ts"
 import { FeatureGate, type GateState } from "../../../src/ports/FeatureGate.ts"
 import { Geo } from "../../../src/ports/Geo.ts"
+import type { LinkLimits } from "../../../src/ports/LinkLimits.ts"
+import type { Metadata } from "../../../src/ports/Metadata.ts"
+import { Properties } from "../../../src/ports/Properties.ts"
 import { QueryEngine } from "../../../src/ports/QueryEngine.ts"
+import { QuestionEngines } from "../../../src/ports/QuestionEngines.ts"
 import { Rejections } from "../../../src/ports/Rejections.ts"
+import { Replica, type ReplicaStatus } from "../../../src/ports/Replica.ts"
+import type { SavedDefinitions } from "../../../src/ports/SavedDefinitions.ts"
+import type { Settings } from "../../../src/ports/Settings.ts"
+import { SiteData } from "../../../src/ports/SiteData.ts"
 import type { Sites } from "../../../src/ports/Sites.ts"
 import { Storage } from "../../../src/ports/Storage.ts"
+import type { FieldScanner } from "../../../src/query/metadata/FieldScanner.ts"
 import type { Environment } from "../../../src/settings/resolve.ts"
 import * as MemoryAdminKeys from "../../support/memory/MemoryAdminKeys.ts"
+import * as MemoryMetadata from "../../support/memory/MemoryMetadata.ts"
+import * as MemorySavedDefinitions from "../../support/memory/MemorySavedDefinitions.ts"
 import * as MemorySettings from "../../support/memory/MemorySettings.ts"
 import * as MemorySites from "../../support/memory/MemorySites.ts"
+import { noContent } from "../../support/memory/noContent.ts"
+import * as noPeople from "../../support/memory/noPeople.ts"
 
 export const PREFIX = "/api/ee/product-analytics"
 export const ADMIN = "ff_admin"
@@ -39,10 +56,29 @@ const idle = Layer.succeed(
   })
 )
 
+/** A replica with this status. */
+export const replicaWith = (status: ReplicaStatus | null): Layer.Layer<Replica> =>
+  Layer.succeed(
+    Replica,
+    Replica.of({
+      status: Effect.succeed(status),
+      rebuild: Effect.void,
+      check: Effect.succeed({ at: 0, complete: true, differences: 0 }),
+      sync: Effect.void
+    })
+  )
+const noReplica = replicaWith(null)
+
 /** A warehouse without data. */
 const emptyWarehouse = Layer.succeed(
   QueryEngine,
-  QueryEngine.of({ dialect: "postgres", run: () => Effect.succeed({ columns: [], rows: [] }) })
+  QueryEngine.of({
+    dialect: "postgres",
+    model: "postgres",
+    run: () => Effect.succeed({ columns: [], rows: [] }),
+    stream: () => Stream.make({ columns: [], rows: [] }),
+    asOf: Effect.succeed({ time: "2026-03-28T00:00:00.000000Z", version: "1" })
+  })
 )
 
 const london = Layer.succeed(
@@ -80,13 +116,71 @@ export interface Admin {
   readonly close: () => Promise<void>
 }
 
+/** The warehouse as the only engine of questions. */
+const engineOf = (warehouse: Layer.Layer<QueryEngine, StartError>): Layer.Layer<QuestionEngines, StartError> =>
+  Layer.effect(
+    QuestionEngines,
+    Effect.map(QueryEngine, (engine) =>
+      QuestionEngines.of({ usable: Effect.succeed({ primary: engine, fallback: null, why: null }) })
+    )
+  ).pipe(Layer.provide(warehouse))
+
+const noProperties = Layer.succeed(
+  Properties,
+  Properties.of({
+    propertyType: () => null,
+    attributeType: () => null,
+    isPropertyDeclared: () => false,
+    isAttributeDeclared: () => false,
+    hidden: () => [],
+    list: () => Effect.succeed([]),
+    find: () => Effect.succeed(null),
+    refresh: Effect.void
+  })
+)
+
+/** What the app database holds. */
+export type Control = Sites | Settings | AppSecret | PeopleServices
+
+const memoryControl = (
+  environment: Environment = { PUBLIC_URL: "https://stats.example" }
+): Layer.Layer<Control, StartError> =>
+  Layer.mergeAll(
+    MemorySites.layer(),
+    MemorySettings.layer(environment),
+    MemoryAdminKeys.layer({ [ADMIN]: "admin", [VIEWER]: "viewer" }),
+    noPeople.layer,
+    Layer.succeed(AppSecret, { value: Redacted.make("a secret of our own"), source: "database" })
+  )
+
+const noSiteData = Layer.succeed(
+  SiteData,
+  SiteData.of({
+    reset: () => Effect.succeed({ events: 0, visitors: 0 }),
+    remove: () => Effect.succeed({ events: 0, visitors: 0 })
+  })
+)
+
 /** Starts the admin API on in-memory services. */
 export const startAdmin = async (
   options: {
     readonly environment?: Environment
     readonly gate?: GateState
     readonly sites?: Layer.Layer<Sites>
+    /** What the app database holds; default: in memory, without users. */
+    readonly control?: Layer.Layer<Control, StartError>
     readonly warehouse?: Layer.Layer<QueryEngine, StartError>
+    /** Who answers questions; default: the warehouse. */
+    readonly engines?: Layer.Layer<QuestionEngines, StartError>
+    readonly properties?: Layer.Layer<Properties>
+    readonly siteData?: Layer.Layer<SiteData>
+    /** What is known about fields, and how their values are read; default: in memory, and not at all. */
+    readonly metadata?: Layer.Layer<Metadata | FieldScanner>
+    readonly replica?: Layer.Layer<Replica>
+    /** Saved questions and filters that questions refer to; default: none. */
+    readonly saved?: Layer.Layer<SavedDefinitions, StartError>
+    /** What people save; default: an app database that can't be reached. */
+    readonly content?: Layer.Layer<Exclude<ContentServices, LinkLimits>, StartError>
     /** Receives log lines as JSON; without it nothing is logged. */
     readonly log?: Array<string>
   } = {}
@@ -96,13 +190,26 @@ export const startAdmin = async (
   const services = Policy.layer.pipe(
     Layer.provideMerge(
       Layer.mergeAll(
-        options.sites ?? MemorySites.layer(),
-        MemorySettings.layer(options.environment ?? { PUBLIC_URL: "https://stats.example" }),
-        MemoryAdminKeys.layer({ [ADMIN]: "admin", [VIEWER]: "viewer" }),
-        Layer.succeed(AppSecret, { value: Redacted.make("a secret of our own"), source: "database" }),
-        Layer.succeed(FeatureGate, { isOn: () => gate._tag !== "Off", state: () => gate }),
+        options.control ?? memoryControl(options.environment),
+        ...(options.sites === undefined ? [] : [options.sites]),
+        options.gate === undefined && options.control !== undefined
+          ? LicenseGate.layer.pipe(Layer.provide(options.control))
+          : Layer.succeed(FeatureGate, {
+              isOn: () => gate._tag !== "Off",
+              state: () => gate,
+              check: () => Effect.succeed(gate),
+              refresh: Effect.void
+            }),
         RejectionRing.layer,
         options.warehouse ?? emptyWarehouse,
+        options.replica ?? noReplica,
+        options.siteData ?? noSiteData,
+        options.engines ?? engineOf(options.warehouse ?? emptyWarehouse),
+        options.properties ?? noProperties,
+        options.saved ?? MemorySavedDefinitions.layer(),
+        options.content ?? noContent,
+        options.metadata ?? Layer.merge(MemoryMetadata.layer, MemoryMetadata.noScanner),
+        LinkBuckets.layer.pipe(Layer.provide(options.control ?? memoryControl(options.environment))),
         idle,
         london
       )

@@ -45,7 +45,9 @@ test("the operator's copy is served with its type, an ETag and the path that it 
   expect(await (await get(`${collect.url}/script.js`, { "if-none-match": etag })).text()).toBe("new version")
   await rm(file)
   expect(await (await get(`${collect.url}/script.js`)).text()).toBe("new version")
-  expect((await fetch(`${collect.url}/script.js`, { method: "POST" })).status).toBe(405)
+  const posted = await fetch(`${collect.url}/script.js`, { method: "POST" })
+  expect([posted.status, posted.headers.get("content-type")]).toEqual([405, "application/problem+json"])
+  expect(await posted.json()).toMatchObject({ detail: "This path supports GET, HEAD.", instance: "/script.js" })
   await collect.stop()
 })
 

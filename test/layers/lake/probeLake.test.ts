@@ -41,10 +41,10 @@ const createTables = (config: LakeConfig) =>
     )
   )
 
-test("a new lake's bucket and catalog are found in order, its tables missing, and the check leaves no file behind", async () => {
+test("a new lake's folder and catalog are found in order, its tables missing, and the check leaves no file behind", async () => {
   const folder = temporaryFolder()
   expect(await states(configOf(folder))).toEqual([
-    "bucket ok",
+    "folder ok",
     "catalog ok",
     "pa_events note",
     "pa_sessions note",
@@ -68,7 +68,7 @@ test("a table that cannot be read or written is reported with the reason, and th
 
   const found = await probed(config)
   expect(found.map(({ part, state }) => `${part} ${state}`)).toEqual([
-    "bucket ok",
+    "folder ok",
     "catalog ok",
     "pa_events bad",
     "pa_sessions bad",
@@ -80,10 +80,10 @@ test("a table that cannot be read or written is reported with the reason, and th
   expect(found[3]?.message).toContain('column browser has the type "int"')
 })
 
-test("an unreachable catalog does not hide that the bucket works, nor an unwritable bucket that the catalog does", async () => {
+test("an unreachable catalog does not hide that the folder works, nor an unwritable folder that the catalog does", async () => {
   const folder = temporaryFolder()
-  const [bucket, catalog] = await probed(configOf(folder, { catalogType: "jdbc" }))
-  expect([bucket?.state, catalog?.part, catalog?.state]).toEqual(["ok", "catalog", "bad"])
+  const [place, catalog] = await probed(configOf(folder, { catalogType: "jdbc" }))
+  expect([place?.state, catalog?.part, catalog?.state]).toEqual(["ok", "catalog", "bad"])
   writeFileSync(join(folder, "file"), "not a folder")
-  expect(await states(configOf(join(folder, "file", "lake")))).toContain("bucket bad")
+  expect(await states(configOf(join(folder, "file", "lake")))).toContain("folder bad")
 })

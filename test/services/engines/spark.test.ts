@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { dropDatabase, ensureDatabase } from "../../../scripts/services/database.ts"
 import { emptyLake } from "../../../scripts/services/seaweedfs.ts"
+import { IS_NIGHTLY } from "../../support/nightly.ts"
 import { areUp } from "../areUp.ts"
 import { lakeCatalog } from "./EngineCatalog.ts"
 import { icebergJava } from "./icebergJava.ts"
@@ -8,8 +9,7 @@ import { differences } from "./numbers.ts"
 import { pyiceberg } from "./pyiceberg.ts"
 import { spark } from "./spark.ts"
 
-const nightly = process.env["FOOTFALL_NIGHTLY"] === "1"
-const run = nightly && (await areUp("postgres", "seaweedfs"))
+const run = IS_NIGHTLY && (await areUp("postgres", "seaweedfs"))
 /** A venv of 516 MB and jars of 118 MB may have to be downloaded first. */
 const TEST_MS = 900_000
 

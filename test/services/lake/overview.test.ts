@@ -142,11 +142,20 @@ const openApi = async (environment: Settings) => {
   const full = await Footfall.start({ entry: "full", environment })
   const get = (path: string, init: RequestInit = {}) =>
     fetch(`${full.url}${ROOT}/${path}`, { ...init, headers: { authorization: `Bearer ${key}` } })
+  const ask = async (question: object) => {
+    const response = await fetch(`${full.url}/api/dataset`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body: JSON.stringify(question)
+    })
+    return response.json()
+  }
   const stats = (from: string, to: string) =>
     `sites/${SITE}/stats?startAt=${Date.parse(from)}&endAt=${Date.parse(to) - 1}`
   return {
     full,
     get,
+    ask,
     stats,
     key: String(key),
     /** The overviews of every range. */
@@ -212,6 +221,21 @@ describe.skipIf(!up)("a site's overview", () => {
       expect(await shownByCli(environment, warehouse["WAREHOUSE"]!)).toEqual([...expected])
       await using api = await openApi(environment)
       expect(await api.all()).toEqual([...expected])
+      const question = {
+        fql: 1,
+        type: "query",
+        source: "v_pa_events",
+        filter: ["and", ["=", "site_id", SITE], ["between", "created_at", "2026-03-28", "2026-03-31"]],
+        aggregation: [
+          ["metric", "pageviews"],
+          ["metric", "visitors"]
+        ]
+      }
+      // Questions also count a visitor who only had a custom event.
+      expect(await api.ask(question)).toMatchObject({
+        route: "lake",
+        data: { rows: [[HAND.pageviews, HAND.visitors + 1]] }
+      })
       const status = (await (await api.get("status")).json()) as { readonly warehouse: unknown }
       expect(status.warehouse).toEqual({ engine: warehouse["WAREHOUSE"], ready: true, why: null })
       api.full.signal("SIGTERM")

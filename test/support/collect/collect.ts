@@ -35,6 +35,7 @@ export const site = (id: string, domains: ReadonlyArray<string> = []): Site =>
     rateLimit: null,
     timezone: "UTC",
     weekStart: "monday",
+    definitions: "strict",
     currency: "USD",
     createdAt: new Date(0),
     updatedAt: new Date(0)

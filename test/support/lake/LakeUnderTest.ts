@@ -168,7 +168,7 @@ export class LakeUnderTest implements AsyncDisposable {
 export const drain = async (collector: Footfall): Promise<void> => {
   collector.signal("SIGTERM")
   const code = await collector.ended()
-  const left = /^.*(?:bytes stay in|Not stopped).*$/m.exec(collector.output)
+  const left = /^.*(?:bytes of accepted events are on the disk in|Not stopped).*$/m.exec(collector.output)
   expect({ code, left: left === null ? "nothing" : collector.output }).toEqual({ code: 0, left: "nothing" })
 }
 

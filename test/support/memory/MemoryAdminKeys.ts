@@ -1,5 +1,6 @@
 import { Clock, Effect, Layer } from "effect"
 import { hashKey, keyPrefix, newKey } from "../../../layers/postgres/control/plainKey.ts"
+import { instanceKey, type KeyScope } from "../../../src/domain/keyScope.ts"
 import type { Role } from "../../../src/domain/Principal.ts"
 import { AdminKey, AdminKeys, AdminKeysError } from "../../../src/ports/AdminKeys.ts"
 
@@ -7,25 +8,25 @@ import { AdminKey, AdminKeys, AdminKeysError } from "../../../src/ports/AdminKey
 export const layer = (initial: Readonly<Record<string, Role>> = {}): Layer.Layer<AdminKeys> =>
   Layer.sync(AdminKeys, () => {
     const keys = new Map<string, AdminKey>()
-    const add = (key: string, name: string, role: Role, at: number) => {
+    const add = (key: string, name: string, { group, isReadOnly, role }: KeyScope, at: number) => {
       const record = new AdminKey({
         id: crypto.randomUUID(),
         name,
         role,
+        isReadOnly,
+        group,
+        lastUsedAt: null,
         prefix: keyPrefix(key),
         createdAt: new Date(at)
       })
       keys.set(hashKey(key), record)
       return { key, record }
     }
-    for (const [key, role] of Object.entries(initial)) add(key, `initial ${role}`, role, 0)
+    for (const [key, role] of Object.entries(initial)) add(key, `initial ${role}`, instanceKey(role), 0)
 
     return AdminKeys.of({
       verify: (key) => Effect.sync(() => keys.get(hashKey(key)) ?? null),
-      create: (name, role) => Effect.map(Clock.currentTimeMillis, (now) => add(newKey(), name, role, now)),
-      createFirst: Effect.map(Clock.currentTimeMillis, (now) =>
-        keys.size > 0 ? null : add(newKey(), "first", "admin", now).key
-      ),
+      create: (name, scope) => Effect.map(Clock.currentTimeMillis, (now) => add(newKey(), name, scope, now)),
       list: Effect.sync(() => [...keys.values()]),
       revoke: (id) =>
         Effect.suspend(() => {

@@ -2,6 +2,7 @@ import { Effect, Layer } from "effect"
 import { StartError } from "../../../src/domain/StartError.ts"
 import { Settings } from "../../../src/ports/Settings.ts"
 import {
+  brokenStart,
   type Environment,
   invalidChange,
   RunningValues,
@@ -32,6 +33,8 @@ export const layer = (environment: Environment = {}): Layer.Layer<Settings, Star
           if (setting === undefined) return yield* unknownSetting(name)
           const no = invalidChange(setting, environment, text)
           if (no !== null) return yield* no
+          const broken = brokenStart(setting, environment, table, text)
+          if (broken !== null) return yield* broken
           if (text === null) table.delete(setting.name)
           else table.set(setting.name, text)
           if (setting.live) running.set(setting, resolve(setting, environment, table).value)

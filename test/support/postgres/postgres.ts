@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process"
-import { mkdtempSync } from "node:fs"
+import { chmodSync, mkdirSync, mkdtempSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { PgTypes } from "@effect/sql-pg"
@@ -10,18 +10,28 @@ import { migrate } from "../../../layers/postgres/client/migrate.ts"
 import { parseDatabaseUrl } from "../../../layers/postgres/client/url/DatabaseTarget.ts"
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../../layers/postgres/embedded/EmbeddedPostgres.ts"
 
-/** Stops the server and deletes the folder when this process has exited, since `bun test` has no hook that always runs. */
+/** Stops the servers in the folder and deletes it when this process has exited, since `bun test` has no hook that always runs. */
 const cleanUpAfterUs = (folder: string): void => {
-  const script = `while kill -0 "$1" 2>/dev/null; do sleep 0.2; done
-kill -INT "$(head -n 1 "$2/postgres/postmaster.pid")" 2>/dev/null
-for i in 1 2 3 4 5 6 7 8 9 10; do [ -e "$2/postgres/postmaster.pid" ] || break; sleep 0.2; done
+  const script = `while kill -0 "$1" 2>/dev/null; do sleep 0.5; done
+for pid in "$2"/*/postgres/postmaster.pid; do kill -INT "$(head -n 1 "$pid")" 2>/dev/null; done
+for i in 1 2 3 4 5 6 7 8 9 10; do ls "$2"/*/postgres/postmaster.pid >/dev/null 2>&1 || break; sleep 0.2; done
 rm -rf "$2"`
   spawn("/bin/sh", ["-c", script, "sh", String(process.pid), folder], { detached: true, stdio: "ignore" }).unref()
 }
 
+/** Holds all temporary folders of this process, which share the one that waits to clean them up. */
+let parent: string | undefined
+let folders = 0
+
 export const temporaryFolder = (): string => {
-  const folder = mkdtempSync(join(tmpdir(), "footfall-test-"))
-  cleanUpAfterUs(folder)
+  if (parent === undefined) {
+    parent = mkdtempSync(join(tmpdir(), "footfall-test-"))
+    // A server that is started by another user must reach its folder.
+    chmodSync(parent, 0o711)
+    cleanUpAfterUs(parent)
+  }
+  const folder = join(parent, String(++folders))
+  mkdirSync(folder, { mode: 0o700 })
   return folder
 }
 

@@ -6,5 +6,6 @@ const query = { sql: process.env["STATEMENT"]!, parameters: [], tables: [] }
 const entry = new URL("../../../src/duckDbChild.ts", import.meta.url)
 const options = { extensionFolder: process.env["EXTENSIONS"]!, memoryLimit: "512MB" }
 const child = await Effect.runPromise(Scope.provide(makeDuckDbChild(entry, options), Scope.makeUnsafe()))
+await Effect.runPromise(child.ensureOpened)
 Effect.runFork(child.run({ query, locations: [], s3: null, maxRows: 10 }))
 console.log("ready")

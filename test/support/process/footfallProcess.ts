@@ -1,5 +1,6 @@
 import { join } from "node:path"
 import { until } from "../eventually.ts"
+import { temporaryFolder } from "../postgres/postgres.ts"
 import { Program } from "./Program.ts"
 
 const ROOT = join(import.meta.dir, "../../..")
@@ -22,7 +23,13 @@ export class Footfall extends Program {
   private constructor({ entry = "collector", environment = {} }: FootfallOptions) {
     super([process.execPath, join(ROOT, "src", `${entry}.ts`)], {
       cwd: ROOT,
-      environment: { HOST: "127.0.0.1", PORT: "0", ...environment }
+      environment: {
+        HOST: "127.0.0.1",
+        PORT: "0",
+        // A server with a database elsewhere keeps only its replica in it.
+        ...(entry === "full" && environment["DATABASE_URL"] !== undefined ? { DATA_DIR: temporaryFolder() } : {}),
+        ...environment
+      }
     })
   }
 

@@ -1,12 +1,13 @@
 import { expect } from "bun:test"
 import { existsSync, mkdirSync, watch } from "node:fs"
 import { join } from "node:path"
+import { allowing } from "../eventually.ts"
 import type { LakeUnderTest } from "../lake/LakeUnderTest.ts"
 import type { FaultProxy } from "../proxy/FaultProxy.ts"
 import type { Program } from "./Program.ts"
 
 /** A process that has not reached the step within this time never will. */
-const STEP_MS = 20_000
+const STEP_MS = 40_000
 /** Exit code after SIGKILL. */
 const KILLED = 137
 
@@ -71,7 +72,7 @@ export const killAtEach = async (points: ReadonlyArray<KillPoint>, spawn: () => 
   for (const { arm, name } of points) {
     await using program = spawn()
     const undo = arm(() => program.signal("SIGKILL"))
-    const late = setTimeout(() => program.signal("SIGTERM"), STEP_MS)
+    const late = setTimeout(() => program.signal("SIGTERM"), allowing(STEP_MS))
     const code = await program.ended()
     clearTimeout(late)
     undo()

@@ -8,11 +8,15 @@ import { TOPICS, type Topic } from "./topics.ts"
 /** The time between two polls, chosen at random each time so that many processes do not poll at once. */
 const INTERVAL_MS = { minimum: 2_000, maximum: 3_500 }
 
-// A row's xmin is the transaction that wrote it, so the sum changes with every insert and update, and the count with deletes.
+// A row's xmin is the transaction that wrote it, so the sum changes with every insert and update, and the count with deletes. What is too
+// much to add up has a row of its own that its triggers update. Of people, only what the groups may do: what is cached of a user expires.
 const FINGERPRINTS = `SELECT
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::bigint), 0) FROM product_analytics_site) AS sites,
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::bigint), 0) FROM product_analytics_setting) AS settings,
-  (SELECT count(*) || ':' || coalesce(sum(xmin::text::bigint), 0) FROM product_analytics_key) AS keys`
+  (SELECT count(*) || ':' || coalesce(sum(xmin::text::bigint), 0) FROM product_analytics_key) AS keys,
+  (SELECT count(*) || ':' || coalesce(sum(xmin::text::bigint), 0) FROM product_analytics_group)
+    || ' ' || (SELECT count(*) || ':' || coalesce(sum(xmin::text::bigint), 0) FROM product_analytics_collection_permission) AS people,
+  (SELECT xmin::text FROM product_analytics_metadata_revision) AS metadata`
 
 /** Wakes followers whose table has changed since the last poll. Polls forever; an outage is logged once, as is its end. */
 export const poll = (sql: SqlClient.SqlClient, followers: Followers): Effect.Effect<never> => {

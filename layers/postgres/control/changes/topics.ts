@@ -1,3 +1,3 @@
-/** What may change while a process runs. Each is a small table, and the payload of its trigger's notifications. */
-export const TOPICS = ["sites", "settings", "keys"] as const
+/** What may change while a process runs. Each is the payload of its triggers' notifications. */
+export const TOPICS = ["sites", "settings", "keys", "people", "metadata"] as const
 export type Topic = (typeof TOPICS)[number]

@@ -35,6 +35,6 @@ export class KeysApi extends HttpApiGroup.make("keys")
   .annotateMerge(
     OpenApi.annotations({
       title: "Keys",
-      description: "Keys of this API. Requires a key with the role `admin`."
+      description: "Keys of this API. Requires an administrator."
     })
   ) {}

@@ -1,12 +1,21 @@
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { MAX_NAME_LENGTH } from "../../../domain/siteValues.ts"
+import { parseName } from "../../../domain/fieldIssues.ts"
 import { AdminKeys, type AdminKeysError } from "../../../ports/AdminKeys.ts"
 import { keyJson } from "../../shared/json/key.ts"
 import { AdminApi } from "../AdminApi.ts"
 import { NotFound, ServiceUnavailable, UnprocessableContent } from "../problems.ts"
 
 const unavailable = (error: AdminKeysError) => new ServiceUnavailable({ detail: error.message })
+
+const invalid = (field: string, detail: string) =>
+  new UnprocessableContent({ detail, errors: [{ pointer: `#/${field}`, detail }] })
+
+const NO_ROLE = "The key needs a `role`, or a `group_id`."
+const ROLE_AND_GROUP = "A key with a `group_id` has the group's permissions: leave out `role`."
+
+const createProblem = (error: AdminKeysError) =>
+  error.reason === "Invalid" ? invalid("group_id", error.message) : unavailable(error)
 
 const revokeProblem = (error: AdminKeysError) =>
   error.reason === "NotFound" ? new NotFound({ detail: error.message }) : unavailable(error)
@@ -19,12 +28,18 @@ export const KeysHandlers = HttpApiBuilder.group(
     return handlers.handleAll({
       list: () => Effect.mapBoth(keys.list, { onSuccess: (all) => all.map(keyJson), onFailure: unavailable }),
       create: Effect.fnUntraced(function* ({ payload }) {
-        const name = payload.name.trim()
-        if (name.length > MAX_NAME_LENGTH) {
-          const detail = `The name must have at most ${MAX_NAME_LENGTH} characters.`
-          return yield* new UnprocessableContent({ detail, errors: [{ pointer: "#/name", detail }] })
-        }
-        const { key, record } = yield* Effect.mapError(keys.create(name, payload.role ?? "admin"), unavailable)
+        const parsed = parseName(payload.name)
+        if (Result.isFailure(parsed)) return yield* invalid("name", parsed.failure[0]?.message ?? "")
+        const {
+          group_id: group = null,
+          read_only: isReadOnly = false,
+          role = group === null ? "admin" : null
+        } = payload
+        if (group === null && role === null) return yield* invalid("role", NO_ROLE)
+        if (group !== null && role !== null) return yield* invalid("role", ROLE_AND_GROUP)
+        // A viewer reads only, anyway.
+        const scope = { role, group, isReadOnly: isReadOnly && role !== "viewer" }
+        const { key, record } = yield* Effect.mapError(keys.create(parsed.success, scope), createProblem)
         return { ...keyJson(record), key }
       }),
       revoke: ({ params }) =>

@@ -48,10 +48,10 @@ export class RejectionsApi extends HttpApiGroup.make("rejections")
       success,
       error: [NotFound, ServiceUnavailable]
     })
-      .annotateMerge(requires("read", "rejections"))
+      .annotateMerge(requires("read", "rejections", { site: "id" }))
       .annotateMerge(endpointDocs("List a site's rejections", "Newest first.")),
     HttpApiEndpoint.get("withoutSite", "/rejections", { query, success })
-      .annotateMerge(requires("read", "rejections"))
+      .annotateMerge(requires("read", "rejections-without-site"))
       .annotateMerge(
         endpointDocs("List rejections without a site", "Payloads that named no registered site, newest first.")
       )

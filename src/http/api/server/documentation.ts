@@ -17,6 +17,8 @@ const CONFIG: HttpApiScalar.ScalarConfig = {
   ...OFFLINE,
   favicon: ICON,
   authentication: { preferredSecurityScheme: "key" },
+  // Shows each route in one line until it is opened; the other layout draws all of them at once, or only those near the screen.
+  layout: "classic",
   defaultOpenAllTags: true,
   // Long paths must not make a phone's page wider than its screen.
   customCss: "body { overflow-x: hidden } .section-header-label, .endpoint-path { overflow-wrap: anywhere }"

@@ -1,23 +1,38 @@
 import { Cause, Context, Effect, Layer, Option, Result, type Scope } from "effect"
 import { HttpEffect, HttpRouter, HttpServer, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
+import * as Demo from "../../../pipeline/demo/Demo.ts"
 import type { Policy } from "../../../pipeline/Policy.ts"
-import type { AdminKeys } from "../../../ports/AdminKeys.ts"
 import type { AppSecret } from "../../../ports/AppSecret.ts"
 import { FeatureGate } from "../../../ports/FeatureGate.ts"
 import type { Geo } from "../../../ports/Geo.ts"
+import type { Metadata } from "../../../ports/Metadata.ts"
+import type { Properties } from "../../../ports/Properties.ts"
 import type { QueryEngine } from "../../../ports/QueryEngine.ts"
+import type { QuestionEngines } from "../../../ports/QuestionEngines.ts"
 import type { Rejections } from "../../../ports/Rejections.ts"
+import type { Replica } from "../../../ports/Replica.ts"
+import type { SavedDefinitions } from "../../../ports/SavedDefinitions.ts"
 import { Settings } from "../../../ports/Settings.ts"
+import type { SiteData } from "../../../ports/SiteData.ts"
 import type { Sites } from "../../../ports/Sites.ts"
 import type { Storage } from "../../../ports/Storage.ts"
+import * as Catalog from "../../../query/metadata/Catalog.ts"
+import type { FieldScanner } from "../../../query/metadata/FieldScanner.ts"
+import * as Questions from "../../../query/run/Questions.ts"
 import { BASE_PATH } from "../../../settings/settings.ts"
+import { Pages } from "../../pages/Pages.ts"
+import { SignIn } from "../../people/SignIn.ts"
 import { pathBelow } from "../../shared/basePath.ts"
 import { IDLE_TIMEOUT_SECONDS } from "../../shared/idleTimeout.ts"
 import { PREFIX } from "../../shared/prefix.ts"
 import { REQUEST_ID_HEADER, requestIdOf } from "../../shared/requestId.ts"
 import { AdminApi } from "../AdminApi.ts"
-import { KeysHandlers } from "../keys/handlers.ts"
+import { DatabaseHandlers } from "../database/handlers.ts"
+import * as ExportLog from "../dataset/ExportLog.ts"
+import { DatasetHandlers } from "../dataset/handlers.ts"
+import { DemoHandlers } from "../demo/handlers.ts"
+import { FormulaHandlers } from "../formula/handlers.ts"
 import { RejectionsHandlers } from "../rejections/handlers.ts"
 import { SettingsHandlers } from "../settings/handlers.ts"
 import { SitesHandlers } from "../sites/handlers.ts"
@@ -25,17 +40,19 @@ import { StatsHandlers } from "../stats/handlers.ts"
 import { StatusHandlers } from "../status/handlers.ts"
 import * as authorize from "./authorize.ts"
 import { type BodyError, bufferBody } from "./body.ts"
+import { type ContentServices, contentHandlers } from "./content.ts"
 import { Documentation } from "./documentation.ts"
 import { ExtendTimeout } from "./ExtendTimeout.ts"
-import { methodsAt } from "./methods.ts"
+import { isOpenWithoutLicense, methodsAt } from "./methods.ts"
 import { Peer } from "./Peer.ts"
+import { type PeopleServices, peopleHandlers } from "./people.ts"
 import * as render from "./render.ts"
 
 /** The services that the admin API needs. */
 export type AdminServices =
   | Sites
   | Settings
-  | AdminKeys
+  | PeopleServices
   | FeatureGate
   | Storage
   | Geo
@@ -43,6 +60,14 @@ export type AdminServices =
   | AppSecret
   | Policy
   | QueryEngine
+  | QuestionEngines
+  | Replica
+  | Properties
+  | Metadata
+  | FieldScanner
+  | SavedDefinitions
+  | SiteData
+  | ContentServices
 
 /** The part of `Bun.serve`'s server that the API uses: peer addresses and idle timeouts. */
 export interface PeerSource {
@@ -105,11 +130,13 @@ const withProblems = <R>(
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const state = gate.state()
-    if (state._tag === "Off" && isUnderPrefix(pathOf(request))) {
+    const path = pathOf(request)
+    const isKnown = methodsAt(path).length > 0
+    if (state._tag === "Off" && (isKnown || isUnderPrefix(path)) && !isOpenWithoutLicense(request.method, path)) {
       return render.statusResponse(request, 402, `Product analytics requires a valid license: ${state.why}.`)
     }
-    // Only the literal prefix, since a proxy's rules for it apply to nothing else.
-    if (!isUnderPrefix(pathOf(request))) return routeNotFound(request)
+    // Only literal paths, since a proxy's rules for them apply to nothing else.
+    if (!isKnown) return routeNotFound(request)
     const response = yield* Effect.catchCause(routes, (cause) => {
       if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
       const error = Option.getOrUndefined(Cause.findErrorOption(cause))
@@ -128,12 +155,28 @@ const withProblems = <R>(
   })
 
 const routes = HttpApiBuilder.layer(AdminApi).pipe(
-  Layer.provide([SitesHandlers, StatsHandlers, RejectionsHandlers, SettingsHandlers, KeysHandlers, StatusHandlers]),
+  Layer.provide([
+    SitesHandlers,
+    StatsHandlers,
+    RejectionsHandlers,
+    SettingsHandlers,
+    peopleHandlers,
+    StatusHandlers,
+    DatasetHandlers,
+    FormulaHandlers,
+    DemoHandlers,
+    DatabaseHandlers,
+    contentHandlers
+  ]),
+  Layer.provide([Questions.layer, ExportLog.layer, Demo.layer, Catalog.layer, SignIn.layer]),
   Layer.provide([authorize.layer, render.layer])
 )
 
+/** In characters. The longest part of a path is the token of an embed. */
+const MAX_PARAM_LENGTH = 10_000
+
 /** Paths are matched literally, so that a variant of a path cannot slip past a proxy's rule for it. */
-const ROUTER = { caseSensitive: true, ignoreDuplicateSlashes: false } as const
+const ROUTER = { caseSensitive: true, ignoreDuplicateSlashes: false, maxParamLength: MAX_PARAM_LENGTH } as const
 
 /** Decodes and answers API requests with the routes above. */
 const apiHandler = Effect.gen(function* () {
@@ -151,6 +194,9 @@ const apiHandler = Effect.gen(function* () {
     withProblems(router.asHttpEffect(), gate)
   )
 })
+
+/** The pages for signing in. */
+const pagesOf = Effect.map(Layer.build(Pages.layer.pipe(Layer.provide(SignIn.layer))), Context.get(Pages))
 
 const BODY_PROBLEMS: Readonly<Record<BodyError["reason"], { readonly status: number; readonly detail: string }>> = {
   TooLarge: { status: 413, detail: "The body is too large." },
@@ -172,10 +218,9 @@ const bodyResponse = ({ reason }: BodyError, incoming: Request, headers: Headers
 }
 
 /** Builds the handler, which works as long as its scope is open. */
-export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Scope.Scope> = Effect.zipWith(
-  apiHandler,
-  Settings,
-  (api, { get }): AdminHandler => {
+export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Scope.Scope> = Effect.map(
+  Effect.all([apiHandler, Settings, pagesOf]),
+  ([api, { get }, pages]): AdminHandler => {
     const base = get(BASE_PATH)
     const documentation = new Documentation(base)
     const respond = async (request: Request, connection: Context.Context<never>): Promise<Response> => {
@@ -184,7 +229,7 @@ export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Sc
         if (path === "/openapi.json") return documentation.openApi()
         if (path === "/docs") return await documentation.page(request)
       }
-      return await api(request, connection)
+      return await (pages.respond(request, Context.get(connection, Peer)) ?? api(request, connection))
     }
 
     return async (incoming, server) => {

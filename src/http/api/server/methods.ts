@@ -1,12 +1,24 @@
+import { Context } from "effect"
 import { HttpApi } from "effect/http-api"
 import { AdminApi } from "../AdminApi.ts"
+import { OpenWithoutLicense } from "../access.ts"
 
-const routes: Array<{ readonly pattern: RegExp; readonly method: string }> = []
+interface Route {
+  readonly pattern: RegExp
+  readonly method: string
+  readonly isOpenWithoutLicense: boolean
+}
+
+const routes: Array<Route> = []
 HttpApi.reflect(AdminApi, {
   onGroup: () => {},
   onEndpoint: ({ endpoint }) => {
     const pattern = endpoint.path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&").replaceAll(/:\w+/g, "[^/]+")
-    routes.push({ pattern: new RegExp(`^${pattern}/?$`), method: endpoint.method })
+    routes.push({
+      pattern: new RegExp(`^${pattern}/?$`),
+      method: endpoint.method,
+      isOpenWithoutLicense: Context.get(endpoint.annotations, OpenWithoutLicense)
+    })
   }
 })
 
@@ -14,3 +26,7 @@ HttpApi.reflect(AdminApi, {
 export const methodsAt = (path: string): ReadonlyArray<string> => [
   ...new Set(routes.flatMap(({ pattern, method }) => (pattern.test(path) ? method : [])))
 ]
+
+/** Whether a request is served without a license. Only known routes are. */
+export const isOpenWithoutLicense = (method: string, path: string): boolean =>
+  routes.some((route) => route.isOpenWithoutLicense && route.method === method && route.pattern.test(path))

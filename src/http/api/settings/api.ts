@@ -60,6 +60,6 @@ export class SettingsApi extends HttpApiGroup.make("settings")
   .annotateMerge(
     OpenApi.annotations({
       title: "Settings",
-      description: "Precedence: environment, settings table, default. Requires a key with the role `admin`."
+      description: "Precedence: environment, settings table, default. Requires an administrator."
     })
   ) {}

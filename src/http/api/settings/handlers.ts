@@ -8,12 +8,13 @@ import { Conflict, NotFound, ServiceUnavailable, UnprocessableContent } from "..
 
 const unavailable = (error: SettingsError) => new ServiceUnavailable({ detail: error.message })
 
-/** `Invalid` occurs only when a value is set. */
 const unsetProblem = (error: SettingsError) => {
   switch (error.reason) {
     case "Unknown":
       return new NotFound({ detail: error.message })
     case "ReadOnly":
+    // No process could start without the value.
+    case "Invalid":
       return new Conflict({ detail: error.message })
     default:
       return unavailable(error)

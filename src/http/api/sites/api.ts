@@ -12,6 +12,15 @@ export const bySite = {
   params: { id: Schema.String.annotate({ description: "The site's id, a UUID", examples: [EXAMPLE.siteId] }) }
 }
 
+export const DeletedJson = Schema.Struct({
+  events: Schema.Int.annotate({ description: "Deleted events", examples: [38_000] }),
+  visitors: Schema.Int.annotate({
+    description:
+      "Deleted visitors. Those of the last 25 hours keep their rows, since their browsers may continue a session.",
+    examples: [8_700]
+  })
+}).annotate({ identifier: "DeletedData", description: "What was deleted." })
+
 /** Sites in one response. */
 const MAX_PAGE = 500
 export const DEFAULT_PAGE = 100
@@ -84,13 +93,24 @@ export class SitesApi extends HttpApiGroup.make("sites")
           "Archive a site",
           "Soft delete: the site accepts no new events and keeps its existing ones. Update it with `archived: false` to restore it."
         )
+      ),
+    HttpApiEndpoint.post("reset", "/sites/:id/reset", {
+      ...bySite,
+      success: DeletedJson,
+      error: [NotFound, Conflict, ServiceUnavailable]
+    })
+      .annotateMerge(requires("delete", "site-data"))
+      .annotateMerge(
+        endpointDocs(
+          "Delete a site's events",
+          "Deletes all events and visitors so far, for good; the site stays. Answers when it is done, which takes some seconds for each million events. 409 if a site's data is being deleted already, or if the storage cannot delete rows (`STORAGE_BACKEND=iceberg`)."
+        )
       )
   )
   .middleware(Access)
   .annotateMerge(
     OpenApi.annotations({
       title: "Sites",
-      description:
-        "Registered sites. Every collector picks up a change within 5 s. Requires a key with the role `admin`."
+      description: "Registered sites. Every collector picks up a change within 5 s. Requires an administrator."
     })
   ) {}

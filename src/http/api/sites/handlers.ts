@@ -5,12 +5,15 @@ import type { SiteId } from "../../../domain/ids.ts"
 import { defaultBurst, type Site } from "../../../domain/Site.ts"
 import type { SiteValues } from "../../../domain/siteValues.ts"
 import { Settings } from "../../../ports/Settings.ts"
+import { SiteData } from "../../../ports/SiteData.ts"
 import { Sites, type SitesError } from "../../../ports/Sites.ts"
 import { type SiteCreateJson, type SiteUpdateJson, siteJson } from "../../shared/json/site.ts"
 import { snippetUrls } from "../../shared/publicUrl.ts"
 import { AdminApi } from "../AdminApi.ts"
 import { Conflict, UnprocessableContent } from "../problems.ts"
+import { withExtendedTimeout } from "../server/ExtendTimeout.ts"
 import { DEFAULT_PAGE } from "./api.ts"
+import { deletionProblem } from "./deletionProblem.ts"
 import { getSite, siteIdOf, siteNotFound, siteUnavailable } from "./lookup.ts"
 
 /** The body's names of the domain's fields, where they differ. */
@@ -59,6 +62,7 @@ const siteValues = ({
   rate_limit: rateLimit,
   timezone,
   week_start: weekStart,
+  definitions,
   currency
 }: Omit<SiteUpdateJson | SiteCreateJson, "id">): Omit<SiteValues, "id"> => ({
   ...(name !== undefined && { name }),
@@ -66,6 +70,7 @@ const siteValues = ({
   ...(rateLimit !== undefined && { rateLimit: rateLimit === null ? null : rateLimitOf(rateLimit) }),
   ...(timezone !== undefined && { timezone }),
   ...(weekStart !== undefined && { weekStart }),
+  ...(definitions !== undefined && { definitions }),
   ...(currency !== undefined && { currency })
 })
 
@@ -85,6 +90,7 @@ export const SitesHandlers = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const sites = yield* Sites
     const settings = yield* Settings
+    const data = yield* SiteData
 
     const toJson = (site: Site) =>
       Effect.map(HttpServerRequest.HttpServerRequest, (request) =>
@@ -111,6 +117,10 @@ export const SitesHandlers = HttpApiBuilder.group(
         const id = yield* siteIdOf(params.id)
         const change = { ...siteValues(values), ...(archived !== undefined && { archived }) }
         return yield* toJson(yield* Effect.mapError(sites.update(id, change), updateProblem))
+      }),
+      reset: Effect.fnUntraced(function* ({ params }) {
+        const { id } = yield* getSite(sites, params.id)
+        return yield* withExtendedTimeout(Effect.mapError(data.reset(id), deletionProblem))
       }),
       archive: Effect.fnUntraced(function* ({ params }) {
         const id = yield* siteIdOf(params.id)

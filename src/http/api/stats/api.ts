@@ -39,7 +39,7 @@ export class StatsApi extends HttpApiGroup.make("stats")
       success: OverviewJson,
       error: [NotFound, UnprocessableContent, ServiceUnavailable, GatewayTimeout]
     })
-      .annotateMerge(requires("read", "stats"))
+      .annotateMerge(requires("read", "stats", { site: "id" }))
       .annotateMerge(
         endpointDocs(
           "Get a site's overview",

@@ -6,7 +6,7 @@ import { runOverview } from "../../../query/overview.ts"
 import { rangeIssues, timestampOf } from "../../../query/range.ts"
 import { AdminApi } from "../AdminApi.ts"
 import { GatewayTimeout, ServiceUnavailable, UnprocessableContent } from "../problems.ts"
-import { ExtendTimeout } from "../server/ExtendTimeout.ts"
+import { withExtendedTimeout } from "../server/ExtendTimeout.ts"
 import { logFailure, publicMessage } from "../server/queryFailure.ts"
 import { getSite } from "../sites/lookup.ts"
 
@@ -15,7 +15,10 @@ const POINTERS = { from: "#/startAt", until: "#/endAt" } as const
 const queryProblem = (error: QueryError) =>
   error.reason === "Timeout"
     ? new GatewayTimeout({ detail: `${publicMessage(error)} Try a shorter range.` })
-    : new ServiceUnavailable({ detail: publicMessage(error) })
+    : new ServiceUnavailable({
+        detail: publicMessage(error),
+        ...(error.reason === "NoEngine" && { code: "no-engine" })
+      })
 
 export const StatsHandlers = HttpApiBuilder.group(
   AdminApi,
@@ -36,14 +39,14 @@ export const StatsHandlers = HttpApiBuilder.group(
         if (errors.length > 0) {
           return yield* new UnprocessableContent({ detail: errors.map(({ detail }) => detail).join(" "), errors })
         }
-        const extendTimeout = yield* ExtendTimeout
-        extendTimeout()
-        return yield* runOverview(engine, {
-          site: site.id,
-          from: timestampOf(startAt),
-          until: timestampOf(until),
-          ...(channel !== undefined && { channel })
-        }).pipe(
+        return yield* withExtendedTimeout(
+          runOverview(engine, {
+            site: site.id,
+            from: timestampOf(startAt),
+            until: timestampOf(until),
+            ...(channel !== undefined && { channel })
+          })
+        ).pipe(
           Effect.tapError((error) => logFailure(engine, error)),
           Effect.mapError(queryProblem)
         )

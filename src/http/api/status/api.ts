@@ -22,10 +22,40 @@ const StatusJson = Schema.Struct({
     last_error: Schema.NullOr(Schema.String).annotate({ examples: [null] })
   }),
   warehouse: Schema.Struct({
-    engine: Schema.Literals(["postgres", "trino", "duckdb"]).annotate({ description: "Which engine answers queries" }),
+    engine: Schema.Literals(["postgres", "trino", "duckdb", "none"]).annotate({
+      description: "Which engine answers queries"
+    }),
     ready: Schema.Boolean.annotate({ description: "The engine is reachable and finds the events", examples: [true] }),
     why: Schema.NullOr(Schema.String).annotate({ description: "Why the engine is not ready", examples: [null] })
   }),
+  replica: Schema.NullOr(
+    Schema.Struct({
+      phase: Schema.Literals(["starting", "rebuilding", "following", "waiting"]),
+      usable: Schema.Boolean.annotate({
+        description: "It answers questions; otherwise Postgres does",
+        examples: [true]
+      }),
+      why: Schema.NullOr(Schema.String).annotate({ description: "What it waits for", examples: [null] }),
+      as_of: Schema.NullOr(Schema.String).annotate({
+        description: "Its data is complete up to this time",
+        examples: ["2026-03-28T22:50:00.123456Z"]
+      }),
+      rebuilt_events: Schema.NullOr(Schema.Finite).annotate({
+        description: "Events that the running rebuild has loaded",
+        examples: [null]
+      }),
+      total_events: Schema.NullOr(Schema.Finite).annotate({
+        description: "How many it has to load, as Postgres estimates",
+        examples: [null]
+      }),
+      file_bytes: Schema.Finite.annotate({ examples: [420_000_000] }),
+      checked_at: Schema.NullOr(Instant),
+      differences: Schema.NullOr(Schema.Finite).annotate({
+        description: "Days of sites that differed from Postgres at the last check, and were read again",
+        examples: [0]
+      })
+    })
+  ).annotate({ description: "The columnar replica; null if this process keeps none" }),
   geo: Schema.Struct({
     on: Schema.Boolean.annotate({ description: "IP addresses are resolved to locations", examples: [true] }),
     why: Schema.NullOr(Schema.String).annotate({
@@ -61,7 +91,7 @@ const ClientJson = Schema.Struct({
   }),
   why: Schema.String.annotate({
     description: "Why the event would get that address and location",
-    examples: ["The address comes from the header `x-forwarded-for`, which a trusted peer sent."]
+    examples: ["The header `x-forwarded-for` of a trusted proxy names this address."]
   }),
   country: Schema.NullOr(Schema.String).annotate({ description: "ISO 3166-1 alpha-2", examples: ["GB"] }),
   region: Schema.NullOr(Schema.String).annotate({ description: "ISO 3166-2", examples: ["GB-ENG"] }),

@@ -9,8 +9,10 @@ import { FeatureGate, type GateState } from "../../../ports/FeatureGate.ts"
 import { Geo, type GeoState } from "../../../ports/Geo.ts"
 import { QueryEngine } from "../../../ports/QueryEngine.ts"
 import { Rejections } from "../../../ports/Rejections.ts"
+import { Replica } from "../../../ports/Replica.ts"
 import { Storage, type StorageStatus } from "../../../ports/Storage.ts"
 import { probe } from "../../../query/probe.ts"
+import { replicaJson } from "../../shared/json/replica.ts"
 import { AdminApi } from "../AdminApi.ts"
 import { Peer } from "../server/Peer.ts"
 import { logFailure, publicMessage } from "../server/queryFailure.ts"
@@ -52,22 +54,28 @@ export const StatusHandlers = HttpApiBuilder.group(
     const secret = yield* AppSecret
     const policy = yield* Policy
     const engine = yield* QueryEngine
+    const replica = yield* Replica
     const rejections = yield* Rejections
 
-    const warehouseJson = probe(engine).pipe(
-      Effect.as({ engine: engine.dialect, ready: true, why: null }),
-      Effect.catch((error) =>
-        Effect.as(logFailure(engine, error), { engine: engine.dialect, ready: false, why: publicMessage(error) })
-      )
-    )
+    const warehouseJson = Effect.matchEffect(probe(engine), {
+      onSuccess: () => Effect.succeed<StatusJson["warehouse"]>({ engine: engine.dialect, ready: true, why: null }),
+      onFailure: (error) => {
+        const why = publicMessage(error)
+        return error.reason === "NoEngine"
+          ? Effect.succeed<StatusJson["warehouse"]>({ engine: "none", ready: false, why })
+          : Effect.as(logFailure(engine, error), { engine: engine.dialect, ready: false, why })
+      }
+    })
 
     return handlers.handleAll({
       status: Effect.fnUntraced(function* () {
+        const replicaStatus = yield* replica.status
         const status: StatusJson = {
           version: VERSION,
           gate: gateJson(gate.state()),
           storage: storageJson(yield* storage.status),
           warehouse: yield* warehouseJson,
+          replica: replicaStatus === null ? null : replicaJson(replicaStatus),
           geo: geoJson(geo.state()),
           rejected_agents: rejections
             .rejectedAgents(MAX_AGENTS)

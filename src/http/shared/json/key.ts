@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { VariantSchema } from "effect/schema"
 import { Role } from "../../../domain/Principal.ts"
+import { GroupId } from "../../../domain/people.ts"
 import type { AdminKey } from "../../../ports/AdminKeys.ts"
 import { EXAMPLE, Instant, NotBlank } from "./fields.ts"
 
@@ -14,7 +15,12 @@ const readOnly = FieldOnly(["read", "created"])
 
 const NAME = { description: "Who or what uses the key", examples: ["grafana"] } as const
 const name = Schema.String.annotate(NAME)
-const role = Role.annotate({ description: "`admin`: everything; `viewer`: statistics, status and rejections" })
+const role = Schema.NullOr(Role).annotate({
+  description:
+    "`admin`: everything; `viewer`: statistics, status and rejections; null: what the group of `group_id` may do"
+})
+const readOnlyFlag = Schema.Boolean.annotate({ description: "The key may only read", examples: [false] })
+const groupId = Schema.NullOr(GroupId).annotate({ description: "The group that the key is bound to", examples: [null] })
 
 /** An API key in requests and responses: each field once. Only the response to its creation has the key itself. */
 const KeyModel = Struct({
@@ -23,10 +29,28 @@ const KeyModel = Struct({
   role: Field({
     read: role,
     created: role,
-    create: Schema.optionalKey(Role.annotate({ description: "Default: `admin`" }))
+    create: Schema.optionalKey(
+      Schema.NullOr(Role).annotate({ description: "Default: `admin`, or null with a `group_id`" })
+    )
+  }),
+  read_only: Field({
+    read: readOnlyFlag,
+    created: readOnlyFlag,
+    create: Schema.optionalKey(Schema.Boolean.annotate({ description: "Default: false", examples: [true] }))
+  }),
+  group_id: Field({
+    read: groupId,
+    created: groupId,
+    create: Schema.optionalKey(
+      Schema.NullOr(GroupId).annotate({
+        description: "The group whose permissions and site limit the key has; default: null",
+        examples: [GroupId.make(3)]
+      })
+    )
   }),
   prefix: readOnly(Schema.String.annotate({ description: "The first characters of the key", examples: ["ff_v3_Kq"] })),
   created_at: readOnly(Instant),
+  last_used_at: readOnly(Schema.NullOr(Instant).annotate({ description: "Exact to some seconds; null: never" })),
   key: FieldOnly(["created"])(
     Schema.String.annotate({
       description: "The key, shown only once; Footfall stores a hash",
@@ -53,6 +77,9 @@ export const keyJson = (key: AdminKey): KeyJson => ({
   id: key.id,
   name: key.name,
   role: key.role,
+  read_only: key.isReadOnly,
+  group_id: key.group,
   prefix: key.prefix,
-  created_at: key.createdAt.toISOString()
+  created_at: key.createdAt.toISOString(),
+  last_used_at: key.lastUsedAt?.toISOString() ?? null
 })

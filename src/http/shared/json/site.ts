@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { VariantSchema } from "effect/schema"
-import { type Site, WeekStart } from "../../../domain/Site.ts"
+import { Definitions, type Site, WeekStart } from "../../../domain/Site.ts"
 import { trackingSnippet } from "../snippet.ts"
 import { EXAMPLE, Instant, NotBlank } from "./fields.ts"
 
@@ -69,7 +69,7 @@ const SiteModel = Struct({
   allowed_domains: optional(
     Schema.Array(Schema.String).annotate({
       description:
-        "Domains whose pages may send events: `example.com`, `*.example.com`, `localhost:8080`; an empty list allows every origin",
+        "Domains whose pages may send events: `example.com` (includes `www.`), `*.example.com`, each on any port, or `example.com:8443` for one port; an empty list allows every origin",
       examples: DOMAINS
     }),
     WrittenDomains
@@ -96,6 +96,13 @@ const SiteModel = Struct({
   week_start: optional(
     WeekStart.annotate({ description: "First day of the week in reports" }),
     Schema.String.annotate({ description: "`monday` or `sunday`; default: monday", examples: ["monday"] })
+  ),
+  definitions: optional(
+    Definitions.annotate({
+      description:
+        "How visits, bounces, durations and channels are counted in questions about this site: `strict` by Footfall's definitions, `umami` with the numbers of Umami 3.1"
+    }),
+    Schema.String.annotate({ description: "`strict` or `umami`; default: strict", examples: ["umami"] })
   ),
   currency: optional(
     Schema.String.annotate({ description: "ISO 4217 code of revenue in reports", examples: ["EUR"] }),
@@ -137,6 +144,7 @@ export const siteJson = (site: Site, snippet: { readonly scriptUrl: string; read
     site.rateLimit === null ? null : { events_per_second: site.rateLimit.eventsPerSecond, burst: site.rateLimit.burst },
   timezone: site.timezone,
   week_start: site.weekStart,
+  definitions: site.definitions,
   currency: site.currency,
   created_at: site.createdAt.toISOString(),
   updated_at: site.updatedAt.toISOString(),

@@ -8,7 +8,11 @@ test("the advisory locks have the released numbers, each its own", () => {
     PARTITION_LOCK: 4_067_180_228,
     PARTITION_JOB_LOCK: 4_067_180_229,
     LAKE_JOB_LOCK: 4_067_180_230,
-    FIRST_KEY_LOCK: 4_067_180_231
+    PEOPLE_JOB_LOCK: 4_067_180_232,
+    CONTENT_LOCK: 4_067_180_240,
+    PROPERTY_LOCK: 4_067_180_250,
+    FIELD_SCAN_LOCK: 4_067_180_251,
+    SITE_DATA_LOCK: 4_067_180_260
   })
   const numbers = Object.values(advisoryLocks)
   expect(new Set(numbers).size).toBe(numbers.length)

@@ -1,5 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test"
 import { Context, Effect, type Redacted } from "effect"
+import { instanceKey } from "../../../../src/domain/keyScope.ts"
+import { ALL_USERS, GroupId } from "../../../../src/domain/people.ts"
 import { AdminKeys } from "../../../../src/ports/AdminKeys.ts"
 import { allowing } from "../../../support/eventually.ts"
 import { run, startProcess } from "../../../support/postgres/controlPlane.ts"
@@ -15,7 +17,7 @@ test("a created key is verified with its role, and only its hash is stored", asy
   await run(
     Effect.gen(function* () {
       const keys = yield* keysOf(url)
-      const { key, record } = yield* keys.create("grafana", "viewer")
+      const { key, record } = yield* keys.create("grafana", instanceKey("viewer"))
       expect(key).toMatch(/^ff_[\w-]{43}$/)
       expect(record).toMatchObject({ name: "grafana", role: "viewer", prefix: key.slice(0, 8) })
       expect(yield* keys.verify(key)).toEqual(record)
@@ -41,20 +43,32 @@ test("an unknown key is rejected", async () => {
   )
 })
 
-test("processes that start at the same time create one first key, and none if a key ever existed", async () => {
+test("a read-only key and a key of a group keep their scope, and their last use is written in the background", async () => {
   const url = await freshDatabase()
   await run(
     Effect.gen(function* () {
-      const processes = yield* Effect.forEach(Array.from({ length: 5 }), () => keysOf(url))
-      const made = yield* Effect.forEach([...processes, ...processes], (keys) => keys.createFirst, {
-        concurrency: "unbounded"
-      })
-      const [first, ...more] = made.filter((key) => key !== null)
-      expect(more).toEqual([])
-      const keys = processes[0]!
-      expect(yield* keys.verify(first!)).toMatchObject({ role: "admin", name: "first" })
-      yield* keys.revoke((yield* keys.list)[0]!.id)
-      expect(yield* keys.createFirst).toBeNull()
+      const created = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const keys = yield* keysOf(url)
+          const readOnly = yield* keys.create("reader", { role: "admin", isReadOnly: true, group: null })
+          const bound = yield* keys.create("bound", { role: null, isReadOnly: true, group: ALL_USERS })
+          expect(yield* keys.verify(readOnly.key)).toMatchObject({ role: "admin", isReadOnly: true, group: null })
+          expect(yield* keys.verify(bound.key)).toMatchObject({ role: null, isReadOnly: true, group: ALL_USERS })
+          const unknown = keys.create("x", { role: null, isReadOnly: false, group: GroupId.make(99) })
+          expect((yield* Effect.flip(unknown)).reason).toBe("Invalid")
+          yield* keys.create("unused", instanceKey("viewer"))
+          expect((yield* keys.list).map(({ lastUsedAt }) => lastUsedAt)).toEqual([null, null, null])
+          return readOnly
+        })
+      )
+      const listed = yield* (yield* keysOf(url)).list
+      expect(listed.map(({ lastUsedAt, name }) => [name, lastUsedAt === null]).toSorted()).toEqual([
+        ["bound", false],
+        ["reader", false],
+        ["unused", true]
+      ])
+      const age = Date.now() - (listed.find(({ id }) => id === created.record.id)?.lastUsedAt?.getTime() ?? 0)
+      expect(age).toBeLessThan(allowing(10_000))
     })
   )
 })
@@ -65,7 +79,7 @@ test("a revoked key is rejected at once by the same process, and within 5 s by o
     Effect.gen(function* () {
       const mine = yield* keysOf(url)
       const theirs = yield* keysOf(url)
-      const { key, record } = yield* mine.create("leaked", "admin")
+      const { key, record } = yield* mine.create("leaked", instanceKey("admin"))
       expect(yield* theirs.verify(key)).toEqual(record)
       const sql = yield* openClient(url)
       yield* sql.unsafe("ALTER TABLE product_analytics_key DISABLE TRIGGER product_analytics_key_changed")
@@ -93,7 +107,7 @@ test("revoking an unknown or revoked key fails with NotFound", async () => {
   await run(
     Effect.gen(function* () {
       const keys = yield* keysOf(url)
-      const { record } = yield* keys.create("x", "admin")
+      const { record } = yield* keys.create("x", instanceKey("admin"))
       yield* keys.revoke(record.id)
       for (const id of [record.id, "9999", crypto.randomUUID()]) {
         expect((yield* Effect.flip(keys.revoke(id))).reason).toBe("NotFound")
@@ -107,7 +121,7 @@ test("verifying a key again uses the cache", async () => {
   await run(
     Effect.gen(function* () {
       const keys = yield* keysOf(url)
-      const { key } = yield* keys.create("x", "admin")
+      const { key } = yield* keys.create("x", instanceKey("admin"))
       yield* keys.verify(key)
       const begin = performance.now()
       for (let i = 0; i < 2_000; i++) yield* keys.verify(key)

@@ -5,11 +5,13 @@ import type { Environment } from "../../../../src/settings/resolve.ts"
 import {
   CORS_MAX_AGE,
   DISABLE_BOT_CHECK,
+  ENFORCE_DOMAINS,
   LICENSE_TOKEN,
   MAX_BODY_BYTES,
   PORT,
   RATE_LIMIT_BURST,
-  RATE_LIMIT_EVENTS_PER_SECOND
+  RATE_LIMIT_EVENTS_PER_SECOND,
+  REMOVE_TRAILING_SLASH
 } from "../../../../src/settings/settings.ts"
 import { eventually } from "../../../support/eventually.ts"
 import { run, startProcess } from "../../../support/postgres/controlPlane.ts"
@@ -70,10 +72,10 @@ test("the error lists every invalid value with its setting and what it accepts, 
     )
   )
   expect(error.message.split("\n")).toEqual([
-    'PORT is "http"; it accepts 0 to 65535.',
-    'MAX_BATCH_ITEMS is "many"; it accepts 1 to 100000. It comes from the settings table: `bun run footfall settings set max-batch-items …` or `unset` it.',
+    'PORT is "http"; it accepts a whole number from 0 to 65535.',
+    'MAX_BATCH_ITEMS is "many"; it accepts a whole number from 1 to 100000. It comes from the settings table: `bun run footfall settings set max-batch-items …` or `unset` it.',
     'SALT_ROTATION is "year"; it accepts `day`, `week` or `month`.',
-    "APP_SECRET is malformed; it accepts 8 characters or more, not a known placeholder."
+    "APP_SECRET has 7 characters; it accepts 8 characters or more, such as the output of `openssl rand -base64 32`; no known placeholder."
   ])
 })
 
@@ -147,8 +149,17 @@ describe("a value that cannot be set", () => {
     ["nonsense", "1", "Unknown", "There is no setting"],
     ["port", "1", "ReadOnly", "read only from the environment"],
     ["cors-max-age", "60", "ReadOnly", "overrides the settings table"],
-    ["max-body-bytes", "lots", "Invalid", 'MAX_BODY_BYTES is "lots"; it accepts 1024 to 104857600.'],
-    ["disable-bot-check", "false", "Invalid", "unset it to turn it off"]
+    ["max-body-bytes", "lots", "Invalid", 'MAX_BODY_BYTES is "lots"; it accepts a whole number of bytes'],
+    ["disable-bot-check", "perhaps", "Invalid", 'DISABLE_BOT_CHECK is "perhaps"; it accepts `on` or `off`'],
+    ["tracker-script-file", "/nope", "Invalid", "TRACKER_SCRIPT_FILE is /nope, which cannot be read (ENOENT)."],
+    ["storage-backend", "iceberg", "Invalid", "PRODUCT_ANALYTICS_ICEBERG_S3_BUCKET is missing."],
+    ["feature-gate", "token", "Invalid", "FEATURE_GATE is `token`, which needs LICENSE_PUBLIC_KEY"],
+    [
+      "warehouse",
+      "duckdb",
+      "Invalid",
+      "WAREHOUSE=duckdb cannot query what STORAGE_BACKEND=postgres stores. Set WAREHOUSE to replica, postgres or none, or change STORAGE_BACKEND."
+    ]
   ])("setting %s=%s fails with a reason", async (name, value, reason, message) => {
     const url = await freshDatabase()
     const error = await run(
@@ -157,4 +168,45 @@ describe("a value that cannot be set", () => {
     expect(error.reason).toBe(reason as never)
     expect(error.message).toContain(message)
   })
+})
+
+test("switches are turned on and off by words, and the environment decides with the same words", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const settings = yield* settingsOf(url)
+      expect((yield* settings.set("disable-bot-check", "yes")).value).toBe("on")
+      expect((yield* settings.set("disable-bot-check", "off")).value).toBe("off")
+      expect((yield* settings.set("enforce-domains", "off")).value).toBe("off")
+      const started = yield* settingsOf(url, { DISABLE_BOT_CHECK: "false", REMOVE_TRAILING_SLASH: "1" })
+      expect([
+        started.get(DISABLE_BOT_CHECK),
+        started.get(REMOVE_TRAILING_SLASH),
+        started.get(ENFORCE_DOMAINS)
+      ]).toEqual([false, true, false])
+    })
+  )
+})
+
+test("settings that need each other are set one after the other, with a note until they are complete", async () => {
+  const url = await freshDatabase()
+  await run(
+    Effect.gen(function* () {
+      const settings = yield* settingsOf(url)
+      yield* settings.set("product-analytics-iceberg-s3-bucket", "events")
+      yield* settings.set("storage-backend", "iceberg")
+      yield* settings.set("warehouse", "duckdb")
+      const back = yield* Effect.flip(settings.unset("storage-backend"))
+      expect(back.message).toStartWith("WAREHOUSE=duckdb cannot query what STORAGE_BACKEND=postgres stores.")
+      const half = yield* settings.set("product-analytics-iceberg-aws-access-key", "AKIA")
+      expect(half.note).toBe(
+        "Takes effect after a restart. No process starts with this yet: PRODUCT_ANALYTICS_ICEBERG_AWS_SECRET_KEY is missing but PRODUCT_ANALYTICS_ICEBERG_AWS_ACCESS_KEY is set."
+      )
+      expect((yield* settings.set("product-analytics-iceberg-aws-secret-key", "secret")).note).toBe(
+        "Takes effect after a restart."
+      )
+      yield* settings.unset("warehouse")
+      yield* settings.unset("storage-backend")
+    })
+  )
 })

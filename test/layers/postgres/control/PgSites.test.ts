@@ -26,6 +26,7 @@ test("a site is created with the given values, and with defaults for the rest", 
         rateLimit: { eventsPerSecond: 0.5, burst: 3 },
         timezone: "Europe/Berlin",
         weekStart: "sunday",
+        definitions: "umami",
         currency: "eur"
       })
       expect(full).toMatchObject({
@@ -36,6 +37,7 @@ test("a site is created with the given values, and with defaults for the rest", 
         rateLimit: { eventsPerSecond: 0.5, burst: 3 },
         timezone: "Europe/Berlin",
         weekStart: "sunday",
+        definitions: "umami",
         currency: "EUR"
       })
       expect(Math.abs(full.createdAt.getTime() - Date.now())).toBeLessThan(60_000)
@@ -45,9 +47,12 @@ test("a site is created with the given values, and with defaults for the rest", 
         rateLimit: null,
         timezone: "UTC",
         weekStart: "monday",
+        definitions: "strict",
         currency: "USD"
       })
       expect(yield* sites.get(bare.id)).toEqual(bare)
+      expect(yield* sites.update(full.id, { name: "Store" })).toMatchObject({ definitions: "umami" })
+      expect(yield* sites.update(full.id, { definitions: "strict" })).toMatchObject({ definitions: "strict" })
     })
   )
 })

@@ -359,7 +359,9 @@ describe("unusable data folders", () => {
   test("a file as the data folder is rejected", async () => {
     const path = join(newFolder(), "file")
     writeFileSync(path, "")
-    expect(await startError(path)).toStartWith(`${path} can't be used for the embedded Postgres: `)
+    expect(await startError(path)).toBe(
+      `${path} can't be used for the embedded Postgres (EEXIST). Set DATA_DIR to a folder that can, or DATABASE_URL to a Postgres to use.`
+    )
   })
 
   test("if the server does not start, the error quotes its log", async () => {

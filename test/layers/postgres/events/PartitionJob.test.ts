@@ -341,16 +341,23 @@ const insertStrangeMonths = (sql: DatabaseClient, count = 1) =>
     [count]
   )
 
-/** The shortest of several times that the planner takes for a site's last 30 days, in ms: others use the machine too. */
-const planningMs = Effect.fnUntraced(function* (sql: DatabaseClient) {
-  yield* sql.unsafe("ANALYZE product_analytics_event")
-  let shortest = Number.POSITIVE_INFINITY
-  for (let run = 0; run < 40; run++) {
-    const [row] = yield* sql.unsafe<{ "QUERY PLAN": ReadonlyArray<{ readonly "Planning Time": number }> }>(
+/** How long the planner takes for a site's last 30 days, in ms. */
+const planningMs = (sql: DatabaseClient) =>
+  Effect.map(
+    sql.unsafe<{ "QUERY PLAN": ReadonlyArray<{ readonly "Planning Time": number }> }>(
       `EXPLAIN (SUMMARY, FORMAT json) SELECT count(*) FROM v_pa_events
       WHERE site_id = '11111111-2222-4333-8444-555555555555' AND created_at >= '2031-01-16' AND created_at < '2031-02-15'`
-    )
-    shortest = Math.min(shortest, row!["QUERY PLAN"][0]!["Planning Time"])
+    ),
+    ([row]) => row!["QUERY PLAN"][0]!["Planning Time"]
+  )
+
+/** The shortest of many planning times in each of two databases, which take turns because others use the machine too. */
+const shortestPlanningMs = Effect.fnUntraced(function* (one: DatabaseClient, other: DatabaseClient) {
+  yield* Effect.forEach([one, other], (sql) => sql.unsafe("ANALYZE product_analytics_event"))
+  const shortest = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY] as [number, number]
+  for (let run = 0; run < 100; run++) {
+    shortest[0] = Math.min(shortest[0], yield* planningMs(one))
+    shortest[1] = Math.min(shortest[1], yield* planningMs(other))
   }
   return shortest
 })
@@ -359,17 +366,20 @@ const EXPECTED_MONTHS = ["2031_02", "2031_03", "2031_04", "2031_05"]
 
 describe("months that clients make up", () => {
   test("a batch with an event in each of 324 months creates no tables, and planning a 30-day query takes at most 1.2 times as long", () =>
-    withDatabase(({ sql }) =>
-      Effect.gen(function* () {
-        yield* insert(sql, 500, "2031-02-01T00:00:00Z", "30 minutes")
-        yield* maintain(sql, TODAY, 10_000)
-        const before = yield* planningMs(sql)
-        yield* insertStrangeMonths(sql)
-        yield* maintain(sql, TODAY, 10_000)
-        expect(yield* months(sql)).toEqual(EXPECTED_MONTHS)
-        expect((yield* rowsByPartition(sql))["event_default"]).toBe(STRANGE_MONTHS)
-        expect(yield* planningMs(sql)).toBeLessThanOrEqual(before * 1.2 + 0.05)
-      })
+    withDatabase(({ sql: spared }) =>
+      Effect.promise(() =>
+        withDatabase(({ sql }) =>
+          Effect.gen(function* () {
+            for (const database of [spared, sql]) yield* insert(database, 500, "2031-02-01T00:00:00Z", "30 minutes")
+            yield* insertStrangeMonths(sql)
+            for (const database of [spared, sql]) yield* maintain(database, TODAY, 10_000)
+            expect(yield* months(sql)).toEqual(EXPECTED_MONTHS)
+            expect((yield* rowsByPartition(sql))["event_default"]).toBe(STRANGE_MONTHS)
+            const [before, after] = yield* shortestPlanningMs(spared, sql)
+            expect(after).toBeLessThanOrEqual(before * 1.2 + 0.05)
+          })
+        )
+      )
     ))
 
   test("a run gives at most six of them their own tables, the fullest first, and only with enough events", () =>

@@ -56,7 +56,7 @@ test("without the right to create the reader, queries run as the application's r
   expect(await startAndQuery()).toEqual(["app", 1])
   const remedy =
     "CREATE ROLE footfall_reader NOLOGIN; GRANT footfall_reader TO app; GRANT USAGE ON SCHEMA public TO footfall_reader; " +
-    "GRANT SELECT ON v_pa_event_data, v_pa_events, v_pa_session_data, v_pa_sessions, v_pa_sites TO footfall_reader;"
+    "GRANT SELECT ON v_pa_event_data, v_pa_events, v_pa_session_data, v_pa_sessions, v_pa_sites, v_pa_user_flows, v_pa_visits TO footfall_reader;"
   expect(await state()).toEqual({
     _tag: "NotReady",
     problem: "the role footfall_reader does not exist, and app may not create it",

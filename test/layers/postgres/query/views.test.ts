@@ -100,6 +100,33 @@ const COLUMNS: Readonly<Record<string, Readonly<Record<string, ReadonlyArray<str
     decimal: ["number_value"],
     int: ["data_type"],
     timestamptz: ["date_value", "created_at"]
+  },
+  v_pa_visits: {
+    uuid: ["id", "site_id", "session_id"],
+    text: [
+      "entry_path",
+      "exit_path",
+      "referrer_domain",
+      "channel",
+      "utm_source",
+      "utm_medium",
+      "utm_campaign",
+      "utm_content",
+      "utm_term",
+      "country",
+      "device",
+      "browser",
+      "os"
+    ],
+    boolean: ["is_bounce"],
+    int: ["pageviews", "events", "duration_s"],
+    timestamptz: ["started_at", "ended_at"]
+  },
+  v_pa_user_flows: {
+    uuid: ["site_id"],
+    text: ["source", "target"],
+    int: ["step", "value"],
+    timestamptz: ["day"]
   }
 }
 
@@ -111,6 +138,7 @@ const BASE_TYPES: Readonly<Record<string, string>> = {
   boolean: "boolean",
   smallint: "int",
   integer: "int",
+  bigint: "int",
   numeric: "decimal",
   "timestamp with time zone": "timestamptz"
 }

@@ -7,6 +7,7 @@ import { CREDENTIALS, REGION, TABLE_BUCKET } from "../../../../scripts/services/
 import { dropDatabase, ensureDatabase } from "../../../../scripts/services/database.ts"
 import { endpoint, port } from "../../../../scripts/services/place.ts"
 import { freshName, isTable, NEW_TABLE, setProperties, snapshotIds } from "../../../layers/iceberg/catalog/tables.ts"
+import { IS_NIGHTLY } from "../../../support/nightly.ts"
 import { openClient } from "../../../support/postgres/postgres.ts"
 import { areUp } from "../../areUp.ts"
 import { type EngineCatalog, glueCatalog, lakeCatalog, restCatalog } from "../../engines/EngineCatalog.ts"
@@ -71,7 +72,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs", "moto")))("interoperabili
   afterAll(() => dropDatabase(database))
 
   for (const [type, config, engineCatalog] of catalogs) {
-    test(
+    test.skipIf(!IS_NIGHTLY && type !== "jdbc" && type !== "rest")(
       `${type}: Iceberg's Java library appends to our table before and after our changes and finds no problem`,
       () =>
         Effect.gen(function* () {
@@ -124,7 +125,7 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs", "moto")))("interoperabili
   }
 
   for (const [type, config, engineCatalog] of catalogs.filter(([type]) => type === "jdbc" || type === "rest")) {
-    test(
+    test.skipIf(!IS_NIGHTLY && type !== "jdbc")(
       `${type}: three processes of Iceberg's Java library append while we keep changing properties, and nothing is lost`,
       () =>
         Effect.gen(function* () {

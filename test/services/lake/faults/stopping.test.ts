@@ -37,7 +37,9 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("stopping a collector w
     first.signal("SIGTERM")
     expect(await first.ended()).toBe(0)
     expect(performance.now() - began).toBeLessThan(allowing(5_000))
-    expect(first.output).toMatch(/[1-9]\d* bytes stay in \S+\/spool\/0 for the next start, safe on the disk/)
+    expect(first.output).toMatch(
+      /[1-9]\d* bytes of accepted events are on the disk in \S+\/spool\/0, and the next start flushes them\./
+    )
     await clients.stop()
     s3.reset()
     const second = all.use(await lake.start())
@@ -58,7 +60,9 @@ describe.skipIf(!(await areUp("postgres", "seaweedfs")))("stopping a collector w
     await clients.stores(500)
     first.signal("SIGTERM")
     expect(await first.ended()).toBe(0)
-    expect(first.output).toMatch(/[1-9]\d* bytes stay in \S+\/spool\/0 for the next start/)
+    expect(first.output).toMatch(
+      /[1-9]\d* bytes of accepted events are on the disk in \S+\/spool\/0, and the next start flushes them/
+    )
     await clients.stop()
     s3.setDown(false)
     const second = all.use(await lake.start())

@@ -1,0 +1,324 @@
+import { NOT_VIEWS, PREDECESSOR_BUCKET_SECONDS, VISIT_GAP_SECONDS } from "../../../src/domain/Event.ts"
+import { eventsWithChannel } from "../../../src/query/channel/channel.ts"
+import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
+import type { Store } from "./Store.ts"
+import { EVENT_COLUMNS, OTHER_EVENTS, SESSION_FIELDS, SITE_FIELDS } from "./schema.ts"
+
+/*
+ * How rows get into the file. Everything is SQL over temporary tables, whatever the number of rows: a poll of a second and a segment of
+ * a rebuild take the same way. `batch` has the new events with the integers of their site and session.
+ */
+
+/** A longer time without a row ends a visit. */
+const GAP = `INTERVAL ${VISIT_GAP_SECONDS} SECOND`
+/** Months before and after now that get a table of their own. Clients choose the time of an event, and each table makes the view slower. */
+const MONTHS_BACK = 60
+const MONTHS_AHEAD = 2
+
+/** 1: a view (everything but custom events and web vitals), 2: a custom event, 0: neither. */
+const KIND = `CASE WHEN event_type NOT IN (${NOT_VIEWS.join(", ")}) THEN 1 WHEN event_type = 2 THEN 2 ELSE 0 END`
+/** What makes two rows of a type the same: the path, and for custom events the name. */
+const SAME = "CASE WHEN event_type = 2 THEN event_name ELSE url_path END"
+const BUCKET = (time: string) => `(epoch_us(${time}) // ${PREDECESSOR_BUCKET_SECONDS * 1_000_000})::INTEGER`
+
+/** Gives every site id in `ids` (a query of one column) a number. */
+export const ensureSites = (store: Store, ids: string): Promise<void> =>
+  store.run(`INSERT INTO site (site, site_id, known)
+    SELECT (SELECT coalesce(max(site), 0) FROM site) + row_number() OVER (ORDER BY id), id, false
+    FROM (SELECT DISTINCT id FROM (${ids}) AS given (id) WHERE id NOT IN (SELECT site_id FROM site))`)
+
+/** Gives every session in `sessions` (a query of id, site id and time) a number, in the order of their times. */
+export const ensureSessions = (store: Store, sessions: string): Promise<void> =>
+  store.run(`INSERT INTO session (session, session_id, site, known)
+    SELECT (SELECT coalesce(max(session), 0) FROM session) + row_number() OVER (ORDER BY moment, id), id,
+      (SELECT site FROM site WHERE site.site_id = first.site_id), false
+    FROM (
+      SELECT id, min(moment) AS moment, arg_min(site_id, moment) AS site_id FROM (${sessions}) AS given (id, site_id, moment)
+      ANTI JOIN session ON session.session_id = given.id
+      GROUP BY id
+    ) AS first`)
+
+/** Makes `batch`, the keys of the events in `staged_event`, without the events that are in the file already. */
+export const makeBatch = async (store: Store, mayRepeat: boolean): Promise<void> => {
+  if (mayRepeat) {
+    for (const table of store.eventTables) {
+      await store.run(`DELETE FROM staged_event WHERE event_id IN (
+        SELECT event_id FROM ${table}
+        WHERE created_at BETWEEN (SELECT min(created_at) FROM staged_event) AND (SELECT max(created_at) FROM staged_event)
+          AND event_id IN (SELECT event_id FROM staged_event)
+      )`)
+    }
+  }
+  await ensureSites(store, "SELECT site_id FROM staged_event")
+  await ensureSessions(store, "SELECT session_id, site_id, created_at FROM staged_event")
+  const now = new Date()
+  const bound = (months: number) =>
+    new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months)).toISOString().slice(0, 10)
+  // Only what the following steps use: copying all columns would take as long as everything else.
+  const staged = eventsWithChannel("duckdb", "(SELECT rowid AS staged_row, * FROM staged_event) AS staged")
+  await store.run(`CREATE OR REPLACE TEMP TABLE batch AS
+    SELECT staged_row, site.site, session.session, event_id, staged.created_at, event_type, ${KIND} AS kind, ${SAME} AS same, url_path, channel,
+      CASE WHEN staged.created_at >= TIMESTAMP '${bound(-MONTHS_BACK)}' AND staged.created_at < TIMESTAMP '${bound(MONTHS_AHEAD)}'
+        THEN year(staged.created_at) * 100 + month(staged.created_at) ELSE 0 END::INTEGER AS month
+    FROM (SELECT * FROM ${staged}) AS staged
+    JOIN site ON site.site_id = staged.site_id
+    JOIN session ON session.session_id = staged.session_id`)
+}
+
+/** The table of a `month`: 202603, or 0 for all that have none of their own. */
+const tableOf = (month: number): string =>
+  month === 0 ? OTHER_EVENTS : `event_${String(month).slice(0, 4)}_${String(month).slice(4)}`
+
+/**
+ * Makes `touched`: the sessions of the batch, and those in `more` (a query of site, session, time and id), each with its first and last
+ * of these rows.
+ */
+const makeTouched = (store: Store, more: string | null): Promise<void> =>
+  store.run(`CREATE OR REPLACE TEMP TABLE touched AS
+    SELECT site, session, first.at AS first_at, first.id AS first_id, last_at FROM (
+      SELECT site, session, min({'at': created_at, 'id': event_id}) AS first, max(created_at) AS last_at
+      FROM (SELECT site, session, created_at, event_id FROM batch WHERE event_type <> 5${more === null ? "" : ` UNION ALL ${more}`})
+      GROUP BY site, session
+    )`)
+
+/** Makes `earlier`: the last time of each type and path of the touched sessions, before their first new row. */
+const makeEarlier = (store: Store): Promise<void> =>
+  store.run(`CREATE OR REPLACE TEMP TABLE earlier AS
+    SELECT site, session, event_type, same, max({'at': created_at, 'id': event_id}) AS moment FROM (
+      SELECT event.site, event.session, event_type, ${SAME} AS same, event.created_at, event.event_id
+      FROM event JOIN seen ON event.session = seen.session AND event.site = seen.site
+      WHERE event_type <> 5 AND (event.created_at < first_at OR (event.created_at = first_at AND event.event_id < first_id))
+    ) GROUP BY site, session, event_type, same`)
+
+/** Makes `later`: the rows of the touched sessions after their first new row, which may get another predecessor. */
+const makeLater = async (store: Store): Promise<void> => {
+  await store.run(`CREATE OR REPLACE TEMP TABLE later (target VARCHAR, row_number BIGINT, site INTEGER, session INTEGER,
+    created_at TIMESTAMP, event_id UUID, event_type TINYINT, same VARCHAR, prev_same INTEGER, prev_path VARCHAR)`)
+  const [first] = await store.rows("SELECT strftime(min(first_at), 'event_%Y_%m') FROM seen")
+  const firstTable = first?.[0]
+  if (firstTable === null || firstTable === undefined) return
+  for (const table of store.eventTables) {
+    if (table < String(firstTable) && table !== OTHER_EVENTS) continue
+    await store.run(`INSERT INTO later
+      SELECT '${table}', row.rowid, row.site, row.session, row.created_at, row.event_id, event_type, ${SAME}, prev_same, prev_path
+      FROM ${table} AS row JOIN seen ON row.session = seen.session AND row.site = seen.site
+      WHERE row.created_at >= (SELECT min(first_at) FROM seen) AND event_type <> 5
+        AND (row.created_at > first_at OR (row.created_at = first_at AND row.event_id > first_id))`)
+  }
+}
+
+/** Makes `linked`: the bucket of the previous same row, and of pageviews the path of the previous one, of each new and each later row. */
+const makeLinked = (store: Store): Promise<void> =>
+  store.run(`CREATE OR REPLACE TEMP TABLE linked AS
+    SELECT item.target, item.row_number, item.isNew, item.was_same, item.was_path,
+      coalesce(item.previous, ${BUCKET("earlier.moment.at")}) AS prev_same,
+      CASE WHEN item.event_type = 1 THEN coalesce(item.path, last_view.path) END AS prev_path
+    FROM (
+      SELECT *, ${BUCKET("lag(created_at) OVER (PARTITION BY site, session, event_type, same ORDER BY created_at, event_id)")} AS previous,
+        lag(same) OVER (PARTITION BY site, session, event_type ORDER BY created_at, event_id) AS path
+      FROM (
+        SELECT NULL AS target, rowid AS row_number, true AS isNew, site, session, created_at, event_id, event_type, same,
+          NULL::INTEGER AS was_same, NULL::VARCHAR AS was_path
+        FROM batch WHERE event_type <> 5
+        UNION ALL
+        SELECT target, row_number, false, site, session, created_at, event_id, event_type, same, prev_same, prev_path FROM later
+      )
+    ) AS item
+    LEFT JOIN earlier ON earlier.site = item.site AND earlier.session = item.session AND earlier.event_type = item.event_type
+      AND earlier.same IS NOT DISTINCT FROM item.same
+    LEFT JOIN (
+      SELECT site, session, arg_max(same, moment) AS path FROM earlier WHERE event_type = 1 GROUP BY site, session
+    ) AS last_view ON last_view.site = item.site AND last_view.session = item.session`)
+
+const correctLater = async (store: Store): Promise<void> => {
+  const changed = "NOT isNew AND (prev_same IS DISTINCT FROM was_same OR prev_path IS DISTINCT FROM was_path)"
+  for (const [table] of await store.rows(`SELECT DISTINCT target FROM linked WHERE ${changed}`)) {
+    await store.run(`UPDATE ${table} SET prev_same = linked.prev_same, prev_path = linked.prev_path FROM (
+      SELECT * FROM linked WHERE target = '${table}' AND ${changed}
+    ) AS linked WHERE ${table}.rowid = linked.row_number`)
+  }
+}
+
+/** Columns of events that are made here. */
+const KEYED: ReadonlySet<string> = new Set(["site", "session", "channel", "prev_same", "prev_path"])
+
+const insertBatch = async (store: Store): Promise<void> => {
+  for (const [month] of await store.rows("SELECT DISTINCT month FROM batch ORDER BY month")) {
+    const table = tableOf(Number(month))
+    await store.ensureMonth(table)
+    const columns = EVENT_COLUMNS.map((name) => (KEYED.has(name) ? `keyed.${name}` : `staged.${name}`))
+    await store.run(`INSERT INTO ${table} SELECT ${columns.join(", ")}
+      FROM staged_event AS staged JOIN (
+        SELECT staged_row, site, session, channel, linked.prev_same, linked.prev_path
+        FROM batch LEFT JOIN (SELECT * FROM linked WHERE isNew) AS linked ON linked.row_number = batch.rowid
+        WHERE batch.month = ${Number(month)}
+      ) AS keyed ON keyed.staged_row = staged.rowid`)
+  }
+}
+
+const SOURCE_FIELDS = SOURCE_COLUMNS.map((name) => `'${name}': ${name}`).join(", ")
+
+/** A row as a visit of its own, which merges with others. */
+const ROW_AS_VISIT = `site, session, created_at AS started_at, created_at AS ended_at, event_id AS first_event_id,
+  (${KIND} = 1)::INTEGER AS views, (event_type = 2)::INTEGER AS events, 1 AS "rows", channel,
+  CASE WHEN ${KIND} = 1 THEN {'at': created_at, 'id': event_id, 'path': url_path} END AS entry,
+  CASE WHEN ${KIND} = 1 THEN {'at': created_at, 'id': event_id, 'path': url_path} END AS exit,
+  CASE WHEN ${HAS_SOURCE} THEN {'at': created_at, 'id': event_id, 'channel': channel, ${SOURCE_FIELDS}} END AS source`
+
+const FIRST_ENTRY = "(min(entry) FILTER (WHERE entry IS NOT NULL))"
+const LAST_EXIT = "(max(exit) FILTER (WHERE exit IS NOT NULL))"
+const FIRST_SOURCE = "(min(source) FILTER (WHERE source IS NOT NULL))"
+
+/** The visits that items (rows or visits) make together. */
+const mergedVisits = (items: string): string => `
+  SELECT site, session, (min({'at': started_at, 'id': first_event_id})).id AS first_event_id, min(started_at) AS started_at,
+    max(ended_at) AS ended_at, sum(views)::INTEGER AS views, sum(events)::INTEGER AS events, sum("rows")::INTEGER AS "rows",
+    ${FIRST_ENTRY}.path AS entry_path, ${FIRST_ENTRY}.at AS entry_at, ${FIRST_ENTRY}.id AS entry_id,
+    ${LAST_EXIT}.path AS exit_path, ${LAST_EXIT}.at AS exit_at, ${LAST_EXIT}.id AS exit_id,
+    ${FIRST_SOURCE}.at AS source_at, ${FIRST_SOURCE}.id AS source_id, ${channelOf(`${FIRST_SOURCE}.channel`)} AS channel,
+    ${SOURCE_COLUMNS.map((name) => `${FIRST_SOURCE}.${name} AS ${name}`).join(", ")}
+  FROM (
+    SELECT *, sum(begins) OVER (PARTITION BY site, session ORDER BY started_at, first_event_id ROWS UNBOUNDED PRECEDING) AS number
+    FROM (
+      SELECT *, (started_at > coalesce(max(ended_at) OVER (
+        PARTITION BY site, session ORDER BY started_at, first_event_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+      ), started_at) + ${GAP})::INTEGER AS begins
+      FROM (${items})
+    )
+  )
+  GROUP BY site, session, number`
+
+/** Makes `own`: the visits that the batch's rows make without others. */
+const makeOwnVisits = (store: Store): Promise<void> =>
+  store.run(`CREATE OR REPLACE TEMP TABLE own AS
+    SELECT grouped.site, grouped.session, first_row.event_id AS first_event_id, first_row.created_at AS started_at, ended_at, views, events, "rows",
+      entry_row.url_path AS entry_path, entry_row.created_at AS entry_at, entry_row.event_id AS entry_id,
+      exit_row.url_path AS exit_path, exit_row.created_at AS exit_at, exit_row.event_id AS exit_id,
+      source_row.created_at AS source_at, source_row.event_id AS source_id, grouped.channel,
+      ${SOURCE_COLUMNS.map((name) => `source.${name}`).join(", ")}
+    FROM (
+      SELECT site, session, arg_min(n, position) AS first_n, max(created_at) AS ended_at, (count(*) FILTER (WHERE kind = 1))::INTEGER AS views,
+        (count(*) FILTER (WHERE kind = 2))::INTEGER AS events, count(*)::INTEGER AS "rows",
+        arg_min(n, position) FILTER (WHERE kind = 1) AS entry_n, arg_max(n, position) FILTER (WHERE kind = 1) AS exit_n,
+        arg_min(n, position) FILTER (WHERE ${HAS_SOURCE}) AS source_n,
+        ${channelOf(`arg_min(channel, position) FILTER (WHERE ${HAS_SOURCE})`)} AS channel
+      FROM (
+        SELECT *, sum(begins) OVER (PARTITION BY site, session ORDER BY position ROWS UNBOUNDED PRECEDING) AS number
+        FROM (
+          SELECT site, session, created_at, kind, channel, rowid AS n,
+            row_number() OVER (PARTITION BY site, session ORDER BY created_at, event_id) AS position,
+            (created_at - lag(created_at) OVER (PARTITION BY site, session ORDER BY created_at, event_id) > ${GAP})::INTEGER AS begins
+          FROM batch WHERE event_type <> 5
+        )
+      )
+      GROUP BY site, session, coalesce(number, 0)
+    ) AS grouped
+    JOIN batch AS first_row ON first_row.rowid = first_n
+    LEFT JOIN batch AS entry_row ON entry_row.rowid = entry_n
+    LEFT JOIN batch AS exit_row ON exit_row.rowid = exit_n
+    LEFT JOIN batch AS source_row ON source_row.rowid = source_n
+    LEFT JOIN staged_event AS source ON source.rowid = source_row.staged_row`)
+
+/** Visits as items of `mergedVisits`. */
+const visitsAsItems = (
+  from: string
+): string => `SELECT site, session, started_at, ended_at, first_event_id, views, events, "rows", channel,
+  CASE WHEN entry_at IS NOT NULL THEN {'at': entry_at, 'id': entry_id, 'path': entry_path} END AS entry,
+  CASE WHEN exit_at IS NOT NULL THEN {'at': exit_at, 'id': exit_id, 'path': exit_path} END AS exit,
+  CASE WHEN source_at IS NOT NULL THEN {'at': source_at, 'id': source_id, 'channel': channel, ${SOURCE_FIELDS}} END AS source FROM ${from}`
+
+/** Adds the batch to the visits: those that it touches are replaced by what they make together. */
+const mergeVisits = async (store: Store): Promise<void> => {
+  await makeOwnVisits(store)
+  await store.run(`CREATE OR REPLACE TEMP TABLE near AS
+    SELECT visit.*, visit.rowid AS row_number FROM visit JOIN seen ON visit.session = seen.session AND visit.site = seen.site
+    WHERE visit.started_at <= seen.last_at + ${GAP} AND visit.ended_at >= seen.first_at - ${GAP}`)
+  const hasNear = (join: string) => `own ${join} JOIN near ON near.session = own.session AND near.site = own.site`
+  await store.run("DELETE FROM visit WHERE rowid IN (SELECT row_number FROM near)")
+  await store.run(`INSERT INTO visit BY NAME SELECT * FROM ${hasNear("ANTI")}`)
+  const merging = `${visitsAsItems("near")} UNION ALL ${visitsAsItems(`(SELECT * FROM ${hasNear("SEMI")})`)}`
+  await store.run(`INSERT INTO visit BY NAME ${mergedVisits(merging)}`)
+}
+
+/** Makes the visits of the touched sessions from their rows again, after rows were deleted. */
+const remakeVisits = async (store: Store): Promise<void> => {
+  await store.run(
+    "DELETE FROM visit WHERE EXISTS (SELECT 1 FROM touched WHERE touched.session = visit.session AND touched.site = visit.site)"
+  )
+  const rows = `SELECT event.* FROM event SEMI JOIN touched ON touched.session = event.session AND touched.site = event.site`
+  await store.run(
+    `INSERT INTO visit BY NAME ${mergedVisits(`SELECT ${ROW_AS_VISIT} FROM (${rows}) WHERE event_type <> 5`)}`
+  )
+}
+
+/** Notes in the visits of the touched sessions when the visit before ended. */
+const linkVisits = async (store: Store): Promise<void> => {
+  await store.run(`CREATE OR REPLACE TEMP TABLE relinked AS
+    SELECT number, previous FROM (
+      SELECT visit.rowid AS number, prev_ended_at,
+        lag(ended_at) OVER (PARTITION BY visit.site, visit.session ORDER BY started_at, first_event_id) AS previous
+      FROM visit SEMI JOIN touched ON touched.session = visit.session AND touched.site = visit.site
+    ) WHERE previous IS DISTINCT FROM prev_ended_at`)
+  await store.run(
+    "UPDATE visit SET prev_ended_at = relinked.previous FROM relinked WHERE visit.rowid = relinked.number"
+  )
+}
+
+/**
+ * Adds the batch and its properties (`staged_event_data`). `removed` is a query of the site, session, time and id of rows that were deleted
+ * before. Within a transaction.
+ */
+export const applyBatch = async (store: Store, removed: string | null = null): Promise<number> => {
+  await makeTouched(store, removed)
+  // Only sessions with a visit have rows already.
+  await store.run(`CREATE OR REPLACE TEMP TABLE seen AS SELECT * FROM touched
+    SEMI JOIN ${removed === null ? "visit" : `(SELECT site, session FROM event)`} AS known ON known.session = touched.session AND known.site = touched.site`)
+  await makeEarlier(store)
+  await makeLater(store)
+  await makeLinked(store)
+  await correctLater(store)
+  if (removed === null) await mergeVisits(store)
+  await insertBatch(store)
+  if (removed !== null) await remakeVisits(store)
+  await linkVisits(store)
+  await store.run(`INSERT INTO event_data SELECT batch.event_id, batch.site, batch.session, data.event_name, data.created_at, data_key,
+    string_value, number_value, date_value, data_type
+    FROM staged_event_data AS data JOIN batch ON batch.event_id = data.event_id`)
+  return store.number("SELECT count(*) FROM batch")
+}
+
+/** Replaces what is known of the sessions in `staged_session`. Within a transaction. */
+export const applySessions = async (store: Store): Promise<void> => {
+  await ensureSites(store, "SELECT site_id FROM staged_session")
+  await ensureSessions(store, "SELECT session_id, site_id, created_at FROM staged_session")
+  const fields = SESSION_FIELDS.map(({ name }) => `staged.${name}`).join(", ")
+  await store.run(`CREATE OR REPLACE TEMP TABLE replaced AS SELECT session.session, staged.session_id, site.site, true AS known, ${fields}
+    FROM staged_session AS staged JOIN session ON session.session_id = staged.session_id JOIN site ON site.site_id = staged.site_id
+    WHERE NOT session.known OR ROW(session.site, ${SESSION_FIELDS.map(({ name }) => `session.${name}`).join(", ")})
+      IS DISTINCT FROM ROW(site.site, ${fields})`)
+  await store.run("DELETE FROM session WHERE session IN (SELECT session FROM replaced)")
+  await store.run("INSERT INTO session SELECT * FROM replaced ORDER BY session")
+}
+
+/** Replaces the attributes of the sessions whose ids are in `ids` (a query of one column) by `staged_session_data`. */
+export const applySessionData = async (store: Store, ids: string): Promise<void> => {
+  await ensureSites(store, "SELECT site_id FROM staged_session_data")
+  await ensureSessions(store, "SELECT session_id, site_id, created_at FROM staged_session_data")
+  await store.run(
+    `DELETE FROM session_data WHERE session IN (SELECT session FROM session WHERE session_id IN (SELECT * FROM (${ids})))`
+  )
+  await store.run(`INSERT INTO session_data
+    SELECT session.session, site.site, data.created_at, data_key, string_value, number_value, date_value, data_type
+    FROM staged_session_data AS data JOIN session ON session.session_id = data.session_id JOIN site ON site.site_id = data.site_id`)
+}
+
+/** Replaces the sites that are known by `staged_site`, which has all of them. */
+export const applySites = async (store: Store): Promise<void> => {
+  await ensureSites(store, "SELECT site_id FROM staged_site")
+  const fields = SITE_FIELDS.map(({ name }) => `staged.${name}`).join(", ")
+  await store.run(`CREATE OR REPLACE TEMP TABLE replaced AS
+    SELECT site.site, site.site_id, staged.site_id IS NOT NULL, ${fields}
+    FROM site LEFT JOIN staged_site AS staged ON staged.site_id = site.site_id`)
+  await store.run("DELETE FROM site")
+  await store.run("INSERT INTO site SELECT * FROM replaced ORDER BY site")
+}

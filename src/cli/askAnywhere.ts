@@ -1,0 +1,116 @@
+import { Console, Context, Effect, Option, Predicate, type Redacted } from "effect"
+import { Flag } from "effect/cli"
+import type { QueryError } from "../ports/QueryEngine.ts"
+import type { Answer } from "../query/answer.ts"
+import { COMPARE_VALUES } from "../query/compare/otherPeriod.ts"
+import type { FqlError } from "../query/fql/FqlError.ts"
+import { answerCsv, answerTable } from "./answers.ts"
+import { CommandFailure } from "./CommandFailure.ts"
+import { printJson } from "./output.ts"
+import { reportQueryError } from "./reportQueryError.ts"
+import { bearer, credentialFor, detailOf, key, request, type ServerResponse, serverUrl, url } from "./server.ts"
+import { UsageError } from "./UsageError.ts"
+
+/** Asks the engine itself, for when no server runs. Opens the app database when it is called. */
+export class AskDirectly extends Context.Service<
+  AskDirectly,
+  (question: unknown) => Effect.Effect<Answer, FqlError | QueryError | UsageError | CommandFailure>
+>()("footfall/cli/AskDirectly") {}
+
+export const askFlags = {
+  format: Flag.Literals("format", ["table", "csv", "json"]).pipe(
+    Flag.withDefault("table"),
+    Flag.withDescription("How to print the answer")
+  ),
+  compare: Flag.String("compare").pipe(
+    Flag.optional,
+    Flag.withDescription(`Compare with ${COMPARE_VALUES.replaceAll("`", "")}`)
+  ),
+  url,
+  key
+}
+
+interface AskFlags {
+  readonly format: "table" | "csv" | "json"
+  readonly compare: Option.Option<string>
+  readonly url: Option.Option<string>
+  readonly key: Option.Option<Redacted.Redacted<string>>
+}
+
+/** A question may take as long as the server lets it, which is longer than other requests. */
+const ANSWER_SECONDS = 3_700
+
+const at = (pointer: unknown, detail: string): string =>
+  typeof pointer === "string" && pointer !== "" ? `At ${pointer}: ${detail}` : detail
+
+/** A refused question is the caller's mistake; everything else is a failure. */
+const problemOf = ({ body, status }: ServerResponse, server: string): CommandFailure | UsageError => {
+  const detail = detailOf(body) ?? `it responded with ${status}`
+  if (status === 400) {
+    return new UsageError({ message: at(Predicate.hasProperty(body, "pointer") ? body.pointer : "", detail) })
+  }
+  return new CommandFailure({ message: `${server} can't answer: ${detail}` })
+}
+
+const askServer = Effect.fnUntraced(function* (server: string, token: string, question: unknown) {
+  const response = yield* request(
+    `${server}/api/dataset`,
+    {
+      method: "POST",
+      headers: { ...bearer(token).headers, "content-type": "application/json" } as Record<string, string>,
+      body: JSON.stringify(question)
+    },
+    ANSWER_SECONDS
+  )
+  if (response.status !== 200) return yield* problemOf(response, server)
+  return response.body as Answer
+})
+
+/**
+ * Asks the server that `--url` names or that runs here, with a key or as a command on its machine; when none runs here or it needs a key,
+ * the engine itself.
+ */
+const askAnywhere = Effect.fnUntraced(function* (flags: AskFlags, question: unknown) {
+  const direct = yield* AskDirectly
+  // With PORT=0, only the server knows its address.
+  const server = yield* serverUrl(flags.url).pipe(
+    Effect.catchTag("UsageError", (error) => (Option.isSome(flags.key) ? Effect.fail(error) : Effect.succeed(null)))
+  )
+  const token = server === null ? null : yield* credentialFor(server, flags.key)
+  if (server === null || token === null) {
+    if (Option.isSome(flags.url)) {
+      return yield* new UsageError({ message: "A server elsewhere needs a key: pass --key, or set FOOTFALL_KEY." })
+    }
+    return yield* direct(question)
+  }
+  return yield* askServer(server, token, question).pipe(
+    Effect.catchTag("ServerUnreachable", (error) =>
+      Option.isSome(flags.url) ? Effect.fail(new CommandFailure({ message: `${error.message}.` })) : direct(question)
+    )
+  )
+})
+
+const refused = ({ detail, pointer }: FqlError) => new UsageError({ message: at(pointer, detail) })
+
+/** A failure that the caller has not seen yet. */
+const reported = (error: CommandFailure) => Effect.andThen(Console.error(error.message), Effect.fail(error))
+
+/** The question with the comparison of the flag. What is not a question stays as it is, and is refused later. */
+const compared = ({ compare }: AskFlags, question: unknown): unknown => {
+  if (Option.isNone(compare) || !Predicate.isObject(question) || Array.isArray(question)) return question
+  const settings = Predicate.hasProperty(question, "settings") ? question.settings : {}
+  return { ...question, settings: { ...(Predicate.isObject(settings) && settings), compare: compare.value } }
+}
+
+/** Asks a question and prints the answer. */
+export const askAndPrint = (flags: AskFlags, question: unknown) =>
+  Effect.flatMap(askAnywhere(flags, compared(flags, question)), (answer) => {
+    if (flags.format === "json") return printJson(answer)
+    return Console.log(flags.format === "csv" ? answerCsv(answer) : answerTable(answer))
+  }).pipe(
+    Effect.catchTags({
+      FqlError: (error) => Effect.fail(refused(error)),
+      QueryError: reportQueryError,
+      CommandFailure: reported
+    })
+  )

@@ -1,0 +1,39 @@
+import { Console, Effect } from "effect"
+import { Command } from "effect/cli"
+import { Demo } from "../pipeline/demo/Demo.ts"
+import { json, plural, printJson } from "./output.ts"
+import { makeProgress, number } from "./progress.ts"
+
+const remove = Command.make(
+  "remove",
+  { json },
+  Effect.fn(function* (flags) {
+    const { events, visitors } = yield* (yield* Demo).remove
+    if (flags.json) return yield* printJson({ events, visitors })
+    yield* Console.log(`Removed the demo site with ${number(events)} events.`)
+  })
+).pipe(Command.withDescription("Remove the demo site with everything that it has"))
+
+/** A sample site to explore. */
+export const demo = Command.make(
+  "demo",
+  { json },
+  Effect.fn(function* (flags) {
+    const progress = yield* makeProgress
+    const { events, site } = yield* (yield* Demo)
+      .create((share) => Effect.sync(() => progress.show(`Creating the demo site: ${Math.round(share * 100)} %`)))
+      .pipe(Effect.ensuring(progress.end))
+    if (flags.json) return yield* printJson({ site_id: site.id, name: site.name, events })
+    yield* Console.log(
+      [
+        `Created the site "${site.name}" with ${plural(events, "event")} of the last 90 days.`,
+        "",
+        `  Ask something:  bun run footfall ask 'visitors by channel on "${site.name}"'`,
+        "  Remove it:      bun run footfall demo remove"
+      ].join("\n")
+    )
+  })
+).pipe(
+  Command.withDescription("Create a sample site with 90 days of made-up events, to explore Footfall with"),
+  Command.withSubcommands([remove])
+)

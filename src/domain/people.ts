@@ -1,0 +1,101 @@
+import { Schema } from "effect"
+import { SiteId } from "./ids.ts"
+
+/** The largest id that a column of the type `integer` holds. */
+const MAX_ID = 2_147_483_647
+
+const PositiveInt = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: MAX_ID }))
+
+export const UserId = PositiveInt.pipe(Schema.brand("UserId"))
+export type UserId = typeof UserId.Type
+
+export const GroupId = PositiveInt.pipe(Schema.brand("GroupId"))
+export type GroupId = typeof GroupId.Type
+
+export const CollectionId = PositiveInt.pipe(Schema.brand("CollectionId"))
+export type CollectionId = typeof CollectionId.Type
+
+/** The group that everyone belongs to, and the one whose members may do everything. Both exist from the start and stay. */
+export const ALL_USERS = GroupId.make(1)
+export const ADMINISTRATORS = GroupId.make(2)
+
+/** The collection that controls access to Product Analytics, with the contract's entity id and namespace (section 1.2). */
+export const PRODUCT_ANALYTICS = {
+  id: CollectionId.make(1),
+  entityId: "pA7xR2k-QeeHWB8_58vno",
+  name: "Product Analytics",
+  namespace: "analytics"
+} as const
+
+/** `read`: query and see; `write`: also save in the collection. */
+export const CollectionLevel = Schema.Literals(["none", "read", "write"])
+export type CollectionLevel = typeof CollectionLevel.Type
+
+export const Theme = Schema.Literals(["system", "light", "dark"])
+export type Theme = typeof Theme.Type
+
+/** A person who can sign in. A disabled one keeps its records and is signed out. */
+export class User extends Schema.Class<User>("User")({
+  id: UserId,
+  email: Schema.String,
+  name: Schema.String,
+  isAdmin: Schema.Boolean,
+  isActive: Schema.Boolean,
+  /** Whether the user can sign in with a password. Someone who was invited has none yet, and someone from an identity provider never. */
+  hasPassword: Schema.Boolean,
+  /** BCP 47; null: the browser's. */
+  language: Schema.NullOr(Schema.String),
+  /** IANA name; null: the instance's (`INSTANCE_TIMEZONE`). */
+  timezone: Schema.NullOr(Schema.String),
+  theme: Theme,
+  groups: Schema.Array(GroupId),
+  createdAt: Schema.Date,
+  lastLoginAt: Schema.NullOr(Schema.Date)
+}) {}
+
+/** Users who share permissions. */
+export class Group extends Schema.Class<Group>("Group")({
+  id: GroupId,
+  name: Schema.String,
+  memberCount: Schema.Int,
+  /** The sites that the group gives access to; null: all. */
+  siteLimit: Schema.NullOr(Schema.Array(SiteId)),
+  /** What its members may do in Product Analytics. */
+  level: CollectionLevel
+}) {}
+
+/** What the members of one group may do. */
+export interface GroupAccess {
+  readonly siteLimit: ReadonlyArray<SiteId> | null
+  readonly levels: ReadonlyMap<CollectionId, CollectionLevel>
+}
+
+/** What somebody may do through all their groups. */
+export interface Access {
+  readonly isAdmin: boolean
+  /** The sites of the groups that may read Product Analytics; null: all sites. */
+  readonly siteLimit: ReadonlyArray<SiteId> | null
+  /** The highest level that a group has in each collection; a missing one is `none`. */
+  readonly levels: ReadonlyMap<CollectionId, CollectionLevel>
+}
+
+const LEVEL_RANK: Readonly<Record<CollectionLevel, number>> = { none: 0, read: 1, write: 2 }
+
+/** What several groups together allow. Groups that do not exist allow nothing. */
+export const combineAccess = (groups: ReadonlyMap<GroupId, GroupAccess>, ids: ReadonlyArray<GroupId>): Access => {
+  const levels = new Map<CollectionId, CollectionLevel>()
+  const sites = new Set<SiteId>()
+  let seesAllSites = false
+  for (const id of ids) {
+    const group = groups.get(id)
+    if (group === undefined) continue
+    for (const [collection, level] of group.levels) {
+      if (LEVEL_RANK[level] > LEVEL_RANK[levels.get(collection) ?? "none"]) levels.set(collection, level)
+    }
+    // A group that cannot read the data gives access to no site.
+    if ((group.levels.get(PRODUCT_ANALYTICS.id) ?? "none") === "none") continue
+    if (group.siteLimit === null) seesAllSites = true
+    else for (const site of group.siteLimit) sites.add(site)
+  }
+  return { isAdmin: ids.includes(ADMINISTRATORS), siteLimit: seesAllSites ? null : [...sites], levels }
+}

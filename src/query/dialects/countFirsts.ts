@@ -1,0 +1,198 @@
+import { PREDECESSOR_BUCKET_SECONDS } from "../../domain/Event.ts"
+import { call, columnOf, type Expression, type Relation, type Select, value } from "../plan/plan.ts"
+
+/*
+ * Visitors without a DISTINCT, for engines that keep predecessors: among rows that differ only in what is the same for all of a visitor,
+ * a visitor is counted by the row whose predecessor is not among them.
+ */
+
+type Aggregate = Extract<Expression, { readonly kind: "aggregate" }>
+
+const or = (...args: ReadonlyArray<Expression>) => call("or", "boolean", ...args)
+const and = (...args: ReadonlyArray<Expression>) => call("and", "boolean", ...args)
+
+/** Whether an expression has the same value for all rows of a visitor. `isOwn`: which columns of the source have. */
+const isOfVisitor = (expression: Expression, isOwn: (expression: Expression) => boolean): boolean => {
+  const are = (...all: ReadonlyArray<Expression>): boolean => all.every((one) => isOfVisitor(one, isOwn))
+  if (isOwn(expression)) return true
+  switch (expression.kind) {
+    case "value":
+    case "null":
+      return true
+    case "column":
+      return isVisitorsRelation(expression.relation)
+    case "call":
+      return are(...expression.args)
+    case "in":
+    case "local":
+    case "truncate":
+    case "extract":
+    case "among":
+      return are(expression.of)
+    case "instant":
+      return are(expression.of, expression.near)
+    default:
+      return false
+  }
+}
+
+/** Sessions, sites and attributes: joined by the visitor's own ids. */
+const isVisitorsRelation = ({ source }: Relation): boolean =>
+  (source.kind === "view" && (source.view === "v_pa_sessions" || source.view === "v_pa_sites")) ||
+  (source.kind === "property" && source.of === "session")
+
+const isColumn = (expression: Expression, relation: Relation, ...names: ReadonlyArray<string>): boolean =>
+  expression.kind === "column" && expression.relation === relation && names.includes(expression.column)
+
+const isVisitors = (expression: Expression, from: Relation): expression is Aggregate =>
+  expression.kind === "aggregate" &&
+  expression.name === "distinct" &&
+  expression.of !== null &&
+  isColumn(expression.of, from, "session_id")
+
+/** The condition on which a row counts as its visitor's first, in addition to another; null if there is none. */
+type First = (where: Expression | null) => Expression | null
+
+/** The same expression of another column. */
+const replaced = (expression: Expression, column: Expression, by: Expression): Expression => {
+  switch (expression.kind) {
+    case "column":
+      return isSame(expression, column) ? by : expression
+    case "call":
+      return { ...expression, args: expression.args.map((one) => replaced(one, column, by)) }
+    case "local":
+    case "truncate":
+      return { ...expression, of: replaced(expression.of, column, by) }
+    case "instant":
+      return { ...expression, of: replaced(expression.of, column, by), near: replaced(expression.near, column, by) }
+    default:
+      return expression
+  }
+}
+
+/** A visitor's first visit in the range, or in each unit of time if the groups are units. */
+const firstVisit = ({ columns, from, groupBy, where }: Select): First | null => {
+  const { source } = from
+  if (source.kind !== "visits" || source.compat !== "strict") return null
+  const { presence, scope } = source
+  const isOwn = (expression: Expression) => isColumn(expression, from, "session_id", "site_id")
+  const keys = columns.slice(0, groupBy ?? 0).map(({ expression }) => expression)
+  const units = keys.filter((key) => !isOfVisitor(key, isOwn))
+  const [unit] = units
+  if (units.length > (presence === null ? 0 : 1) || !where.every((one) => isOfVisitor(one, isOwn))) return null
+  const present = presence === null ? null : columnOf(from, "present_at", "instant")
+  if (present !== null && (unit === undefined || !isUnitOf(unit, present))) return null
+  return (condition) => {
+    if (condition !== null && !isOfVisitor(condition, isOwn)) return null
+    const before = columnOf(from, "prev_ended_at", "instant")
+    const isFirst = [call("is-null", "boolean", before)]
+    if (scope.range.from !== null) isFirst.push(call("lt", "boolean", before, value("instant", scope.range.from)))
+    if (present !== null) {
+      isFirst.push(call("not", "boolean", call("eq", "boolean", replaced(unit!, present, before), unit!)))
+    }
+    return condition === null ? or(...isFirst) : and(condition, or(...isFirst))
+  }
+}
+
+/** Whether an expression is the unit that a time lies in: two times with a third between them have it only if the third has. */
+const isUnitOf = (expression: Expression, time: Expression): boolean => {
+  switch (expression.kind) {
+    case "instant":
+      return isUnitOf(expression.of, time)
+    case "truncate":
+      return expression.of.kind === "local" && isSame(expression.of.of, time)
+    default:
+      return false
+  }
+}
+
+const isSame = (one: Expression, other: Expression): boolean =>
+  one.kind === "column" && other.kind === "column" && one.relation === other.relation && one.column === other.column
+
+/** The values that a condition compares a column with; null for other conditions. */
+const valuesOf = (condition: Expression, from: Relation, column: string): ReadonlyArray<unknown> | null => {
+  if (condition.kind === "in" && isColumn(condition.of, from, column)) return condition.values
+  if (condition.kind !== "call" || condition.name !== "eq") return null
+  const [left, right] = condition.args
+  return isColumn(left!, from, column) && right!.kind === "value" ? [right!.value] : null
+}
+
+/** Whether a condition is only about the type of an event, and holds for this one. */
+const holdsFor = (condition: Expression, from: Relation, type: number): boolean => {
+  const outcome = (one: Expression): boolean | null => {
+    const values = valuesOf(one, from, "event_type")
+    if (values !== null) return values.map(Number).includes(type)
+    if (one.kind !== "call" || one.name !== "not") return null
+    const inner = outcome(one.args[0]!)
+    return inner === null ? null : !inner
+  }
+  return outcome(condition) === true
+}
+
+/** A visitor's first event in the range of its type and path, or name. */
+const firstEvent = ({ columns, from, groupBy, where }: Select): First | null => {
+  const { source } = from
+  if (source.kind !== "view" || source.view !== "v_pa_events") return null
+  const types = where.flatMap((one) => {
+    const values = valuesOf(one, from, "event_type")
+    return values === null ? [] : [values]
+  })
+  const type = types.length === 1 && types[0]!.length === 1 ? Number(types[0]![0]) : null
+  if (type === null || type === 5) return null
+  const name = type === 2 ? "event_name" : "url_path"
+  const isOwn = (expression: Expression) => isColumn(expression, from, "session_id", "site_id", "event_type", name)
+  const keys = columns.slice(0, groupBy ?? 0).map(({ expression }) => expression)
+  // Rows of different paths are not each other's predecessors.
+  const isOfOne =
+    keys.some((key) => isColumn(key, from, name)) || where.some((one) => valuesOf(one, from, name)?.length === 1)
+  if (!isOfOne || ![...keys, ...where].every((one) => isOfVisitor(one, isOwn))) return null
+  const start = source.scope.range.from
+  const micros = start === null ? null : Temporal.Instant.from(start).epochNanoseconds / 1_000n
+  const width = BigInt(PREDECESSOR_BUCKET_SECONDS) * 1_000_000n
+  // A bucket that the range cuts may hold rows before it and in it.
+  if (micros !== null && (micros < 0n || micros % width !== 0n)) return null
+  return (given) => {
+    const condition = given === null || holdsFor(given, from, type) ? null : given
+    if (condition !== null && !isOfVisitor(condition, isOwn)) return null
+    const before = columnOf(from, "prev_same", "integer")
+    const isNull = call("is-null", "boolean", before)
+    const isFirst =
+      micros === null ? isNull : or(isNull, call("lt", "boolean", before, value("integer", Number(micros / width))))
+    return condition === null ? isFirst : and(condition, isFirst)
+  }
+}
+
+/** The same select, whose visitors are counted by their first rows where that is possible. */
+export const countFirsts = (select: Select): Select => {
+  const { columns, from, joins } = select
+  if (!columns.some(({ expression }) => isVisitors(expression, from))) return select
+  // A join may multiply or remove rows, unless it finds what belongs to a visitor.
+  if (!joins.every(({ kind, relation }) => kind === "left" && isVisitorsRelation(relation))) return select
+  const first = firstVisit(select) ?? firstEvent(select)
+  if (first === null) return select
+  const counted = columns.map((column) => {
+    const { expression } = column
+    if (!isVisitors(expression, from)) return column
+    const where = first(expression.where)
+    return where === null
+      ? column
+      : { ...column, expression: { ...expression, name: "count" as const, of: null, where } }
+  })
+  return onlyFirsts({ ...select, columns: counted })
+}
+
+/** Each group has a first row, so if nothing else is counted, the others need not be read: that spares joins most rows. */
+const onlyFirsts = (select: Select): Select => {
+  const { columns, groupBy, where } = select
+  const [one, ...others] = columns.slice(groupBy ?? 0)
+  if (one === undefined || others.length > 0) return select
+  const { expression } = one
+  if (expression.kind !== "aggregate" || expression.name !== "count" || expression.where === null) return select
+  const isFirst = expression.where
+  if (isFirst.kind !== "call" || (isFirst.name !== "or" && isFirst.name !== "is-null")) return select
+  return {
+    ...select,
+    columns: [...columns.slice(0, groupBy ?? 0), { ...one, expression: { ...expression, where: null } }],
+    where: [...where, isFirst]
+  }
+}

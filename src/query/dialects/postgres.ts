@@ -1,0 +1,76 @@
+import type { ValueType } from "../plan/plan.ts"
+import {
+  COMMON_FUNCTIONS,
+  decimalPattern,
+  extractBy,
+  intervalOf,
+  monthsBetween,
+  secondsInterval,
+  urlFunctions,
+  valuesOf
+} from "./common.ts"
+import type { Dialect } from "./Dialect.ts"
+import { join, type Sql, sql } from "./Sql.ts"
+
+const CASTS: Readonly<Record<ValueType, string>> = {
+  text: "text",
+  uuid: "uuid",
+  integer: "bigint",
+  decimal: "numeric",
+  float: "double precision",
+  boolean: "boolean",
+  instant: "timestamptz",
+  local: "timestamp"
+}
+
+/** How far into its month a time is, in seconds. */
+const intoMonth = (of: Sql): Sql => sql`extract(epoch FROM ${of} - date_trunc('month', ${of}))`
+
+const matched = (of: Sql, pattern: Sql): Sql => sql`(regexp_match(${of}, ${pattern}))[1]`
+const epoch = (of: Sql): Sql => sql`CAST(extract(epoch FROM ${of}) * 1000000 AS bigint)`
+
+/** PostgreSQL 15 or later. */
+export const POSTGRES: Dialect = {
+  name: "postgres",
+  parameterTypes: { text: "text", integer: "bigint", decimal: "numeric", boolean: "boolean", timestamp: "timestamptz" },
+  functions: {
+    ...COMMON_FUNCTIONS,
+    ...urlFunctions(matched),
+    matches: ([x, pattern]) => sql`(${x!} ~* ${pattern!})`,
+    "matches-case": ([x, pattern]) => sql`(${x!} ~ ${pattern!})`,
+    round: ([x]) => sql`CAST(round(CAST(${x!} AS numeric)) AS bigint)`,
+    "round-to": ([x, digits]) =>
+      sql`CAST(round(CAST(${x!} AS numeric), CAST(${digits!} AS integer)) AS double precision)`,
+    substring: ([x, start, length]) =>
+      length === undefined
+        ? sql`substr(${x!}, CAST(${start!} AS integer))`
+        : sql`substr(${x!}, CAST(${start!} AS integer), CAST(${length} AS integer))`,
+    "split-part": ([x, separator, index]) =>
+      sql`nullif(split_part(${x!}, ${separator!}, CAST(${index!} AS integer)), '')`,
+    "regex-match-first": ([x, pattern]) => sql`(regexp_match(${x!}, '(?:' || ${pattern!} || ')'))[1]`,
+    "to-text": ([x], [type]) => (type === "decimal" ? sql`CAST(trim_scale(${x!}) AS text)` : sql`CAST(${x!} AS text)`),
+    "to-integer": ([x]) => sql`CAST(trunc(CAST(${x!} AS numeric)) AS bigint)`,
+    "to-float": ([x]) => sql`CAST(${x!} AS double precision)`,
+    "text-to-decimal": ([x]) =>
+      sql`CASE WHEN trim(${x!}) ~ ${decimalPattern} THEN CAST(trim(${x!}) AS numeric(19, 4)) END`,
+    "seconds-between": ([first, last, unit]) => sql`((${epoch(last!)} - ${epoch(first!)}) / (1000000 * ${unit!}))`,
+    "months-between": ([first, last, unit]) =>
+      sql`(CAST(${monthsBetween(intoMonth, first!, last!)} AS bigint) / ${unit!})`,
+    bucket: ([x, width]) => sql`(floor(CAST(${x!} AS double precision) / ${width!}) * ${width!})`
+  },
+  ...valuesOf(CASTS),
+  shift: (instant, seconds) => sql`((${instant} AT TIME ZONE 'UTC') + ${secondsInterval(sql`(${seconds})`)})`,
+  unshift: (local, seconds) => sql`((${local} - ${secondsInterval(sql`(${seconds})`)}) AT TIME ZONE 'UTC')`,
+  lookUp: (of, bounds, numbers) =>
+    sql`(ARRAY[${numbers.join(", ")}])[width_bucket(${of}, ARRAY[${join(bounds, ", ")}]) + 1]`,
+  truncate: (local, unit, weekStart) =>
+    unit === "week" && weekStart === "sunday"
+      ? sql`(date_trunc('week', ${local} + INTERVAL '1 day') - INTERVAL '1 day')`
+      : sql`date_trunc('${unit}', ${local})`,
+  extract: extractBy("/"),
+  ordered: (of, type) => (type === "text" ? sql`${of} COLLATE "C"` : of),
+  percentile: (of, fraction, filter) =>
+    sql`percentile_cont(${String(fraction)}) WITHIN GROUP (ORDER BY CAST(${of} AS double precision))${filter}`,
+  average: (of) => sql`CAST(${of} AS double precision)`,
+  interval: intervalOf
+}

@@ -1,0 +1,278 @@
+import { Result } from "effect"
+import { FqlError } from "../fql/FqlError.ts"
+import { viewOf } from "../metadata/views.ts"
+import {
+  columnOf,
+  type Expression,
+  type Join,
+  type Offsets,
+  type Relation,
+  type Select,
+  type Source,
+  typeOf
+} from "../plan/plan.ts"
+import { countFirsts } from "./countFirsts.ts"
+import type { Key, Target } from "./Dialect.ts"
+import { allOf, join, type Sql, sql, text } from "./Sql.ts"
+
+/** Renders a plan as one statement. */
+export const render = (target: Target, select: Select): Result.Result<Sql, FqlError> => {
+  try {
+    return Result.succeed(new Renderer(target).select(select))
+  } catch (cause) {
+    if (cause instanceof FqlError) return Result.fail(cause)
+    throw cause
+  }
+}
+
+/** Whether each row of user flows counts, not only the sum of their values: then they are those of single steps. */
+const needsSteps = ({ columns, from, groupBy }: Select): boolean =>
+  from.source.kind === "view" &&
+  from.source.view === "v_pa_user_flows" &&
+  (groupBy === null ||
+    columns.slice(groupBy).some(({ expression }) => expression.kind !== "aggregate" || expression.name !== "sum"))
+
+const isConstant = ({ kind }: Expression): boolean => kind === "value" || kind === "null"
+
+/** Whether an expression is the time of the source's rows, which is never null. Postgres finds the latest by their index only without NULLS LAST. */
+const isTimeOf = (from: Relation, expression: Expression): boolean =>
+  expression.kind === "column" &&
+  expression.relation === from &&
+  from.source.kind === "view" &&
+  viewOf(from.source.view).time === expression.column
+
+class Renderer {
+  readonly #target: Target
+  /** Whether selected ids are replaced with what stands for them. */
+  readonly #selectsKeys: boolean
+  constructor(target: Target, selectsKeys = false) {
+    this.#target = target
+    this.#selectsKeys = selectsKeys
+  }
+
+  select(given: Select): Sql {
+    const select = this.#target.model.keepsVisits ? countFirsts(given) : given
+    if (needsSteps(select)) columnOf(select.from, "step", "integer")
+    const { columns, from, groupBy, isDistinct, joins, limit, offset, orderBy, where } = select
+    const list = columns.map(
+      ({ alias, expression, isIdentity = false }) =>
+        sql`${isIdentity || this.#selectsKeys ? this.#identity(expression) : this.expression(expression)} AS ${alias}`
+    )
+    const parts = [
+      sql`SELECT ${isDistinct ? "DISTINCT " : ""}${list.length === 0 ? text("1 AS one") : join(list, ", ")}`,
+      sql`FROM ${this.#from(from)}`,
+      ...joins.map((one) => this.#join(one)),
+      ...(where.length === 0 ? [] : [sql`WHERE ${allOf(where.map((one) => this.expression(one)))}`]),
+      ...(groupBy === null || groupBy === 0
+        ? []
+        : [this.#groupBy(columns.slice(0, groupBy).map(({ expression }) => expression))]),
+      ...(orderBy.length === 0
+        ? []
+        : [
+            sql`ORDER BY ${join(
+              orderBy.map(
+                ({ descending, expression }) =>
+                  sql`${this.#order(expression)}${descending ? " DESC" : ""}${isTimeOf(from, expression) ? "" : " NULLS LAST"}`
+              ),
+              ", "
+            )}`
+          ]),
+      // Trino takes them in this order only.
+      ...(offset === 0 ? [] : [text(`OFFSET ${offset}`)]),
+      ...(limit === null ? [] : [text(`LIMIT ${limit}`)])
+    ]
+    return join(parts, "\n")
+  }
+
+  /** Positions, so that a parameter in an expression is sent once. Constants need no group. */
+  #groupBy(expressions: ReadonlyArray<Expression>): Sql {
+    const positions = expressions.flatMap((one, index) => (isConstant(one) ? [] : [String(index + 1)]))
+    return text(positions.length === 0 ? "GROUP BY ()" : `GROUP BY ${positions.join(", ")}`)
+  }
+
+  #order(expression: Expression): Sql {
+    return this.#target.dialect.ordered(this.expression(expression), typeOf(expression))
+  }
+
+  #from({ alias, source }: Relation): Sql {
+    return sql`(${this.#source(source)}) AS ${alias}`
+  }
+
+  #source(source: Source): Sql {
+    if (source.kind === "select") return this.select(source.select)
+    if (source.kind === "union")
+      return join(
+        source.selects.map((one) => sql`(${this.select(one)})`),
+        "\nUNION ALL\n"
+      )
+    return this.#target.model.source(source)
+  }
+
+  #join({ kind, on, relation }: Join): Sql {
+    return sql`${kind === "left" ? "LEFT" : "INNER"} JOIN ${this.#from(relation)} ON ${allOf(on.map((one) => this.expression(one)))}`
+  }
+
+  expression(expression: Expression): Sql {
+    const { dialect } = this.#target
+    switch (expression.kind) {
+      case "column":
+        return this.#column(expression)
+      case "value":
+        return dialect.value(expression.type, expression.value)
+      case "null":
+        return dialect.typedNull(expression.type)
+      case "in":
+        return this.#isOneOf(expression)
+      case "call":
+        return this.#call(expression)
+      case "local":
+        return dialect.shift(this.expression(expression.of), this.#seconds(expression.of, expression.offsets))
+      case "instant":
+        return dialect.unshift(this.expression(expression.of), this.#seconds(expression.near, expression.offsets))
+      case "truncate":
+        return dialect.truncate(this.expression(expression.of), expression.unit, expression.weekStart)
+      case "extract":
+        return dialect.extract(this.expression(expression.of), expression.unit, expression.weekStart)
+      case "aggregate":
+        return this.#aggregate(expression)
+      case "running-sum":
+        return this.#window(sql`sum(${this.expression(expression.of)})`, expression, "ROWS UNBOUNDED PRECEDING")
+      case "offset": {
+        const span = dialect.interval(expression.unit, Math.abs(expression.count))
+        const side = expression.count > 0 ? "PRECEDING" : "FOLLOWING"
+        return this.#window(
+          sql`max(${this.expression(expression.of)})`,
+          expression,
+          `RANGE BETWEEN ${span} ${side} AND ${span} ${side}`
+        )
+      }
+      case "among":
+        return sql`${this.#identity(expression.of)} IN (${this.#keySelect(expression.select)})`
+    }
+  }
+
+  #column(expression: Extract<Expression, { readonly kind: "column" }>): Sql {
+    const { column, relation } = expression
+    if (relation.source.kind === "select" || relation.source.kind === "union")
+      return text(`${relation.alias}.${column}`)
+    const found = this.#target.model.column(relation, column)
+    if (found !== null) return found
+    throw new FqlError("unsupported-on-backend", "", `The field \`${column}\` is not available from this engine.`)
+  }
+
+  /** What stands for an id where only equality matters. */
+  #identity(expression: Expression): Sql {
+    return this.#key(expression)?.sql ?? this.expression(expression)
+  }
+
+  #key(expression: Expression): Key | null {
+    if (expression.kind !== "column") return null
+    const { column, relation } = expression
+    if (relation.source.kind === "union") return null
+    if (relation.source.kind === "select") {
+      if (!this.#selectsKeys) return null
+      const inner = relation.source.select.columns.find(({ alias }) => alias === column)?.expression
+      const key = inner === undefined ? null : this.#key(inner)
+      return key === null ? null : { domain: key.domain, sql: text(`${relation.alias}.${column}`) }
+    }
+    return this.#target.model.key(relation, column)
+  }
+
+  /** A subselect of ids, as what stands for them. */
+  #keySelect(select: Select): Sql {
+    return new Renderer(this.#target, true).select(select)
+  }
+
+  #isOneOf({ of, values }: Extract<Expression, { readonly kind: "in" }>): Sql {
+    const type = typeOf(of)
+    if (
+      of.kind === "column" &&
+      type === "uuid" &&
+      of.relation.source.kind !== "select" &&
+      of.relation.source.kind !== "union"
+    ) {
+      const found = this.#target.model.isOneOf(of.relation, of.column, values.map(String))
+      if (found !== null) return found
+    }
+    return this.#target.dialect.isOneOf(this.expression(of), type, values)
+  }
+
+  #call({ args, name }: Extract<Expression, { readonly kind: "call" }>): Sql {
+    const render = this.#target.dialect.functions[name]
+    const types = args.map(typeOf)
+    if (name === "eq" || name === "not-distinct") {
+      const keys = args.map((one) => this.#key(one))
+      const [first] = keys
+      if (keys.every((key) => key !== null && key.domain === first?.domain)) {
+        return render(
+          keys.flatMap((key) => (key === null ? [] : [key.sql])),
+          types
+        )
+      }
+    }
+    return render(
+      args.map((one) => this.expression(one)),
+      types
+    )
+  }
+
+  #aggregate(expression: Extract<Expression, { readonly kind: "aggregate" }>): Sql {
+    const { fraction, name, of, where } = expression
+    const { dialect } = this.#target
+    const filter = where === null ? text("") : sql` FILTER (WHERE ${this.expression(where)})`
+    const operand =
+      of === null ? text("*") : name === "distinct" || name === "count" ? this.#identity(of) : this.expression(of)
+    switch (name) {
+      case "count":
+        return sql`count(${operand})${filter}`
+      case "distinct":
+        return sql`count(DISTINCT ${operand})${filter}`
+      case "sum":
+        return dialect.sum(sql`sum(${operand})${filter}`, expression.type)
+      case "avg":
+        return sql`avg(${dialect.average(operand)})${filter}`
+      case "min":
+      case "max":
+        return sql`${name}(${dialect.ordered(operand, expression.type)})${filter}`
+      case "stddev":
+        return sql`stddev_samp(${dialect.average(operand)})${filter}`
+      case "var":
+        return sql`var_samp(${dialect.average(operand)})${filter}`
+      case "percentile":
+        return dialect.percentile(operand, fraction!, filter)
+    }
+  }
+
+  #window(
+    of: Sql,
+    { order, partition, type }: Extract<Expression, { readonly kind: "running-sum" | "offset" }>,
+    frame: string
+  ): Sql {
+    const by =
+      partition.length === 0
+        ? text("")
+        : sql`PARTITION BY ${join(
+            partition.map((one) => this.expression(one)),
+            ", "
+          )} `
+    return this.#target.dialect.sum(sql`${of} OVER (${by}ORDER BY ${this.#order(order)} ${frame})`, type)
+  }
+
+  /** Seconds from UTC at an instant: one number, or a search among the zone's changes. */
+  #seconds(instant: Expression, offsets: Offsets): Sql {
+    if (offsets.length === 1) return text(String(offsets[0]!.seconds))
+    const dialect = this.#target.dialect
+    // A tree of comparisons is faster, but repeats what it compares.
+    if (instant.kind !== "column") {
+      const bounds = offsets.slice(0, -1).map(({ until }) => dialect.value("instant", until!))
+      return dialect.lookUp(
+        this.expression(instant),
+        bounds,
+        offsets.map(({ seconds }) => seconds)
+      )
+    }
+    const middle = Math.floor(offsets.length / 2)
+    const change = dialect.value("instant", offsets[middle - 1]!.until!)
+    return sql`CASE WHEN ${this.expression(instant)} < ${change} THEN ${this.#seconds(instant, offsets.slice(0, middle))} ELSE ${this.#seconds(instant, offsets.slice(middle))} END`
+  }
+}

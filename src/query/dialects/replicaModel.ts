@@ -1,0 +1,304 @@
+import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../channel/visitChannel.ts"
+import type { ViewName } from "../metadata/views.ts"
+import type { Offsets, Presence, Relation, RowScope, Source } from "../plan/plan.ts"
+import { isByInstant } from "../plan/time.ts"
+import type { Key, Model } from "./Dialect.ts"
+import { DUCKDB } from "./duckdb.ts"
+import { allOf, join, type Sql, sql, text } from "./Sql.ts"
+import { CUSTOM_EVENTS, IS_BOUNCE, IS_VIEW, PAGEVIEWS, VISITOR_COLUMNS } from "./visitRows.ts"
+
+/** The replica's tables hold small numbers in place of the ids of sites and visitors; see docs/replica.md. */
+const TABLES: Readonly<Record<Exclude<ViewName, "v_pa_visits">, string>> = {
+  v_pa_sites: "site",
+  v_pa_sessions: "session",
+  v_pa_events: "event",
+  v_pa_event_data: "event_data",
+  v_pa_session_data: "session_data",
+  v_pa_user_flows: "flow"
+}
+
+/** A visitor's first views of pages, by the page before. Numbering the steps takes most of the time. */
+const flows = (used: ReadonlySet<string>): string => {
+  const [number, step] = used.has("step")
+    ? [", row_number() OVER (PARTITION BY site, session ORDER BY created_at, event_id) AS step", "step, "]
+    : ["", ""]
+  return `(
+SELECT site, CAST(date_trunc('day', created_at) AS TIMESTAMP) AS day, ${step}source, target, count(*) AS value FROM (
+SELECT site, created_at, prev_path AS source, url_path AS target${number}
+FROM event WHERE event_type = 1 AND prev_same IS NULL AND prev_path IS NOT NULL) GROUP BY ALL) AS flow`
+}
+
+/** Rows that stand only for an id that occurs elsewhere are not the view's. */
+const KNOWN: ReadonlyArray<ViewName> = ["v_pa_sites", "v_pa_sessions"]
+
+const siteOf = (alias: string) => `(SELECT one.site_id FROM site AS one WHERE one.site = ${alias}.site)`
+const sessionOf = (alias: string) => `(SELECT one.session_id FROM session AS one WHERE one.session = ${alias}.session)`
+
+/** Whether no other pageview of the stored visit comes before or after. */
+const isEnd = (alias: string, operator: "<" | ">") => {
+  const day = `${alias}.created_at ${operator === "<" ? "-" : "+"} INTERVAL 24 HOUR`
+  return `(${alias}.event_type = 1 AND NOT EXISTS (SELECT 1 FROM event AS other WHERE other.session = ${alias}.session AND other.visit_id = ${alias}.visit_id AND other.event_type = 1 AND other.created_at ${operator}= ${alias}.created_at AND other.created_at ${operator === "<" ? ">" : "<"}= ${day} AND (other.created_at ${operator} ${alias}.created_at OR other.event_id ${operator} ${alias}.event_id)))`
+}
+
+/** Columns that are looked up for each row: once, where the row is read, and only if a question uses them. */
+const LOOKED_UP: Readonly<Partial<Record<ViewName, Readonly<Record<string, string>>>>> = {
+  v_pa_sessions: {
+    last_seen_at:
+      "coalesce((SELECT max(event.created_at) FROM event WHERE event.session = session.session), session.created_at)"
+  },
+  v_pa_events: { is_entry: isEnd("event", "<"), is_exit: isEnd("event", ">") }
+}
+
+const lookedUp = (view: ViewName, used: ReadonlySet<string>): string =>
+  Object.entries(LOOKED_UP[view] ?? {})
+    .map(([name, sql]) => (used.has(name) ? `, ${sql} AS ${name}` : ""))
+    .join("")
+
+type Mapping = Readonly<Record<string, (alias: string) => string>>
+
+/** Columns that are not stored under their own name. */
+const COLUMNS: Readonly<Record<ViewName, Mapping>> = {
+  v_pa_sites: { id: (alias) => `${alias}.site_id`, uuid: (alias) => `${alias}.site_id` },
+  v_pa_sessions: {
+    id: (alias) => `${alias}.session_id`,
+    session_uuid: (alias) => `${alias}.session_id`,
+    site_id: siteOf,
+    subdivision1: (alias) => `${alias}.region`
+  },
+  v_pa_events: {
+    id: (alias) => `${alias}.event_id`,
+    site_id: siteOf,
+    session_id: sessionOf
+  },
+  v_pa_event_data: {
+    id: (alias) => `CAST(md5(CAST(${alias}.event_id AS VARCHAR) || ${alias}.data_key) AS UUID)`,
+    site_id: siteOf,
+    session_id: sessionOf
+  },
+  v_pa_session_data: {
+    id: (alias) => `CAST(md5(CAST(${sessionOf(alias)} AS VARCHAR) || ${alias}.data_key) AS UUID)`,
+    site_id: siteOf,
+    session_id: sessionOf,
+    distinct_id: (alias) => `(SELECT one.distinct_id FROM session AS one WHERE one.session = ${alias}.session)`
+  },
+  v_pa_visits: { site_id: siteOf, session_id: sessionOf },
+  v_pa_user_flows: { site_id: siteOf }
+}
+
+const KEYS: Readonly<Record<ViewName, Readonly<Record<string, "site" | "session">>>> = {
+  v_pa_sites: { id: "site", uuid: "site" },
+  v_pa_sessions: { id: "session", session_uuid: "session", site_id: "site" },
+  v_pa_events: { session_id: "session", site_id: "site" },
+  v_pa_event_data: { session_id: "session", site_id: "site" },
+  v_pa_session_data: { session_id: "session", site_id: "site" },
+  v_pa_visits: { session_id: "session", site_id: "site" },
+  v_pa_user_flows: { site_id: "site" }
+}
+
+const viewOfSource = (source: Source): ViewName | null => {
+  if (source.kind === "view") return source.view
+  return source.kind === "visits" ? "v_pa_visits" : null
+}
+
+const keyName = ({ source }: Relation, column: string): "site" | "session" | null => {
+  if (source.kind === "property") return source.of === "session" && column === "session_id" ? "session" : null
+  const view = viewOfSource(source)
+  return view === null ? null : (KEYS[view][column] ?? null)
+}
+
+const idsOf = (of: "site" | "session", ids: ReadonlyArray<string>): Sql =>
+  ids.length === 0
+    ? text(`(SELECT ${of} FROM ${of} WHERE FALSE)`)
+    : sql`(SELECT ${of} FROM ${of} WHERE ${DUCKDB.isOneOf(text(`${of}_id`), "uuid", ids)})`
+
+const scoped = ({ range, sites }: RowScope, time: string | null, prefix = ""): Sql => {
+  const conditions: Array<Sql> = []
+  if (sites !== null) conditions.push(sql`${prefix}site IN ${idsOf("site", sites)}`)
+  if (time !== null && range.from !== null) {
+    conditions.push(sql`${prefix}${time} >= ${DUCKDB.value("instant", range.from)}`)
+  }
+  if (time !== null && range.until !== null) {
+    conditions.push(sql`${prefix}${time} < ${DUCKDB.value("instant", range.until)}`)
+  }
+  return allOf(conditions)
+}
+
+const TIMES: Readonly<Partial<Record<ViewName, string>>> = {
+  v_pa_sessions: "created_at",
+  v_pa_events: "created_at",
+  v_pa_event_data: "created_at",
+  v_pa_user_flows: "day"
+}
+
+const property = ({ key, of, scope }: Extract<Source, { readonly kind: "property" }>): Sql => {
+  const name = DUCKDB.value("text", key)
+  return of === "session"
+    ? sql`SELECT session, string_value, number_value, date_value FROM session_data WHERE ${scoped(scope, null)} AND data_key = ${name}`
+    : sql`SELECT event_id, created_at, string_value, number_value, date_value FROM event_data WHERE ${scoped(scope, "created_at")} AND data_key = ${name}`
+}
+
+const BY_TIME = "{'at': created_at, 'id': event_id}"
+/** The value of the first row, also if it is null: `arg_min` skips nulls. */
+const first = (column: string, where: string): string =>
+  `arg_min({'value': ${column}}, ${BY_TIME}) FILTER (WHERE ${where}).value`
+
+/** Columns of visits from their rows. */
+const FROM_ROWS: Readonly<Record<string, string>> = {
+  id: `arg_min(event_id, ${BY_TIME})`,
+  pageviews: PAGEVIEWS,
+  events: CUSTOM_EVENTS,
+  duration_s: "(epoch_us(max(created_at)) - epoch_us(min(created_at))) // 1000000",
+  entry_path: `arg_min(url_path, ${BY_TIME}) FILTER (WHERE ${IS_VIEW})`,
+  exit_path: `arg_max(url_path, ${BY_TIME}) FILTER (WHERE ${IS_VIEW})`,
+  prev_ended_at: "any_value(prev_ended_at)",
+  channel: channelOf(`arg_min(channel, ${BY_TIME}) FILTER (WHERE ${HAS_SOURCE})`),
+  ...Object.fromEntries(SOURCE_COLUMNS.map((name) => [name, `(${first(name, HAS_SOURCE)})`]))
+}
+
+/** The same columns from the table of visits. */
+const FROM_TABLE: Readonly<Record<string, string>> = {
+  id: "first_event_id",
+  pageviews: "views",
+  events: "events",
+  duration_s: "(epoch_us(ended_at) - epoch_us(started_at)) // 1000000",
+  entry_path: "entry_path",
+  exit_path: "exit_path",
+  prev_ended_at: "prev_ended_at",
+  is_bounce: "(views = 1 AND events = 0)",
+  ...Object.fromEntries(["channel", ...SOURCE_COLUMNS].map((name) => [name, name]))
+}
+
+type Visits = Extract<Source, { readonly kind: "visits" }>
+
+const derived = (used: ReadonlySet<string>): ReadonlyArray<string> => [
+  ...Object.keys(FROM_ROWS).filter((name) => used.has(name)),
+  ...(used.has("is_bounce") ? ["is_bounce"] : [])
+]
+
+const fromRows = ({ compat, used }: Visits): string =>
+  [
+    "min(event.created_at) AS started_at",
+    "max(event.created_at) AS ended_at",
+    ...derived(used).map((name) => `${name === "is_bounce" ? IS_BOUNCE[compat] : FROM_ROWS[name]} AS ${name}`)
+  ].join(", ")
+
+/** The visits that a bound of the range cuts: what is left of each is one visit, since its gaps stay short. */
+const cutBy = ({ from, until }: RowScope["range"]): Sql => {
+  const bounds = [from, until].flatMap((iso) => {
+    if (iso === null) return []
+    const at = DUCKDB.value("instant", iso)
+    return [sql`(visit.started_at < ${at} AND visit.ended_at >= ${DUCKDB.value("instant", iso)})`]
+  })
+  return bounds.length === 0 ? text("FALSE") : bounds.slice(1).reduce((all, one) => sql`${all} OR ${one}`, bounds[0]!)
+}
+
+/** The stored visits of the sites whose rows lie between two bounds, as what their rows are joined with. */
+const joinedVisits = (scope: RowScope, which: Sql): Sql =>
+  sql`(SELECT site, session, started_at AS visit_start, ended_at AS visit_end, prev_ended_at FROM visit WHERE ${scoped({ ...scope, range: { from: null, until: null } }, null)} AND (${which})) AS visit
+JOIN event ON event.session = visit.session AND event.site = visit.site AND event.created_at BETWEEN visit.visit_start AND visit.visit_end
+WHERE ${scoped(scope, "created_at", "event.")} AND event.event_type <> 5`
+
+/** Visits computed from their rows within the range. */
+const regrouped = (source: Visits, which: Sql): Sql =>
+  sql`SELECT visit.site, visit.session, ${fromRows(source)}
+FROM ${joinedVisits(source.scope, which)}
+GROUP BY visit.site, visit.session, visit.visit_start`
+
+const SPAN = ["started_at", "ended_at"]
+
+/** Columns of `visit` and the visits that the range does not cut. */
+const wholeVisits = ({ scope, used }: Visits) => {
+  const { until } = scope.range
+  return {
+    list: ["site", "session", ...SPAN, ...derived(used).map((name) => `${FROM_TABLE[name]} AS ${name}`)].join(", "),
+    where: allOf([
+      scoped(scope, "started_at"),
+      ...(until === null ? [] : [sql`ended_at < ${DUCKDB.value("instant", until)}`])
+    ])
+  }
+}
+
+const strictVisits = (source: Visits): Sql => {
+  const { list, where } = wholeVisits(source)
+  const { from, until } = source.scope.range
+  const complete = sql`SELECT ${list} FROM visit WHERE ${where}`
+  return from === null && until === null
+    ? complete
+    : sql`${complete} UNION ALL BY NAME (${regrouped(source, cutBy(source.scope.range))})`
+}
+
+/** Seconds from UTC at a time. */
+const secondsAt = (time: string, offsets: Offsets): Sql => {
+  const branches = offsets.flatMap(({ seconds, until }) =>
+    until === null ? [] : [sql`WHEN ${time} < ${DUCKDB.value("instant", until)} THEN ${String(seconds)} `]
+  )
+  const last = String(offsets.at(-1)!.seconds)
+  return branches.length === 0 ? text(last) : sql`CASE ${join(branches, "")}ELSE ${last} END`
+}
+
+const unitOf = (time: string, { offsets, unit, weekStart }: Presence): Sql => {
+  const seconds = secondsAt(time, offsets)
+  const start = DUCKDB.truncate(DUCKDB.shift(text(time), seconds), unit, weekStart)
+  // The hour that autumn repeats is two.
+  return isByInstant(unit) ? DUCKDB.unshift(start, secondsAt(time, offsets)) : start
+}
+
+/** What `fromRows` and `presence` read of events. */
+const ROW_COLUMNS = ["created_at", "event_id", "event_type", "url_path", "channel", ...SOURCE_COLUMNS]
+
+/** Visits once for each unit of time in which they have a row. Most have all their rows in one. */
+const presentVisits = (source: Visits, presence: Presence): Sql => {
+  const { list, where } = wholeVisits(source)
+  const isOne = sql`${unitOf("started_at", presence)} = ${unitOf("ended_at", presence)}`
+  const several = sql`${cutBy(source.scope.range)} OR (${where} AND NOT (${isOne}))`
+  const rows = sql`SELECT visit.site, visit.session, visit_start, prev_ended_at, ${ROW_COLUMNS.map((name) => `event.${name}`).join(", ")} FROM ${joinedVisits(source.scope, several)}`
+  return sql`SELECT ${list}, started_at AS present_at, views AS present_pageviews FROM visit WHERE ${where} AND ${isOne}
+UNION ALL BY NAME (
+WITH part AS MATERIALIZED (${rows})
+SELECT whole.* EXCLUDE (visit_start), present.present_at, present.present_pageviews
+FROM (SELECT site, session, visit_start, ${fromRows(source)} FROM part AS event GROUP BY site, session, visit_start) AS whole
+JOIN (
+SELECT site, session, visit_start, min(created_at) AS present_at, ${PAGEVIEWS} AS present_pageviews
+FROM part GROUP BY site, session, visit_start, ${unitOf("created_at", presence)}
+) AS present USING (site, session, visit_start))`
+}
+
+const visits = (source: Visits): Sql => {
+  const { compat, scope, used } = source
+  const grouped =
+    compat === "umami"
+      ? sql`SELECT site, session, visit_id AS stored_id, ${fromRows(source)} FROM event WHERE ${scoped(scope, "created_at")} AND ${IS_VIEW} GROUP BY site, session, visit_id`
+      : source.presence === null
+        ? strictVisits(source)
+        : presentVisits(source, source.presence)
+  const ofVisitor = VISITOR_COLUMNS.filter((name) => used.has(name))
+  if (ofVisitor.length === 0) return grouped
+  return sql`SELECT visited.*, ${ofVisitor.map((name) => `visitor.${name}`).join(", ")} FROM (${grouped}) AS visited LEFT JOIN session AS visitor ON visitor.session = visited.session`
+}
+
+/** The columnar replica. */
+export const REPLICA_MODEL: Model = {
+  keepsVisits: true,
+  source: (source) => {
+    if (source.kind === "visits") return visits(source)
+    if (source.kind === "property") return property(source)
+    const { scope, used, view } = source
+    const known = KNOWN.includes(view) ? " AND known" : ""
+    const table = view === "v_pa_user_flows" ? flows(used) : TABLES[view as keyof typeof TABLES]
+    return sql`SELECT *${lookedUp(view, used)} FROM ${table} WHERE ${scoped(scope, TIMES[view] ?? null)}${known}`
+  },
+  column: ({ alias, source }, column) => {
+    if (source.kind === "property" && column === "session_id") return text(sessionOf(alias))
+    const view = viewOfSource(source)
+    const mapped = view === null ? undefined : COLUMNS[view][column]
+    return text(mapped === undefined ? `${alias}.${column}` : mapped(alias))
+  },
+  key: (relation, column): Key | null => {
+    const domain = keyName(relation, column)
+    return domain === null ? null : { domain, sql: text(`${relation.alias}.${domain}`) }
+  },
+  isOneOf: (relation, column, ids) => {
+    const domain = keyName(relation, column)
+    return domain === null ? null : sql`(${relation.alias}.${domain} IN ${idsOf(domain, ids)})`
+  }
+}

@@ -1,0 +1,19 @@
+import { NOT_VIEWS } from "../../domain/Event.ts"
+
+/*
+ * What both models say about the rows of a visit, in SQL that is the same in Postgres and DuckDB.
+ */
+
+export const IS_VIEW = `event_type NOT IN (${NOT_VIEWS.join(", ")})`
+
+/** Columns of a visit that are its visitor's. */
+export const VISITOR_COLUMNS = ["country", "device", "browser", "os"] as const
+
+export const PAGEVIEWS = `count(*) FILTER (WHERE ${IS_VIEW})`
+export const CUSTOM_EVENTS = "count(*) FILTER (WHERE event_type = 2)"
+
+/** Whether a visit is a bounce. Umami looks at views only. */
+export const IS_BOUNCE = {
+  strict: `(${PAGEVIEWS} = 1 AND ${CUSTOM_EVENTS} = 0)`,
+  umami: "count(*) = 1"
+} as const

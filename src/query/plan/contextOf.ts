@@ -1,0 +1,49 @@
+import type { Site } from "../../domain/Site.ts"
+import type { Properties } from "../../ports/Properties.ts"
+import type { Settings } from "../../ports/Settings.ts"
+import { INSTANCE_TIMEZONE, INSTANCE_WEEK_START } from "../../settings/settings.ts"
+import type { QuestionContext } from "./context.ts"
+
+type PropertyTypes = Pick<
+  QuestionContext,
+  "attributeType" | "isAttributeDeclared" | "isPropertyDeclared" | "propertyType"
+>
+
+/** What a question means depends on, along with the sites. */
+interface Circumstances {
+  readonly properties: Pick<Properties["Service"], keyof PropertyTypes>
+  readonly settings: Pick<Settings["Service"], "get">
+  readonly now: Temporal.Instant
+}
+
+/** What a question may refer to when an operator asks it: every site, and nothing that is saved. */
+export const contextOf = (
+  sites: ReadonlyArray<Site>,
+  { now, properties: { attributeType, isAttributeDeclared, isPropertyDeclared, propertyType }, settings }: Circumstances
+): QuestionContext => ({
+  now,
+  sites: sites.map((site) => ({
+    id: site.id,
+    name: site.name,
+    timezone: site.timezone,
+    weekStart: site.weekStart,
+    currency: site.currency,
+    definitions: site.definitions,
+    domains: site.domains,
+    archived: site.archived,
+    createdAt: site.createdAt.toISOString(),
+    updatedAt: site.updatedAt.toISOString()
+  })),
+  isLimited: false,
+  timezone: settings.get(INSTANCE_TIMEZONE),
+  weekStart: settings.get(INSTANCE_WEEK_START),
+  propertyType,
+  attributeType,
+  isPropertyDeclared,
+  isAttributeDeclared,
+  hidden: null,
+  cards: new Map(),
+  segments: new Map(),
+  cohorts: new Map(),
+  comparing: null
+})

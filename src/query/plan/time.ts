@@ -1,0 +1,91 @@
+import type { Offsets, TruncationUnit, WeekStart } from "./plan.ts"
+
+/** The span for which a zone's offsets are listed when a question does not bound its times. */
+const EARLIEST = Temporal.Instant.from("2000-01-01T00:00:00Z")
+const AHEAD = Temporal.Duration.from({ hours: 24 * 400 })
+
+/** Whether a zone is a name of the IANA database. Abbreviations and offsets are ambiguous or ignore daylight saving time. */
+export const isZone = (zone: string): boolean => {
+  if (zone !== "UTC" && !/^[A-Za-z_]+(?:\/[A-Za-z0-9_+-]+)+$/.test(zone)) return false
+  try {
+    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(zone)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** An instant as bound to queries: UTC, with milliseconds. */
+export const isoOf = (instant: Temporal.Instant): string => new Date(instant.epochMilliseconds).toISOString()
+
+/** A zone's offsets between two instants; null for as early or as late as events can be. */
+export const offsetsOf = (
+  zone: string,
+  from: Temporal.Instant | null,
+  until: Temporal.Instant | null,
+  now: Temporal.Instant
+): Offsets => {
+  let at = (from ?? EARLIEST).toZonedDateTimeISO(zone)
+  const end = until ?? now.add(AHEAD)
+  const offsets: Array<Offsets[number]> = []
+  for (;;) {
+    const next = at.getTimeZoneTransition("next")
+    const seconds = at.offsetNanoseconds / 1e9
+    const isLast = next === null || Temporal.Instant.compare(next.toInstant(), end) >= 0
+    if (next !== null && next.offsetNanoseconds === at.offsetNanoseconds && !isLast) {
+      at = next
+      continue
+    }
+    offsets.push({ until: isLast ? null : isoOf(next.toInstant()), seconds })
+    if (isLast) return offsets
+    at = next
+  }
+}
+
+/** The start of the unit that holds a local time. */
+export const startOf = (
+  unit: TruncationUnit,
+  at: Temporal.ZonedDateTime,
+  weekStart: WeekStart
+): Temporal.ZonedDateTime => {
+  switch (unit) {
+    case "minute":
+    case "hour":
+      return at.round({ smallestUnit: unit, roundingMode: "floor" })
+    case "day":
+      return at.startOfDay()
+    case "week":
+      return at.subtract({ days: weekStart === "monday" ? at.dayOfWeek - 1 : at.dayOfWeek % 7 }).startOfDay()
+    case "month":
+      return at.with({ day: 1 }).startOfDay()
+    case "quarter":
+      return at.with({ day: 1, month: at.month - ((at.month - 1) % 3) }).startOfDay()
+    case "year":
+      return at.with({ day: 1, month: 1 }).startOfDay()
+  }
+}
+
+/** A duration of `count` units. */
+export const spanOf = (unit: TruncationUnit, count: number): Temporal.Duration =>
+  unit === "quarter"
+    ? Temporal.Duration.from({ months: 3 * count })
+    : Temporal.Duration.from({ [`${unit}s`]: count } as Temporal.DurationLike)
+
+/** Moves the start of a unit by `count` units. Stays at a start, also where the clock changes at midnight. */
+export const moveBy = (
+  unit: TruncationUnit,
+  start: Temporal.ZonedDateTime,
+  count: number,
+  weekStart: WeekStart
+): Temporal.ZonedDateTime => startOf(unit, start.add(spanOf(unit, count)), weekStart)
+
+/** A wall-clock time as in `2026-03-28T00:00:00`. */
+export const wallTime = (at: Temporal.ZonedDateTime): string =>
+  at.toPlainDateTime().toString({ smallestUnit: "second" })
+
+/** An instant with the zone's offset, as in `2026-03-28T01:00:00+01:00`. */
+export const withOffset = (at: Temporal.ZonedDateTime): string =>
+  at.toString({ smallestUnit: "second", timeZoneName: "never" })
+
+/** Units that are shorter than every change of a zone's offset, and are grouped by instant. */
+export const isByInstant = (unit: TruncationUnit): boolean => unit === "minute" || unit === "hour"

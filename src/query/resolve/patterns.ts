@@ -1,0 +1,45 @@
+import { FqlError } from "../fql/FqlError.ts"
+
+const MAX_LENGTH = 200
+/** The most repetitions that every engine accepts. */
+const MAX_REPEAT = 255
+
+/** What engines read differently, or can only answer by trying every way: look-around, back-references, named groups, other escapes. */
+const FORBIDDEN = /\\(?![dDwWsS.^$|?*+()[\]{}\\/&=:#%~_-])|\(\?(?!:)|\[\[|\[:|[*+?}]\+/
+
+/** A regular expression that every engine reads the same way, in linear time. */
+export const checkPattern = (pattern: string, pointer: string): string => {
+  const refuse = (why: string) => new FqlError("bad-ast", pointer, `This pattern can't be used: ${why}.`)
+  if (pattern === "") throw refuse("it is empty")
+  if (pattern.length > MAX_LENGTH)
+    throw refuse(`it has ${pattern.length} characters, and at most ${MAX_LENGTH} are accepted`)
+  if (FORBIDDEN.test(pattern)) {
+    throw refuse(
+      "look-around, back-references, named groups, POSIX classes and escapes other than \\d \\w \\s are not supported"
+    )
+  }
+  for (const [, least, most] of pattern.matchAll(/\{(\d+)(?:,(\d*))?\}/g)) {
+    if (Number(least) > MAX_REPEAT || Number(most || 0) > MAX_REPEAT) throw refuse(`repeat at most ${MAX_REPEAT} times`)
+  }
+  if (
+    /\{(?!\d+(?:,\d*)?\})/.test(pattern.replaceAll(/\\./g, "")) ||
+    /(?<!\{\d+(?:,\d*)?)\}/.test(pattern.replaceAll(/\\./g, ""))
+  ) {
+    throw refuse("write a literal brace as `\\{`")
+  }
+  try {
+    new RegExp(pattern)
+  } catch {
+    throw refuse("it is not a regular expression")
+  }
+  return pattern
+}
+
+/** A path with `*` for any text without a slash and `**` for any text, as a regular expression. */
+export const wildcardPattern = (glob: string): string =>
+  `^${glob
+    .split(/(\*+)/)
+    .map((part) =>
+      part === "*" ? "[^/]*" : part.startsWith("**") ? ".*" : part.replaceAll(/[\\^$.|?+()[\]{}]/g, "\\$&")
+    )
+    .join("")}$`

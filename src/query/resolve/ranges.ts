@@ -1,0 +1,150 @@
+import { below, FqlError } from "../fql/FqlError.ts"
+import type { Clause } from "../fql/schema.ts"
+import type { View } from "../metadata/views.ts"
+import type { TimeRange } from "../plan/plan.ts"
+import { isoOf } from "../plan/time.ts"
+import { type Calendar, intervalOf, isClause, momentOf, type Period, shiftedIntervalOf } from "./moments.ts"
+import type { Build } from "./SelectScope.ts"
+
+/** Whether a filter's operand is this column of the source, as it is. */
+const isField = (operand: unknown, view: View, column: string): boolean => {
+  const name = typeof operand === "string" ? operand : plainField(operand)
+  return name === column || name === `${view.name}.${column}`
+}
+
+const plainField = (operand: unknown): string | null => {
+  if (!Array.isArray(operand) || operand[0] !== "field" || typeof operand[1] !== "string") return null
+  const options = operand[2] as Readonly<Record<string, unknown>> | null | undefined
+  return options === undefined || options === null || Object.keys(options).length === 0 ? operand[1] : null
+}
+
+/** The period that a condition on a time allows; null if it is not a single period. */
+export const periodOf = (build: Calendar, clause: Clause, pointer: string): Period | null => {
+  const [name, , ...args] = clause
+  const moment = (index: number) => momentOf(build, args[index], below(pointer, index + 2))
+  if (args.some(isClause)) return null
+  switch (name) {
+    case "time-interval":
+      return intervalOf(build, args, pointer)
+    case "relative-time-interval":
+      return shiftedIntervalOf(build, args, pointer)
+    case "between":
+      return args.length === 2 ? { from: moment(0).from, until: moment(1).until } : null
+    case "=":
+      return args.length === 1 && args[0] !== null ? moment(0) : null
+    case ">=":
+      return args.length === 1 ? { from: moment(0).from, until: null } : null
+    case ">":
+      return args.length === 1 ? { from: moment(0).until, until: null } : null
+    case "<":
+      return args.length === 1 ? { from: null, until: moment(0).from } : null
+    case "<=":
+      return args.length === 1 ? { from: null, until: moment(0).until } : null
+    default:
+      return null
+  }
+}
+
+/** The bounds of a period as instants. */
+export const rangeOf = ({ from, until }: Period): TimeRange => ({
+  from: from === null ? null : instantOf(from),
+  until: until === null ? null : instantOf(until)
+})
+
+const instantOf = (at: Temporal.ZonedDateTime): string => {
+  const iso = isoOf(at.toInstant())
+  return at.microsecond === 0 ? iso : iso.replace("Z", `${String(at.microsecond).padStart(3, "0")}Z`)
+}
+
+const later = (a: string | null, b: string | null): string | null =>
+  a === null || b === null ? (a ?? b) : compareIso(a, b) >= 0 ? a : b
+const earlier = (a: string | null, b: string | null): string | null =>
+  a === null || b === null ? (a ?? b) : compareIso(a, b) <= 0 ? a : b
+const compareIso = (a: string, b: string): number =>
+  Temporal.Instant.compare(Temporal.Instant.from(a), Temporal.Instant.from(b))
+
+const meet = (a: TimeRange, b: TimeRange): TimeRange => ({
+  from: later(a.from, b.from),
+  until: earlier(a.until, b.until)
+})
+
+/** What a question's filter says about which rows to read, and the conditions that remain. */
+export interface Narrowed {
+  readonly range: TimeRange
+  /** The sites that the filter names; null if it names none. */
+  readonly sites: ReadonlyArray<string> | null
+  /** The remaining conditions with their pointers, all of which must hold. */
+  readonly rest: ReadonlyArray<readonly [Clause, string]>
+}
+
+/** The conditions that all must hold, with their pointers. */
+export const conjunction = (filter: unknown, pointer: string): ReadonlyArray<readonly [Clause, string]> => {
+  if (!Array.isArray(filter) || typeof filter[0] !== "string") {
+    throw new FqlError("bad-ast", pointer, "A filter is an array that begins with the name of an operator.")
+  }
+  return filter[0] === "and"
+    ? filter.slice(1).flatMap((part, index) => conjunction(part, below(pointer, index + 1)))
+    : [[filter as unknown as Clause, pointer]]
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** An id in lower case; null if it is not a UUID. */
+export const parseUuid = (given: string): string | null => {
+  const id = given.toLowerCase()
+  return UUID.test(id) ? id : null
+}
+
+/** Takes the conditions on the site and on the time out of a filter: they apply where the rows are read. */
+export const narrow = (build: Build, view: View, filter: Clause | undefined, pointer: string): Narrowed => {
+  let range: TimeRange = { from: null, until: null }
+  let sites = null as ReadonlyArray<string> | null
+  const rest: Array<readonly [Clause, string]> = []
+  for (const [clause, at] of filter === undefined ? [] : conjunction(filter, pointer)) {
+    const [name, operand, ...values] = clause
+    if (view.time !== null && isField(operand, view, view.time)) {
+      const period = periodOf(build, clause, at)
+      if (period !== null) {
+        build.countFilter(at)
+        range = meet(range, rangeOf(period))
+        continue
+      }
+    }
+    if (name === "=" && values.length > 0 && isField(operand, view, view.site)) {
+      build.countFilter(at)
+      const named = values.map((id, index) => siteId(id, below(at, index + 2)))
+      const before = sites
+      sites = before === null ? named : named.filter((id) => before.includes(id))
+      continue
+    }
+    rest.push([clause, at])
+  }
+  return { range: inOtherPeriod(build, range), sites, rest }
+}
+
+/** The range to read: that of the other period if this is the range that is compared. */
+const inOtherPeriod = ({ context: { comparing } }: Build, range: TimeRange): TimeRange =>
+  comparing !== null && comparing.own.from === range.from && comparing.own.until === range.until
+    ? comparing.other
+    : range
+
+const siteId = (given: unknown, pointer: string): string => {
+  const id = typeof given === "string" ? parseUuid(given) : null
+  if (id === null) throw new FqlError("type-mismatch", pointer, `${JSON.stringify(given)} is not the id of a site.`)
+  return id
+}
+
+/** The sites to read: those that the filter names, within what the person may read; null for all. */
+export const permittedSites = (
+  { context }: Build,
+  named: ReadonlyArray<string> | null,
+  pointer: string
+): ReadonlyArray<string> | null => {
+  const known = new Set(context.sites.map(({ id }) => id))
+  if (named === null) return context.isLimited ? [...known] : null
+  const denied = context.isLimited ? named.find((id) => !known.has(id)) : undefined
+  if (denied !== undefined) {
+    throw new FqlError("forbidden", pointer, `You do not have access to the site ${denied}.`)
+  }
+  return named
+}

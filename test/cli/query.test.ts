@@ -1,0 +1,120 @@
+import { expect, test } from "bun:test"
+import { mkdtemp } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Redacted } from "effect"
+import { SITE } from "../services/fixture.ts"
+import { fillPostgres } from "../support/postgres/pgWarehouse.ts"
+import { freshDatabase, openClient, temporaryFolder } from "../support/postgres/postgres.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
+import { footfall } from "./support.ts"
+
+test("query answers a question in a file as a table, CSV or JSON, and points at what is wrong", async () => {
+  const url = await freshDatabase()
+  await Effect.runPromise(Effect.scoped(Effect.flatMap(openClient(url, 1), fillPostgres)))
+  const run = (...args: ReadonlyArray<string>) => footfall(args, { DATABASE_URL: Redacted.value(url) })
+  await run("sites", "create", "--id", SITE, "--name", "Shop", "--timezone", "Europe/Berlin")
+  const folder = await mkdtemp(join(tmpdir(), "questions-"))
+  const file = join(folder, "question.json")
+  const ask = async (question: object, ...args: ReadonlyArray<string>) => {
+    await Bun.write(file, JSON.stringify({ fql: 1, type: "query", source: "v_pa_events", ...question }))
+    return await run("query", file, ...args)
+  }
+  const byDay = {
+    filter: ["and", ["=", "site_id", SITE], ["between", "created_at", "2026-03-28", "2026-03-30"]],
+    aggregation: [["count"], ["metric", "visits"]],
+    breakout: [["field", "created_at", { "temporal-unit": "day" }]]
+  }
+  const shown = await ask(byDay)
+  expect(shown.out.split("\n").slice(0, 4)).toEqual([
+    "CREATED AT: DAY      COUNT  VISITS",
+    "2026-03-28T00:00:00  3      1",
+    "2026-03-29T00:00:00  6      3",
+    "2026-03-30T00:00:00  11     4"
+  ])
+  expect(shown.out).toContain("3 rows, times in Europe/Berlin")
+  expect((await ask(byDay, "--format", "csv")).out).toBe(
+    "Created at: day,Count,Visits\r\n2026-03-28T00:00:00,3,1\r\n2026-03-29T00:00:00,6,3\r\n2026-03-30T00:00:00,11,4\n"
+  )
+  expect(JSON.parse((await ask(byDay, "--format", "json")).out)).toMatchObject({
+    row_count: 3,
+    route: "postgres",
+    truncated: false
+  })
+  const compared = await ask(byDay, "--compare", "2026-03-28~2026-03-29")
+  expect(
+    compared.out
+      .split("\n")
+      .slice(0, 4)
+      .map((line) => line.split(/ {2,}/))
+  ).toEqual([
+    [
+      ...["CREATED AT: DAY", "COUNT", "VISITS", "CREATED AT: DAY (COMPARED)"],
+      ...["COUNT (COMPARED)", "COUNT (CHANGE)", "COUNT (CHANGE IN %)"],
+      ...["VISITS (COMPARED)", "VISITS (CHANGE)", "VISITS (CHANGE IN %)"]
+    ],
+    ["2026-03-28T00:00:00", "3", "1", "2026-03-28T00:00:00", "3", "0", "0", "1", "0", "0"],
+    ["2026-03-29T00:00:00", "6", "3", "2026-03-29T00:00:00", "6", "0", "0", "3", "0", "0"],
+    ["2026-03-30T00:00:00", "11", "4", ...Array(7).fill("(none)")]
+  ])
+  expect(compared.out).toContain("Compared with 2026-03-28T00:00:00+01:00 up to 2026-03-30T00:00:00+02:00\n")
+  expect(
+    await run("ask", "count of events over 2026-03-30", "--compare", "2026-03-29", "--format", "csv")
+  ).toMatchObject({
+    out: "Count,Count (compared),Count (change),Count (change in %)\r\n12,6,6,100\n"
+  })
+  expect(await run("ask", "count of events over 2026-03-30", "--compare", "before")).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/^At \/settings\/compare: Compare with `previous-period`, /)
+  })
+  expect(await ask({ filter: ["=", "url_pth", "/"] })).toEqual({
+    code: 2,
+    out: "",
+    err: "At /filter/1: There is no field `url_pth` in v_pa_events. Did you mean `url_path`?\n"
+  })
+  expect((await run("ask", "count of events by page over 2026-03-28 to 2026-03-30 top 1")).out.split("\n")[1]).toMatch(
+    /^\/ +\d+$/
+  )
+  expect(await run("ask", "visitrs", "by", "day")).toEqual({
+    code: 2,
+    out: "",
+    err: expect.stringMatching(/Did you mean "visitors"\?\n\n {2}visitrs by day\n {2}\^\n$/)
+  })
+  expect(await run("query", join(folder, "none.json"))).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("can't be read")
+  })
+}, 180_000)
+
+test("with a key, ask and query are answered by the running server; without a server, directly", async () => {
+  await using all = new AsyncDisposableStack()
+  const DATABASE_URL = Redacted.value(await freshDatabase())
+  const { key } = JSON.parse((await footfall(["keys", "create", "--name", "asker", "--json"], { DATABASE_URL })).out)
+  const full = all.use(
+    await Footfall.start({
+      entry: "full",
+      environment: { DATABASE_URL, WAREHOUSE: "postgres", DATA_DIR: temporaryFolder() }
+    })
+  )
+  const url = `http://localhost:${full.port}`
+  const sentence = "count of events over all time"
+  // An app database that does not exist shows that the server was asked.
+  const nowhere = { DATABASE_URL: "postgres://nobody@127.0.0.1:1/none", FOOTFALL_KEY: key }
+  const asked = await footfall(["ask", sentence, "--url", url, "--format", "csv"], nowhere)
+  expect(asked).toEqual({ code: 0, out: "Count\r\n0\n", err: "" })
+  expect(
+    await footfall(["ask", "count of events by nothing", "--url", url], { ...nowhere, FOOTFALL_KEY: "ff_wrong" })
+  ).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("unknown or was revoked")
+  })
+  full.signal("SIGTERM")
+  await full.ended()
+  expect((await footfall(["ask", sentence, "--url", url], nowhere)).code).toBe(1)
+  const direct = await footfall(["ask", sentence, "--format", "csv"], {
+    DATABASE_URL,
+    PORT: String(full.port),
+    FOOTFALL_KEY: key
+  })
+  expect(direct).toEqual({ code: 0, out: "Count\r\n0\n", err: "" })
+}, 180_000)

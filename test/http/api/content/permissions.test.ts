@@ -1,0 +1,209 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import * as LoginBuckets from "../../../../layers/inprocess/LoginBuckets.ts"
+import * as LocalSecretFile from "../../../../layers/local/LocalSecretFile.ts"
+import * as PgSavedDefinitions from "../../../../layers/postgres/content/PgSavedDefinitions.ts"
+import { SiteId } from "../../../../src/domain/ids.ts"
+import { instanceKey } from "../../../../src/domain/keyScope.ts"
+import { CollectionId, type CollectionLevel, PRODUCT_ANALYTICS } from "../../../../src/domain/people.ts"
+import { AdminKeys } from "../../../../src/ports/AdminKeys.ts"
+import { Groups } from "../../../../src/ports/Groups.ts"
+import { OTHER_SITE, SITE } from "../../../services/fixture.ts"
+import { contentLayer } from "../../../support/postgres/content.ts"
+import { controlPlane, run } from "../../../support/postgres/controlPlane.ts"
+import { pgWarehouse } from "../../../support/postgres/pgWarehouse.ts"
+import { freshDatabase, openClient, temporaryFolder } from "../../../support/postgres/postgres.ts"
+import { fillWithEvents } from "../../../support/questions/events.ts"
+import { type Admin, type Json, startAdmin } from "../support.ts"
+import { INSERT_SITES, question } from "./support.ts"
+
+// The first test waits for the server to start.
+setDefaultTimeout(180_000)
+
+const scope = Scope.makeUnsafe()
+let admin: Admin
+let root: string
+let secret: Json
+let shared: Json
+/** Keys of groups, by what the group may do: in Product Analytics, in the collection "Team", and on which sites. */
+const keys = new Map<string, string>()
+
+const call = (key: string | null, method: string, path: string, body?: unknown) =>
+  admin.call(method, path, { key, body })
+
+const saved = async (path: string, values: object): Promise<Json> => {
+  const { body, status } = await call(root, "POST", path, values)
+  expect([status, body.detail]).toEqual([200, undefined])
+  return body
+}
+
+beforeAll(async () => {
+  const url = await freshDatabase()
+  await fillWithEvents(url)
+  await run(Effect.flatMap(openClient(url, 1), (sql) => sql.unsafe(INSERT_SITES)))
+  const process = controlPlane(url)
+  const content = contentLayer(url)
+  const folder = temporaryFolder()
+  admin = await startAdmin({
+    control: Layer.mergeAll(process, LoginBuckets.layer, LocalSecretFile.layerIn(Effect.succeed(folder))),
+    warehouse: pgWarehouse(url),
+    content,
+    saved: PgSavedDefinitions.layer.pipe(Layer.provide(content))
+  })
+  const services = await Effect.runPromise(Scope.provide(Layer.build(controlPlane(url)), scope))
+  const adminKeys = Context.get(services, AdminKeys)
+  const groups = Context.get(services, Groups)
+  root = (await Effect.runPromise(adminKeys.create("root", instanceKey("admin")))).key
+  const team = await saved("/api/collection", { name: "Team" })
+  secret = await saved("/api/card", { name: "In Product Analytics", dataset_query: question() })
+  shared = await saved("/api/card", { name: "In Team", dataset_query: question(), collection_id: team.id })
+
+  const group = async (
+    name: string,
+    levels: ReadonlyArray<readonly [number, CollectionLevel]>,
+    sites: ReadonlyArray<string> | null
+  ) => {
+    const siteLimit = sites === null ? null : sites.map((site) => SiteId.make(site))
+    const { id } = await Effect.runPromise(groups.create({ name, siteLimit }))
+    const { revision } = await Effect.runPromise(groups.graph)
+    const changes = new Map([
+      [id, new Map(levels.map(([collection, level]) => [CollectionId.make(collection), level]))]
+    ])
+    await Effect.runPromise(groups.setGraph(revision, changes))
+    keys.set(name, (await Effect.runPromise(adminKeys.create(name, { role: null, isReadOnly: false, group: id }))).key)
+  }
+  await group("nothing", [], null)
+  await group("reader", [[PRODUCT_ANALYTICS.id, "read"]], null)
+  await group("reader of one site", [[PRODUCT_ANALYTICS.id, "read"]], [SITE])
+  await group("writer", [[PRODUCT_ANALYTICS.id, "write"]], null)
+  await group("reader of Team", [[team.id, "read"]], null)
+  await group(
+    "reader who writes in Team",
+    [
+      [PRODUCT_ANALYTICS.id, "read"],
+      [team.id, "write"]
+    ],
+    null
+  )
+})
+afterAll(async () => {
+  await admin.close()
+  await Effect.runPromise(Scope.close(scope, Exit.void))
+})
+
+const as = (name: string) => (method: string, path: string, body?: unknown) => call(keys.get(name)!, method, path, body)
+
+test("a group without access to the collection sees and asks nothing, with the contract's words", async () => {
+  const nothing = as("nothing")
+  for (const [method, path, body] of [
+    ["GET", "/api/card", undefined],
+    ["GET", `/api/card/${secret.id}`, undefined],
+    ["POST", `/api/card/${secret.id}/query`, {}],
+    ["GET", "/api/collection", undefined],
+    ["GET", "/api/search?q=", undefined],
+    ["GET", "/api/dashboard", undefined],
+    ["GET", "/api/timeline-event", undefined],
+    ["GET", `/api/revision?entity=card&id=${secret.id}`, undefined]
+  ] as const) {
+    const response = await nothing(method, path, body)
+    expect([path, response.status, response.body.detail]).toEqual([
+      path,
+      403,
+      "You do not have access to the product analytics database"
+    ])
+  }
+})
+
+test("a reader sees and asks everything, and saves nothing", async () => {
+  const reader = as("reader")
+  expect((await reader("GET", "/api/search?models=card")).body.total).toBe(2)
+  expect((await reader("GET", `/api/card/${shared.id}`)).body.can_write).toBe(false)
+  expect((await reader("POST", `/api/card/${shared.id}/query`, {})).body.data.rows).toEqual([[24]])
+  for (const [method, path, body] of [
+    ["POST", "/api/card", { name: "x", dataset_query: question() }],
+    ["PUT", `/api/card/${shared.id}`, { name: "x" }],
+    ["DELETE", `/api/card/${shared.id}`, undefined],
+    ["POST", `/api/card/${shared.id}/copy`, {}],
+    ["POST", "/api/collection", { name: "x" }],
+    ["POST", "/api/dashboard", { name: "x" }],
+    ["POST", "/api/segment", { name: "x", filter: ["=", "event_type", 1] }],
+    ["POST", "/api/timeline-event", { name: "x", timestamp: "2026-03-28T00:00:00Z" }],
+    ["POST", "/api/revision/revert", { entity: "card", id: shared.id, revision_id: 1 }],
+    ["POST", "/api/public-link", { entity: "card", item_id: shared.id, site_id: SITE }],
+    ["POST", "/api/embedding/secret", undefined],
+    ["GET", "/api/public-link", undefined]
+  ] as const) {
+    expect([method, path, (await reader(method, path, body)).status]).toEqual([method, path, 403])
+  }
+})
+
+test("the answers of a saved question are limited to the sites of the person who asks", async () => {
+  const limited = as("reader of one site")
+  expect((await limited("POST", `/api/card/${secret.id}/query`, {})).body.data.rows).toEqual([[23]])
+  const named = await saved("/api/card", {
+    name: "Other site",
+    dataset_query: question({ filter: ["=", "site_id", OTHER_SITE] })
+  })
+  expect((await limited("POST", `/api/card/${named.id}/query`, {})).status).toBe(403)
+  const csv = await limited("POST", `/api/card/${secret.id}/query/csv`, {})
+  expect(csv.body).toBe("Count\r\n23\r\n")
+  await saved("/api/timeline-event", { name: "There", timestamp: "2026-03-28T00:00:00Z", site_id: OTHER_SITE })
+  await saved("/api/timeline-event", { name: "Here", timestamp: "2026-03-28T00:00:00Z", site_id: SITE })
+  expect((await limited("GET", "/api/timeline-event")).body.map(({ name }: Json) => name)).toEqual(["Here"])
+  expect((await limited("GET", `/api/timeline-event?site=${OTHER_SITE}`)).status).toBe(403)
+})
+
+describe("somebody who may write in one collection", () => {
+  test("saves there and below it, and nowhere else", async () => {
+    const writer = as("reader who writes in Team")
+    const team = shared.collection_id
+    expect((await writer("POST", "/api/card", { name: "x", dataset_query: question() })).status).toBe(403)
+    const own = await writer("POST", "/api/card", { name: "Own", dataset_query: question(), collection_id: team })
+    expect([own.status, own.body.can_write]).toEqual([200, true])
+    expect((await writer("PUT", `/api/card/${secret.id}`, { name: "x" })).status).toBe(403)
+    expect((await writer("PUT", `/api/card/${own.body.id}`, { collection_id: 1 })).status).toBe(403)
+    const below = await writer("POST", "/api/collection", { name: "Below", parent_id: team })
+    expect(below.status).toBe(200)
+    expect((await writer("PUT", `/api/card/${own.body.id}`, { collection_id: below.body.id })).status).toBe(200)
+    expect((await writer("PUT", `/api/collection/${below.body.id}`, { parent_id: 1 })).status).toBe(403)
+    const copy = await writer("POST", `/api/card/${secret.id}/copy`, { collection_id: team })
+    expect([copy.status, copy.body.collection_id]).toEqual([200, team])
+    expect((await writer("POST", `/api/card/${secret.id}/copy`, {})).status).toBe(403)
+  })
+
+  test("sees in the tree where that is", async () => {
+    const { body } = await as("reader who writes in Team")("GET", "/api/collection/tree")
+    expect([body[0].name, body[0].can_write, body[0].children[0].name, body[0].children[0].can_write]).toEqual([
+      "Product Analytics",
+      false,
+      "Team",
+      true
+    ])
+  })
+})
+
+test("somebody who may only read another collection sees what is in it, but asks nothing", async () => {
+  const reader = as("reader of Team")
+  expect((await reader("GET", `/api/card/${shared.id}`)).status).toBe(200)
+  expect((await reader("GET", `/api/card/${secret.id}`)).status).toBe(403)
+  for (const path of ["query", "query/csv"]) {
+    const { body, status } = await reader("POST", `/api/card/${shared.id}/${path}`, {})
+    expect([status, body.detail]).toEqual([403, "You do not have access to the product analytics database"])
+  }
+})
+
+test("a writer saves in Product Analytics and everything below it", async () => {
+  const writer = as("writer")
+  const card = await writer("POST", "/api/card", { name: "Mine", dataset_query: question() })
+  expect(card.status).toBe(200)
+  expect((await writer("PUT", `/api/card/${card.body.id}`, { collection_id: shared.collection_id })).status).toBe(200)
+  expect((await writer("PUT", `/api/collection/1`, { name: "x" })).body.detail).toBe(
+    "You don't have permissions to do that."
+  )
+})
+
+test("no route of saved content answers without a key", async () => {
+  for (const path of ["/api/card", "/api/collection", "/api/search", "/api/public-link", `/api/card/${secret.id}`]) {
+    expect((await call(null, "GET", path)).status).toBe(401)
+  }
+})

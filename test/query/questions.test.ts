@@ -1,0 +1,717 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { Effect, Result } from "effect"
+import { type Answer, askQuestion } from "../../src/query/answer.ts"
+import { compileQuestion, ENGINES } from "../../src/query/compile.ts"
+import type { Clause } from "../../src/query/fql/schema.ts"
+import { VIEWS } from "../../src/query/metadata/views.ts"
+import type { QuestionContext } from "../../src/query/plan/context.ts"
+import { OTHER_SITE, SITE } from "../services/fixture.ts"
+import { questionContext } from "../support/questions/context.ts"
+import { QUESTION_SITES } from "../support/questions/events.ts"
+import { type FixtureEngines, openFixtureEngines } from "../support/questions/fixtureEngines.ts"
+
+const context = questionContext({
+  propertyType: (_sites, _event, key) => (key === "seats" ? "number" : null),
+  segments: new Map<string, Clause>([["views", ["=", "event_type", 1]]]),
+  cohorts: new Map<string, Clause>([["buyers", ["=", "event_name", "purchase"]]])
+})
+
+let engines: FixtureEngines
+
+beforeAll(async () => {
+  engines = await openFixtureEngines()
+}, 180_000)
+
+afterAll(() => engines[Symbol.asyncDispose]())
+
+const askOn = (engine: string, question: object, changes: Partial<QuestionContext> = {}): Promise<Answer> =>
+  Effect.runPromise(
+    askQuestion(
+      engines.get(engine),
+      { ...context, ...changes },
+      { fql: 1, type: "query", source: "v_pa_events", ...question }
+    )
+  )
+
+const RANGE = ["between", "created_at", "2026-03-28", "2026-03-31"] as const
+const ON_SITE = ["=", "site_id", SITE] as const
+const VIEW_ROWS = ["=", "event_type", 1, 3, 4] as const
+const during = (...more: ReadonlyArray<unknown>) => ["and", ON_SITE, RANGE, ...more]
+const byDay = ["field", "created_at", { "temporal-unit": "day" }]
+const OVERVIEW = ["pageviews", "visitors", "visits", "bounces", "total-time"].map((name) => ["metric", name])
+
+describe.each(["postgres", "replica"])("a question about the fixture, asked of %s", (engine) => {
+  const ask = (question: object): Promise<Answer> => askOn(engine, question)
+  const rowsOf = async (question: object): Promise<unknown> => (await ask(question)).data.rows
+
+  test("counts events by day", async () => {
+    const answer = await ask({ filter: during(VIEW_ROWS), aggregation: [["count"]], breakout: [byDay] })
+    expect(answer.data.rows).toEqual([
+      ["2026-03-28T00:00:00", 3],
+      ["2026-03-29T00:00:00", 5],
+      ["2026-03-30T00:00:00", 4],
+      ["2026-03-31T00:00:00", 2]
+    ])
+    expect(answer).toMatchObject({ route: engine, truncated: false, partial_buckets: [], row_count: 4 })
+    expect(answer.data.cols.map(({ name }) => name)).toEqual(["created_at", "count"])
+  })
+
+  describe("with joins", () => {
+    const joined = (alias: string, source: unknown, key: string, more: object = {}) => ({
+      alias,
+      source,
+      strategy: "left-join",
+      condition: ["=", key, ["field", "id", { "join-alias": alias }]],
+      ...more
+    })
+    const of = (alias: string, name: string) => ["field", name, { "join-alias": alias }]
+    /** The events of signups by visitor. */
+    const signups = {
+      query: {
+        fql: 1,
+        type: "query",
+        source: "v_pa_events",
+        filter: ["=", "event_name", "signup"],
+        aggregation: [["count"]],
+        breakout: ["session_id"]
+      }
+    }
+    const onSignups = { condition: ["=", "session_id", of("s", "session_id")] }
+
+    test("keeps rows without a partner or leaves them out, as the strategy says", async () => {
+      const events = (strategy: string) =>
+        rowsOf({
+          joins: [joined("s", signups, "session_id", { ...onSignups, strategy })],
+          filter: during(VIEW_ROWS),
+          aggregation: [["count"], ["distinct", of("s", "session_id")]]
+        })
+      // A, B and D signed up once each; they have 5, 2 and 1 of the 14 views.
+      expect(await events("left-join")).toEqual([[14, 3]])
+      expect(await events("inner-join")).toEqual([[8, 3]])
+    })
+
+    test("joins several sources, and reads a field through a key as a join would", async () => {
+      const question = {
+        joins: [joined("v", "v_pa_sessions", "session_id"), joined("s", signups, "session_id", onSignups)],
+        filter: during(VIEW_ROWS),
+        aggregation: [["count"]],
+        breakout: [of("v", "country"), "site_id"]
+      }
+      const explicit = await rowsOf(question)
+      const implicit = await rowsOf({
+        filter: during(VIEW_ROWS),
+        aggregation: [["count"]],
+        breakout: [["field", "country", { "source-field": "session_id" }], "site_id"]
+      })
+      expect(explicit).toEqual(implicit)
+      expect(explicit).toEqual(
+        [
+          ["DE", 5],
+          ["FR", 3],
+          ["US", 5],
+          [null, 1]
+        ].map(([country, count]) => [country, SITE, count])
+      )
+    })
+
+    test("reads two keys in a row", async () => {
+      const rows = await rowsOf({
+        source: "v_pa_event_data",
+        filter: ["and", ON_SITE, ["=", "data_key", "plan"], ["=", "string_value", "pro"]],
+        aggregation: [["count"]],
+        breakout: [["field", "country", { "source-field": ["event_id", "session_id"] }]]
+      })
+      expect(rows).toEqual([
+        ["DE", 1],
+        ["US", 1]
+      ])
+    })
+
+    test("never reads another site's rows for a group that is limited to one", async () => {
+      const limited = { isLimited: true, sites: QUESTION_SITES.slice(0, 1) }
+      const ask = async (question: object) => (await askOn(engine, question, limited)).data.rows
+      const everything = ["=", ["field", "event_type"], of("e", "event_type")]
+      // Each of the site's views meets all of them, but not the other site's.
+      const views = {
+        filter: ["=", "event_type", 1],
+        aggregation: [
+          ["distinct", of("e", "id")],
+          ["distinct", of("e", "site_id")]
+        ]
+      }
+      const direct = [{ alias: "e", source: "v_pa_events", strategy: "inner-join", condition: everything }]
+      const nested = [
+        {
+          alias: "e",
+          source: { query: { fql: 1, type: "query", source: "v_pa_events", fields: ["id", "site_id", "event_type"] } },
+          strategy: "inner-join",
+          condition: everything
+        }
+      ]
+      for (const joins of [direct, nested]) {
+        const [[ids, sites]] = (await ask({ ...views, joins })) as [[number, number]]
+        const [[own]] = (await ask({ filter: ["=", "event_type", 1], aggregation: [["count"]] })) as [[number]]
+        expect([ids, sites]).toEqual([own, 1])
+        const all = (await askOn(engine, { ...views, joins })).data.rows
+        expect(all).toEqual([[own + 1, 2]])
+      }
+    })
+  })
+
+  test("groups numbers into bins of a nice width, or into as many as are asked for", async () => {
+    // There are 1, 3 and 5 seats.
+    const binning = (options: object) => ({
+      filter: during(["=", "event_name", "signup"]),
+      aggregation: [["count"]],
+      breakout: [["prop", "seats", { binning: options }]]
+    })
+    expect(await rowsOf(binning({ strategy: "default" }))).toEqual([
+      [1, 1],
+      [3, 1],
+      [5, 1]
+    ])
+    expect(await rowsOf(binning({ strategy: "num-bins", "num-bins": 2 }))).toEqual([
+      [1, 1],
+      [3, 2]
+    ])
+    expect(await rowsOf(binning({ strategy: "num-bins", "num-bins": 1 }))).toEqual([[1, 3]])
+    const visits = { source: "v_pa_visits", filter: ON_SITE, aggregation: [["count"]] }
+    const bins = { breakout: [["field", "duration_s", { binning: { strategy: "default" } }]] }
+    expect(await rowsOf({ ...visits, ...bins })).toEqual(
+      await rowsOf({
+        ...visits,
+        breakout: [["field", "duration_s", { binning: { strategy: "bin-width", "bin-width": 100 } }]]
+      })
+    )
+    // Without rows, and with equal values.
+    expect(await rowsOf({ ...binning({ strategy: "default" }), filter: ["=", "event_name", "?"] })).toEqual([])
+    for (const equal of [{ strategy: "default" }, { strategy: "num-bins", "num-bins": 5 }]) {
+      expect(await rowsOf({ ...binning(equal), filter: during(["=", ["prop", "seats"], 3]) })).toEqual([[3, 1]])
+    }
+  })
+
+  test("sums up the groups beyond a limit as one, with distinct counts of their own", async () => {
+    const byPage = {
+      filter: during(VIEW_ROWS),
+      aggregation: ["visitors", "pageviews", "entries", "bounces", "bounce-rate"].map((name) => ["metric", name]),
+      breakout: ["url_path"],
+      "order-by": [["desc", ["aggregation", 0]]]
+    }
+    const other = { settings: { other: true } }
+    expect(await rowsOf(byPage)).toEqual([
+      ["/", 4, 6, 5, 3, 0.6],
+      ["/pricing", 3, 4, 3, 1, 1 / 3],
+      ["/blog", 2, 3, 2, 0, 0],
+      ["/thanks", 1, 1, 0, 0, null]
+    ])
+    const answer = await ask({ ...byPage, ...other, limit: 1 })
+    // Three of the four visitors of the other pages saw two of them.
+    expect(answer.data.rows).toEqual([
+      ["/", 4, 6, 5, 3, 0.6],
+      ["Other", 4, 8, 5, 1, 0.2]
+    ])
+    expect(answer).toMatchObject({ has_other: true, truncated: false, row_count: 2 })
+    const all = await ask({ ...byPage, ...other, limit: 4 })
+    expect([all.has_other, all.row_count]).toEqual([false, 4])
+    expect(await rowsOf({ ...byPage, ...other, limit: 1, having: [">", ["aggregation", 0], 1] })).toEqual([
+      ["/", 4, 6, 5, 3, 0.6],
+      ["Other", 4, 7, 5, 1, 0.2]
+    ])
+    expect(
+      await rowsOf({ ...byPage, ...other, compat: "umami", aggregation: byPage.aggregation.slice(0, 3), limit: 2 })
+    ).toEqual([
+      ["/", 4, 6, 5],
+      ["/pricing", 3, 4, 3],
+      ["Other", 3, 4, 2]
+    ])
+  })
+
+  test("sums up groups by several things, null among them", async () => {
+    expect(
+      await rowsOf({
+        filter: during(VIEW_ROWS),
+        aggregation: [["count"], ["distinct", "session_id"], ["median", "event_type"]],
+        breakout: [byDay, "country"],
+        "order-by": [["desc", ["aggregation", 0]]],
+        limit: 2,
+        settings: { other: true }
+      })
+    ).toEqual([
+      ["2026-03-28T00:00:00", "DE", 2, 1, 1],
+      ["2026-03-29T00:00:00", "DE", 2, 1, 1],
+      [null, "Other", 10, 5, 1]
+    ])
+  })
+
+  test("has the overview of strict and of Umami's definitions", async () => {
+    expect(await rowsOf({ filter: during(), aggregation: OVERVIEW })).toEqual([[14, 5, 10, 4, 2_160]])
+    expect(await rowsOf({ compat: "umami", filter: during(), aggregation: OVERVIEW })).toEqual([[14, 5, 10, 6, 840]])
+    expect(await rowsOf({ compat: "umami", filter: during(["=", "country", "DE"]), aggregation: OVERVIEW })).toEqual([
+      [5, 1, 3, 1, 750]
+    ])
+    expect(
+      await rowsOf({ compat: "umami", filter: during(["=", "url_path", "/pricing"]), aggregation: OVERVIEW })
+    ).toEqual([[4, 3, 4, 4, 0]])
+  })
+
+  test("uses the definitions of the site, unless it says which", async () => {
+    const sites = context.sites.map((one) => ({ ...one, definitions: "umami" as const }))
+    const rows = async (more: object) =>
+      (await askOn(engine, { filter: during(), aggregation: OVERVIEW, ...more }, { sites })).data.rows
+    expect(await rows({})).toEqual([[14, 5, 10, 6, 840]])
+    expect(await rows({ compat: "strict" })).toEqual([[14, 5, 10, 4, 2_160]])
+  })
+
+  test("computes bounces and time of filtered rows on whole visits", async () => {
+    // Visits of A: 180 s, 630 s, and a bounce.
+    expect(await rowsOf({ filter: during(["=", "country", "DE"]), aggregation: OVERVIEW })).toEqual([[5, 1, 3, 1, 810]])
+    // Visits with a view of /pricing: v1, v4, v6 and v10, of which only v10 is a bounce.
+    expect(
+      await rowsOf({ filter: during(["=", "event_type", 1], ["=", "url_path", "/pricing"]), aggregation: OVERVIEW })
+    ).toEqual([[4, 3, 4, 1, 2_010]])
+  })
+
+  test("counts a visit in every day in which it has a row, and visitors by distinct people", async () => {
+    expect(
+      await rowsOf({
+        filter: during(),
+        aggregation: [
+          ["metric", "visitors"],
+          ["metric", "visits"]
+        ],
+        breakout: [byDay]
+      })
+    ).toEqual([
+      ["2026-03-28T00:00:00", 2, 2],
+      ["2026-03-29T00:00:00", 3, 3],
+      ["2026-03-30T00:00:00", 3, 3],
+      ["2026-03-31T00:00:00", 2, 2]
+    ])
+  })
+
+  test("groups by local days of the report's zone, with the hour that spring skips missing", async () => {
+    const settings = { timezone: "Europe/Berlin" }
+    expect(await rowsOf({ settings, filter: during(VIEW_ROWS), aggregation: [["count"]], breakout: [byDay] })).toEqual([
+      ["2026-03-28T00:00:00", 2],
+      ["2026-03-29T00:00:00", 5],
+      ["2026-03-30T00:00:00", 5],
+      ["2026-03-31T00:00:00", 1]
+    ])
+    const hours = (await rowsOf({
+      settings,
+      filter: ["and", ON_SITE, VIEW_ROWS, ["=", "created_at", "2026-03-29"]],
+      aggregation: [["count"]],
+      breakout: [["field", "created_at", { "temporal-unit": "hour" }]]
+    })) as ReadonlyArray<readonly [string, number]>
+    expect(hours).toHaveLength(23)
+    expect(hours.filter(([, count]) => count > 0)).toEqual([
+      ["2026-03-29T00:00:00+01:00", 1],
+      ["2026-03-29T01:00:00+01:00", 2],
+      ["2026-03-29T03:00:00+02:00", 2]
+    ])
+  })
+
+  test("groups by weeks that start on Monday or Sunday", async () => {
+    const byWeek = {
+      filter: during(VIEW_ROWS),
+      aggregation: [["count"]],
+      breakout: [["field", "created_at", { "temporal-unit": "week" }]]
+    }
+    expect(await rowsOf(byWeek)).toEqual([
+      ["2026-03-23T00:00:00", 8],
+      ["2026-03-30T00:00:00", 6]
+    ])
+    expect(await rowsOf({ ...byWeek, settings: { "week-start": "sunday" } })).toEqual([
+      ["2026-03-22T00:00:00", 3],
+      ["2026-03-29T00:00:00", 11]
+    ])
+  })
+
+  test("lists pages by visitors, and entry pages by the visits that began there", async () => {
+    expect(
+      await rowsOf({
+        filter: during(VIEW_ROWS),
+        aggregation: [["distinct", "session_id"], ["count"]],
+        breakout: ["url_path"],
+        "order-by": [["desc", ["aggregation", 0]]]
+      })
+    ).toEqual([
+      ["/", 4, 6],
+      ["/pricing", 3, 4],
+      ["/blog", 2, 3],
+      ["/thanks", 1, 1]
+    ])
+    expect(
+      await rowsOf({
+        filter: during(VIEW_ROWS),
+        aggregation: [
+          ["metric", "entries"],
+          ["metric", "exits"],
+          ["metric", "bounces"]
+        ],
+        breakout: ["url_path"]
+      })
+    ).toEqual([
+      ["/", 5, 5, 3],
+      ["/blog", 2, 1, 0],
+      ["/pricing", 3, 3, 1],
+      ["/thanks", 0, 1, 0]
+    ])
+    expect(
+      await rowsOf({
+        source: "v_pa_visits",
+        filter: ["and", ON_SITE, ["between", "started_at", "2026-03-28", "2026-03-31"]],
+        aggregation: [["distinct", "session_id"], ["count"]],
+        breakout: ["entry_path"]
+      })
+    ).toEqual([
+      ["/", 4, 5],
+      ["/blog", 2, 2],
+      ["/pricing", 3, 3]
+    ])
+  })
+
+  test("gives a visit the channel of its first row that has one", async () => {
+    expect(
+      await rowsOf({
+        source: "v_pa_visits",
+        filter: ["and", ON_SITE, ["between", "started_at", "2026-03-28", "2026-03-31"]],
+        aggregation: [["count"]],
+        breakout: ["channel"]
+      })
+    ).toEqual([
+      ["direct", 8],
+      ["organicSocial", 1],
+      ["paidAds", 1]
+    ])
+    expect(await rowsOf({ filter: during(VIEW_ROWS), aggregation: [["count"]], breakout: ["channel"] })).toEqual([
+      ["direct", 10],
+      ["organicSocial", 2],
+      ["paidAds", 2]
+    ])
+  })
+
+  test("keeps rows without a value when a filter excludes another value", async () => {
+    const count = { aggregation: [["count"]] }
+    expect(await rowsOf({ ...count, filter: during(VIEW_ROWS, ["!=", "country", "DE"]) })).toEqual([[9]])
+    expect(
+      await rowsOf({ ...count, filter: during(VIEW_ROWS, ["!=", "country", "DE"], ["not-empty", "country"]) })
+    ).toEqual([[8]])
+  })
+
+  test("treats properties as columns that never multiply rows", async () => {
+    const signups = during(["=", "event_name", "signup"])
+    const plan = ["prop", "plan"]
+    const seats = ["prop", "seats", { type: "number" }]
+    expect(
+      await rowsOf({
+        filter: signups,
+        aggregation: [["count"]],
+        breakout: [plan],
+        "order-by": [["desc", ["aggregation", 0]]]
+      })
+    ).toEqual([
+      ["pro", 2],
+      ["free", 1]
+    ])
+    expect(
+      await rowsOf({
+        filter: signups,
+        aggregation: [
+          ["sum", seats],
+          ["avg", seats],
+          ["share", ["=", plan, "pro"]]
+        ]
+      })
+    ).toEqual([[9, 3, 2 / 3]])
+    expect(await rowsOf({ filter: ["and", signups, [">=", ["prop", "seats"], 3]], aggregation: [["count"]] })).toEqual([
+      [2]
+    ])
+    expect(
+      await rowsOf({
+        filter: during(),
+        aggregation: [
+          ["count", ["prop", "plan", { event: "signup" }]],
+          ["count", ["prop", "plan", { event: "purchase" }]]
+        ]
+      })
+    ).toEqual([[3, 0]])
+    expect(await rowsOf({ filter: signups, fields: [plan, seats, ["prop", "trial", { type: "boolean" }]] })).toEqual([
+      ["pro", 5, null],
+      ["free", 1, false],
+      ["pro", 3, true]
+    ])
+  })
+
+  test("says how many values of a property in the range are not of its declared type", async () => {
+    const warnings = async (property: unknown, filter: unknown = during(), changes: Partial<QuestionContext> = {}) =>
+      (await askOn(engine, { filter, aggregation: [["count", property]] }, changes)).warnings
+    const number = (options: object = {}) => ["prop", "plan", { type: "number", ...options }]
+    const uncastable = (count: number, detail: string) => ({ code: "uncastable", detail, key: "plan", count })
+    expect(await warnings(number())).toEqual([
+      uncastable(3, "3 values of `plan` in the range are not numbers, and ignored.")
+    ])
+    const day = ["and", ON_SITE, ["between", "created_at", "2026-03-28", "2026-03-28"]]
+    expect(await warnings(number({ event: "signup" }), day)).toEqual([
+      uncastable(1, "1 value of `plan` of `signup` in the range is not a number, and ignored.")
+    ])
+    expect(await warnings(number({ event: "purchase" }))).toEqual([])
+    expect(await warnings(["prop", "plan", { type: "date" }])).toMatchObject([{ count: 3 }])
+    for (const fitting of [
+      ["prop", "plan"],
+      ["prop", "trial", { type: "boolean" }],
+      ["prop", "seats", { type: "number" }]
+    ]) {
+      expect(await warnings(fitting, during(), { propertyType: () => null })).toEqual([])
+    }
+    // Twice the same, and two at once.
+    const both = {
+      aggregation: [
+        ["sum", number()],
+        ["max", number()],
+        ["count", ["prop", "plan", { type: "boolean" }]]
+      ]
+    }
+    expect((await ask({ filter: during(), ...both })).warnings.map(({ count }) => count)).toEqual([3, 3])
+    // A declaration counts as if the question said it; the type that all values have needs no second statement.
+    const isNumber = { propertyType: () => "number" as const }
+    expect(await warnings(["prop", "plan"], during(), { ...isNumber, isPropertyDeclared: () => true })).toHaveLength(1)
+    expect(await warnings(["prop", "plan"], during(), isNumber)).toEqual([])
+  })
+
+  test("never adds amounts of different currencies", async () => {
+    const revenue = ["metric", "revenue", { currency: "EUR" }]
+    expect(await rowsOf({ filter: during(), aggregation: [revenue, ["metric", "arpu", { currency: "EUR" }]] })).toEqual(
+      [[149.9, 29.98]]
+    )
+    expect(
+      await rowsOf({
+        filter: ["and", ON_SITE, ["not-null", "revenue"]],
+        aggregation: [["sum", "revenue"]],
+        breakout: ["currency"]
+      })
+    ).toEqual([
+      ["EUR", 149.9],
+      ["USD", 20]
+    ])
+  })
+
+  test("accumulates and looks back over days, also those without rows", async () => {
+    expect(
+      await rowsOf({
+        filter: during(VIEW_ROWS),
+        aggregation: [["cum-count"], ["offset", ["count"], -1]],
+        breakout: [byDay]
+      })
+    ).toEqual([
+      ["2026-03-28T00:00:00", 3, null],
+      ["2026-03-29T00:00:00", 8, 3],
+      ["2026-03-30T00:00:00", 12, 5],
+      ["2026-03-31T00:00:00", 14, 4]
+    ])
+  })
+
+  test("finds visitors by what they did, by segment and by cohort", async () => {
+    const visitors = { aggregation: [["metric", "visitors"]] }
+    expect(await rowsOf({ ...visitors, filter: during(["did", ["=", "event_name", "signup"]]) })).toEqual([[3]])
+    expect(await rowsOf({ ...visitors, filter: during(["did", ["=", "event_type", 1], { min: 3 }]) })).toEqual([[3]])
+    expect(await rowsOf({ ...visitors, filter: during(["did-not", ["=", "event_name", "signup"]]) })).toEqual([[2]])
+    expect(await rowsOf({ ...visitors, filter: during(["cohort", "buyers"]) })).toEqual([[2]])
+    expect(await rowsOf({ filter: during(["segment", "views"]), aggregation: [["count"]] })).toEqual([[14]])
+  })
+
+  test("reads every view, with every column that people see", async () => {
+    for (const { columns, name } of VIEWS) {
+      const answer = await ask({ source: name })
+      expect(answer.data.cols.map((column) => column.name)).toEqual(
+        columns.filter(({ visibility }) => visibility === "normal").map((column) => column.name)
+      )
+    }
+    const steps = { aggregation: [["sum", "value"]], breakout: ["step", "source", "target"] }
+    expect(await rowsOf({ ...steps, source: "v_pa_user_flows", filter: ON_SITE })).toEqual([
+      [1, "/", "/pricing", 2],
+      [1, "/blog", "/", 1],
+      [1, "/blog", "/pricing", 1],
+      [2, "/pricing", "/thanks", 1]
+    ])
+  })
+
+  test.each<[unknown, unknown]>([
+    [["+", 1, 2, 3], 6],
+    [["-", 5], -5],
+    [["*", 2, 1.5], 3],
+    [["/", 1, 4], 0.25],
+    [["/", 1, 0], null],
+    [["%", 7, 4], 3],
+    [["%", 7.5, 2], 1.5],
+    [["abs", -2], 2],
+    [["round", 2.5], 3],
+    [["round", 2.345, 2], 2.35],
+    [["floor", -1.5], -2],
+    [["ceil", 1.2], 2],
+    [["sqrt", 9], 3],
+    [["sqrt", -1], null],
+    [["power", 2, 10], 1024],
+    [["log", 1], 0],
+    [["exp", 0], 1],
+    [["coalesce", ["field", "tag"], "none"], "none"],
+    [["case", [[["=", "event_type", 1], "view"]], { default: "other" }], "view"],
+    [["if", ["=", "event_type", 2], 1, 0], 0],
+    [["concat", "a", ["field", "tag"], 1], "a1"],
+    [["substring", "abcdef", 2, 3], "bcd"],
+    [["length", "héllo"], 5],
+    [["trim", "  a "], "a"],
+    [["upper", "abc"], "ABC"],
+    [["replace", "a.b", ".", "-"], "a-b"],
+    [["regex-match-first", "order 123", "[0-9]+"], "123"],
+    [["regex-match-first", "order", "[0-9]+"], null],
+    [["split-part", "a/b/c", "/", 2], "b"],
+    [["host", "https://user@shop.example.co.uk:8443/a?b"], "shop.example.co.uk"],
+    [["domain", "https://shop.example.co.uk/a"], "example.co.uk"],
+    [["subdomain", "a.b.example.com"], "a.b"],
+    [["path", "https://example.com/a/b?c=1"], "/a/b"],
+    [["url-param", "https://example.com/?x=1&plan=pro#top", "plan"], "pro"],
+    [["text", 12], "12"],
+    [["integer", "42.9"], 42],
+    [["float", "1.5"], 1.5],
+    [["float", "1.5 kg"], null],
+    [["datetime-add", "2026-01-31", 1, "month"], "2026-02-28T00:00:00"],
+    [["datetime-subtract", "2026-03-01", 1, "day"], "2026-02-28T00:00:00"],
+    [["datetime-diff", "2026-01-31", "2026-03-30", "month"], 1],
+    [["datetime-diff", "2026-03-01", "2026-01-15", "month"], -1],
+    [["datetime-diff", "2026-03-01", "2026-03-03", "day"], 2],
+    [["datetime-diff", "2026-03-03", "2026-03-01", "hour"], -48],
+    [["temporal-extract", "2026-03-29", "day-of-week"], 7],
+    [["temporal-extract", "2026-01-01", "week-of-year"], 1],
+    [["date", "2026-03-29T13:00:00"], "2026-03-29T00:00:00"],
+    [["convert-timezone", "2026-03-29T13:00:00", "Europe/Berlin"], "2026-03-29T15:00:00"],
+    [["contains", ["field", "url_path"], "PRIC"], true],
+    [["contains", ["field", "url_path"], "%"], false]
+  ])("computes %j", async (expression, expected) => {
+    const filter = ["and", ON_SITE, ["=", "created_at", "2026-03-28T22:52:00"]]
+    expect(await rowsOf({ expressions: { x: expression }, filter, fields: [["expression", "x"]] })).toEqual([
+      [expected]
+    ])
+  })
+
+  test("groups numbers in bins", async () => {
+    const bins = ["field", "duration_s", { binning: { strategy: "bin-width", "bin-width": 600 } }]
+    const filter = ["and", ON_SITE, ["between", "started_at", "2026-03-28", "2026-03-31"]]
+    expect(await rowsOf({ source: "v_pa_visits", filter, aggregation: [["count"]], breakout: [bins] })).toEqual([
+      [0, 8],
+      [600, 1],
+      [1200, 1]
+    ])
+  })
+
+  test("computes custom columns, conditions on groups and questions on questions", async () => {
+    expect(
+      await rowsOf({
+        expressions: { section: ["coalesce", ["regex-match-first", ["field", "url_path"], "[a-z]+"], "home"] },
+        filter: during(VIEW_ROWS),
+        aggregation: [["count"]],
+        breakout: [["expression", "section"]],
+        having: [">", ["aggregation", 0], 1]
+      })
+    ).toEqual([
+      ["blog", 3],
+      ["home", 6],
+      ["pricing", 4]
+    ])
+    const inner = {
+      fql: 1,
+      type: "query",
+      source: "v_pa_events",
+      filter: during(VIEW_ROWS),
+      aggregation: [["count"]],
+      breakout: ["session_id"]
+    }
+    expect(
+      await rowsOf({ source: { query: inner }, aggregation: [["max", "count"], ["count"], ["median", "count"]] })
+    ).toEqual([[5, 5, 3]])
+  })
+})
+
+describe("a question that cannot be asked", () => {
+  const refuse = (question: object, changes: Partial<QuestionContext> = {}) => {
+    const result = compileQuestion(
+      { ...context, ...changes },
+      { fql: 1, type: "query", source: "v_pa_events", ...question },
+      ENGINES.postgres
+    )
+    return Result.isFailure(result) ? result.failure : null
+  }
+
+  test.each([
+    [{ filter: ["and", RANGE, ["=", "url_pth", "/"]] }, "unknown-field", "/filter/2/1"],
+    [{ filter: ["<", "url_path", 3] }, "type-mismatch", "/filter/1"],
+    [{ filter: ["=", "url_path", 3] }, "type-mismatch", "/filter/2"],
+    [{ filter: ["=", "url_path"] }, "bad-ast", "/filter"],
+    [{ filter: ["matches", "url_path", "(?=a)"] }, "bad-ast", "/filter/2"],
+    [{ settings: { timezone: "CEST" } }, "bad-timezone", "/settings/timezone"],
+    [
+      { breakout: [["field", "created_at", { "temporal-unit": "fortnight" }]] },
+      "bad-unit",
+      "/breakout/0/2/temporal-unit"
+    ],
+    [{ expressions: { a: ["+", ["expression", "a"], 1] }, fields: [["expression", "a"]] }, "cycle", "/expressions/a"],
+    [{ source: "pg_user" }, "forbidden", "/source"],
+    [{ type: "native", native: { query: "SELECT 1" } }, "forbidden", ""],
+    [{ aggregation: [["cuont"]] }, "bad-ast", "/aggregation/0/0"],
+    [{ aggregation: [["count"]], breakout: ["country"], settings: { other: true } }, "bad-ast", "/settings/other"],
+    [
+      { aggregation: [["count"]], breakout: [byDay], limit: 3, settings: { other: true } },
+      "bad-ast",
+      "/settings/other"
+    ],
+    [
+      { aggregation: [["cum-count"]], breakout: ["country"], limit: 3, settings: { other: true } },
+      "bad-ast",
+      "/aggregation/0"
+    ],
+    [
+      { breakout: [["field", "lcp", { binning: { strategy: "num-bins", "num-bins": 0 } }]] },
+      "bad-ast",
+      "/breakout/0/2/binning/num-bins"
+    ],
+    [{ filter: ["=", ["field", "lcp", { binning: { strategy: "default" } }], 1] }, "bad-ast", "/filter/1/2/binning"],
+    [{ hello: 1 }, "bad-ast", "/hello"],
+    [{ filter: ["or", ...Array.from({ length: 300 }, () => ["is-null", "tag"])] }, "limit-exceeded", "/filter/200"]
+  ])("%j is refused with %s and a pointer", (question, code, pointer) => {
+    expect(refuse(question)).toMatchObject({ code, pointer })
+  })
+
+  test("suggests the field that was probably meant", () => {
+    expect(refuse({ filter: ["=", "url_pth", "/"] })?.detail).toBe(
+      "There is no field `url_pth` in v_pa_events. Did you mean `url_path`?"
+    )
+  })
+
+  test("names a site that the person may not read", async () => {
+    const limited = { isLimited: true, sites: QUESTION_SITES.slice(0, 1) }
+    expect(refuse({ filter: ["=", "site_id", OTHER_SITE] }, limited)).toMatchObject({ code: "forbidden" })
+    expect((await askOn("replica", { aggregation: [["count"]] }, limited)).data.rows).toEqual([[23]])
+    expect((await askOn("replica", { aggregation: [["count"]] })).data.rows).toEqual([[24]])
+  })
+})
+
+test("text from a question reaches the engine only as a parameter", () => {
+  const hostile = "'); DROP TABLE product_analytics_event; --"
+  const result = compileQuestion(
+    context,
+    {
+      fql: 1,
+      type: "query",
+      source: "v_pa_events",
+      expressions: { [hostile]: ["concat", hostile, ["field", "url_path"]] },
+      filter: ["and", ["contains", "url_path", hostile], ["=", ["prop", hostile], hostile]],
+      aggregation: [["aggregation-options", ["count"], { name: hostile }]],
+      breakout: [
+        ["expression", hostile],
+        ["prop", hostile, { event: hostile }]
+      ]
+    },
+    ENGINES.postgres
+  )
+  expect(Result.getOrThrow(result).query.sql).not.toContain("DROP")
+})
