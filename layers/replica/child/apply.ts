@@ -1,6 +1,7 @@
 import { NOT_VIEWS, PREDECESSOR_BUCKET_SECONDS, VISIT_GAP_SECONDS } from "../../../src/domain/Event.ts"
 import { eventsWithChannel } from "../../../src/query/channel/channel.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
+import { PREVIOUS_SAME, REPEATED } from "../../../src/query/dialects/visitRows.ts"
 import type { Store } from "./Store.ts"
 import { EVENT_COLUMNS, OTHER_EVENTS, SESSION_FIELDS, SITE_FIELDS } from "./schema.ts"
 
@@ -251,17 +252,25 @@ const remakeVisits = async (store: Store): Promise<void> => {
   )
 }
 
-/** Notes in the visits of the touched sessions when the visit before ended. */
+/** What visits store about those before: `[column, columns that both share]`. */
+const LINKS: ReadonlyArray<readonly [string, string]> = [
+  ["prev_ended_at", ""],
+  ...REPEATED.map((name) => [PREVIOUS_SAME[name], `, visit.${name}`] as const)
+]
+
+/** Notes in the visits of the touched sessions when the visits before ended. */
 const linkVisits = async (store: Store): Promise<void> => {
-  await store.run(`CREATE OR REPLACE TEMP TABLE relinked AS
-    SELECT number, previous FROM (
-      SELECT visit.rowid AS number, prev_ended_at,
-        lag(ended_at) OVER (PARTITION BY visit.site, visit.session ORDER BY started_at, first_event_id) AS previous
-      FROM visit SEMI JOIN touched ON touched.session = visit.session AND touched.site = visit.site
-    ) WHERE previous IS DISTINCT FROM prev_ended_at`)
-  await store.run(
-    "UPDATE visit SET prev_ended_at = relinked.previous FROM relinked WHERE visit.rowid = relinked.number"
+  const previous = LINKS.map(
+    ([column, shared]) =>
+      `lag(ended_at) OVER (PARTITION BY visit.site, visit.session${shared} ORDER BY started_at, first_event_id) AS new_${column}`
   )
+  await store.run(`CREATE OR REPLACE TEMP TABLE relinked AS
+    SELECT number, ${LINKS.map(([column]) => `new_${column}`).join(", ")} FROM (
+      SELECT visit.rowid AS number, ${LINKS.map(([column]) => column).join(", ")}, ${previous.join(", ")}
+      FROM visit SEMI JOIN touched ON touched.session = visit.session AND touched.site = visit.site
+    ) WHERE ${LINKS.map(([column]) => `new_${column} IS DISTINCT FROM ${column}`).join(" OR ")}`)
+  await store.run(`UPDATE visit SET ${LINKS.map(([column]) => `${column} = new_${column}`).join(", ")}
+    FROM relinked WHERE visit.rowid = relinked.number`)
 }
 
 /**

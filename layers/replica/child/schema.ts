@@ -1,9 +1,10 @@
 import { EVENT_COLUMN_LIST, type EventColumn } from "../../../src/domain/eventColumns.ts"
 import { CHANNEL_VERSION } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
+import { PREVIOUS_SAME } from "../../../src/query/dialects/visitRows.ts"
 
 /** Changes with the tables here. */
-const TABLES_VERSION = 2
+const TABLES_VERSION = 3
 /** A file of another format is set aside. Channels are stored, so their rules are part of it. */
 export const FORMAT = `${TABLES_VERSION}-${CHANNEL_VERSION}`
 
@@ -129,10 +130,15 @@ export const createEventView = (tables: ReadonlyArray<string>): string =>
 
 /**
  * The columns of a visit that questions use, and those that merging needs: when its first and last view were, and its first row that says
- * how it came about. `prev_ended_at`: when the same visitor's visit before ended.
+ * how it came about. `prev_ended_at`: when the same visitor's visit before ended; and of each of `PREVIOUS_SAME`, the one before with the same
+ * value.
  */
 const VISIT_COLUMNS = `site INTEGER, session INTEGER, first_event_id UUID, started_at TIMESTAMP, ended_at TIMESTAMP, prev_ended_at TIMESTAMP,
-  views INTEGER, events INTEGER, "rows" INTEGER, entry_path VARCHAR, exit_path VARCHAR, entry_at TIMESTAMP, entry_id UUID, exit_at TIMESTAMP,
+  ${Object.values(PREVIOUS_SAME)
+    .map((name) => `${name} TIMESTAMP`)
+    .join(
+      ", "
+    )}, views INTEGER, events INTEGER, "rows" INTEGER, entry_path VARCHAR, exit_path VARCHAR, entry_at TIMESTAMP, entry_id UUID, exit_at TIMESTAMP,
   exit_id UUID, channel VARCHAR, source_at TIMESTAMP, source_id UUID, ${SOURCE_COLUMNS.map((name) => `${name} VARCHAR`).join(", ")}`
 
 /** Creates a file's tables. */

@@ -1,5 +1,6 @@
 import { PREDECESSOR_BUCKET_SECONDS } from "../../domain/Event.ts"
 import { call, columnOf, type Expression, type Relation, type Select, value } from "../plan/plan.ts"
+import { firstOf, REPEATED, type Repeated } from "./visitRows.ts"
 
 /*
  * Visitors without a DISTINCT, for engines that keep predecessors: among rows that differ only in what is the same for all of a visitor,
@@ -70,27 +71,41 @@ const replaced = (expression: Expression, column: Expression, by: Expression): E
   }
 }
 
-/** A visitor's first visit in the range, or in each unit of time if the groups are units. */
+/** A visitor's first visit in the range, of its kind and in its unit of time if visits are grouped by these. */
 const firstVisit = ({ columns, from, groupBy, where }: Select): First | null => {
   const { source } = from
   if (source.kind !== "visits" || source.compat !== "strict") return null
   const { presence, scope } = source
-  const isOwn = (expression: Expression) => isColumn(expression, from, "session_id", "site_id")
   const keys = columns.slice(0, groupBy ?? 0).map(({ expression }) => expression)
-  const units = keys.filter((key) => !isOfVisitor(key, isOwn))
-  const [unit] = units
-  if (units.length > (presence === null ? 0 : 1) || !where.every((one) => isOfVisitor(one, isOwn))) return null
   const present = presence === null ? null : columnOf(from, "present_at", "instant")
-  if (present !== null && (unit === undefined || !isUnitOf(unit, present))) return null
-  return (condition) => {
-    if (condition !== null && !isOfVisitor(condition, isOwn)) return null
-    const before = columnOf(from, "prev_ended_at", "instant")
-    const isFirst = [call("is-null", "boolean", before)]
-    if (scope.range.from !== null) isFirst.push(call("lt", "boolean", before, value("instant", scope.range.from)))
-    if (present !== null) {
-      isFirst.push(call("not", "boolean", call("eq", "boolean", replaced(unit!, present, before), unit!)))
+  const unit = present === null ? null : (keys.find((key) => isUnitOf(key, present)) ?? null)
+  // Without a group by its unit, a visit may be there several times.
+  if (present !== null && unit === null) return null
+  const isOfAll = (name: Repeated) =>
+    keys.some((key) => isColumn(key, from, name)) || where.some((one) => valuesOf(one, from, name)?.length === 1)
+  const isOwn = (expression: Expression, ...names: ReadonlyArray<string>) =>
+    isColumn(expression, from, "session_id", "site_id", ...names) || (unit !== null && isSame(expression, unit))
+  const rest = [...keys, ...where]
+  const isWithin = (...names: ReadonlyArray<string>) =>
+    rest.every((one) => isOfVisitor(one, (expression) => isOwn(expression, ...names)))
+  if (isWithin()) {
+    return (condition) => {
+      if (condition !== null && !isOfVisitor(condition, isOwn)) return null
+      const before = columnOf(from, "prev_ended_at", "instant")
+      const isFirst = [call("is-null", "boolean", before)]
+      if (scope.range.from !== null) isFirst.push(call("lt", "boolean", before, value("instant", scope.range.from)))
+      if (present !== null) {
+        isFirst.push(call("not", "boolean", call("eq", "boolean", replaced(unit!, present, before), unit!)))
+      }
+      return condition === null ? or(...isFirst) : and(condition, or(...isFirst))
     }
-    return condition === null ? or(...isFirst) : and(condition, or(...isFirst))
+  }
+  const kind = REPEATED.find((name) => isOfAll(name) && isWithin(name))
+  if (kind === undefined) return null
+  return (condition) => {
+    if (condition !== null && !isOfVisitor(condition, (expression) => isOwn(expression, kind))) return null
+    const isFirst = columnOf(from, firstOf(kind), "boolean")
+    return condition === null ? isFirst : and(condition, isFirst)
   }
 }
 
@@ -106,8 +121,19 @@ const isUnitOf = (expression: Expression, time: Expression): boolean => {
   }
 }
 
-const isSame = (one: Expression, other: Expression): boolean =>
-  one.kind === "column" && other.kind === "column" && one.relation === other.relation && one.column === other.column
+/** Whether two expressions are the same column, or the same unit of it. */
+const isSame = (one: Expression, other: Expression): boolean => {
+  if (one.kind === "column" && other.kind === "column") {
+    return one.relation === other.relation && one.column === other.column
+  }
+  if (one.kind === "truncate" && other.kind === "truncate") {
+    return one.unit === other.unit && one.weekStart === other.weekStart && isSame(one.of, other.of)
+  }
+  if (one.kind === "instant" && other.kind === "instant")
+    return isSame(one.of, other.of) && isSame(one.near, other.near)
+  if (one.kind !== "local" || other.kind !== "local" || !isSame(one.of, other.of)) return false
+  return JSON.stringify(one.offsets) === JSON.stringify(other.offsets)
+}
 
 /** The values that a condition compares a column with; null for other conditions. */
 const valuesOf = (condition: Expression, from: Relation, column: string): ReadonlyArray<unknown> | null => {
@@ -189,7 +215,8 @@ const onlyFirsts = (select: Select): Select => {
   const { expression } = one
   if (expression.kind !== "aggregate" || expression.name !== "count" || expression.where === null) return select
   const isFirst = expression.where
-  if (isFirst.kind !== "call" || (isFirst.name !== "or" && isFirst.name !== "is-null")) return select
+  const isOnlyThat = isFirst.kind === "column" || (isFirst.kind === "call" && ["or", "is-null"].includes(isFirst.name))
+  if (!isOnlyThat) return select
   return {
     ...select,
     columns: [...columns.slice(0, groupBy ?? 0), { ...one, expression: { ...expression, where: null } }],

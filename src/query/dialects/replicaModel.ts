@@ -1,11 +1,21 @@
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../channel/visitChannel.ts"
 import type { ViewName } from "../metadata/views.ts"
-import type { Offsets, Presence, Relation, RowScope, Source } from "../plan/plan.ts"
+import type { Offsets, Presence, Relation, RowScope, Source, TruncationUnit } from "../plan/plan.ts"
 import { isByInstant } from "../plan/time.ts"
 import type { Key, Model } from "./Dialect.ts"
 import { DUCKDB } from "./duckdb.ts"
 import { allOf, join, type Sql, sql, text } from "./Sql.ts"
-import { CUSTOM_EVENTS, IS_BOUNCE, IS_VIEW, PAGEVIEWS, VISITOR_COLUMNS } from "./visitRows.ts"
+import {
+  CUSTOM_EVENTS,
+  firstOf,
+  IS_BOUNCE,
+  IS_VIEW,
+  PAGEVIEWS,
+  PREVIOUS_SAME,
+  REPEATED,
+  type Repeated,
+  VISITOR_COLUMNS
+} from "./visitRows.ts"
 
 /** The replica's tables hold small numbers in place of the ids of sites and visitors; see docs/replica.md. */
 const TABLES: Readonly<Record<Exclude<ViewName, "v_pa_visits">, string>> = {
@@ -182,26 +192,52 @@ const fromRows = ({ compat, used }: Visits): string =>
     ...derived(used).map((name) => `${name === "is_bounce" ? IS_BOUNCE[compat] : FROM_ROWS[name]} AS ${name}`)
   ].join(", ")
 
-/** The visits that a bound of the range cuts: what is left of each is one visit, since its gaps stay short. */
-const cutBy = ({ from, until }: RowScope["range"]): Sql => {
-  const bounds = [from, until].flatMap((iso) => {
-    if (iso === null) return []
-    const at = DUCKDB.value("instant", iso)
-    return [sql`(visit.started_at < ${at} AND visit.ended_at >= ${DUCKDB.value("instant", iso)})`]
-  })
-  return bounds.length === 0 ? text("FALSE") : bounds.slice(1).reduce((all, one) => sql`${all} OR ${one}`, bounds[0]!)
+/** The conditions of visits that a bound of the range cuts: what is left of each is one visit, since its gaps stay short. */
+const cutBy = ({ from, until }: RowScope["range"]): ReadonlyArray<Sql> => {
+  const cut = (at: string): Sql =>
+    sql`started_at < ${DUCKDB.value("instant", at)} AND ended_at >= ${DUCKDB.value("instant", at)}`
+  return [
+    ...(from === null ? [] : [cut(from)]),
+    ...(until === null
+      ? []
+      : [from === null ? cut(until) : sql`started_at >= ${DUCKDB.value("instant", from)} AND ${cut(until)}`])
+  ]
 }
 
+/** The column that visitors are counted by, if there is one. */
+const repeated = (used: ReadonlySet<string>): Repeated | null =>
+  REPEATED.find((name) => used.has(firstOf(name))) ?? null
+
+/** What questions ask about the visits before, which rows do not know. */
+const carried = (used: ReadonlySet<string>): ReadonlyArray<string> => {
+  const name = repeated(used)
+  return [...(used.has("prev_ended_at") ? ["prev_ended_at"] : []), ...(name === null ? [] : [PREVIOUS_SAME[name]])]
+}
+
+/** Stored visits of the sites: those that meet any of these conditions, of which each meets only one, so that DuckDB skips what cannot. */
+const storedVisits = (columns: string, { sites }: RowScope, which: ReadonlyArray<Sql>): Sql =>
+  which.length === 0
+    ? text(`SELECT ${columns} FROM visit WHERE FALSE`)
+    : join(
+        which.map(
+          (one) =>
+            sql`SELECT ${columns} FROM visit WHERE ${scoped({ sites, range: { from: null, until: null } }, null)} AND ${one}`
+        ),
+        " UNION ALL "
+      )
+
 /** The stored visits of the sites whose rows lie between two bounds, as what their rows are joined with. */
-const joinedVisits = (scope: RowScope, which: Sql): Sql =>
-  sql`(SELECT site, session, started_at AS visit_start, ended_at AS visit_end, prev_ended_at FROM visit WHERE ${scoped({ ...scope, range: { from: null, until: null } }, null)} AND (${which})) AS visit
+const joinedVisits = ({ scope, used }: Visits, which: ReadonlyArray<Sql>): Sql => {
+  const columns = ["site, session, started_at AS visit_start, ended_at AS visit_end", ...carried(used)].join(", ")
+  return sql`(${storedVisits(columns, scope, which)}) AS visit
 JOIN event ON event.session = visit.session AND event.site = visit.site AND event.created_at BETWEEN visit.visit_start AND visit.visit_end
 WHERE ${scoped(scope, "created_at", "event.")} AND event.event_type <> 5`
+}
 
 /** Visits computed from their rows within the range. */
-const regrouped = (source: Visits, which: Sql): Sql =>
+const regrouped = (source: Visits, which: ReadonlyArray<Sql>): Sql =>
   sql`SELECT visit.site, visit.session, ${fromRows(source)}
-FROM ${joinedVisits(source.scope, which)}
+FROM ${joinedVisits(source, which)}
 GROUP BY visit.site, visit.session, visit.visit_start`
 
 const SPAN = ["started_at", "ended_at"]
@@ -218,13 +254,32 @@ const wholeVisits = ({ scope, used }: Visits) => {
   }
 }
 
+/** Sessions with a visit that the range cuts: which of their visits is the first of its kind is not stored. */
+const cutSessions = ({ scope }: Visits): Sql => sql`session IN (${storedVisits("session", scope, cutBy(scope.range))})`
+
+/** Whether a visit is the first of its kind, as stored; see `firstOf`. */
+const isFirst = ({ presence, scope }: Visits, name: Repeated, presentAt: string): Sql => {
+  const before = PREVIOUS_SAME[name]
+  const { from } = scope.range
+  const start = from === null ? text("") : sql` OR ${before} < ${DUCKDB.value("instant", from)}`
+  const unit = presence === null ? text("") : sql` OR ${unitOf(before, presence)} <> ${unitOf(presentAt, presence)}`
+  return sql`(${before} IS NULL${start}${unit})`
+}
+
 const strictVisits = (source: Visits): Sql => {
   const { list, where } = wholeVisits(source)
-  const { from, until } = source.scope.range
-  const complete = sql`SELECT ${list} FROM visit WHERE ${where}`
-  return from === null && until === null
-    ? complete
-    : sql`${complete} UNION ALL BY NAME (${regrouped(source, cutBy(source.scope.range))})`
+  const cut = cutBy(source.scope.range)
+  const name = repeated(source.used)
+  if (name === null) {
+    const complete = sql`SELECT ${list} FROM visit WHERE ${where}`
+    return cut.length === 0 ? complete : sql`${complete} UNION ALL BY NAME (${regrouped(source, cut)})`
+  }
+  const first = sql`${isFirst(source, name, "started_at")} AS ${firstOf(name)}`
+  if (cut.length === 0) return sql`SELECT ${list}, ${first} FROM visit WHERE ${where}`
+  return sql`SELECT ${list}, ${first} FROM visit WHERE ${where} AND NOT ${cutSessions(source)}
+UNION ALL BY NAME (
+SELECT *, row_number() OVER (PARTITION BY site, session, ${name} ORDER BY started_at) = 1 AS ${firstOf(name)}
+FROM (SELECT ${list} FROM visit WHERE ${where} AND ${cutSessions(source)} UNION ALL BY NAME (${regrouped(source, cut)})))`
 }
 
 /** Seconds from UTC at a time. */
@@ -236,31 +291,74 @@ const secondsAt = (time: string, offsets: Offsets): Sql => {
   return branches.length === 0 ? text(last) : sql`CASE ${join(branches, "")}ELSE ${last} END`
 }
 
+const DAY_SECONDS = 86_400
+/** Units whose length in seconds never changes. */
+const LENGTHS: Readonly<Partial<Record<TruncationUnit, number>>> = {
+  minute: 60,
+  hour: 3_600,
+  day: DAY_SECONDS,
+  week: 7 * DAY_SECONDS
+}
+/** Days from a Monday, 7,666 years before 1970, to the beginning of 1970: numbers of units are positive. */
+const DAYS_TO_1970 = 400_000 * 7 + 3
+
+/** What times of one unit have in common: a number, since truncating takes four times as long, or else the unit's start. */
 const unitOf = (time: string, { offsets, unit, weekStart }: Presence): Sql => {
-  const seconds = secondsAt(time, offsets)
-  const start = DUCKDB.truncate(DUCKDB.shift(text(time), seconds), unit, weekStart)
+  const length = LENGTHS[unit]
+  const micros = (seconds: number): string => `${BigInt(seconds) * 1_000_000n}`
+  const sinceStart = micros((DAYS_TO_1970 + (unit === "week" && weekStart === "sunday" ? 1 : 0)) * DAY_SECONDS)
+  const number = (seconds: Sql): Sql =>
+    sql`((epoch_us(${time}) + ${sinceStart} + 1000000::BIGINT * (${seconds})) // ${micros(length!)})`
   // The hour that autumn repeats is two.
-  return isByInstant(unit) ? DUCKDB.unshift(start, secondsAt(time, offsets)) : start
+  if (isByInstant(unit) && offsets.length > 1) {
+    if (offsets.every(({ seconds }) => seconds % length! === 0)) return number(text("0"))
+    const start = DUCKDB.truncate(DUCKDB.shift(text(time), secondsAt(time, offsets)), unit, weekStart)
+    return DUCKDB.unshift(start, secondsAt(time, offsets))
+  }
+  return length === undefined
+    ? DUCKDB.truncate(DUCKDB.shift(text(time), secondsAt(time, offsets)), unit, weekStart)
+    : number(secondsAt(time, offsets))
 }
 
-/** What `fromRows` and `presence` read of events. */
-const ROW_COLUMNS = ["created_at", "event_id", "event_type", "url_path", "channel", ...SOURCE_COLUMNS]
+/** What `fromRows` and `presence` may read of events. */
+const ROW_COLUMNS = ["created_at", "event_type", "event_id", "url_path", "channel", ...SOURCE_COLUMNS]
 
 /** Visits once for each unit of time in which they have a row. Most have all their rows in one. */
 const presentVisits = (source: Visits, presence: Presence): Sql => {
+  const { scope, used } = source
   const { list, where } = wholeVisits(source)
   const isOne = sql`${unitOf("started_at", presence)} = ${unitOf("ended_at", presence)}`
-  const several = sql`${cutBy(source.scope.range)} OR (${where} AND NOT (${isOne}))`
-  const rows = sql`SELECT visit.site, visit.session, visit_start, prev_ended_at, ${ROW_COLUMNS.map((name) => `event.${name}`).join(", ")} FROM ${joinedVisits(source.scope, several)}`
-  return sql`SELECT ${list}, started_at AS present_at, views AS present_pageviews FROM visit WHERE ${where} AND ${isOne}
-UNION ALL BY NAME (
-WITH part AS MATERIALIZED (${rows})
+  const ofVisits = fromRows(source)
+  const columns = ROW_COLUMNS.filter(
+    (name, index) =>
+      index < 2 || ofVisits.includes(name) || (name === "channel" && ofVisits.includes("referrer_domain"))
+  )
+  const before = carried(used)
+  const keys = ["site", "session", "visit_start"].join(", ")
+  const rows = sql`SELECT visit.site, visit.session, ${["visit_start", ...before, ...columns.map((name) => `event.${name}`)].join(", ")} FROM ${joinedVisits(source, [...cutBy(scope.range), sql`${where} AND NOT (${isOne})`])}`
+  const name = repeated(used)
+  const kept = name === null ? [] : [`any_value(${PREVIOUS_SAME[name]}) AS ${PREVIOUS_SAME[name]}`]
+  const split = sql`WITH part AS MATERIALIZED (${rows})
 SELECT whole.* EXCLUDE (visit_start), present.present_at, present.present_pageviews
-FROM (SELECT site, session, visit_start, ${fromRows(source)} FROM part AS event GROUP BY site, session, visit_start) AS whole
+FROM (SELECT ${keys}, ${[ofVisits, ...kept].join(", ")} FROM part AS event GROUP BY ${keys}) AS whole
 JOIN (
-SELECT site, session, visit_start, min(created_at) AS present_at, ${PAGEVIEWS} AS present_pageviews
-FROM part GROUP BY site, session, visit_start, ${unitOf("created_at", presence)}
-) AS present USING (site, session, visit_start))`
+SELECT ${keys}, min(created_at) AS present_at, ${PAGEVIEWS} AS present_pageviews
+FROM part GROUP BY ${keys}, ${unitOf("created_at", presence)}
+) AS present USING (${keys})`
+  const one = (more: Sql): Sql =>
+    sql`SELECT ${list}, started_at AS present_at, views AS present_pageviews${more} FROM visit WHERE ${where} AND ${isOne}`
+  if (name === null) return sql`${one(text(""))} UNION ALL BY NAME (${split})`
+  const first = (presentAt: string) => sql`${isFirst(source, name, presentAt)}`
+  if (cutBy(scope.range).length === 0) {
+    return sql`${one(sql`, ${first("started_at")} AS ${firstOf(name)}`)}
+UNION ALL BY NAME (SELECT * EXCLUDE (${PREVIOUS_SAME[name]}), ${first("present_at")} AS ${firstOf(name)} FROM (${split}))`
+  }
+  return sql`${one(sql`, ${first("started_at")} AS ${firstOf(name)}`)} AND NOT ${cutSessions(source)}
+UNION ALL BY NAME (
+SELECT * EXCLUDE (${PREVIOUS_SAME[name]}), CASE WHEN ${cutSessions(source)}
+THEN row_number() OVER (PARTITION BY site, session, ${name}, ${unitOf("present_at", presence)} ORDER BY present_at) = 1
+ELSE ${first("present_at")} END AS ${firstOf(name)}
+FROM (${one(text(`, ${PREVIOUS_SAME[name]}`))} AND ${cutSessions(source)} UNION ALL BY NAME (${split})))`
 }
 
 const visits = (source: Visits): Sql => {

@@ -3,6 +3,7 @@ import type { DatabaseClient } from "../../../layers/postgres/client/makeClient.
 import { EVENT_COLUMN_LIST } from "../../../src/domain/eventColumns.ts"
 import { CHANNEL_PARAMETERS, EVENT_CHANNEL_INPUT } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
+import { PREVIOUS_SAME, REPEATED } from "../../../src/query/dialects/visitRows.ts"
 
 /*
  * What a replica must contain, computed by Postgres from its own tables in another way than the replica does: with window functions over
@@ -23,7 +24,12 @@ const replicaColumns = PLAIN.map(({ column, isTime }) =>
 /** The channel of a row, by the function that migrations install. */
 const CHANNEL = `product_analytics_channel(${CHANNEL_PARAMETERS.map((name) => EVENT_CHANNEL_INPUT[name]).join(", ")})`
 const SOURCES = SOURCE_COLUMNS.map(
-  (name) => `(array_agg(${name} ORDER BY created_at, event_id) FILTER (WHERE channel NOT IN ('direct', '')))[1]`
+  (name) =>
+    `(array_agg(${name} ORDER BY created_at, event_id) FILTER (WHERE channel NOT IN ('direct', '')))[1] AS ${name}`
+)
+/** When the visitor's visit before ended, and the one before with the same value. */
+const PREVIOUS = ["", ...REPEATED.map((name) => `, ${name}`)].map(
+  (shared) => `lag(ended_at) OVER (PARTITION BY site_id, session_id${shared} ORDER BY ended_at::bigint)`
 )
 
 const EVENTS = {
@@ -40,14 +46,14 @@ const EVENTS = {
 }
 
 const VISITS = {
-  postgres: `SELECT *, lag(ended_at) OVER (PARTITION BY site_id, session_id ORDER BY ended_at::bigint) FROM (
+  postgres: `SELECT *, ${PREVIOUS.join(", ")} FROM (
     SELECT site_id::text, session_id::text, (array_agg(event_id ORDER BY created_at, event_id))[1]::text AS first_id,
     ${micros("min(created_at)")}, ${micros("max(created_at)")} AS ended_at,
     (count(*) FILTER (WHERE event_type <> 2))::text, (count(*) FILTER (WHERE event_type = 2))::text, count(*)::text,
-    (array_agg(url_path ORDER BY created_at, event_id) FILTER (WHERE event_type <> 2))[1],
-    (array_agg(url_path ORDER BY created_at DESC, event_id DESC) FILTER (WHERE event_type <> 2))[1],
+    (array_agg(url_path ORDER BY created_at, event_id) FILTER (WHERE event_type <> 2))[1] AS entry_path,
+    (array_agg(url_path ORDER BY created_at DESC, event_id DESC) FILTER (WHERE event_type <> 2))[1] AS exit_path,
     coalesce((array_agg(channel ORDER BY created_at, event_id) FILTER (WHERE channel NOT IN ('direct', '')))[1],
-      CASE WHEN bool_or(channel = '') THEN '' ELSE 'direct' END), ${SOURCES.join(", ")}
+      CASE WHEN bool_or(channel = '') THEN '' ELSE 'direct' END) AS channel, ${SOURCES.join(", ")}
     FROM (
       SELECT *, count(*) FILTER (WHERE begins) OVER (PARTITION BY site_id, session_id ORDER BY created_at, event_id) AS number
       FROM (
@@ -57,7 +63,8 @@ const VISITS = {
     ) AS event
     GROUP BY site_id, session_id, number) AS visit ORDER BY first_id`,
   replica: `SELECT site_id::VARCHAR, session_id::VARCHAR, first_event_id::VARCHAR, epoch_us(started_at)::VARCHAR, epoch_us(ended_at)::VARCHAR,
-    views::VARCHAR, events::VARCHAR, "rows"::VARCHAR, entry_path, exit_path, channel, ${SOURCE_COLUMNS.join(", ")}, epoch_us(prev_ended_at)::VARCHAR
+    views::VARCHAR, events::VARCHAR, "rows"::VARCHAR, entry_path, exit_path, channel, ${SOURCE_COLUMNS.join(", ")},
+    ${["prev_ended_at", ...Object.values(PREVIOUS_SAME)].map((name) => `epoch_us(${name})::VARCHAR`).join(", ")}
     FROM visit JOIN session ON session.session = visit.session JOIN site ON site.site = visit.site ORDER BY first_event_id`
 }
 
