@@ -58,7 +58,7 @@ export const makeBatch = async (store: Store, mayRepeat: boolean): Promise<void>
   // Only what the following steps use: copying all columns would take as long as everything else.
   const staged = eventsWithChannel("duckdb", "(SELECT rowid AS staged_row, * FROM staged_event) AS staged")
   await store.run(`CREATE OR REPLACE TEMP TABLE batch AS
-    SELECT staged_row, site.site, session.session, event_id, staged.created_at, event_type, ${KIND} AS kind, ${SAME} AS same, url_path, channel,
+    SELECT staged_row, site.site, session.session, event_id, staged.created_at, event_type, ${KIND} AS kind, ${SAME} AS same, channel,
       CASE WHEN staged.created_at >= TIMESTAMP '${bound(-MONTHS_BACK)}' AND staged.created_at < TIMESTAMP '${bound(MONTHS_AHEAD)}'
         THEN year(staged.created_at) * 100 + month(staged.created_at) ELSE 0 END::INTEGER AS month
     FROM (SELECT * FROM ${staged}) AS staged
@@ -108,34 +108,38 @@ const makeLater = async (store: Store): Promise<void> => {
   }
 }
 
+/**
+ * Makes `item`: the new rows, what came before and what comes later, each visitor's in the order of their times. `origin`: null for rows of
+ * the batch, '' for earlier ones, and otherwise the table that a later one is in.
+ */
+const makeItems = (store: Store): Promise<void> =>
+  store.run(`CREATE OR REPLACE TEMP TABLE item AS SELECT * FROM (
+      SELECT NULL AS origin, rowid AS row_number, site, session, created_at, event_id, event_type, kind, same, channel,
+        NULL::INTEGER AS was_same, NULL::VARCHAR AS was_path
+      FROM batch WHERE event_type <> 5
+      UNION ALL
+      SELECT '', NULL, site, session, moment.at, moment.id, event_type, NULL, same, NULL, NULL, NULL FROM earlier
+      UNION ALL
+      SELECT target, row_number, site, session, created_at, event_id, event_type, NULL, same, NULL, prev_same, prev_path FROM later
+    ) ORDER BY session, site, created_at, event_id`)
+
 /** Makes `linked`: the bucket of the previous same row, and of pageviews the path of the previous one, of each new and each later row. */
 const makeLinked = (store: Store): Promise<void> =>
   store.run(`CREATE OR REPLACE TEMP TABLE linked AS
-    SELECT item.target, item.row_number, item.isNew, item.was_same, item.was_path,
-      coalesce(item.previous, ${BUCKET("earlier.moment.at")}) AS prev_same,
-      CASE WHEN item.event_type = 1 THEN coalesce(item.path, last_view.path) END AS prev_path
-    FROM (
-      SELECT *, ${BUCKET("lag(created_at) OVER (PARTITION BY site, session, event_type, same ORDER BY created_at, event_id)")} AS previous,
-        lag(same) OVER (PARTITION BY site, session, event_type ORDER BY created_at, event_id) AS path
-      FROM (
-        SELECT NULL AS target, rowid AS row_number, true AS isNew, site, session, created_at, event_id, event_type, same,
-          NULL::INTEGER AS was_same, NULL::VARCHAR AS was_path
-        FROM batch WHERE event_type <> 5
-        UNION ALL
-        SELECT target, row_number, false, site, session, created_at, event_id, event_type, same, prev_same, prev_path FROM later
-      )
-    ) AS item
-    LEFT JOIN earlier ON earlier.site = item.site AND earlier.session = item.session AND earlier.event_type = item.event_type
-      AND earlier.same IS NOT DISTINCT FROM item.same
-    LEFT JOIN (
-      SELECT site, session, arg_max(same, moment) AS path FROM earlier WHERE event_type = 1 GROUP BY site, session
-    ) AS last_view ON last_view.site = item.site AND last_view.session = item.session`)
+    SELECT item.origin, item.row_number, item.was_same, item.was_path, linked.prev_same,
+      CASE WHEN item.event_type = 1 THEN linked.prev_path END AS prev_path
+    FROM item JOIN (
+      SELECT rowid AS n, lag(${BUCKET("created_at")}) OVER (PARTITION BY session, site, event_type, same ORDER BY rowid) AS prev_same,
+        lag(same) OVER (PARTITION BY session, site, event_type ORDER BY rowid) AS prev_path
+      FROM item
+    ) AS linked ON linked.n = item.rowid
+    WHERE item.origin IS DISTINCT FROM ''`)
 
 const correctLater = async (store: Store): Promise<void> => {
-  const changed = "NOT isNew AND (prev_same IS DISTINCT FROM was_same OR prev_path IS DISTINCT FROM was_path)"
-  for (const [table] of await store.rows(`SELECT DISTINCT target FROM linked WHERE ${changed}`)) {
+  const changed = "origin IS NOT NULL AND (prev_same IS DISTINCT FROM was_same OR prev_path IS DISTINCT FROM was_path)"
+  for (const [table] of await store.rows(`SELECT DISTINCT origin FROM linked WHERE ${changed}`)) {
     await store.run(`UPDATE ${table} SET prev_same = linked.prev_same, prev_path = linked.prev_path FROM (
-      SELECT * FROM linked WHERE target = '${table}' AND ${changed}
+      SELECT * FROM linked WHERE origin = '${table}' AND ${changed}
     ) AS linked WHERE ${table}.rowid = linked.row_number`)
   }
 }
@@ -143,17 +147,20 @@ const correctLater = async (store: Store): Promise<void> => {
 /** Columns of events that are made here. */
 const KEYED: ReadonlySet<string> = new Set(["site", "session", "channel", "prev_same", "prev_path"])
 
+/** Rows are put together by their positions: a join takes half as long again. */
 const insertBatch = async (store: Store): Promise<void> => {
+  await store.run(`CREATE OR REPLACE TEMP TABLE keyed AS
+    SELECT month, site, session, channel, linked.prev_same, linked.prev_path
+    FROM batch LEFT JOIN (SELECT * FROM linked WHERE origin IS NULL) AS linked ON linked.row_number = batch.rowid
+    ORDER BY staged_row`)
+  const difference = await store.number("SELECT (SELECT count(*) FROM staged_event) - (SELECT count(*) FROM keyed)")
+  if (difference !== 0) throw new Error(`${difference} of the new events have no keys`)
   for (const [month] of await store.rows("SELECT DISTINCT month FROM batch ORDER BY month")) {
     const table = tableOf(Number(month))
     await store.ensureMonth(table)
     const columns = EVENT_COLUMNS.map((name) => (KEYED.has(name) ? `keyed.${name}` : `staged.${name}`))
     await store.run(`INSERT INTO ${table} SELECT ${columns.join(", ")}
-      FROM staged_event AS staged JOIN (
-        SELECT staged_row, site, session, channel, linked.prev_same, linked.prev_path
-        FROM batch LEFT JOIN (SELECT * FROM linked WHERE isNew) AS linked ON linked.row_number = batch.rowid
-        WHERE batch.month = ${Number(month)}
-      ) AS keyed ON keyed.staged_row = staged.rowid`)
+      FROM staged_event AS staged POSITIONAL JOIN keyed WHERE keyed.month = ${Number(month)}`)
   }
 }
 
@@ -189,36 +196,36 @@ const mergedVisits = (items: string): string => `
   )
   GROUP BY site, session, number`
 
+/** The value of a column in the first or last of the numbered rows. */
+const atFirst = (column: string, where = "TRUE"): string => `arg_min(${column}, n) FILTER (WHERE ${where})`
+const atLast = (column: string, where = "TRUE"): string => `arg_max(${column}, n) FILTER (WHERE ${where})`
+
 /** Makes `own`: the visits that the batch's rows make without others. */
 const makeOwnVisits = (store: Store): Promise<void> =>
   store.run(`CREATE OR REPLACE TEMP TABLE own AS
-    SELECT grouped.site, grouped.session, first_row.event_id AS first_event_id, first_row.created_at AS started_at, ended_at, views, events, "rows",
-      entry_row.url_path AS entry_path, entry_row.created_at AS entry_at, entry_row.event_id AS entry_id,
-      exit_row.url_path AS exit_path, exit_row.created_at AS exit_at, exit_row.event_id AS exit_id,
-      source_row.created_at AS source_at, source_row.event_id AS source_id, grouped.channel,
-      ${SOURCE_COLUMNS.map((name) => `source.${name}`).join(", ")}
+    SELECT visit.* EXCLUDE (source_row), ${SOURCE_COLUMNS.map((name) => `source.${name}`).join(", ")}
     FROM (
-      SELECT site, session, arg_min(n, position) AS first_n, max(created_at) AS ended_at, (count(*) FILTER (WHERE kind = 1))::INTEGER AS views,
+      SELECT any_value(site) AS site, any_value(session) AS session, ${atFirst("event_id")} AS first_event_id, min(created_at) AS started_at,
+        max(created_at) AS ended_at, (count(*) FILTER (WHERE kind = 1))::INTEGER AS views,
         (count(*) FILTER (WHERE kind = 2))::INTEGER AS events, count(*)::INTEGER AS "rows",
-        arg_min(n, position) FILTER (WHERE kind = 1) AS entry_n, arg_max(n, position) FILTER (WHERE kind = 1) AS exit_n,
-        arg_min(n, position) FILTER (WHERE ${HAS_SOURCE}) AS source_n,
-        ${channelOf(`arg_min(channel, position) FILTER (WHERE ${HAS_SOURCE})`)} AS channel
+        ${atFirst("same", "kind = 1")} AS entry_path, min(created_at) FILTER (WHERE kind = 1) AS entry_at, ${atFirst("event_id", "kind = 1")} AS entry_id,
+        ${atLast("same", "kind = 1")} AS exit_path, max(created_at) FILTER (WHERE kind = 1) AS exit_at, ${atLast("event_id", "kind = 1")} AS exit_id,
+        min(created_at) FILTER (WHERE ${HAS_SOURCE}) AS source_at, ${atFirst("event_id", HAS_SOURCE)} AS source_id,
+        ${atFirst("row_number", HAS_SOURCE)} AS source_row, ${channelOf(atFirst("channel", HAS_SOURCE))} AS channel
       FROM (
-        SELECT *, sum(begins) OVER (PARTITION BY site, session ORDER BY position ROWS UNBOUNDED PRECEDING) AS number
+        SELECT *, sum(begins) OVER (ORDER BY n ROWS UNBOUNDED PRECEDING) AS number
         FROM (
-          SELECT site, session, created_at, kind, channel, rowid AS n,
-            row_number() OVER (PARTITION BY site, session ORDER BY created_at, event_id) AS position,
-            (created_at - lag(created_at) OVER (PARTITION BY site, session ORDER BY created_at, event_id) > ${GAP})::INTEGER AS begins
-          FROM batch WHERE event_type <> 5
+          SELECT rowid AS n, row_number, site, session, event_id, created_at, kind, same, channel, (
+            lag(session) OVER (ORDER BY rowid) IS DISTINCT FROM session OR lag(site) OVER (ORDER BY rowid) <> site
+            OR created_at - lag(created_at) OVER (ORDER BY rowid) > ${GAP}
+          )::INTEGER AS begins
+          FROM item WHERE origin IS NULL
         )
       )
-      GROUP BY site, session, coalesce(number, 0)
-    ) AS grouped
-    JOIN batch AS first_row ON first_row.rowid = first_n
-    LEFT JOIN batch AS entry_row ON entry_row.rowid = entry_n
-    LEFT JOIN batch AS exit_row ON exit_row.rowid = exit_n
-    LEFT JOIN batch AS source_row ON source_row.rowid = source_n
-    LEFT JOIN staged_event AS source ON source.rowid = source_row.staged_row`)
+      GROUP BY number
+    ) AS visit
+    LEFT JOIN batch ON batch.rowid = source_row
+    LEFT JOIN staged_event AS source ON source.rowid = batch.staged_row`)
 
 /** Visits as items of `mergedVisits`. */
 const visitsAsItems = (
@@ -255,20 +262,23 @@ const remakeVisits = async (store: Store): Promise<void> => {
 /** What visits store about those before: `[column, columns that both share]`. */
 const LINKS: ReadonlyArray<readonly [string, string]> = [
   ["prev_ended_at", ""],
-  ...REPEATED.map((name) => [PREVIOUS_SAME[name], `, visit.${name}`] as const)
+  ...REPEATED.map((name) => [PREVIOUS_SAME[name], `, ${name}`] as const)
 ]
 
-/** Notes in the visits of the touched sessions when the visits before ended. */
+/** Notes in the visits of the touched sessions when the visits before ended. A session's only visit has none before. */
 const linkVisits = async (store: Store): Promise<void> => {
+  await store.run(`CREATE OR REPLACE TEMP TABLE sequence AS
+    SELECT visit.rowid AS number, visit.session::BIGINT << 31 | visit.site AS visitor, ended_at, ${REPEATED.join(", ")}
+    FROM visit JOIN (
+      SELECT site, session FROM visit SEMI JOIN touched ON touched.session = visit.session AND touched.site = visit.site
+      GROUP BY site, session HAVING count(*) > 1 OR bool_or(prev_ended_at IS NOT NULL)
+    ) AS several ON several.session = visit.session AND several.site = visit.site`)
   const previous = LINKS.map(
-    ([column, shared]) =>
-      `lag(ended_at) OVER (PARTITION BY visit.site, visit.session${shared} ORDER BY started_at, first_event_id) AS new_${column}`
+    ([column, shared]) => `lag(ended_at) OVER (PARTITION BY visitor${shared} ORDER BY ended_at) AS new_${column}`
   )
   await store.run(`CREATE OR REPLACE TEMP TABLE relinked AS
-    SELECT number, ${LINKS.map(([column]) => `new_${column}`).join(", ")} FROM (
-      SELECT visit.rowid AS number, ${LINKS.map(([column]) => column).join(", ")}, ${previous.join(", ")}
-      FROM visit SEMI JOIN touched ON touched.session = visit.session AND touched.site = visit.site
-    ) WHERE ${LINKS.map(([column]) => `new_${column} IS DISTINCT FROM ${column}`).join(" OR ")}`)
+    SELECT link.* FROM (SELECT number, ${previous.join(", ")} FROM sequence) AS link JOIN visit ON visit.rowid = number
+    WHERE ${LINKS.map(([column]) => `new_${column} IS DISTINCT FROM ${column}`).join(" OR ")}`)
   await store.run(`UPDATE visit SET ${LINKS.map(([column]) => `${column} = new_${column}`).join(", ")}
     FROM relinked WHERE visit.rowid = relinked.number`)
 }
@@ -284,6 +294,7 @@ export const applyBatch = async (store: Store, removed: string | null = null): P
     SEMI JOIN ${removed === null ? "visit" : `(SELECT site, session FROM event)`} AS known ON known.session = touched.session AND known.site = touched.site`)
   await makeEarlier(store)
   await makeLater(store)
+  await makeItems(store)
   await makeLinked(store)
   await correctLater(store)
   if (removed === null) await mergeVisits(store)
