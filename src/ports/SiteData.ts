@@ -4,8 +4,16 @@ import type { SiteId } from "../domain/ids.ts"
 /** What was deleted. */
 export interface DeletedData {
   readonly events: number
-  /** Visitors whose rows are gone. Those of the last day keep theirs for as long as their browsers may send the token they got. */
+  /** Visitors whose rows are gone. */
   readonly visitors: number
+}
+
+export interface ResetData extends DeletedData {
+  /**
+   * Visitors of the last day, whose browsers may still send the token they got. Their rows stay, without attributes, distinct id and first
+   * page and source: only with device, language and location, which their next events come without.
+   */
+  readonly keptVisitors: number
 }
 
 /**
@@ -22,11 +30,14 @@ export class SiteDataError extends Schema.TaggedError<SiteDataError>()("SiteData
 export class SiteData extends Context.Service<
   SiteData,
   {
-    /** Deletes the site's events and visitors so far, month by month. The site stays, and events that arrive meanwhile may stay. */
+    /**
+     * Deletes the site's events, attributes and visitors so far, the events month by month. The site stays, and events that arrive
+     * meanwhile may stay.
+     */
     readonly reset: (
       id: SiteId,
       onProgress?: (deleted: DeletedData) => Effect.Effect<void>
-    ) => Effect.Effect<DeletedData, SiteDataError>
+    ) => Effect.Effect<ResetData, SiteDataError>
     /** Deletes all of the data and the site itself. It must have been archived, so that no more events arrive. */
     readonly remove: (id: SiteId) => Effect.Effect<DeletedData, SiteDataError>
   }

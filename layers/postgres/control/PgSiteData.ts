@@ -1,7 +1,7 @@
 import { Clock, Effect, Layer, Option } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import type { SiteId } from "../../../src/domain/ids.ts"
-import { type DeletedData, SiteData, SiteDataError } from "../../../src/ports/SiteData.ts"
+import { type DeletedData, type ResetData, SiteData, SiteDataError } from "../../../src/ports/SiteData.ts"
 import { SITE_DATA_LOCK } from "../client/advisoryLocks.ts"
 import { uuidArray } from "../client/arrays.ts"
 import { AppDatabase } from "../client/Database.ts"
@@ -14,7 +14,7 @@ import { writeAudit } from "./audit.ts"
  * sessions for some minutes more. In ms.
  */
 const TOKEN_MS = 25 * 3_600_000
-/** Sessions deleted at a time: for so long, some milliseconds, collectors wait. */
+/** Sessions deleted or changed at a time: for so long, some milliseconds, collectors wait. */
 const SESSION_BATCH = 5_000
 const LOCK_TIMEOUT = "2s"
 
@@ -44,9 +44,43 @@ const DELETE_SESSIONS = `WITH deleted AS (
   DELETE FROM product_analytics_session_data WHERE session_id IN (SELECT session_id FROM deleted)
 ) SELECT count(*)::float8 AS count FROM deleted`
 
+/** The newest session. What begins later is not of the past. */
+const LAST_SESSION = "SELECT max(created_at)::text AS last FROM product_analytics_session WHERE site_id = $1::uuid"
+/** Sessions that began after the session $3 of the time $2, up to the time $4. */
+const FIND_KEPT = `SELECT session_id, created_at::text AS created_at FROM product_analytics_session
+  WHERE site_id = $1::uuid AND (created_at, session_id) > ($2::timestamptz, $3::uuid) AND created_at <= $4::timestamptz
+  ORDER BY created_at, session_id LIMIT ${SESSION_BATCH}`
+const IDENTIFYING = [
+  "distinct_id",
+  "first_path",
+  "first_referrer_domain",
+  "first_utm_source",
+  "first_utm_medium",
+  "first_utm_campaign"
+]
+const ANONYMIZE_SESSIONS = `UPDATE product_analytics_session SET ${IDENTIFYING.map((column) => `${column} = NULL`).join(", ")}
+  WHERE session_id = ANY ($1::uuid[]) AND num_nonnulls(${IDENTIFYING.join(", ")}) > 0`
+const FIND_ATTRIBUTES = `SELECT DISTINCT session_id FROM (
+    SELECT session_id FROM product_analytics_session_data WHERE site_id = $1::uuid LIMIT ${SESSION_BATCH}
+  ) AS attribute`
+const DELETE_ATTRIBUTES = "DELETE FROM product_analytics_session_data WHERE session_id = ANY ($1::uuid[])"
+
 const countOf = (rows: ReadonlyArray<{ readonly count: number }>): number => rows[0]?.count ?? 0
 
 const iso = (at: number): string => new Date(at).toISOString()
+
+/** Changes sessions while no collector writes any, so that they don't wait for each other's rows in a circle. */
+const whileNobodyWrites = <A>(sql: SqlClient.SqlClient, change: Effect.Effect<A, SqlError.SqlError>) =>
+  sql.withTransaction(
+    Effect.gen(function* () {
+      yield* sql.unsafe(`SELECT set_config('lock_timeout', '${LOCK_TIMEOUT}', true)`)
+      yield* sql.unsafe("LOCK TABLE product_analytics_session IN SHARE ROW EXCLUSIVE MODE")
+      return yield* change
+    })
+  )
+
+const idsOf = (sessions: ReadonlyArray<{ readonly session_id: string }>) =>
+  uuidArray(sessions.map(({ session_id }) => session_id))
 
 /** Deletes the sessions that were last seen before `before`. New events of a session wait meanwhile, and then store its row again. */
 const deleteSessions = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, id: SiteId, before: number) {
@@ -54,17 +88,39 @@ const deleteSessions = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, id
   for (;;) {
     const found = yield* sql.unsafe<{ session_id: string }>(FIND_SESSIONS, [id, iso(before)])
     if (found.length === 0) return total
-    const ids = uuidArray(found.map(({ session_id }) => session_id))
-    const deleted = yield* sql.withTransaction(
-      Effect.gen(function* () {
-        yield* sql.unsafe(`SELECT set_config('lock_timeout', '${LOCK_TIMEOUT}', true)`)
-        yield* sql.unsafe("LOCK TABLE product_analytics_session IN SHARE ROW EXCLUSIVE MODE")
-        return countOf(yield* sql.unsafe<{ count: number }>(DELETE_SESSIONS, [id, iso(before), ids]))
-      })
+    const deleted = countOf(
+      yield* whileNobodyWrites(
+        sql,
+        sql.unsafe<{ count: number }>(DELETE_SESSIONS, [id, iso(before), idsOf(found)])
+      )
     )
     total += deleted
     // All of them have come back meanwhile.
     if (deleted === 0) return total
+  }
+})
+
+/** Clears what identifies the visitors of sessions that stay, and returns how many these are. */
+const anonymizeSessions = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, id: SiteId) {
+  const [newest] = yield* sql.unsafe<{ last: string | null }>(LAST_SESSION, [id])
+  let kept = 0
+  let after = ["-infinity", "00000000-0000-0000-0000-000000000000"]
+  while (newest?.last != null) {
+    const found = yield* sql.unsafe<{ session_id: string; created_at: string }>(FIND_KEPT, [id, ...after, newest.last])
+    const last = found.at(-1)
+    if (last === undefined) break
+    yield* whileNobodyWrites(sql, sql.unsafe(ANONYMIZE_SESSIONS, [idsOf(found)]))
+    kept += found.length
+    after = [last.created_at, last.session_id]
+  }
+  return kept
+})
+
+const deleteAttributes = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, id: SiteId) {
+  for (;;) {
+    const found = yield* sql.unsafe<{ session_id: string }>(FIND_ATTRIBUTES, [id])
+    if (found.length === 0) return
+    yield* whileNobodyWrites(sql, sql.unsafe(DELETE_ATTRIBUTES, [idsOf(found)]))
   }
 })
 
@@ -95,10 +151,12 @@ interface Reset {
 const deleteAll = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   { id, onProgress, sessionsBefore }: Reset
-): Effect.fn.Return<DeletedData, SqlError.SqlError> {
+): Effect.fn.Return<ResetData, SqlError.SqlError> {
   let events = 0
   // Sessions first: whether one was seen lately is known only from its events.
   const visitors = yield* deleteSessions(sql, id, sessionsBefore)
+  const keptVisitors = yield* anonymizeSessions(sql, id)
+  yield* deleteAttributes(sql, id)
   const [span] = yield* sql.unsafe<{ first: number | null; last: number | null }>(SPAN, [id])
   if (span?.first != null && span.last !== null) {
     for (let from = span.first; from <= span.last; from = nextMonth(from)) {
@@ -109,7 +167,7 @@ const deleteAll = Effect.fnUntraced(function* (
   // Replicas read what is left of the site once more: sessions and attributes have times of their own.
   const forget = [...FORGET, "SELECT product_analytics_replica_resync($1::uuid, NULL, NULL, true)"]
   yield* sql.withTransaction(Effect.forEach(forget, (statement) => sql.unsafe(statement, [id]), { discard: true }))
-  return { events, visitors }
+  return { events, visitors, keptVisitors }
 })
 
 /** What is deleted of a site, in the app database. */
@@ -138,22 +196,23 @@ export const layer: Layer.Layer<SiteData, never, AppDatabase> = Layer.effect(
           })
         )
       )
-    const record = (action: string, id: SiteId, deleted: DeletedData) =>
-      writeAudit(sql, { action, targetKind: "site", targetId: id, targetName: null, details: { ...deleted } })
+    const record = (action: string, id: SiteId, details: Readonly<Record<string, number>>) =>
+      writeAudit(sql, { action, targetKind: "site", targetId: id, targetName: null, details })
     return SiteData.of({
       reset: (id, onProgress = () => Effect.void) =>
         alone(
           Effect.gen(function* () {
             const now = yield* Clock.currentTimeMillis
-            const deleted = yield* deleteAll(sql, { id, onProgress, sessionsBefore: now - TOKEN_MS })
-            yield* record("site.reset", id, deleted)
-            return deleted
+            const reset = yield* deleteAll(sql, { id, onProgress, sessionsBefore: now - TOKEN_MS })
+            const { events, keptVisitors, visitors } = reset
+            yield* record("site.reset", id, { events, visitors, kept_visitors: keptVisitors })
+            return reset
           })
         ),
       remove: (id) =>
         alone(
           Effect.gen(function* () {
-            const deleted = yield* deleteAll(sql, {
+            const { events, visitors } = yield* deleteAll(sql, {
               id,
               onProgress: () => Effect.void,
               // Later than every event, also those dated ahead.
@@ -165,10 +224,10 @@ export const layer: Layer.Layer<SiteData, never, AppDatabase> = Layer.effect(
                   "DELETE FROM product_analytics_site WHERE id = $1::uuid AND archived_at IS NOT NULL",
                   [id]
                 )
-                yield* record("site.delete", id, deleted)
+                yield* record("site.delete", id, { events, visitors })
               })
             )
-            return deleted
+            return { events, visitors }
           })
         )
     })

@@ -2,7 +2,7 @@ import { Console, Effect } from "effect"
 import { Command, Flag } from "effect/cli"
 import { SiteData } from "../../ports/SiteData.ts"
 import { Sites } from "../../ports/Sites.ts"
-import { json, printJson } from "../output.ts"
+import { json, plural, printJson } from "../output.ts"
 import { makeProgress, number } from "../progress.ts"
 import { UsageError } from "../UsageError.ts"
 import { id, siteId } from "./siteId.ts"
@@ -22,12 +22,23 @@ export const reset = Command.make(
       })
     }
     const progress = yield* makeProgress
-    const deleted = yield* (yield* SiteData)
-      .reset(site.id, ({ events }) => Effect.sync(() => progress.show(`Deleted ${number(events)} events …`)))
+    const { events, keptVisitors, visitors } = yield* (yield* SiteData)
+      .reset(site.id, (soFar) => Effect.sync(() => progress.show(`Deleted ${number(soFar.events)} events …`)))
       .pipe(Effect.ensuring(progress.end))
-    if (flags.json) return yield* printJson(deleted)
+    if (flags.json) return yield* printJson({ events, visitors, kept_visitors: keptVisitors })
     yield* Console.log(
-      `Deleted ${number(deleted.events)} events and ${number(deleted.visitors)} visitors of "${site.name}".`
+      [
+        `Deleted ${plural(events, "event")} and ${plural(visitors, "visitor")} of "${site.name}".`,
+        ...(keptVisitors === 0
+          ? []
+          : [
+              `${plural(keptVisitors, "visitor")} of the last day ${keptVisitors === 1 ? "stays as an empty row" : "stay as empty rows"}, since their browsers may continue a session: without attributes, distinct id and first page and source.`
+            ])
+      ].join("\n")
     )
   })
-).pipe(Command.withDescription("Delete all events and visitors of a site for good; the site stays"))
+).pipe(
+  Command.withDescription(
+    "Delete all events, attributes and visitors of a site for good; the site stays, and visitors of the last 25 hours stay as empty rows"
+  )
+)

@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, test } from "bun:test"
+import { Effect, Layer } from "effect"
+import { SiteData } from "../../../src/ports/SiteData.ts"
 import { type Admin, startAdmin } from "./support.ts"
 
 const ID = "3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f"
@@ -94,6 +96,22 @@ test("a response can be edited and sent back as an update", async () => {
   const { body } = await admin.call("POST", "sites", { body: { name: "Shop" } })
   const { status, body: changed } = await admin.call("PUT", `sites/${body.id}`, { body: { ...body, name: "Store" } })
   expect([status, changed.name, changed.id]).toEqual([200, "Store", body.id])
+})
+
+test("resetting a site answers what was deleted and how many visitors stay as empty rows", async () => {
+  await admin.close()
+  admin = await startAdmin({
+    siteData: Layer.succeed(
+      SiteData,
+      SiteData.of({
+        reset: () => Effect.succeed({ events: 7, visitors: 3, keptVisitors: 2 }),
+        remove: () => Effect.succeed({ events: 0, visitors: 0 })
+      })
+    )
+  })
+  await admin.call("POST", "sites", { body: { id: ID, name: "Shop" } })
+  const { body, status } = await admin.call("POST", `sites/${ID}/reset`)
+  expect([status, body]).toEqual([200, { events: 7, visitors: 3, kept_visitors: 2 }])
 })
 
 test("creating a site with an existing id is a conflict, even if that site is archived", async () => {

@@ -156,7 +156,7 @@ const memoryControl = (
 const noSiteData = Layer.succeed(
   SiteData,
   SiteData.of({
-    reset: () => Effect.succeed({ events: 0, visitors: 0 }),
+    reset: () => Effect.succeed({ events: 0, visitors: 0, keptVisitors: 0 }),
     remove: () => Effect.succeed({ events: 0, visitors: 0 })
   })
 )

@@ -14,12 +14,17 @@ export const bySite = {
 
 export const DeletedJson = Schema.Struct({
   events: Schema.Int.annotate({ description: "Deleted events", examples: [38_000] }),
-  visitors: Schema.Int.annotate({
-    description:
-      "Deleted visitors. Those of the last 25 hours keep their rows, since their browsers may continue a session.",
-    examples: [8_700]
-  })
+  visitors: Schema.Int.annotate({ description: "Deleted visitors", examples: [8_700] })
 }).annotate({ identifier: "DeletedData", description: "What was deleted." })
+
+const ResetJson = Schema.Struct({
+  ...DeletedJson.fields,
+  kept_visitors: Schema.Int.annotate({
+    description:
+      "Visitors of the last 25 hours, whose browsers may continue a session. They stay as empty rows: without attributes, distinct id and first page and source, with device, language and location only.",
+    examples: [120]
+  })
+}).annotate({ identifier: "ResetData", description: "What was deleted, and what stays." })
 
 /** Sites in one response. */
 const MAX_PAGE = 500
@@ -96,14 +101,14 @@ export class SitesApi extends HttpApiGroup.make("sites")
       ),
     HttpApiEndpoint.post("reset", "/sites/:id/reset", {
       ...bySite,
-      success: DeletedJson,
+      success: ResetJson,
       error: [NotFound, Conflict, ServiceUnavailable]
     })
       .annotateMerge(requires("delete", "site-data"))
       .annotateMerge(
         endpointDocs(
           "Delete a site's events",
-          "Deletes all events and visitors so far, for good; the site stays. Answers when it is done, which takes some seconds for each million events. 409 if a site's data is being deleted already, or if the storage cannot delete rows (`STORAGE_BACKEND=iceberg`)."
+          "Deletes all events, attributes and visitors so far, for good; the site stays. Visitors of the last 25 hours stay as empty rows (`kept_visitors`). Answers when it is done, which takes some seconds for each million events. 409 if a site's data is being deleted already, or if the storage cannot delete rows (`STORAGE_BACKEND=iceberg`)."
         )
       )
   )

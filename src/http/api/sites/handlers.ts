@@ -120,7 +120,10 @@ export const SitesHandlers = HttpApiBuilder.group(
       }),
       reset: Effect.fnUntraced(function* ({ params }) {
         const { id } = yield* getSite(sites, params.id)
-        return yield* withExtendedTimeout(Effect.mapError(data.reset(id), deletionProblem))
+        const { events, keptVisitors, visitors } = yield* withExtendedTimeout(
+          Effect.mapError(data.reset(id), deletionProblem)
+        )
+        return { events, visitors, kept_visitors: keptVisitors }
       }),
       archive: Effect.fnUntraced(function* ({ params }) {
         const id = yield* siteIdOf(params.id)

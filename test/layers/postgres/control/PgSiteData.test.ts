@@ -3,7 +3,7 @@ import { Context, Effect, Layer } from "effect"
 import { AppDatabase } from "../../../../layers/postgres/client/Database.ts"
 import * as PgSiteData from "../../../../layers/postgres/control/PgSiteData.ts"
 import type { SiteId } from "../../../../src/domain/ids.ts"
-import { type DeletedData, SiteData, type SiteDataError } from "../../../../src/ports/SiteData.ts"
+import { type ResetData, SiteData, type SiteDataError } from "../../../../src/ports/SiteData.ts"
 import { identity, saveAll, text } from "../../../support/collect/records.ts"
 import { openStorage } from "../../../support/postgres/pgStorage.ts"
 import { freshDatabase, openClient } from "../../../support/postgres/postgres.ts"
@@ -16,9 +16,9 @@ setDefaultTimeout(120_000)
 
 const [SHOP, OTHER] = RANDOM_SITES
 
-type Call = (data: SiteData["Service"]) => Effect.Effect<DeletedData, SiteDataError>
+type Call = (data: SiteData["Service"]) => Effect.Effect<ResetData, SiteDataError>
 
-test("a reset deletes the events and visitors of one site, in the replica too, and visitors who continue keep their rows", async () => {
+test("a reset deletes the events and visitors of one site, in the replica too, and visitors who continue keep rows without personal data", async () => {
   const url = await freshDatabase()
   await Effect.gen(function* () {
     const storage = yield* openStorage(url)
@@ -32,6 +32,19 @@ test("a reset deletes the events and visitors of one site, in the replica too, a
     // Someone who is on the site now, and whose events come without the session's row.
     const [first] = records.filter(({ siteId, session }) => siteId === SHOP && session !== null)
     const continued = () => ({ ...first!, id: made.next().id, createdAt: Date.now(), session: null })
+    const { distinctId: _, ...session } = first!.session!
+    const known = {
+      ...session,
+      distinctId: "ada@example.com",
+      createdAt: Date.UTC(2025, 0),
+      firstPath: "/from-ada",
+      firstReferrerDomain: "ada.example",
+      firstUtmSource: "ada",
+      firstUtmMedium: "email",
+      firstUtmCampaign: "to-ada"
+    }
+    yield* saveAll(storage, [{ ...made.next(), siteId: SHOP, sessionId: session.id, session: known }])
+    yield* storage.saveIdentity(identity(known, [text("email", "ada@example.com")]))
     yield* saveAll(storage, [continued()])
     const count = (table: string, site: SiteId) =>
       Effect.map(
@@ -50,7 +63,11 @@ test("a reset deletes the events and visitors of one site, in the replica too, a
       await replica.sync()
       const seen: Array<number> = []
       const reset: Call = (one) => one.reset(SHOP, ({ events }) => Effect.sync(() => void seen.push(events)))
-      expect(await Effect.runPromise(reset(data))).toEqual({ events: before.events, visitors: sessions - 1 })
+      expect(await Effect.runPromise(reset(data))).toEqual({
+        events: before.events,
+        visitors: sessions - 1,
+        keptVisitors: 1
+      })
       expect(seen.length).toBeGreaterThan(1)
       expect(seen.at(-1)).toBe(before.events)
       await replica.sync()
@@ -62,11 +79,29 @@ test("a reset deletes the events and visitors of one site, in the replica too, a
       ).toEqual([[0]])
     })
 
-    for (const table of ["event", "event_data", "property"]) {
+    for (const table of ["event", "event_data", "session_data", "property"]) {
       expect([table, yield* count(`product_analytics_${table}`, SHOP)]).toEqual([table, 0])
     }
     expect(yield* count("product_analytics_event", OTHER)).toBe(before.others)
     expect(yield* count("product_analytics_session", OTHER)).toBe(otherSessions)
+    expect(
+      yield* sql.unsafe(
+        `SELECT session_id::text AS id, country, distinct_id, first_path, first_referrer_domain, first_utm_source, first_utm_medium, first_utm_campaign
+        FROM product_analytics_session WHERE site_id = $1`,
+        [SHOP]
+      )
+    ).toEqual([
+      {
+        id: session.id,
+        country: session.country,
+        distinct_id: null,
+        first_path: null,
+        first_referrer_domain: null,
+        first_utm_source: null,
+        first_utm_medium: null,
+        first_utm_campaign: null
+      }
+    ])
     yield* saveAll(storage, [continued()])
     const [row] = yield* sql.unsafe<{ known: boolean }>(
       "SELECT EXISTS (SELECT FROM v_pa_sessions WHERE id = $1) AS known",
