@@ -72,7 +72,10 @@ describe.each(["postgres", "replica"])("the reference's assertions with WAREHOUS
       [query("product_analytics_user"), "Product analytics queries are only allowed on product analytics views"]
     ]
     for (const [question, detail] of refusals) {
-      expect((await ask(admin, question)).body).toMatchObject({ status: 403, detail })
+      expect((await ask(admin, question)).body).toMatchObject({
+        status: 403,
+        detail: expect.stringContaining(String(detail))
+      })
     }
 
     // Someone who is no administrator: 3, 11 and 12.

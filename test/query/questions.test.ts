@@ -687,6 +687,54 @@ describe("a question that cannot be asked", () => {
     )
   })
 
+  test.each([
+    [
+      { agregation: [["count"]] },
+      "/agregation",
+      "There is no property `agregation`. Did you mean `aggregation`? The properties are `fql`, `type`, `compat`, `source`, `joins`, `expressions`, `filter`, `aggregation`, `breakout`, `fields`, `order-by`, `limit`, `page`, `having`, `settings`."
+    ],
+    [
+      { settings: { tz: "UTC" } },
+      "/settings/tz",
+      "There is no property `tz`. Did you mean `timezone`? The properties are `timezone`, `week-start`, `fill`, `other`, `compare`."
+    ],
+    [{ fql: 2 }, "/fql", "`fql` must be `1`."],
+    [{ compat: "umani" }, "/compat", "`compat` must be one of `strict`, `umami`. Did you mean `umami`?"],
+    [{ page: { page: 1 } }, "/page/items", "`items` is missing: give a number."],
+    [
+      { joins: [{ alias: "a", source: "v_pa_visits", condition: ["=", "visit_id", "visit_id"] }] },
+      "/joins/0/strategy",
+      "`strategy` is missing: give one of `left-join`, `inner-join`."
+    ],
+    [
+      { "order-by": [["descending", "url_path"]] },
+      "/order-by/0/0",
+      "An entry of `order-by` must be one of `asc`, `desc`."
+    ],
+    [{ breakout: [3] }, "/breakout/0", "An entry of `breakout` must be text or a list."],
+    [{ filter: [] }, "/filter/0", "`filter` has too few entries."],
+    [{ limit: 0 }, "/limit", "`limit` must be a value between 1 and 1048575."],
+    [{ source: { query: { source: "v_pa_events" } } }, "/source/query/fql", "`fql` is missing: give `1`."],
+    [
+      { source: { query: { fql: 1, type: "query", source: "v_pa_events", limt: 3 } } },
+      "/source/query/limt",
+      expect.stringContaining("Did you mean `limit`?")
+    ],
+    [{ source: 3 }, "/source", "`source` must be text or an object."],
+    [
+      { filter: ["equals", "country", "DE"] },
+      "/filter/0",
+      expect.stringContaining("Did you mean `=`? The operators are `=`, `!=`")
+    ],
+    [
+      { source: "v_pa_event" },
+      "/source",
+      "Product analytics queries are only allowed on product analytics views. Did you mean `v_pa_events`? They are `v_pa_sites`, `v_pa_sessions`, `v_pa_events`, `v_pa_event_data`, `v_pa_session_data`, `v_pa_visits`, `v_pa_user_flows`."
+    ]
+  ])("%j is refused with the names or values that are accepted", (question, pointer, detail) => {
+    expect(refuse(question)).toMatchObject({ pointer, detail })
+  })
+
   test("names a site that the person may not read", async () => {
     const limited = { isLimited: true, sites: QUESTION_SITES.slice(0, 1) }
     expect(refuse({ filter: ["=", "site_id", OTHER_SITE] }, limited)).toMatchObject({ code: "forbidden" })

@@ -23,8 +23,13 @@ export const PROBLEM_TYPES = {
     title: "Bad Request",
     when: "The body is not JSON, or the request does not match the documented schema.",
     example: {
-      detail: "Invalid body: Expected no excess property",
-      errors: [{ pointer: "#/nmae", detail: "Expected no excess property" }]
+      detail: "Invalid body: There is no property `nmae`. Did you mean `name`? The properties are `name`, `role`.",
+      errors: [
+        {
+          pointer: "#/nmae",
+          detail: "There is no property `nmae`. Did you mean `name`? The properties are `name`, `role`."
+        }
+      ]
     }
   }),
   Unauthorized: define({

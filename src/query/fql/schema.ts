@@ -1,5 +1,6 @@
-import { Result, Schema, SchemaIssue } from "effect"
+import { Result, Schema } from "effect"
 import { below, FqlError } from "./FqlError.ts"
+import { schemaProblems } from "./schemaProblems.ts"
 
 /*
  * FQL/1: questions in JSON, in the clause arrays of legacy MBQL, with names instead of numeric ids. The schema describes the shape and is
@@ -138,13 +139,6 @@ export const Query: Schema.Codec<Query> = Schema.Struct({
 }).annotate({ identifier: "Query", description: "A question in FQL/1." })
 
 const decode = Schema.decodeUnknownResult(Query, { onExcessProperty: "error" })
-const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
-
-const pointerOf = (path: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined): string =>
-  (path ?? []).reduce<string>(
-    (pointer, segment) => below(pointer, String(typeof segment === "object" ? segment.key : segment)),
-    ""
-  )
 
 /** How deep arrays and objects are nested; stops counting past `limit`. */
 const depthOf = (json: unknown, limit: number): number => {
@@ -190,7 +184,11 @@ export const parseQuery = (json: unknown): Result.Result<Query, FqlError> => {
     return Result.fail(new FqlError("bad-ast", nul, "Text cannot contain the character U+0000."))
   }
   return Result.mapError(decode(json), (error) => {
-    const [first] = formatIssues(error.issue).issues
-    return new FqlError("bad-ast", pointerOf(first?.path), `${first?.message ?? "This is not a question"}.`)
+    const [first] = schemaProblems(error.issue, { root: "A question", value: json })
+    return new FqlError(
+      "bad-ast",
+      below("", ...(first?.path ?? []).map(String)),
+      first?.detail ?? "This is not a question."
+    )
   })
 }

@@ -425,6 +425,25 @@ export const FILTERS: ReadonlyMap<string, Maker> = new Map<string, Maker>([
   ["did-not", negated(did)]
 ])
 
+/** Operators under their names in other languages, to suggest Footfall's. */
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    "=": ["equals", "equal", "eq", "is", "=="],
+    "!=": ["not-equals", "not-equal", "neq", "ne", "is-not", "<>", "not-in"],
+    "<": ["lt"],
+    "<=": ["lte", "le"],
+    ">": ["gt"],
+    ">=": ["gte", "ge"],
+    wildcard: ["like"],
+    matches: ["regex"],
+    "not-null": ["is-not-null"],
+    "not-empty": ["is-not-empty"],
+    and: ["&&"],
+    or: ["||"],
+    not: ["!"]
+  }).flatMap(([name, others]) => others.map((other) => [other, name] as const))
+)
+
 /** A condition per row. */
 export const resolveFilter = (scope: SelectScope, given: unknown, pointer: string): Expression => {
   scope.build.countFilter(pointer)
@@ -438,10 +457,12 @@ export const resolveFilter = (scope: SelectScope, given: unknown, pointer: strin
   const make = FILTERS.get(name)
   if (make !== undefined) return make({ scope, name, args, pointer })
   if (FUNCTIONS.has(name)) return truth(resolveExpression(scope, given, pointer).expression, pointer)
+  const usual = OTHER_NAMES.get(name.toLowerCase().replaceAll("_", "-"))
+  const suggestion = usual === undefined ? didYouMean(name, FILTERS.keys()) : ` Did you mean \`${usual}\`?`
   throw new FqlError(
     "bad-ast",
     below(pointer, 0),
-    `There is no operator \`${name}\`.${didYouMean(name, FILTERS.keys())}`
+    `There is no operator \`${name}\`.${suggestion} The operators are ${[...FILTERS.keys()].map((known) => `\`${known}\``).join(", ")}.`
   )
 }
 

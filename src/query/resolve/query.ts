@@ -1,7 +1,8 @@
 import { Result } from "effect"
 import { below, FqlError } from "../fql/FqlError.ts"
 import { LIMITS, type Query, type QueryJoin, type QuerySource } from "../fql/schema.ts"
-import { findView, presentIn, type View } from "../metadata/views.ts"
+import { nearest } from "../fql/suggest.ts"
+import { findView, presentIn, VIEWS, type View } from "../metadata/views.ts"
 import type { QuestionContext } from "../plan/context.ts"
 import {
   type Compat,
@@ -226,7 +227,15 @@ const viewNamed = (source: QuerySource, pointer: string): View | null => {
   if (typeof source !== "string") return null
   const view = findView(source)
   if (view !== undefined) return view
-  throw new FqlError("forbidden", pointer, "Product analytics queries are only allowed on product analytics views")
+  const names = VIEWS.map(({ name }) => name)
+  // People leave the prefix out.
+  const meant = nearest(source, names) ?? nearest(`v_pa_${source}`, names)
+  const suggestion = meant === null ? "" : ` Did you mean \`${meant}\`?`
+  throw new FqlError(
+    "forbidden",
+    pointer,
+    `Product analytics queries are only allowed on product analytics views.${suggestion} They are ${names.map((name) => `\`${name}\``).join(", ")}.`
+  )
 }
 
 const planSource = (build: Build, source: QuerySource, pointer: string, depth: number): Planned => {

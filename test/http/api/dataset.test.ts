@@ -111,7 +111,8 @@ describe.each(ENGINES)("a question over HTTP, answered by %s", (route) => {
     expect((await call({ fql: 1, type: "query", source: { query: { type: "native" } } })).body.status).toBe(403)
     expect((await call({ ...events({}), source: "product_analytics_key" })).body).toMatchObject({
       status: 403,
-      detail: "Product analytics queries are only allowed on product analytics views"
+      detail:
+        "Product analytics queries are only allowed on product analytics views. They are `v_pa_sites`, `v_pa_sessions`, `v_pa_events`, `v_pa_event_data`, `v_pa_session_data`, `v_pa_visits`, `v_pa_user_flows`."
     })
     expect((await call([])).body).toMatchObject({ status: 400, code: "bad-ast", pointer: "" })
     expect((await call("{")).status).toBe(400)

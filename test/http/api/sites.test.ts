@@ -145,6 +145,14 @@ describe("a body that does not match the schema", () => {
   })
 })
 
+test("a body with a misspelled key is told the keys that exist", async () => {
+  const { body } = await admin.call("POST", "sites", { body: { name: "x", allowed_domain: [] } })
+  expect(body.errors[0].detail).toMatch(
+    /^There is no property `allowed_domain`\. Did you mean `allowed_domains`\? The properties are `id`, `name`, `allowed_domains`/
+  )
+  expect(body.detail).toBe(`Invalid body: ${body.errors[0].detail}`)
+})
+
 describe("a body with invalid values", () => {
   test.each<[string, object, ReadonlyArray<string>]>([
     ["an id that is not a UUID", { name: "x", id: "1" }, ["#/id"]],

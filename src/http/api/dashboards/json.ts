@@ -1,4 +1,4 @@
-import { Effect, Result, Schema, SchemaIssue } from "effect"
+import { Effect, Result, Schema } from "effect"
 import type { CardBody } from "../../../domain/content/Card.ts"
 import { VisualizationSettings } from "../../../domain/content/Card.ts"
 import { DashboardBody, GRID_COLUMNS, ParameterMapping } from "../../../domain/content/Dashboard.ts"
@@ -16,7 +16,8 @@ import {
   ignored,
   ignoredHead
 } from "../content/json.ts"
-import { BadRequest } from "../problems.ts"
+import { invalidRequest } from "../invalidRequest.ts"
+import type { BadRequest } from "../problems.ts"
 
 const Id = Schema.String.annotate({ format: "uuid", examples: [EXAMPLE_ID] })
 const Parameters = DashboardParameters.annotate({
@@ -181,20 +182,9 @@ const storedForm = (given: Written, before: DashboardBody): unknown => {
 }
 
 const decode = Schema.decodeUnknownResult(DashboardBody, { errors: "all" })
-const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
-
 /** A request's content. Fails with a pointer to each invalid part. */
 export const dashboardBodyOf = (given: Written, before: DashboardBody): Effect.Effect<DashboardBody, BadRequest> =>
   Result.match(decode(storedForm(given, before)), {
     onSuccess: Effect.succeed,
-    onFailure: ({ issue }) => {
-      const { issues } = formatIssues(issue)
-      const errors = issues.map(({ message, path = [] }) => ({
-        pointer: ["#", ...path.map((segment) => String(typeof segment === "object" ? segment.key : segment))].join("/"),
-        detail: message
-      }))
-      return Effect.fail(
-        new BadRequest({ detail: `Invalid body: ${issues.map(({ message }) => message).join("; ")}`, errors })
-      )
-    }
+    onFailure: ({ issue }) => Effect.fail(invalidRequest("body", issue))
   })

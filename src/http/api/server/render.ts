@@ -1,8 +1,9 @@
-import { Effect, Layer, SchemaIssue } from "effect"
+import { Effect, Layer } from "effect"
 import { HttpServerRequest, HttpServerResponse, ProblemDetails } from "effect/http"
 import { HttpApiError } from "effect/http-api"
 import { REQUEST_ID_HEADER } from "../../shared/requestId.ts"
-import { BadRequest, isProblem, PROBLEM_TYPES, RenderProblems } from "../problems.ts"
+import { invalidRequest } from "../invalidRequest.ts"
+import { isProblem, PROBLEM_TYPES, RenderProblems } from "../problems.ts"
 
 /** How long a client should wait before it retries a request for which the app database or the warehouse was unavailable. */
 const RETRY_AFTER_SECONDS = "2"
@@ -54,27 +55,9 @@ export const statusResponse = (
 ): HttpServerResponse.HttpServerResponse =>
   problemResponse(request, { type: "about:blank", title: TITLES[status] ?? "Error", status, detail })
 
-const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
-
-const escapeToken = (segment: string) => segment.replaceAll("~", "~0").replaceAll("/", "~1")
-
-const pointerSegment = (segment: PropertyKey | { readonly key: PropertyKey }) =>
-  escapeToken(String(typeof segment === "object" ? segment.key : segment))
-
 const PARTS: Readonly<Partial<Record<HttpApiError.HttpApiSchemaError["kind"], string>>> = {
   Payload: "body",
   Query: "query"
-}
-
-const badRequest = (error: HttpApiError.HttpApiSchemaError): BadRequest => {
-  const { issues } = formatIssues(error.cause.issue)
-  return new BadRequest({
-    detail: `Invalid ${PARTS[error.kind] ?? "request"}: ${issues.map(({ message }) => message).join("; ")}`,
-    errors: issues.map(({ message, path }) => ({
-      pointer: ["#", ...(path ?? []).map(pointerSegment)].join("/"),
-      detail: message
-    }))
-  })
 }
 
 /** An error that is neither a declared problem nor an invalid request passes through and becomes a 500. */
@@ -82,7 +65,7 @@ export const layer: Layer.Layer<RenderProblems> = Layer.succeed(RenderProblems, 
   Effect.catch(handled, (error) => {
     const problem =
       HttpApiError.HttpApiSchemaError.is(error) && error.kind !== "Body" && error.kind !== "ResponseHeaders"
-        ? badRequest(error)
+        ? invalidRequest(PARTS[error.kind] ?? "request", error.cause.issue)
         : error
     if (!isProblem(problem)) return Effect.fail(error)
     return Effect.map(HttpServerRequest.HttpServerRequest, (request) => problemResponse(request, { ...problem }))
