@@ -1,8 +1,13 @@
 import { Effect, Result } from "effect"
 import { Argument, Command } from "effect/cli"
 import { parseSentence } from "../query/sentence/parse.ts"
-import { askAndPrint, askFlags } from "./askAnywhere.ts"
+import { askAndPrint, askFlags, type RefusalWords } from "./askAnywhere.ts"
 import { UsageError } from "./UsageError.ts"
+
+const WORDS: RefusalWords = {
+  "several-currencies":
+    "The sites have different currencies: add `in` and a currency, as in `in EUR`, or `on` and the name of a site."
+}
 
 /** The sentence with a mark below the character at which it was not understood. */
 const misunderstood = (sentence: string, at: number, detail: string) =>
@@ -25,7 +30,7 @@ export const ask = Command.make(
     if (Result.isFailure(parsed)) {
       return yield* misunderstood(sentence, parsed.failure.at, parsed.failure.detail)
     }
-    yield* askAndPrint(flags, parsed.success)
+    yield* askAndPrint(flags, parsed.success, WORDS)
   })
 ).pipe(
   Command.withDescription(

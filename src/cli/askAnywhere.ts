@@ -3,7 +3,7 @@ import { Flag } from "effect/cli"
 import type { QueryError } from "../ports/QueryEngine.ts"
 import type { Answer } from "../query/answer.ts"
 import { COMPARE_VALUES } from "../query/compare/otherPeriod.ts"
-import type { FqlError } from "../query/fql/FqlError.ts"
+import type { FqlError, FqlErrorCode } from "../query/fql/FqlError.ts"
 import { answerCsv, answerTable } from "./answers.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { printJson } from "./output.ts"
@@ -43,16 +43,23 @@ const ANSWER_SECONDS = 3_700
 const at = (pointer: unknown, detail: string): string =>
   typeof pointer === "string" && pointer !== "" ? `At ${pointer}: ${detail}` : detail
 
+/** What a refusal is in the words of whoever asked, by its code. */
+export type RefusalWords = Readonly<Partial<Record<FqlErrorCode, string>>>
+
+const wordsFor = (words: RefusalWords, code: unknown): string | null =>
+  Object.entries(words).find(([one]) => one === code)?.[1] ?? null
+
 /** A refused question is the caller's mistake; everything else is a failure. */
-const problemOf = ({ body, status }: ServerResponse, server: string): CommandFailure | UsageError => {
+const problemOf = ({ body, status }: ServerResponse, server: string, words: RefusalWords) => {
   const detail = detailOf(body) ?? `it responded with ${status}`
-  if (status === 400) {
-    return new UsageError({ message: at(Predicate.hasProperty(body, "pointer") ? body.pointer : "", detail) })
+  const { code, pointer } = (Predicate.isObject(body) ? body : {}) as Readonly<Record<string, unknown>>
+  if (status === 400 || (status === 404 && code === "not-found")) {
+    return new UsageError({ message: wordsFor(words, code) ?? at(pointer, detail) })
   }
   return new CommandFailure({ message: `${server} can't answer: ${detail}` })
 }
 
-const askServer = Effect.fnUntraced(function* (server: string, token: string, question: unknown) {
+const askServer = Effect.fnUntraced(function* (server: string, token: string, question: unknown, words: RefusalWords) {
   const response = yield* request(
     `${server}/api/dataset`,
     {
@@ -62,7 +69,7 @@ const askServer = Effect.fnUntraced(function* (server: string, token: string, qu
     },
     ANSWER_SECONDS
   )
-  if (response.status !== 200) return yield* problemOf(response, server)
+  if (response.status !== 200) return yield* problemOf(response, server, words)
   return response.body as Answer
 })
 
@@ -70,7 +77,7 @@ const askServer = Effect.fnUntraced(function* (server: string, token: string, qu
  * Asks the server that `--url` names or that runs here, with a key or as a command on its machine; when none runs here or it needs a key,
  * the engine itself.
  */
-const askAnywhere = Effect.fnUntraced(function* (flags: AskFlags, question: unknown) {
+const askAnywhere = Effect.fnUntraced(function* (flags: AskFlags, question: unknown, words: RefusalWords) {
   const direct = yield* AskDirectly
   // With PORT=0, only the server knows its address.
   const server = yield* serverUrl(flags.url).pipe(
@@ -83,14 +90,15 @@ const askAnywhere = Effect.fnUntraced(function* (flags: AskFlags, question: unkn
     }
     return yield* direct(question)
   }
-  return yield* askServer(server, token, question).pipe(
+  return yield* askServer(server, token, question, words).pipe(
     Effect.catchTag("ServerUnreachable", (error) =>
       Option.isSome(flags.url) ? Effect.fail(new CommandFailure({ message: `${error.message}.` })) : direct(question)
     )
   )
 })
 
-const refused = ({ detail, pointer }: FqlError) => new UsageError({ message: at(pointer, detail) })
+const refused = ({ code, detail, pointer }: FqlError, words: RefusalWords) =>
+  new UsageError({ message: wordsFor(words, code) ?? at(pointer, detail) })
 
 /** A failure that the caller has not seen yet. */
 const reported = (error: CommandFailure) => Effect.andThen(Console.error(error.message), Effect.fail(error))
@@ -103,13 +111,13 @@ const compared = ({ compare }: AskFlags, question: unknown): unknown => {
 }
 
 /** Asks a question and prints the answer. */
-export const askAndPrint = (flags: AskFlags, question: unknown) =>
-  Effect.flatMap(askAnywhere(flags, compared(flags, question)), (answer) => {
+export const askAndPrint = (flags: AskFlags, question: unknown, words: RefusalWords = {}) =>
+  Effect.flatMap(askAnywhere(flags, compared(flags, question), words), (answer) => {
     if (flags.format === "json") return printJson(answer)
     return Console.log(flags.format === "csv" ? answerCsv(answer) : answerTable(answer))
   }).pipe(
     Effect.catchTags({
-      FqlError: (error) => Effect.fail(refused(error)),
+      FqlError: (error) => Effect.fail(refused(error, words)),
       QueryError: reportQueryError,
       CommandFailure: reported
     })

@@ -80,6 +80,17 @@ test("query answers a question in a file as a table, CSV or JSON, and points at 
     out: "",
     err: expect.stringMatching(/Did you mean "visitors"\?\n\n {2}visitrs by day\n {2}\^\n$/)
   })
+  await run("sites", "create", "--name", "Shop in the US", "--currency", "USD")
+  await run("sites", "update", SITE, "--currency", "EUR")
+  expect(await run("ask", "revenue over 2026-03-30")).toMatchObject({
+    code: 2,
+    err: "The sites have different currencies: add `in` and a currency, as in `in EUR`, or `on` and the name of a site.\n"
+  })
+  expect(await run("ask", "revenue on Shop over 2026-03-30", "--format", "csv")).toMatchObject({ code: 0 })
+  expect(await run("ask", "visitors on shp")).toMatchObject({
+    code: 2,
+    err: "At /filter/1/2: There is no site `shp`. Did you mean `Shop`?\n"
+  })
   expect(await run("query", join(folder, "none.json"))).toMatchObject({
     code: 2,
     err: expect.stringContaining("can't be read")

@@ -479,6 +479,38 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     expect(await warnings(["prop", "plan"], during(), isNumber)).toEqual([])
   })
 
+  test("counts a site's name as its id, for all sites with that name that the person may read", async () => {
+    const count = async (conditions: ReadonlyArray<unknown>, changes: Partial<QuestionContext> = {}) =>
+      (await askOn(engine, { filter: ["and", RANGE, ...conditions], aggregation: [["count"]] }, changes)).data.rows
+    const named = (name: string) => ["=", "v_pa_sites.name", name]
+    const both = await count([["=", "site_id", SITE, OTHER_SITE]])
+    const shop = await count([ON_SITE])
+    expect(both).not.toEqual(shop)
+    expect(await count([named("Shop")])).toEqual(shop)
+    const sites = QUESTION_SITES.map((site) => ({ ...site, name: "Twin" }))
+    expect(await count([named("Twin")], { sites })).toEqual(both)
+    const limited = { sites: sites.slice(0, 1), isLimited: true }
+    expect(await count([named("Twin")], limited)).toEqual(shop)
+    expect(count([named("Other")], limited)).rejects.toThrow("There is no site `Other`.")
+    const hidden = {
+      hasColumn: (_view: string, column: string) => column === "name",
+      hasProperty: () => false,
+      hasAttribute: () => false,
+      keys: () => []
+    }
+    expect(count([named("Shop")], { hidden })).rejects.toMatchObject({ code: "unknown-field" })
+  })
+
+  test("asks of a site by its name for its currency", async () => {
+    const sites = QUESTION_SITES.map((site, index) => ({ ...site, currency: ["EUR", "USD"][index]! }))
+    const question = { filter: during(), aggregation: [["metric", "revenue"]] }
+    const named = { ...question, filter: ["and", RANGE, ["=", "v_pa_sites.name", "Shop"]] }
+    expect((await askOn(engine, named, { sites })).data.rows).toEqual([[149.9]])
+    expect(askOn(engine, { ...question, filter: RANGE }, { sites })).rejects.toMatchObject({
+      code: "several-currencies"
+    })
+  })
+
   test("never adds amounts of different currencies", async () => {
     const revenue = ["metric", "revenue", { currency: "EUR" }]
     expect(await rowsOf({ filter: during(), aggregation: [revenue, ["metric", "arpu", { currency: "EUR" }]] })).toEqual(

@@ -5,8 +5,12 @@ import { parseSentence } from "../../src/query/sentence/parse.ts"
 import { printSentence } from "../../src/query/sentence/print.ts"
 import { FIELDS, METRICS, OPERATORS, TIME_PARTS } from "../../src/query/sentence/words.ts"
 import { questionContext } from "../support/questions/context.ts"
+import { questionSite } from "../support/questions/site.ts"
 
-const context = questionContext()
+// The names of sites below.
+const context = questionContext({
+  sites: ["My shop", "Shop"].map((name) => questionSite({ id: crypto.randomUUID(), name }))
+})
 
 const parse = (sentence: string) => Result.getOrThrowWith(parseSentence(sentence), ({ detail }) => new Error(detail))
 const LAST_30_DAYS = ["time-interval", "created_at", -29, "day", { "include-current": true }]

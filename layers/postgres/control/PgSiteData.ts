@@ -89,10 +89,7 @@ const deleteSessions = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, id
     const found = yield* sql.unsafe<{ session_id: string }>(FIND_SESSIONS, [id, iso(before)])
     if (found.length === 0) return total
     const deleted = countOf(
-      yield* whileNobodyWrites(
-        sql,
-        sql.unsafe<{ count: number }>(DELETE_SESSIONS, [id, iso(before), idsOf(found)])
-      )
+      yield* whileNobodyWrites(sql, sql.unsafe<{ count: number }>(DELETE_SESSIONS, [id, iso(before), idsOf(found)]))
     )
     total += deleted
     // All of them have come back meanwhile.

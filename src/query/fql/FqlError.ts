@@ -6,6 +6,7 @@ export type FqlErrorCode =
   | "type-mismatch"
   | "bad-timezone"
   | "bad-unit"
+  | "several-currencies"
   | "limit-exceeded"
   | "cycle"
   | "unsupported-on-backend"

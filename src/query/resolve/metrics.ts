@@ -197,7 +197,7 @@ const revenue = (given: Request): Expression => {
   const currency = given.options["currency"] ?? siteCurrency(given)
   if (typeof currency !== "string") {
     throw new FqlError(
-      "bad-ast",
+      "several-currencies",
       given.pointer,
       'The sites have different currencies: say which, as in ["metric", "revenue", {"currency": "EUR"}].'
     )

@@ -30,7 +30,7 @@ import { resolveFilter } from "./filters.ts"
 import { FUNCTIONS } from "./functions.ts"
 import { groupedSelect } from "./grouped.ts"
 import { hasOther, withOther } from "./other.ts"
-import { conjunction, type Narrowed, narrow, permittedSites } from "./ranges.ts"
+import { conjunction, type Narrowed, namedSites, narrow, permittedSites } from "./ranges.ts"
 import {
   type Build,
   columnsOfView,
@@ -116,7 +116,7 @@ export const isGrouped = (query: Query): boolean =>
   (query.aggregation?.length ?? 0) > 0 || (query.breakout?.length ?? 0) > 0
 
 const startBuild = (context: QuestionContext, query: Query, warnings: Array<Warning>): Omit<Build, "presence"> => {
-  const named = namedSites(context, query, 0)
+  const named = sitesOf(context, query, 0)
   const sites = context.sites.filter(({ id }) => named === null || named.has(id))
   const { timezone, "week-start": weekStart } = query.settings ?? {}
   if (timezone !== undefined && !isZone(timezone)) {
@@ -164,19 +164,15 @@ const startBuild = (context: QuestionContext, query: Query, warnings: Array<Warn
 }
 
 /** The sites that a question or its source names; null if it names none. */
-const namedSites = (context: QuestionContext, query: Query, depth: number): ReadonlySet<string> | null => {
-  const { filter, source } = query
+const sitesOf = (context: QuestionContext, query: Query, depth: number): ReadonlySet<string> | null => {
+  const { source } = query
   if (depth > LIMITS.depth) return null
   if (typeof source !== "string") {
     const inner = "card" in source ? context.cards.get(source.card.toLowerCase()) : source.query
-    return inner === undefined ? null : namedSites(context, inner, depth + 1)
+    return inner === undefined ? null : sitesOf(context, inner, depth + 1)
   }
-  const column = findView(source)?.site
-  const ids = (filter === undefined ? [] : conjunction(filter, "/filter")).flatMap(([[name, operand, ...values]]) => {
-    const field = Array.isArray(operand) && operand[0] === "field" ? operand[1] : operand
-    return name === "=" && field === column ? values.map((value) => String(value).toLowerCase()) : []
-  })
-  return ids.length === 0 ? null : new Set(ids)
+  const view = findView(source)
+  return view === undefined ? null : namedSites(context, view, query)
 }
 
 const planQuery = (build: Build, query: Query, pointer: string, depth: number): Planned => {
@@ -204,7 +200,7 @@ const scopeMaker = (build: Build, query: Query, pointer: string, depth: number):
           sites: null,
           rest: query.filter === undefined ? [] : conjunction(query.filter, at)
         }
-      : narrow(build, view, query.filter, at)
+      : narrow(build, view, query, at)
   const inner = view === null ? planSource(build, query.source, below(pointer, "source"), depth) : null
   const rows: RowScope = inner?.rows ?? { sites: permittedSites(build, narrowed.sites, at), range: narrowed.range }
   const makeRows = (own: Build): Rows => {

@@ -1,6 +1,8 @@
 import { below, FqlError } from "../fql/FqlError.ts"
-import type { Clause } from "../fql/schema.ts"
+import type { Clause, Query } from "../fql/schema.ts"
+import { didYouMean } from "../fql/suggest.ts"
 import type { View } from "../metadata/views.ts"
+import type { QuestionContext, QuestionSite } from "../plan/context.ts"
 import type { TimeRange } from "../plan/plan.ts"
 import { isoOf } from "../plan/time.ts"
 import { type Calendar, intervalOf, isClause, momentOf, type Period, shiftedIntervalOf } from "./moments.ts"
@@ -16,6 +18,57 @@ const plainField = (operand: unknown): string | null => {
   if (!Array.isArray(operand) || operand[0] !== "field" || typeof operand[1] !== "string") return null
   const options = operand[2] as Readonly<Record<string, unknown>> | null | undefined
   return options === undefined || options === null || Object.keys(options).length === 0 ? operand[1] : null
+}
+
+/** The conditions of a query's rows, and what decides which fields they name. */
+type Conditions = Pick<Query, "filter" | "joins">
+
+/** Whether a filter's operand is the name of the row's site. */
+const isSiteName = (operand: unknown, view: View, { joins = [] }: Conditions): boolean => {
+  const through = fieldThrough(operand, view.site)
+  const name = typeof operand === "string" ? operand : (plainField(operand) ?? through)
+  if (name === "v_pa_sites.name") return true
+  // A join's field of this name comes first.
+  return name === "name" && (view.name === "v_pa_sites" || through !== null || joins.length === 0)
+}
+
+/** The field of the row that this foreign key leads to; null for anything else. */
+const fieldThrough = (operand: unknown, key: string): string | null => {
+  if (!Array.isArray(operand) || operand[0] !== "field" || typeof operand[1] !== "string") return null
+  const { "source-field": given, ...others } = (operand[2] ?? {}) as Readonly<Record<string, unknown>>
+  return String(given) === key && Object.keys(others).length === 0 ? operand[1] : null
+}
+
+/** What a condition that all rows must meet says about their site: its ids or its names, as given. Null if it says nothing. */
+const siteValuesOf = (
+  { hidden }: QuestionContext,
+  view: View,
+  query: Conditions,
+  [name, operand, ...values]: Clause
+): { readonly by: "id" | "name"; readonly values: ReadonlyArray<unknown> } | null => {
+  if (name !== "=" || values.length === 0) return null
+  if (isField(operand, view, view.site)) return { by: "id", values }
+  const isNamed = values.every((value) => typeof value === "string") && isSiteName(operand, view, query)
+  return isNamed && hidden?.hasColumn("v_pa_sites", "name") !== true ? { by: "name", values } : null
+}
+
+const sitesNamed = ({ sites }: QuestionContext, name: unknown): ReadonlyArray<QuestionSite> =>
+  sites.filter((site) => site.name === name)
+
+/** The sites of a query that reads a view, as far as its conditions name any; null if they name none. */
+export const namedSites = (context: QuestionContext, view: View, query: Conditions): ReadonlySet<string> | null => {
+  let named: ReadonlySet<string> | null = null
+  for (const [clause] of query.filter === undefined ? [] : conjunction(query.filter, "")) {
+    const found = siteValuesOf(context, view, query, clause)
+    if (found === null) continue
+    const ids = new Set(
+      found.values.flatMap((value) =>
+        found.by === "id" ? [String(value).toLowerCase()] : sitesNamed(context, value).map(({ id }) => id)
+      )
+    )
+    named = named === null ? ids : named.intersection(ids)
+  }
+  return named
 }
 
 /** The period that a condition on a time allows; null if it is not a single period. */
@@ -96,12 +149,12 @@ export const parseUuid = (given: string): string | null => {
 }
 
 /** Takes the conditions on the site and on the time out of a filter: they apply where the rows are read. */
-export const narrow = (build: Build, view: View, filter: Clause | undefined, pointer: string): Narrowed => {
+export const narrow = (build: Build, view: View, query: Conditions, pointer: string): Narrowed => {
   let range: TimeRange = { from: null, until: null }
   let sites = null as ReadonlyArray<string> | null
   const rest: Array<readonly [Clause, string]> = []
-  for (const [clause, at] of filter === undefined ? [] : conjunction(filter, pointer)) {
-    const [name, operand, ...values] = clause
+  for (const [clause, at] of query.filter === undefined ? [] : conjunction(query.filter, pointer)) {
+    const [, operand] = clause
     if (view.time !== null && isField(operand, view, view.time)) {
       const period = periodOf(build, clause, at)
       if (period !== null) {
@@ -110,9 +163,12 @@ export const narrow = (build: Build, view: View, filter: Clause | undefined, poi
         continue
       }
     }
-    if (name === "=" && values.length > 0 && isField(operand, view, view.site)) {
+    const found = siteValuesOf(build.context, view, query, clause)
+    if (found !== null) {
       build.countFilter(at)
-      const named = values.map((id, index) => siteId(id, below(at, index + 2)))
+      const idsOf = (value: unknown, place: string) =>
+        found.by === "id" ? [siteId(value, place)] : idsNamed(build.context, String(value), place)
+      const named = found.values.flatMap((value, index) => idsOf(value, below(at, index + 2)))
       const before = sites
       sites = before === null ? named : named.filter((id) => before.includes(id))
       continue
@@ -132,6 +188,18 @@ const siteId = (given: unknown, pointer: string): string => {
   const id = typeof given === "string" ? parseUuid(given) : null
   if (id === null) throw new FqlError("type-mismatch", pointer, `${JSON.stringify(given)} is not the id of a site.`)
   return id
+}
+
+const idsNamed = (context: QuestionContext, name: string, pointer: string): ReadonlyArray<string> => {
+  const found = sitesNamed(context, name)
+  if (found.length > 0) return found.map(({ id }) => id)
+  const names = context.sites.map((site) => site.name)
+  const longer = names.find((one) => one.toLowerCase().includes(name.toLowerCase()))
+  throw new FqlError(
+    "not-found",
+    pointer,
+    `There is no site \`${name}\`.${didYouMean(name, names) || (longer === undefined ? "" : ` Did you mean \`${longer}\`?`)}`
+  )
 }
 
 /** The sites to read: those that the filter names, within what the person may read; null for all. */

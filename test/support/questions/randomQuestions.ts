@@ -100,6 +100,8 @@ export const randomQuestions = (random: () => number) => {
   }
 
   const textValue = (): string => pick([...TEXTS, ...PATHS, ...EVENT_NAMES, "DE", "chrome", "example.com"])
+  // A name that no site has is refused.
+  const siteName = (): string => pick(["Site 0", "Site 1"])
   const numberValue = (): number => pick([0, 1, 2, 2.5, -3, 100, 1e6])
   const dateValue = (): string =>
     pick(["2026-03-28", "2026-03-29", "2026-10-25", "2026-03-29T01:30:00", "2026-03-29T02:30:00Z"])
@@ -112,7 +114,7 @@ export const randomQuestions = (random: () => number) => {
     switch (kind) {
       case "text":
         return pick([
-          () => [pick(["=", "!="]), field, ...several(3, textValue)],
+          () => [pick(["=", "!="]), field, ...several(3, field === "v_pa_sites.name" ? siteName : textValue)],
           () => [pick(["=", "!="]), field, null, textValue()],
           () => [
             pick(["contains", "does-not-contain", "starts-with", "ends-with"]),
