@@ -10,7 +10,8 @@ import type { SemanticType } from "./metadata/views.ts"
 import type { QuestionContext } from "./plan/context.ts"
 import type { ValueType } from "./plan/plan.ts"
 import { isByInstant, withOffset } from "./plan/time.ts"
-import type { PlannedColumn, Warning } from "./resolve/query.ts"
+import type { PlannedColumn } from "./resolve/query.ts"
+import type { Warning } from "./resolve/SelectScope.ts"
 
 /** A value of an answer. Whole numbers beyond 2^53 and decimals that a double would round are strings. */
 export type Cell = null | string | number | boolean

@@ -664,6 +664,27 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
   })
 })
 
+describe("the name of a field within a function is text", () => {
+  const warningsOf = async (expression: unknown) =>
+    (await askOn("postgres", { filter: during(), expressions: { a: expression }, fields: [["expression", "a"]] }))
+      .warnings
+
+  test("which a warning says, of fields of the source and of the visitor", async () => {
+    expect(await warningsOf(["length", "url_path"])).toEqual([
+      {
+        code: "text-like-field",
+        detail: '`url_path` in `length` is text. The field is `["field", "url_path"]`.'
+      }
+    ])
+    expect(await warningsOf(["upper", "country"])).toMatchObject([{ code: "text-like-field" }])
+    expect(await warningsOf(["case", [[["=", "event_type", 1], "url_path"]], { default: "other" }])).toHaveLength(1)
+  })
+
+  test("and other text and fields get none", async () => {
+    expect(await warningsOf(["concat", ["field", "url_path"], " page"])).toEqual([])
+  })
+})
+
 describe("a question that cannot be asked", () => {
   const refuse = (question: object, changes: Partial<QuestionContext> = {}) => {
     const result = compileQuestion(
@@ -677,6 +698,7 @@ describe("a question that cannot be asked", () => {
   test.each([
     [{ filter: ["and", RANGE, ["=", "url_pth", "/"]] }, "unknown-field", "/filter/2/1"],
     [{ filter: ["<", "url_path", 3] }, "type-mismatch", "/filter/1"],
+    [{ filter: [">", ["date", "created_at"], "2026-03-01"] }, "type-mismatch", "/filter/1/1"],
     [{ filter: ["=", "url_path", 3] }, "type-mismatch", "/filter/2"],
     [{ filter: ["=", "url_path"] }, "bad-ast", "/filter"],
     [{ filter: ["matches", "url_path", "(?=a)"] }, "bad-ast", "/filter/2"],
@@ -751,6 +773,11 @@ describe("a question that cannot be asked", () => {
       { source: { query: { fql: 1, type: "query", source: "v_pa_events", limt: 3 } } },
       "/source/query/limt",
       expect.stringContaining("Did you mean `limit`?")
+    ],
+    [
+      { filter: [">", ["+", "revenue", 1], 2] },
+      "/filter/1/1",
+      '`+` needs a number, but this is text. The field is `["field", "revenue"]`.'
     ],
     [{ source: 3 }, "/source", "`source` must be text or an object."],
     [

@@ -3,8 +3,9 @@ import { FqlError } from "../fql/FqlError.ts"
 import type { Query } from "../fql/schema.ts"
 import { dateClause } from "../passes/dateClause.ts"
 import type { TimeRange } from "../plan/plan.ts"
-import type { PlannedQuestion, Warning } from "../resolve/query.ts"
+import type { PlannedQuestion } from "../resolve/query.ts"
 import { periodOf, rangeOf } from "../resolve/ranges.ts"
+import type { Warning } from "../resolve/SelectScope.ts"
 
 /** What a question may be compared with, apart from a range of dates. */
 const COMPARISONS: ReadonlyArray<string> = ["previous-period", "previous-year", "previous-year-same-weekday"]

@@ -41,7 +41,7 @@ const FilterClause = Clause.annotate({
 })
 const Aggregation = Clause.annotate({ description: 'A number per group, as in `["count"]` or `["sum", "revenue"]`.' })
 const Expression = Schema.Unknown.annotate({
-  description: 'A value per row: a field, a constant, or a function such as `["+", "pageviews", 1]`.'
+  description: 'A value per row: a field, a constant, or a function such as `["round", ["field", "revenue"]]`.'
 })
 const CardId = Schema.String.check(Schema.isUUID()).pipe(Schema.annotate({ description: "Id of a saved question." }))
 

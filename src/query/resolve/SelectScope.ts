@@ -48,6 +48,16 @@ export interface Build {
   readonly casts: Map<string, Cast>
   /** Counts conditions against the limit of a question. */
   readonly countFilter: (pointer: string) => void
+  /** Adds a warning to the answer, once. */
+  readonly warn: (warning: Warning) => void
+}
+
+export interface Warning {
+  readonly code: string
+  readonly detail: string
+  /** Of `uncastable`: the property, and how many of its values in the range were ignored. */
+  readonly key?: string
+  readonly count?: number
 }
 
 /** Offsets of the report's zone within a range. */
@@ -372,6 +382,14 @@ export class SelectScope {
     const on = call("eq", "boolean", columnOf(relation, "id", "uuid"), columnOf(from, key.name, "uuid"))
     this.joins.push({ kind: "left", relation, on: [on] })
     return relation
+  }
+
+  /** Whether a field can be named like this here. */
+  hasField(name: string): boolean {
+    return (
+      [...this.joined.values()].flat().some((column) => column.name === name) ||
+      this.#names().includes(splitName(name)[1])
+    )
   }
 
   #sourceName(): string {

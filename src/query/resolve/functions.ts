@@ -26,8 +26,32 @@ export interface Call {
 
 type Maker = (given: Call) => Expression
 
-const at = ({ args, pointer, scope }: Call, index: number): Expression =>
-  resolveOperand(scope, args[index], below(pointer, index + 1))
+/** Whether an argument is text that was probably meant as a field. */
+const isLikeField = (scope: SelectScope, given: unknown): given is string =>
+  typeof given === "string" && scope.hasField(given)
+
+const asField = (name: string): string => `The field is \`["field", ${JSON.stringify(name)}]\`.`
+
+/** An argument: text in it is text, also where a field has this name. */
+const argument = ({ name, scope }: Call, given: unknown, pointer: string): Expression => {
+  if (isLikeField(scope, given)) {
+    scope.build.warn({
+      code: "text-like-field",
+      detail: `\`${given}\` in \`${name}\` is text. ${asField(given)}`
+    })
+  }
+  return resolveOperand(scope, given, pointer)
+}
+
+const at = (given: Call, index: number): Expression =>
+  argument(given, given.args[index], below(given.pointer, index + 1))
+
+/** The error for an argument of the wrong type. */
+const wrongArgument = (given: Call, index: number, expected: string, found: Expression): FqlError => {
+  const { code, detail, pointer } = mismatch(below(given.pointer, index + 1), `\`${given.name}\``, expected, found)
+  const raw = given.args[index]
+  return new FqlError(code, pointer, isLikeField(given.scope, raw) ? `${detail} ${asField(raw)}` : detail)
+}
 
 const checkCount = (given: Call, least: number, most = least): void => {
   const { args, name, pointer } = given
@@ -43,7 +67,7 @@ const checkCount = (given: Call, least: number, most = least): void => {
 
 const number = (given: Call, index: number): Expression => {
   const found = at(given, index)
-  if (!isNumber(found)) throw mismatch(below(given.pointer, index + 1), `\`${given.name}\``, "a number", found)
+  if (!isNumber(found)) throw wrongArgument(given, index, "a number", found)
   return found
 }
 
@@ -59,6 +83,7 @@ const text = (given: Call, index: number): Expression => {
 const time = (given: Call, index: number): Expression => {
   const raw = given.args[index]
   const pointer = below(given.pointer, index + 1)
+  if (isLikeField(given.scope, raw)) throw wrongArgument(given, index, "a time", value("text", raw))
   if (typeof raw === "string")
     return value("instant", isoOf(momentOf(given.scope.build, raw, pointer).from.toInstant()))
   const found = at(given, index)
@@ -136,7 +161,7 @@ const inCommon = (values: ReadonlyArray<Expression>, pointer: string): ReadonlyA
 }
 
 const valueOrNull = (given: Call, raw: unknown, pointer: string): Expression =>
-  raw === null ? { kind: "null", type: "text" } : resolveOperand(given.scope, raw, pointer)
+  raw === null ? { kind: "null", type: "text" } : argument(given, raw, pointer)
 
 const coalesce: Maker = (given) => {
   checkCount(given, 1, 20)

@@ -38,7 +38,8 @@ import {
   type Labeled,
   offsetsWithin,
   SelectScope,
-  type SourceColumn
+  type SourceColumn,
+  type Warning
 } from "./SelectScope.ts"
 
 /** A column of the answer. */
@@ -71,14 +72,6 @@ export interface PlannedQuestion extends Planned {
   /** The properties that it reads as declared types. */
   readonly casts: ReadonlyArray<Cast>
   readonly warnings: ReadonlyArray<Warning>
-}
-
-export interface Warning {
-  readonly code: string
-  readonly detail: string
-  /** Of `uncastable`: the property, and how many of its values in the range were ignored. */
-  readonly key?: string
-  readonly count?: number
 }
 
 /** What the answer's default limits are. */
@@ -155,6 +148,10 @@ const startBuild = (context: QuestionContext, query: Query, warnings: Array<Warn
       ),
     alias: () => `t${aliases++}`,
     casts: new Map(),
+    warn: (warning) => {
+      if (!warnings.some(({ code, detail }) => code === warning.code && detail === warning.detail))
+        warnings.push(warning)
+    },
     countFilter: (pointer) => {
       if (++filters > LIMITS.filterNodes) {
         throw new FqlError("limit-exceeded", pointer, `The question has more than ${LIMITS.filterNodes} conditions.`)
