@@ -501,6 +501,29 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     expect(count([named("Shop")], { hidden })).rejects.toMatchObject({ code: "unknown-field" })
   })
 
+  test("counts 0 without rows, and knows no averages and rates", async () => {
+    const counts = ["visitors", "visits", "pageviews", "events", "bounces", "total-time", "entries", "exits"]
+    const rates = ["bounce-rate", "visit-duration", "views-per-visit"]
+    const nothing = ["and", ON_SITE, ["between", "created_at", "2020-01-01", "2020-01-02"]]
+    for (const compat of ["strict", "umami"]) {
+      for (const [metrics, expected] of [
+        [counts, 0],
+        [rates, null]
+      ] as const) {
+        for (const metric of metrics) {
+          const asked = { compat, filter: nothing, aggregation: [["metric", metric]] }
+          expect([compat, metric, await rowsOf(asked)]).toEqual([compat, metric, [[expected]]])
+          const visits = {
+            ...asked,
+            source: "v_pa_visits",
+            filter: ["and", ON_SITE, ["<", "started_at", "2020-01-02"]]
+          }
+          expect([metric, await rowsOf(visits)]).toEqual([metric, [[expected]]])
+        }
+      }
+    }
+  })
+
   test("asks of a site by its name for its currency", async () => {
     const sites = QUESTION_SITES.map((site, index) => ({ ...site, currency: ["EUR", "USD"][index]! }))
     const question = { filter: during(), aggregation: [["metric", "revenue"]] }

@@ -223,14 +223,20 @@ const siteCurrency = ({ grouping }: Request): string | null => {
   return currencies.size === 1 ? [...currencies][0]! : null
 }
 
+/** A sum that is 0 without rows. */
+const orZero =
+  (make: (given: Request) => Expression) =>
+  (given: Request): Expression =>
+    call("coalesce", "integer", make(given), value("integer", 0))
+
 const MAKERS: Readonly<Record<Metric, (given: Request) => Expression>> = {
   visitors,
   visits,
-  pageviews,
-  events,
+  pageviews: orZero(pageviews),
+  events: orZero(events),
   bounces,
   "bounce-rate": (given) => ratio(bounces(given), counted(given)),
-  "total-time": totalTime,
+  "total-time": orZero(totalTime),
   "visit-duration": (given) => ratio(totalTime(given), counted(given)),
   "views-per-visit": (given) => ratio(pageviews(given), visits(given)),
   entries,
