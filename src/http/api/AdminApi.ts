@@ -13,7 +13,7 @@ import { FormulaApi } from "./formula/api.ts"
 import { KeysApi } from "./keys/api.ts"
 import { LicenseApi } from "./license/api.ts"
 import { LinksApi } from "./links/api.ts"
-import { describeProblems } from "./openApi.ts"
+import { completed } from "./openApi.ts"
 import { PermissionsApi } from "./permissions/api.ts"
 import { RenderProblems } from "./problems.ts"
 import { RejectionsApi } from "./rejections/api.ts"
@@ -82,5 +82,5 @@ export class AdminApi extends HttpApi.make("footfall")
   .middleware(RenderProblems)
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error", errors: "all" })
   .annotateMerge(
-    OpenApi.annotations({ title: "Footfall", version: VERSION, description: DESCRIPTION, transform: describeProblems })
+    OpenApi.annotations({ title: "Footfall", version: VERSION, description: DESCRIPTION, transform: completed })
   ) {}

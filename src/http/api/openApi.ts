@@ -1,4 +1,8 @@
+import { Schema } from "effect"
+import { PARAMETER_TYPES } from "../../domain/content/Parameter.ts"
+import { Query } from "../../query/fql/schema.ts"
 import { SESSION_COOKIE } from "../shared/sessionCookie.ts"
+import { EXAMPLE_QUESTION } from "./dataset/api.ts"
 import { PROBLEM_TYPES } from "./problems.ts"
 
 /** A JSON object of the OpenAPI document. */
@@ -53,8 +57,43 @@ const describeResponse = (response: Node): Node => {
 const mapValues = <A, B>(record: Readonly<Record<string, A>>, map: (value: A) => B): Record<string, B> =>
   Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
 
-/** Completes the generated OpenAPI document: problems get their plain names, descriptions and examples. */
-export const describeProblems = (generated: Node): Node => {
+/** The language's own schema under the names `Question`, which is what is sent, and `Query`, which is what it is made of. */
+const questionSchemas = (): Readonly<Record<string, Node>> => {
+  const { definitions } = Schema.toJsonSchemaDocument(Query, { onExcessProperty: "error" })
+  const [query] = Object.values(
+    JSON.parse(JSON.stringify(definitions).replaceAll('"#/$defs/', '"#/components/schemas/')) as Record<string, Node>
+  )
+  return {
+    Query: query!,
+    Question: {
+      ...query,
+      properties: { ...(query!["properties"] as Node), parameters: QUESTION_PARAMETERS },
+      description:
+        "A question in FQL/1; docs/questions.md describes the language. `parameters` next to its keys sets values as on a dashboard.",
+      examples: [EXAMPLE_QUESTION]
+    }
+  }
+}
+
+const QUESTION_PARAMETERS: Node = {
+  type: "array",
+  description: "Values that apply as those of a dashboard's parameters",
+  items: {
+    type: "object",
+    properties: {
+      type: { type: "string", enum: PARAMETER_TYPES },
+      target: { type: "array", examples: [["dimension", ["field", "created_at"]]] },
+      value: { examples: ["past7days"] },
+      id: { type: "string" },
+      name: { type: "string" },
+      slug: { type: "string" }
+    },
+    required: ["type", "target", "value"]
+  }
+}
+
+/** Completes the generated OpenAPI document: problems get their plain names, descriptions and examples, and questions their schema. */
+export const completed = (generated: Node): Node => {
   // The generator names the encoded side of a class, such as `NotFoundEncoded`.
   const json = JSON.stringify(generated).replaceAll(/("#\/components\/schemas\/\w+)Encoded"/g, '$1"')
   const spec = JSON.parse(json) as Node
@@ -72,7 +111,7 @@ export const describeProblems = (generated: Node): Node => {
       }))
     ),
     components: {
-      schemas: Object.fromEntries(schemas),
+      schemas: { ...Object.fromEntries(schemas), ...questionSchemas() },
       securitySchemes: {
         // Some tools compare the scheme's name case-sensitively with its registered spelling.
         key: { type: "http", scheme: "bearer", description: "An API key, `ff_…`" },

@@ -57,7 +57,8 @@ const Settings = Schema.Struct({
   ),
   other: Schema.optionalKey(
     Schema.Boolean.annotate({
-      description: "With `limit`: a last row named Other has what the aggregations are of the rows of all other groups."
+      description:
+        "With `limit`: adds a last row named Other, whose numbers are computed from the rows of all other groups."
     })
   ),
   compare: Schema.optionalKey(
@@ -70,8 +71,10 @@ const Settings = Schema.Struct({
 })
 
 const Page = Schema.Struct({
-  page: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
-  items: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: LIMITS.pageItems }))
+  page: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)).annotate({ description: "Counted from 1" }),
+  items: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: LIMITS.pageItems })).annotate({
+    description: "Rows per page"
+  })
 })
 
 export interface Query {

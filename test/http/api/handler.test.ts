@@ -153,6 +153,18 @@ test("the OpenAPI document has summaries, and problems with plain names, descrip
   await admin.close()
 })
 
+test("the OpenAPI document describes questions with the language's schema", async () => {
+  const admin = await startAdmin()
+  const { Query, Question } = (await admin.call("GET", "/openapi.json", { key: null })).body.components.schemas
+  expect(Object.keys(Question.properties)).toEqual([...Object.keys(Query.properties), "parameters"])
+  expect(Question.required).toEqual(["fql", "type", "source"])
+  expect(Query.properties.joins.items.properties.strategy.enum).toEqual(["left-join", "inner-join"])
+  expect(Query.properties.page.required).toEqual(["page", "items"])
+  expect(JSON.stringify(Query)).toContain('{"query":{"$ref":"#/components/schemas/Query"}}')
+  expect([Query.additionalProperties, Question.additionalProperties]).toEqual([false, false])
+  await admin.close()
+})
+
 test("the documentation page loads nothing from other servers", async () => {
   const admin = await startAdmin()
   const { body, headers } = await admin.call("GET", "/docs", { key: null })

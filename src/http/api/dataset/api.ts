@@ -7,7 +7,7 @@ import { NotFound } from "../problems.ts"
 import { AnswerJson } from "./answerJson.ts"
 import { QUESTION_PROBLEMS } from "./questionProblem.ts"
 
-const EXAMPLE_QUESTION = {
+export const EXAMPLE_QUESTION = {
   fql: 1,
   type: "query",
   source: "v_pa_events",
@@ -16,13 +16,8 @@ const EXAMPLE_QUESTION = {
   breakout: [["field", "created_at", { "temporal-unit": "day" }]]
 }
 
-/** The handler reads it, since the order of its checks and their errors are the language's. */
-export const QuestionJson = Schema.Unknown.annotate({
-  identifier: "Question",
-  description:
-    "A question in FQL/1; docs/questions.md describes the language. `parameters` next to its keys sets values as on a dashboard: a list of `type`, `target` and `value`.",
-  examples: [EXAMPLE_QUESTION]
-})
+/** The handler reads it, since the order of its checks and their errors are the language's. `openApi.ts` describes it. */
+export const QuestionJson = Schema.Unknown.annotate({ identifier: "Question" })
 
 export const exportParams = {
   format: Schema.Literals(FORMAT_NAMES).annotate({ description: "The file's format" })
