@@ -163,7 +163,7 @@ const footfall = Command.make("footfall").pipe(
       Command.provide(PgPropertyAdmin.layer.pipe(Layer.provide(quietWarehouse), Layer.provide(instance)))
     ),
     ask.pipe(Command.provide(askDirectly)),
-    demo.pipe(Command.provide(demoDirectly)),
+    demo.pipe(Command.provide(Layer.merge(demoDirectly, PgReplicaAdmin.layer.pipe(Layer.provide(instance))))),
     query.pipe(Command.provide(askDirectly)),
     replica.pipe(Command.provide(PgReplicaAdmin.layer.pipe(Layer.provide(instance)))),
     migrate.pipe(Command.provide(migrations)),

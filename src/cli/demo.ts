@@ -1,8 +1,12 @@
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { Demo } from "../pipeline/demo/Demo.ts"
+import { ReplicaAdmin } from "../ports/ReplicaAdmin.ts"
 import { json, plural, printJson } from "./output.ts"
 import { makeProgress, number } from "./progress.ts"
+
+/** How long the server's replica may take to get the demo's events. */
+const REPLICA_SECONDS = 60
 
 const remove = Command.make(
   "remove",
@@ -23,10 +27,25 @@ export const demo = Command.make(
     const { events, site } = yield* (yield* Demo)
       .create((share) => Effect.sync(() => progress.show(`Creating the demo site: ${Math.round(share * 100)} %`)))
       .pipe(Effect.ensuring(progress.end))
+    // Otherwise the next question would be answered without some of the events.
+    const replica = yield* (yield* ReplicaAdmin)
+      .awaitCommitted({
+        timeoutSeconds: REPLICA_SECONDS,
+        onProgress: Effect.sync(() => progress.show("Waiting until the server's replica has the events …"))
+      })
+      .pipe(
+        Effect.orElseSucceed(() => "late" as const),
+        Effect.ensuring(progress.end)
+      )
     if (flags.json) return yield* printJson({ site_id: site.id, name: site.name, events })
     yield* Console.log(
       [
         `Created the site "${site.name}" with ${plural(events, "event")} of the last 90 days.`,
+        ...(replica === "late"
+          ? [
+              "The server's replica does not have all of them yet: until it has, answers lack some. `bun run footfall replica status` shows how far it is."
+            ]
+          : []),
         "",
         `  Ask something:  bun run footfall ask 'visitors by channel on "${site.name}"'`,
         "  Remove it:      bun run footfall demo remove"

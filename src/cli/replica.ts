@@ -4,7 +4,7 @@ import { replicaJson } from "../http/shared/json/replica.ts"
 import { ReplicaAdmin, type ReportedReplica } from "../ports/ReplicaAdmin.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { details, json, plural, printJson } from "./output.ts"
-import { bytes } from "./progress.ts"
+import { bytes, makeProgress, number } from "./progress.ts"
 
 /** How long a check of everything may take, in seconds: about a minute for ten million events. */
 const CHECK_SECONDS = 3_600
@@ -74,11 +74,27 @@ const status = Command.make(
   Command.withExamples([{ command: "bun run footfall replica status", description: "See how far a rebuild is" }])
 )
 
+/** What a check waits for, after so many seconds. */
+const waitingFor = (waiting: ReadonlyArray<ReportedReplica>, seconds: number): string => {
+  const [rebuilt] = waiting.flatMap(({ status }) => (status?.progress == null ? [] : [status.progress]))
+  return rebuilt === undefined
+    ? `Comparing with Postgres: ${seconds} s, ${plural(waiting.length, "replica")} to go …`
+    : `Waiting for the end of a rebuild: ${number(rebuilt.rows)} of about ${number(rebuilt.total)} events …`
+}
+
 const check = Command.make(
   "check",
   { json },
   Effect.fn(function* (flags) {
-    const checked = yield* (yield* ReplicaAdmin).check({ timeoutSeconds: CHECK_SECONDS })
+    const progress = yield* makeProgress
+    const begun = performance.now()
+    const checked = yield* (yield* ReplicaAdmin)
+      .check({
+        timeoutSeconds: CHECK_SECONDS,
+        onProgress: (waiting) =>
+          Effect.sync(() => progress.show(waitingFor(waiting, Math.round((performance.now() - begun) / 1_000))))
+      })
+      .pipe(Effect.ensuring(progress.end))
     yield* print(checked, flags.json)
     if (checked.some(({ status }) => (status?.check?.differences ?? 0) > 0)) {
       return yield* new CommandFailure({ message: "A replica differed from Postgres. What differed is read again." })
@@ -86,7 +102,7 @@ const check = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Make every running replica compare all days with Postgres; the exit code is 1 if one differed. Days that differ are read again."
+    "Make every running replica compare all days with Postgres; the exit code is 1 if one differed or none runs. Days that differ are read again."
   ),
   Command.withExamples([{ command: "bun run footfall replica check", description: "Prove that the replica is exact" }])
 )

@@ -12,7 +12,7 @@ export interface ReportedReplica {
   readonly folder: string
   /** In ms since 1970; null before its first report. */
   readonly reportedAt: number | null
-  /** Whether it reported in the last minutes. */
+  /** Whether it reported in the last minutes and, if its folder is on this machine, a process has it. */
   readonly isRunning: boolean
   readonly status: ReplicaStatus | null
 }
@@ -22,9 +22,13 @@ export class ReplicaAdmin extends Context.Service<
   ReplicaAdmin,
   {
     readonly list: Effect.Effect<ReadonlyArray<ReportedReplica>, ReplicaAdminError>
-    /** Makes every running replica compare all days with the app database, and waits for that. Returns those that did. */
+    /**
+     * Makes every running replica compare all days with the app database, and waits for that. Returns those that did, at least one.
+     * `onProgress` gets those that have not yet, several times a second.
+     */
     readonly check: (options: {
       readonly timeoutSeconds: number
+      readonly onProgress: (waiting: ReadonlyArray<ReportedReplica>) => Effect.Effect<void>
     }) => Effect.Effect<ReadonlyArray<ReportedReplica>, ReplicaAdminError>
     /**
      * Succeeds when every replica has applied what `product_analytics_replica_resync` noted under this number, and has removed the old
@@ -34,6 +38,14 @@ export class ReplicaAdmin extends Context.Service<
       readonly noteId: bigint | number | null
       readonly timeoutSeconds: number
     }) => Effect.Effect<void, ReplicaAdminError>
+    /**
+     * Waits until every running replica has what was committed before the call. `late`: one has not in time. `none`: no replica is running.
+     * `onProgress` is called several times a second.
+     */
+    readonly awaitCommitted: (options: {
+      readonly timeoutSeconds: number
+      readonly onProgress: Effect.Effect<void>
+    }) => Effect.Effect<"complete" | "late" | "none", ReplicaAdminError>
     /** Makes every running replica discard its file and begin again. Returns how many were asked. */
     readonly rebuild: Effect.Effect<number, ReplicaAdminError>
   }

@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test"
+import { Redacted } from "effect"
 import { DEMO_SITE_ID } from "../../src/pipeline/demo/demoEvents.ts"
-import { onFreshDatabase } from "./support.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
+import { startReplica } from "../support/replica/replica.ts"
+import { footfall, onFreshDatabase } from "./support.ts"
 
 test("demo creates a site with 90 days to ask about, once, and demo remove leaves nothing of it", async () => {
   const run = await onFreshDatabase()
@@ -33,6 +36,17 @@ test("demo creates a site with 90 days to ask about, once, and demo remove leave
   expect(JSON.parse((await run(["sites", "list", "--json"])).out)).toEqual([])
   expect(await ask("count of events over all time")).toEqual([[0]])
   expect((await run(["demo", "remove"])).code).toBe(1)
+}, 240_000)
+
+test("demo ends when the running server's replica has the events", async () => {
+  const url = await freshDatabase()
+  const DATABASE_URL = Redacted.value(url)
+  await footfall(["sites", "list"], { DATABASE_URL })
+  await using replica = await startReplica(url)
+  await replica.sync()
+  const { code, out } = await footfall(["demo", "--json"], { DATABASE_URL })
+  const [[count]] = (await replica.rows("SELECT count(*) FROM event")) as [[number]]
+  expect([code, count]).toEqual([0, JSON.parse(out).events])
 }, 240_000)
 
 test("sites reset asks for --yes, and then deletes the site's events", async () => {

@@ -3,8 +3,8 @@ import { Effect, Redacted } from "effect"
 import { saveAll } from "../support/collect/records.ts"
 import { until } from "../support/eventually.ts"
 import { openStorage } from "../support/postgres/pgStorage.ts"
-import { freshDatabase } from "../support/postgres/postgres.ts"
-import { startReplica } from "../support/replica/replica.ts"
+import { freshDatabase, openClient } from "../support/postgres/postgres.ts"
+import { replicaFolder, startReplica } from "../support/replica/replica.ts"
 import { randomFrom, traffic } from "../support/replica/traffic.ts"
 import { footfall } from "./support.ts"
 
@@ -42,4 +42,47 @@ test("the replica commands show, check and rebuild the replicas of running serve
   await until("it begins again", () => version() !== before)
   await replica.sync()
   expect(await replica.rows("SELECT count(*) FROM event")).toEqual([[100]])
+}, 180_000)
+
+test("a check says at once that the server has stopped, although its replica reported just before", async () => {
+  const url = await freshDatabase()
+  const DATABASE_URL = Redacted.value(url)
+  // Opens the app database once, so that the replica finds its tables.
+  await footfall(["sites", "list"], { DATABASE_URL })
+  const folder = replicaFolder()
+  const replica = await startReplica(url, { folder, keepsFolder: true })
+  await replica.sync()
+  expect((await footfall(["replica", "check"], { DATABASE_URL })).code).toBe(0)
+  await replica[Symbol.asyncDispose]()
+  const begun = performance.now()
+  expect(await footfall(["replica", "check"], { DATABASE_URL })).toEqual({
+    code: 1,
+    out: "",
+    err: expect.stringMatching(
+      /No running `full` keeps a replica; the last report of one is from 20\S+Z\. Start `bun run full` with WAREHOUSE=replica/
+    )
+  })
+  expect(performance.now() - begun).toBeLessThan(15_000)
+  expect((await footfall(["replica", "status"], { DATABASE_URL })).out).toMatch(/^running +no$/m)
+}, 180_000)
+
+test("a check of a replica on another machine that reports no more ends after half a minute, and shows that it waits", async () => {
+  const url = await freshDatabase()
+  const DATABASE_URL = Redacted.value(url)
+  await footfall(["sites", "list"], { DATABASE_URL })
+  await Effect.runPromise(
+    Effect.scoped(
+      Effect.flatMap(openClient(url, 1), (sql) =>
+        sql.unsafe(`INSERT INTO product_analytics_replica (replica_id, token, previous_token, host, folder, reported_at)
+          VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'elsewhere', '/data/replica', now())`)
+      )
+    )
+  )
+  const begun = performance.now()
+  expect(await footfall(["replica", "check"], { DATABASE_URL })).toEqual({
+    code: 1,
+    out: "",
+    err: expect.stringMatching(/ 1 replica to go …\n[^]*Start `bun run full`/)
+  })
+  expect(performance.now() - begun).toBeLessThan(60_000)
 }, 180_000)

@@ -44,11 +44,7 @@ const describeProxies = (finding: Finding & { readonly _tag: "ProxyTrust" }): Ch
 const describeReplica = ({ folder, host, isRunning, status }: ReportedReplica): Check => {
   const name = `the one in ${folder} on ${host}`
   if (!isRunning || status === null) {
-    return note(
-      "replica",
-      `${name} has not reported in the last minutes`,
-      "Its `full` does not run, or can't reach Postgres."
-    )
+    return note("replica", `${name} is not running`, "Its `full` does not run, or can't reach Postgres.")
   }
   if (status.phase === "rebuilding") {
     const far = status.progress === null ? "" : `: ${status.progress.rows} of about ${status.progress.total} events`

@@ -58,7 +58,7 @@ const ROWS: ReadonlyArray<Row> = [
     { _tag: "ReplicaFound", replica: { ...REPLICA, isRunning: false } },
     "replica",
     "note",
-    "the one in /data/replica on db1 has not reported in the last minutes",
+    "the one in /data/replica on db1 is not running",
     "Its `full` does not run, or can't reach Postgres."
   ],
   [
