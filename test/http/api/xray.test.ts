@@ -338,6 +338,23 @@ test("show=all has every card, and the dates choose the unit of time", async () 
   ])
 })
 
+test("a template without a value is about the most frequent one, also before the site's fields were read", async () => {
+  const of = (path: string) => get(`${path}?site=${OTHER_SITE}`)
+  const visits = `${XRAY}/table/${tableIdOf("v_pa_visits")}`
+  expect((await of(`${EVENTS}/rule/Event`)).name).toBe(
+    (await get(`${EVENTS}/rule/Event?site=${OTHER_SITE}&value=signup`)).name
+  )
+  expect((await of(`${visits}/rule/Campaign`)).dashcards.length).toBeGreaterThan(0)
+  const early = await get(`${EVENTS}/rule/Event?site=${OTHER_SITE}&date=2001-01`)
+  expect([early.name.includes("signup"), codesOf(early)]).toEqual([true, ["no-data-in-range"]])
+  const { body: empty } = await call("POST", "/api/ee/product-analytics/sites", { name: "Not used yet" })
+  const { body, status } = await call("GET", `${EVENTS}/rule/Event?site=${empty.id}`)
+  expect([status, body.detail]).toEqual([
+    400,
+    "Say in `value` what the template Event is about; the site has none yet."
+  ])
+})
+
 test("a group that is limited to a site gets neither rows nor values of another, whatever it asks", async () => {
   const limited = (path: string) => call("GET", path, undefined, "limited")
   const ofOther = { fql: 1, type: "query", source: "v_pa_events", filter: ["=", "site_id", OTHER_SITE] }

@@ -11,6 +11,7 @@ import type { View, ViewName } from "../../../query/metadata/views.ts"
 import type { Questions } from "../../../query/run/Questions.ts"
 import { clauseIn, dimensionOf, viewOfField, type XrayDimension } from "../../../query/xray/dimensions.ts"
 import { fieldCards } from "../../../query/xray/fieldCards.ts"
+import { frequentValueQuestion } from "../../../query/xray/frequentValue.ts"
 import { DEFAULT_DATE, unitOfDate } from "../../../query/xray/period.ts"
 import {
   periodOfQuestion,
@@ -28,6 +29,7 @@ import { firstSiteOf } from "../content/savedQuestion.ts"
 import { catalogProblem, metadataIdOf } from "../database/lookup.ts"
 import { withQuestionProblems } from "../dataset/questionProblem.ts"
 import { BadRequest, NotFound } from "../problems.ts"
+import { withExtendedTimeout } from "../server/ExtendTimeout.ts"
 import { type CheckedQuestion, checkedQuestion, questionIn } from "./inPath.ts"
 
 /** What a request is about. */
@@ -72,7 +74,7 @@ const noTemplate = (view: View, given: string) => {
 
 const needsValue = ({ name }: Template) =>
   new BadRequest({
-    detail: `Say in \`value\` what the template ${name} is about; no value of this site is known yet.`,
+    detail: `Say in \`value\` what the template ${name} is about; the site has none yet.`,
     code: "bad-ast",
     pointer: ""
   })
@@ -120,6 +122,21 @@ export const makeTargets = ({ catalog, items, limits, questions, sites }: Servic
     return unit === undefined ? yield* badDate(chosen) : { date: chosen, unit }
   })
 
+  /** The most frequent value of a template's column in the data, if possible at the time that is looked at; null if there is none. */
+  const frequentValue = Effect.fnUntraced(function* (
+    principal: Principal,
+    of: NonNullable<Template["of"]>,
+    { date, site }: { readonly date: string; readonly site: string | null }
+  ) {
+    for (const when of [date, "all"]) {
+      const question = frequentValueQuestion(of, { date: when, site })
+      const { answer } = yield* withExtendedTimeout(withQuestionProblems(questions.ask(principal, question)))
+      const value = answer.data.rows[0]?.[0]
+      if (typeof value === "string") return value
+    }
+    return null
+  })
+
   const table = Effect.fnUntraced(function* (asked: Asked) {
     const { principal, rule } = asked
     const view = findTable(yield* metadataIdOf("table", asked.id))
@@ -132,7 +149,9 @@ export const makeTargets = ({ catalog, items, limits, questions, sites }: Servic
     const { date, unit } = yield* periodOf(asked)
     const site = asked.site ?? (yield* firstSite(principal))
     const tables = yield* tablesOf(principal, site)
-    const value = rule?.value ?? frequentValues(tables, template.of)[0] ?? ""
+    const known = rule?.value ?? frequentValues(tables, template.of)[0]
+    const value =
+      known ?? (template.of === null ? null : yield* frequentValue(principal, template.of, { date, site })) ?? ""
     if (template.of !== null && value === "") return yield* needsValue(template)
     const context: XrayContext = { tables, unit }
     const subject = template.subject(context, value, view.name)
