@@ -1,4 +1,5 @@
-import type { Answer, Cell } from "../query/answer.ts"
+import { Predicate } from "effect"
+import type { Answer, AnswerColumn, Cell } from "../query/answer.ts"
 import { tableOf } from "../query/compare/comparedColumns.ts"
 import { csvLines } from "../query/export/csv.ts"
 import { plural, table } from "./output.ts"
@@ -12,12 +13,28 @@ export const answerCsv = (answer: Answer): string => {
 const printable = (cell: Cell): string =>
   cell === null ? "(none)" : String(cell).replaceAll(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1))
 
+const WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"] as const
+
+const isWeekday = ({ field_ref: clause }: AnswerColumn): boolean =>
+  Array.isArray(clause) && Predicate.isObject(clause[2]) && Predicate.hasProperty(clause[2], "temporal-unit")
+    ? clause[2]["temporal-unit"] === "day-of-week"
+    : false
+
+/** A cell for people: rates as percentages, and days of the week by name. */
+const shownCell = (column: AnswerColumn, cell: Cell, { results_week_start: weekStart }: Answer["data"]): string => {
+  if (typeof cell === "number" && column.semantic_type === "Percentage") return `${(cell * 100).toFixed(1)} %`
+  if (typeof cell === "number" && isWeekday(column)) {
+    return WEEKDAYS[(cell + (weekStart === "sunday" ? 6 : 0)) % 7]!
+  }
+  return printable(cell)
+}
+
 export const answerTable = (answer: Answer): string => {
   const { comparison, data, partial_buckets: partial, truncated, warnings } = answer
   const { cols, rows } = tableOf(answer)
   const shown = table(
     cols.map(({ display_name }) => display_name.toUpperCase()),
-    rows.map((row) => row.map(printable))
+    rows.map((row) => row.map((cell, index) => shownCell(cols[index]!, cell, data)))
   )
   const notes = [
     `${truncated ? "The first " : ""}${plural(data.rows.length, "row")}${truncated ? "; there are more" : ""}, times in ${data.results_timezone}, data up to ${answer.as_of}`,

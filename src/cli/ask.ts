@@ -1,7 +1,7 @@
 import { Effect, Result } from "effect"
 import { Argument, Command } from "effect/cli"
 import { parseSentence } from "../query/sentence/parse.ts"
-import { askAndPrint, askFlags, type RefusalWords } from "./askAnywhere.ts"
+import { askAndPrint, askFlags, type RefusalWords, WHO_ANSWERS } from "./askAnywhere.ts"
 import { UsageError } from "./UsageError.ts"
 
 const WORDS: RefusalWords = {
@@ -33,9 +33,7 @@ export const ask = Command.make(
     yield* askAndPrint(flags, parsed.success, WORDS)
   })
 ).pipe(
-  Command.withDescription(
-    "Answer a question in a sentence: with a key, by the running server; otherwise, directly from where the events are stored"
-  ),
+  Command.withDescription(`Answer a question in a sentence. ${WHO_ANSWERS}`),
   Command.withExamples([
     {
       command: "bun run footfall ask 'count of signup by plan over last 30 days'",

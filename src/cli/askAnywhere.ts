@@ -8,7 +8,7 @@ import { answerCsv, answerTable } from "./answers.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { printJson } from "./output.ts"
 import { reportQueryError } from "./reportQueryError.ts"
-import { bearer, credentialFor, detailOf, key, request, type ServerResponse, serverUrl, url } from "./server.ts"
+import { apiKey, bearer, credentialFor, detailOf, key, request, type ServerResponse, serverUrl, url } from "./server.ts"
 import { UsageError } from "./UsageError.ts"
 
 /** Asks the engine itself, for when no server runs. Opens the app database when it is called. */
@@ -73,15 +73,19 @@ const askServer = Effect.fnUntraced(function* (server: string, token: string, qu
   return response.body as Answer
 })
 
+const WITHOUT_KEY =
+  "A key is for the running server: start it, or leave out --key and FOOTFALL_KEY to ask where the events are stored."
+
 /**
- * Asks the server that `--url` names or that runs here, with a key or as a command on its machine; when none runs here or it needs a key,
- * the engine itself.
+ * Asks the server that `--url` names or that runs here, with a key or as a command on its machine. Without a key and an address, asks the
+ * engine itself when no server runs here or when it needs a key.
  */
 const askAnywhere = Effect.fnUntraced(function* (flags: AskFlags, question: unknown, words: RefusalWords) {
   const direct = yield* AskDirectly
+  const hasKey = apiKey(flags.key) !== null
   // With PORT=0, only the server knows its address.
   const server = yield* serverUrl(flags.url).pipe(
-    Effect.catchTag("UsageError", (error) => (Option.isSome(flags.key) ? Effect.fail(error) : Effect.succeed(null)))
+    Effect.catchTag("UsageError", (error) => (hasKey ? Effect.fail(error) : Effect.succeed(null)))
   )
   const token = server === null ? null : yield* credentialFor(server, flags.key)
   if (server === null || token === null) {
@@ -91,11 +95,16 @@ const askAnywhere = Effect.fnUntraced(function* (flags: AskFlags, question: unkn
     return yield* direct(question)
   }
   return yield* askServer(server, token, question, words).pipe(
-    Effect.catchTag("ServerUnreachable", (error) =>
-      Option.isSome(flags.url) ? Effect.fail(new CommandFailure({ message: `${error.message}.` })) : direct(question)
-    )
+    Effect.catchTag("ServerUnreachable", ({ message }) => {
+      if (Option.isSome(flags.url)) return Effect.fail(new CommandFailure({ message: `${message}.` }))
+      return hasKey ? Effect.fail(new CommandFailure({ message: `${message}. ${WITHOUT_KEY}` })) : direct(question)
+    })
   )
 })
+
+/** Who answers, for the descriptions of commands. */
+export const WHO_ANSWERS =
+  "The running server answers. If none runs here, and no key or address is given, the command asks where the events are stored."
 
 const refused = ({ code, detail, pointer }: FqlError, words: RefusalWords) =>
   new UsageError({ message: wordsFor(words, code) ?? at(pointer, detail) })

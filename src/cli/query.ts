@@ -1,6 +1,6 @@
 import { Effect, FileSystem } from "effect"
 import { Argument, Command } from "effect/cli"
-import { askAndPrint, askFlags } from "./askAnywhere.ts"
+import { askAndPrint, askFlags, WHO_ANSWERS } from "./askAnywhere.ts"
 import { UsageError } from "./UsageError.ts"
 
 const readText = (file: string) =>
@@ -31,9 +31,7 @@ export const query = Command.make(
     yield* askAndPrint(flags, yield* parseJson(file, yield* readText(file)))
   })
 ).pipe(
-  Command.withDescription(
-    "Answer a question in FQL/1: with a key, by the running server; otherwise, directly from where the events are stored"
-  ),
+  Command.withDescription(`Answer a question in FQL/1. ${WHO_ANSWERS}`),
   Command.withExamples([
     { command: "bun run footfall query pageviews.json", description: "Print a table" },
     { command: "bun run footfall query - --format csv < pageviews.json", description: "Print CSV" }

@@ -29,7 +29,7 @@ export const key = Flag.Redacted("key").pipe(
 )
 
 /** The key of `--key` or `FOOTFALL_KEY`; null without either. */
-const apiKey = (given: Option.Option<Redacted.Redacted<string>>): string | null =>
+export const apiKey = (given: Option.Option<Redacted.Redacted<string>>): string | null =>
   Option.match(given, { onNone: () => process.env["FOOTFALL_KEY"] || null, onSome: Redacted.value })
 
 /** Whether a server's address leads to this machine without a name that somebody else may own. */

@@ -10,7 +10,7 @@ import type { SemanticType } from "./metadata/views.ts"
 import type { QuestionContext } from "./plan/context.ts"
 import type { ValueType } from "./plan/plan.ts"
 import { isByInstant, withOffset } from "./plan/time.ts"
-import type { PlannedColumn } from "./resolve/query.ts"
+import type { PlannedColumn, PlannedQuestion } from "./resolve/query.ts"
 import type { Warning } from "./resolve/SelectScope.ts"
 
 /** A value of an answer. Whole numbers beyond 2^53 and decimals that a double would round are strings. */
@@ -33,6 +33,8 @@ export interface Answer {
     readonly cols: ReadonlyArray<AnswerColumn>
     readonly rows: ReadonlyArray<ReadonlyArray<Cell>>
     readonly results_timezone: string
+    /** The day that is 1 among days of the week. */
+    readonly results_week_start: PlannedQuestion["weekStart"]
     readonly fql: Query
   }
   readonly row_count: number
@@ -135,7 +137,7 @@ export const shapeAnswer = (
   const own = shownRows(compiled, rows, now)
   const cols = answerColumns(compiled)
   return {
-    data: { cols, rows: own.rows, results_timezone: planned.zone, fql },
+    data: { cols, rows: own.rows, results_timezone: planned.zone, results_week_start: planned.weekStart, fql },
     row_count: own.rows.length,
     truncated: own.truncated,
     limit_applied: shown,

@@ -67,6 +67,17 @@ test("query answers a question in a file as a table, CSV or JSON, and points at 
     code: 2,
     err: expect.stringMatching(/^At \/settings\/compare: Compare with `previous-period`, /)
   })
+  const rates = ["bounce rate by weekday on Shop", "visitors by region on Shop"].map(
+    (sentence) => `${sentence} over 2026-03-28`
+  )
+  expect((await run("ask", rates[0]!)).out.split("\n").slice(0, 2)).toEqual([
+    "CREATED AT: DAY OF WEEK  BOUNCE RATE",
+    "Saturday                 0.0 %"
+  ])
+  expect((await run("ask", rates[0]!, "--format", "csv")).out.split("\r\n")[1]).toBe("6,0\n")
+  await run("sites", "update", SITE, "--week-start", "sunday")
+  expect((await run("ask", rates[0]!)).out.split("\n")[1]).toBe("Saturday                 0.0 %")
+  expect((await run("ask", rates[1]!)).out).toMatch(/^REGION +VISITORS\n/)
   expect(await ask({ filter: ["=", "url_pth", "/"] })).toEqual({
     code: 2,
     out: "",
@@ -97,7 +108,7 @@ test("query answers a question in a file as a table, CSV or JSON, and points at 
   })
 }, 180_000)
 
-test("with a key, ask and query are answered by the running server; without a server, directly", async () => {
+test("with a key, ask and query are answered by the running server only; without a key and a server, directly", async () => {
   await using all = new AsyncDisposableStack()
   const DATABASE_URL = Redacted.value(await freshDatabase())
   const { key } = JSON.parse((await footfall(["keys", "create", "--name", "asker", "--json"], { DATABASE_URL })).out)
@@ -122,10 +133,17 @@ test("with a key, ask and query are answered by the running server; without a se
   full.signal("SIGTERM")
   await full.ended()
   expect((await footfall(["ask", sentence, "--url", url], nowhere)).code).toBe(1)
-  const direct = await footfall(["ask", sentence, "--format", "csv"], {
-    DATABASE_URL,
-    PORT: String(full.port),
-    FOOTFALL_KEY: key
-  })
+  const here = { DATABASE_URL, PORT: String(full.port) }
+  const withKey = [
+    await footfall(["ask", sentence], { ...here, FOOTFALL_KEY: key }),
+    await footfall(["ask", sentence, "--key", "wrong"], here)
+  ]
+  for (const { code, err } of withKey) {
+    expect([code, err]).toEqual([
+      1,
+      `http://localhost:${full.port}/api/dataset can't be reached: nothing listens there. A key is for the running server: start it, or leave out --key and FOOTFALL_KEY to ask where the events are stored.\n`
+    ])
+  }
+  const direct = await footfall(["ask", sentence, "--format", "csv"], here)
   expect(direct).toEqual({ code: 0, out: "Count\r\n0\n", err: "" })
 }, 180_000)

@@ -115,11 +115,14 @@ export const stats = Command.make(
       }
       yield* Console.log(`${site.name}, ${range.from} to ${range.until}, from ${engine.dialect}\n`)
       yield* Console.log(formatOverview(overview))
+      yield* Console.log("\nBy Umami's definitions, whatever the site's are; `bun run footfall ask` uses the site's.")
     },
     Effect.catchTag("QueryError", reportQueryError)
   )
 ).pipe(
-  Command.withDescription("Show a site's visitors, visits, pageviews, bounces and visit time"),
+  Command.withDescription(
+    "Show a site's visitors, visits, pageviews, bounces and visit time, by Umami's definitions, whatever the site's are"
+  ),
   Command.withExamples([
     { command: "bun run footfall sites stats 3f1c…", description: "Show the last 30 days" },
     {

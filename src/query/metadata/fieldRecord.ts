@@ -2,7 +2,7 @@ import type { FieldStats, ShownValue } from "../../domain/FieldStats.ts"
 import type { PropertyType } from "../../domain/propertyType.ts"
 import type { FieldChoices, ValueSource, Visibility } from "../../ports/Metadata.ts"
 import { ANY_EVENT, type RegisteredProperty, UNNAMED_EVENT } from "../../ports/Properties.ts"
-import { displayName } from "../resolve/SelectScope.ts"
+import { columnTitle, displayName } from "../resolve/SelectScope.ts"
 import { columnId, columnsOf, type Field, tableIdOf } from "./fieldIds.ts"
 import { type Fingerprint, fingerprintOf, inferredSemanticType } from "./fingerprint.ts"
 import { fieldClause, scanSource } from "./scanQuestion.ts"
@@ -100,7 +100,7 @@ export const fieldRecord = (field: Field, choices: FieldChoices, known: KnownVal
     id: field.id,
     tableId: tableIdOf(view),
     name,
-    displayName: choices.displayName ?? displayName(name),
+    displayName: choices.displayName ?? (isColumn ? columnTitle(name) : displayName(name)),
     description: choices.description === undefined ? (isColumn ? field.column.description : null) : choices.description,
     type,
     semanticType: semanticTypeOf(field, choices, known),

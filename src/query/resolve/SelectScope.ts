@@ -98,9 +98,12 @@ export const displayName = (name: string): string => {
   )
 }
 
+/** What people see of a column's name. */
+export const columnTitle = (name: string): string => (name === "subdivision1" ? "Region" : displayName(name))
+
 export const labelOf = (column: ViewColumn): Label => ({
   name: column.name,
-  display: displayName(column.name),
+  display: columnTitle(column.name),
   semantic: column.semantic,
   unit: column.unit,
   labels: column.labels

@@ -31,6 +31,8 @@ test("sites stats shows a site's statistics as text and as JSON, with an exclusi
       "bounces     6 (60 %)",
       "visit time  1 min 24 s on average",
       "total time  14 min 0 s",
+      "",
+      "By Umami's definitions, whatever the site's are; `bun run footfall ask` uses the site's.",
       ""
     ].join("\n")
   })

@@ -431,7 +431,7 @@ test.each<readonly [path: string, status: number, detail: string]>([
   [`${XRAY}/table/x`, 404, "There is no table"],
   [`${XRAY}/field/1`, 404, "There is no field"],
   [`${XRAY}/card/1`, 404, "There is no question"],
-  [`${XRAY}/planet/1`, 400, "Expected"],
+  [`${XRAY}/planet/1`, 400, "must be one of `table`, `field`"],
   [`${EVENTS}/rule/Nonsense`, 404, "there are: `EventTable`, `WebAnalytics`"],
   [`${EVENTS}/rule/Campaign`, 404, "There is no template"],
   [`${EVENTS}/rule/Event?value=%00`, 400, "NUL"],

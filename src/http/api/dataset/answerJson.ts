@@ -60,6 +60,9 @@ export const AnswerJson = Schema.Struct({
     cols: Schema.Array(AnswerColumnJson),
     rows: Schema.Array(Row),
     results_timezone: Schema.String.annotate({ examples: ["Europe/Berlin"] }),
+    results_week_start: Schema.Literals(["monday", "sunday"]).annotate({
+      description: "The day that is 1 where days of the week are numbers"
+    }),
     fql: Schema.Unknown.annotate({ description: "The question as it was understood" }),
     native_form: Schema.optionalKey(
       Schema.Struct({ sql: Schema.String }).annotate({ description: "The engine's statement, for administrators only" })
