@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { join } from "node:path"
 import { Effect, Result } from "effect"
 import { type Answer, askQuestion } from "../../src/query/answer.ts"
 import { compileQuestion, ENGINES } from "../../src/query/compile.ts"
@@ -685,6 +686,13 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
       await rowsOf({ source: { query: inner }, aggregation: [["max", "count"], ["count"], ["median", "count"]] })
     ).toEqual([[5, 5, 3]])
   })
+})
+
+test("each question in docs/questions.md can be asked, without a warning", async () => {
+  const text = await Bun.file(join(import.meta.dir, "../../docs/questions.md")).text()
+  const questions = [...text.matchAll(/```json\n(\{\s*"fql".*?)```/gs)].map(([, json]) => JSON.parse(json!) as object)
+  expect(questions.length).toBeGreaterThan(4)
+  for (const question of questions) expect((await askOn("postgres", question)).warnings).toEqual([])
 })
 
 describe("the name of a field within a function is text", () => {
