@@ -1,5 +1,6 @@
 import { Cause, Effect, Exit, Fiber, Formatter, Layer, Logger, type LogLevel, References, Scope } from "effect"
 import type { StartError } from "../domain/StartError.ts"
+import { checkEnvironment } from "../settings/environment.ts"
 import { checkTimeZone } from "../settings/timeZone.ts"
 import { REFUSED_TO_START } from "./exitCodes.ts"
 import { onStopSignals } from "./signals.ts"
@@ -131,6 +132,8 @@ export const runProcess = (
 
   const program = Effect.gen(function* () {
     yield* checkTimeZone
+    // Before anything starts: the settings table could not correct it later, since the environment takes precedence.
+    yield* checkEnvironment
     const given = yield* options
     const layer = logging(given.log)
     log = (message) => Effect.provide(Effect.logInfo(message), layer)

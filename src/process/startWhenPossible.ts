@@ -1,6 +1,5 @@
 import { Clock, Duration, Effect, Exit, Scope } from "effect"
 import type { StartError } from "../domain/StartError.ts"
-import { checkEnvironment } from "../settings/environment.ts"
 import type { WaitingServer } from "./WaitingServer.ts"
 
 /** Pauses between attempts to start: doubling from the first to the longest. */
@@ -35,8 +34,6 @@ export const startWhenPossible = Effect.fnUntraced(function* <A>(
     if (outcome._tag === "Success") return outcome.success
     const error = outcome.failure
     if (error.outside !== true) return yield* error
-    // Later, the settings table could not correct it either: the environment takes precedence.
-    if (failures === 1) yield* checkEnvironment
     server.reason = error.message
     yield* server.listen
     const now = yield* Clock.currentTimeMillis

@@ -155,6 +155,28 @@ test.each<[what: string, environment: Readonly<Record<string, string>>, output: 
   180_000
 )
 
+test.each<[what: string, environment: Readonly<Record<string, string>>, output: string]>([
+  [
+    "an unknown WAREHOUSE",
+    { WAREHOUSE: "nonsense" },
+    'WAREHOUSE is "nonsense"; it accepts `replica`, `postgres`, `duckdb`, `trino` or `none`.\n'
+  ],
+  [
+    "a WAREHOUSE that cannot query the storage",
+    { WAREHOUSE: "replica", STORAGE_BACKEND: "iceberg" },
+    "WAREHOUSE=replica cannot query what STORAGE_BACKEND=iceberg stores. Set WAREHOUSE to duckdb, trino or none, or change STORAGE_BACKEND.\n"
+  ]
+])(
+  "with %s, full refuses to start before it starts a database",
+  async (_, environment, output) => {
+    const folder = temporaryFolder()
+    await using full = Footfall.spawn({ entry: "full", environment: { ...environment, DATA_DIR: folder } })
+    expect(await full.ended()).toBe(2)
+    expect([full.output, existsSync(join(folder, "postgres"))]).toEqual([output, false])
+  },
+  180_000
+)
+
 test("with a database that does not exist, a collector refuses to start with 2", async () => {
   await using postgres = await PostgresServer.start()
   const url = postgres.url.replace(/postgres$/, "nowhere")
