@@ -2,7 +2,7 @@ import { Clock, Context, Effect, Layer, Schema } from "effect"
 import type { Site } from "../../domain/Site.ts"
 import type { StorageError } from "../../domain/StorageError.ts"
 import { type DeletedData, SiteData, type SiteDataError } from "../../ports/SiteData.ts"
-import { Sites, type SitesError } from "../../ports/Sites.ts"
+import { Sites, SitesError } from "../../ports/Sites.ts"
 import { Storage } from "../../ports/Storage.ts"
 import { DEMO_DAYS, DEMO_SITE_ID, type DemoRecord, demoRecords } from "./demoEvents.ts"
 
@@ -66,7 +66,16 @@ export const layer: Layer.Layer<Demo, never, Sites | Storage | SiteData> = Layer
       }),
       remove: Effect.gen(function* () {
         // Archived sites accept no events.
-        yield* sites.archive(DEMO_SITE_ID)
+        yield* sites.archive(DEMO_SITE_ID).pipe(
+          Effect.mapError((error) =>
+            error.reason === "NotFound"
+              ? new SitesError({
+                  reason: "NotFound",
+                  message: "There is no demo site. `bun run footfall demo` creates it."
+                })
+              : error
+          )
+        )
         return yield* data.remove(DEMO_SITE_ID)
       })
     })
