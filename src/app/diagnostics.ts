@@ -30,6 +30,7 @@ import { Geo } from "../ports/Geo.ts"
 import { QueryEngine } from "../ports/QueryEngine.ts"
 import { ReplicaAdmin } from "../ports/ReplicaAdmin.ts"
 import { Settings } from "../ports/Settings.ts"
+import { Setup } from "../ports/Setup.ts"
 import { Sites } from "../ports/Sites.ts"
 import { Storage } from "../ports/Storage.ts"
 import { Users } from "../ports/Users.ts"
@@ -270,12 +271,10 @@ const checkSites: Check<Sites> = Effect.flatMap(Sites, (sites) =>
   })
 )
 
-const checkAdministrators: Check<Users> = Effect.flatMap(Users, (users) =>
-  Effect.match(users.list({ status: "active", group: ADMINISTRATORS, limit: 1, offset: 0 }), {
-    onSuccess: ({ total }): Finding => ({ _tag: "AdministratorCount", count: total }),
-    onFailure: ({ message }): Finding => ({ _tag: "PeopleUnavailable", message })
-  })
-)
+const checkAdministrators: Check<Users | Setup> = Effect.gen(function* () {
+  const { total } = yield* (yield* Users).list({ status: "active", group: ADMINISTRATORS, limit: 1, offset: 0 })
+  return { _tag: "AdministratorCount", count: total, isSetupOpen: yield* (yield* Setup).isOpen } as const
+}).pipe(Effect.catch(({ message }) => Effect.succeed<Finding>({ _tag: "PeopleUnavailable", message })))
 
 const checkClient: Check<Policy | Geo> = Effect.map(
   explainClient({ headers: new Headers(), peer: "127.0.0.1" }),

@@ -79,7 +79,8 @@ export type Finding =
   | { readonly _tag: "SiteCount"; readonly count: number }
   | { readonly _tag: "SitesUnavailable"; readonly message: string }
   /** Active ones. */
-  | { readonly _tag: "AdministratorCount"; readonly count: number }
+  /** `isSetupOpen`: `full` prints a link with which the first one is created. */
+  | { readonly _tag: "AdministratorCount"; readonly count: number; readonly isSetupOpen: boolean }
   | { readonly _tag: "PeopleUnavailable"; readonly message: string }
   /** What an event sent directly from this machine would get. */
   | { readonly _tag: "LocalClient"; readonly ip: string; readonly why: string }

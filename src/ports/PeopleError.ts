@@ -6,7 +6,7 @@ import { FieldIssue } from "../domain/fieldIssues.ts"
  * - `NotFound`: nothing has this id.
  * - `Conflict`: something else has this email or name.
  * - `Invalid`: values were rejected; `issues` lists each with its field.
- * - `LastAdmin`: no administrator who can sign in would be left.
+ * - `LastAdmin`: no administrator, or none who can sign in, would be left.
  * - `Denied`: a link or token is unknown, used or expired, or a password is wrong.
  * - `Stale`: somebody changed the permissions in the meantime.
  * - `Busy`: too many passwords are being checked.

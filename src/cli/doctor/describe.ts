@@ -179,8 +179,8 @@ export const describe = (finding: Finding): Check => {
       return finding.count === 0
         ? note(
             "people",
-            "no administrator yet",
-            "Open the link that `bun run full` prints when it starts, or run `bun run footfall users create --admin`."
+            finding.isSetupOpen ? "no administrator yet" : "no administrator",
+            `${finding.isSetupOpen ? "Open the link that `bun run full` prints when it starts, or create one" : "Create one"}: \`bun run footfall users create --email ada@example.com --name "Ada Lovelace" --admin\`.`
           )
         : ok("people", plural(finding.count, "administrator"))
     case "PeopleUnavailable":

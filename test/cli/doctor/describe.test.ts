@@ -268,13 +268,20 @@ const ROWS: ReadonlyArray<Row> = [
   [{ _tag: "SiteCount", count: 1 }, "sites", "ok", "1 live site"],
   [{ _tag: "SitesUnavailable", message: "No connection." }, "sites", "bad", "No connection."],
   [
-    { _tag: "AdministratorCount", count: 0 },
+    { _tag: "AdministratorCount", count: 0, isSetupOpen: true },
     "people",
     "note",
     "no administrator yet",
-    "Open the link that `bun run full` prints when it starts, or run `bun run footfall users create --admin`."
+    'Open the link that `bun run full` prints when it starts, or create one: `bun run footfall users create --email ada@example.com --name "Ada Lovelace" --admin`.'
   ],
-  [{ _tag: "AdministratorCount", count: 2 }, "people", "ok", "2 administrators"],
+  [
+    { _tag: "AdministratorCount", count: 0, isSetupOpen: false },
+    "people",
+    "note",
+    "no administrator",
+    'Create one: `bun run footfall users create --email ada@example.com --name "Ada Lovelace" --admin`.'
+  ],
+  [{ _tag: "AdministratorCount", count: 2, isSetupOpen: false }, "people", "ok", "2 administrators"],
   [{ _tag: "PeopleUnavailable", message: "No connection." }, "people", "bad", "No connection."],
   [
     { _tag: "LocalClient", ip: "127.0.0.1", why: "The address is the connection's." },

@@ -5,38 +5,57 @@ import { PeopleError } from "../../../../src/ports/PeopleError.ts"
 // What changes who is an administrator does so one after the other, so that two of them cannot remove each other.
 const LOCK = "SELECT 1 FROM product_analytics_group WHERE id = 2 FOR NO KEY UPDATE"
 
-/** Whether some administrator can sign in: with a password, or through an identity provider. */
-const IS_ANY_LEFT = `SELECT 1 FROM product_analytics_membership m JOIN product_analytics_user u ON u.id = m.user_id
-  WHERE m.group_id = 2 AND u.disabled_at IS NULL
-    AND (u.password_hash IS NOT NULL OR EXISTS (SELECT FROM product_analytics_user_identity i WHERE i.user_id = u.id))
-  LIMIT 1`
+/** Whether there are administrators, and some who can sign in: with a password, or through an identity provider. */
+const ADMINISTRATORS_LEFT = `SELECT count(*) > 0 AS "isAny", coalesce(bool_or(
+    u.password_hash IS NOT NULL OR EXISTS (SELECT FROM product_analytics_user_identity i WHERE i.user_id = u.id)
+  ), false) AS "canSignIn"
+  FROM product_analytics_membership m JOIN product_analytics_user u ON u.id = m.user_id
+  WHERE m.group_id = 2 AND u.disabled_at IS NULL`
 
-/** Whether some administrator can sign in. */
-const isAnyLeft = (sql: SqlClient.SqlClient): Effect.Effect<boolean, SqlError.SqlError> =>
-  Effect.map(sql.unsafe(IS_ANY_LEFT), (rows) => rows.length > 0)
+interface Administrators {
+  readonly isAny: boolean
+  readonly canSignIn: boolean
+}
 
-/** Whether a change took away the last administrator who can sign in. Called before the change, in its transaction. */
-export const watchAdministrators = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
-  yield* sql.unsafe(LOCK)
-  const wasAny = yield* isAnyLeft(sql)
-  return { areAllGone: Effect.map(isAnyLeft(sql), (isAny) => wasAny && !isAny) }
-})
+const administrators = (sql: SqlClient.SqlClient): Effect.Effect<Administrators, SqlError.SqlError> =>
+  Effect.map(sql.unsafe<Administrators>(ADMINISTRATORS_LEFT), ([row]) => row!)
 
-const LAST_ADMIN = new PeopleError({
+const LAST_WHO_CAN_SIGN_IN = new PeopleError({
   reason: "LastAdmin",
   message:
     "This is the last administrator who can sign in. Add another user to the group Administrators first, who then sets a password."
 })
+const ONLY_ADMIN = new PeopleError({
+  reason: "LastAdmin",
+  message:
+    "This is the only administrator. Add another user to the group Administrators first, or run `bun run footfall users create --admin`."
+})
 
-/** Makes a change in the caller's transaction, and fails if it took away the last administrator who can sign in. */
+/**
+ * Why a change must not happen: it took away the last administrator who can sign in, or the only one; null if it did not. Called before the
+ * change, in its transaction.
+ */
+export const watchAdministrators = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
+  yield* sql.unsafe(LOCK)
+  const before = yield* administrators(sql)
+  return {
+    refusal: Effect.map(administrators(sql), (after): PeopleError | null => {
+      if (before.canSignIn && !after.canSignIn) return LAST_WHO_CAN_SIGN_IN
+      return before.isAny && !after.isAny ? ONLY_ADMIN : null
+    })
+  }
+})
+
+/** Makes a change in the caller's transaction, and fails if it took away the last administrator who can sign in, or the only one. */
 export const keepingAdministrator = <A, E>(
   sql: SqlClient.SqlClient,
   change: Effect.Effect<A, E>
 ): Effect.Effect<A, E | PeopleError | SqlError.SqlError> =>
   Effect.gen(function* () {
-    const { areAllGone } = yield* watchAdministrators(sql)
+    const { refusal } = yield* watchAdministrators(sql)
     const result = yield* change
-    return (yield* areAllGone) ? yield* LAST_ADMIN : result
+    const refused = yield* refusal
+    return refused === null ? result : yield* refused
   })
 
 /** Once there is an administrator, no one else can become one through setup. */

@@ -71,7 +71,7 @@ const syncGroups = Effect.fnUntraced(function* (
   managed: ReadonlyMap<string, boolean>
 ) {
   const byName = new Map([...managed].map(([name, belongs]) => [name.toLowerCase(), belongs]))
-  const { areAllGone } = yield* watchAdministrators(sql)
+  const { refusal } = yield* watchAdministrators(sql)
   const groups = yield* sql.unsafe<{ readonly id: GroupId; readonly name: string; readonly is_member: boolean }>(
     GROUPS,
     [textArray([...byName.keys()]), user.id]
@@ -91,7 +91,7 @@ const syncGroups = Effect.fnUntraced(function* (
       user.id,
       group
     ])
-    if (group !== ADMINISTRATORS || !(yield* areAllGone)) continue
+    if (group !== ADMINISTRATORS || (yield* refusal) === null) continue
     yield* addToGroups(sql, user.id, [group])
     kept.push(group)
     yield* Effect.logWarning("The identity provider removes the last administrator from their group; they stay in it.")

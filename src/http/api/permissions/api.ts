@@ -102,7 +102,12 @@ export class PermissionsApi extends HttpApiGroup.make("permissions")
       error: CHANGE_PROBLEMS
     })
       .annotateMerge(requires("update", "groups"))
-      .annotateMerge(endpointDocs("Remove a user from a group", "409 for the last administrator who can sign in.")),
+      .annotateMerge(
+        endpointDocs(
+          "Remove a user from a group",
+          "409 for the last administrator who can sign in, and for the only one."
+        )
+      ),
     HttpApiEndpoint.get("graph", "/api/collection/graph", { success: GraphJson, error: ServiceUnavailable })
       .annotateMerge(requires("read", "permissions"))
       .annotateMerge(

@@ -102,7 +102,7 @@ export class UserApi extends HttpApiGroup.make("user")
       .annotateMerge(
         endpointDocs(
           "Change a user",
-          "Absent members stay as they are; `group_ids` lists all groups of the user. 409 for the last administrator who can sign in."
+          "Absent members stay as they are; `group_ids` lists all groups of the user. 409 for the last administrator who can sign in, and for the only one."
         )
       ),
     HttpApiEndpoint.delete("disable", "/api/user/:id", { ...byUser, success: UserJson, error: CHANGE_PROBLEMS })
@@ -110,7 +110,7 @@ export class UserApi extends HttpApiGroup.make("user")
       .annotateMerge(
         endpointDocs(
           "Disable a user",
-          "Ends their sessions and links within 5 s. What they saved stays, and API keys, which belong to no user, go on working. 409 for the last administrator who can sign in."
+          "Ends their sessions and links within 5 s. What they saved stays, and API keys, which belong to no user, go on working. 409 for the last administrator who can sign in, and for the only one."
         )
       ),
     HttpApiEndpoint.put("enable", "/api/user/:id/reactivate", { ...byUser, success: UserJson, error: CHANGE_PROBLEMS })
@@ -125,7 +125,7 @@ export class UserApi extends HttpApiGroup.make("user")
       .annotateMerge(
         endpointDocs(
           "Delete a user for good",
-          'What they saved stays, by a "Deleted user". Their name and email are removed everywhere, from the audit log, too. 409 for the last administrator who can sign in.'
+          'What they saved stays, by a "Deleted user". Their name and email are removed everywhere, from the audit log, too. 409 for the last administrator who can sign in, and for the only one.'
         )
       ),
     HttpApiEndpoint.post("link", "/api/user/:id/link", { ...byUser, success: LinkJson, error: CHANGE_PROBLEMS })

@@ -167,6 +167,21 @@ test("users are listed by name, page by page, by state, part of their name or em
   )
 })
 
+test("the only administrator stays one, also before they can sign in", async () => {
+  const url = await freshDatabase()
+  await runLocally(
+    Effect.gen(function* () {
+      const { users } = yield* peopleOf(url)
+      const invited = yield* users.create({ email: "new@example.com", name: "New", groups: [ADMINISTRATORS] })
+      expect(yield* reasonOf(users.disable(invited.id))).toBe("LastAdmin")
+      expect(yield* reasonOf(users.remove(invited.id))).toBe("LastAdmin")
+      expect(yield* reasonOf(users.update(invited.id, { groups: [] }))).toBe("LastAdmin")
+      yield* users.create({ email: "other@example.com", name: "Other", groups: [ADMINISTRATORS] })
+      yield* users.remove(invited.id)
+    })
+  )
+})
+
 describe("the last administrator who can sign in", () => {
   test("cannot be disabled or removed from the group, not even by two requests at the same time", async () => {
     const url = await freshDatabase()
