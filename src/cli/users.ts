@@ -11,14 +11,22 @@ import { OIDC_NAME } from "../settings/settings.ts"
 import { json, printJson, table } from "./output.ts"
 import { UsageError } from "./UsageError.ts"
 
-const id = Argument.Int("id").pipe(
-  Argument.withDescription("The user's id; `bun run footfall users list` shows it"),
+const user = Argument.String("user").pipe(
+  Argument.withDescription("The user's id or email; `bun run footfall users list` shows both"),
   Argument.filter(
-    (given) => given > 0,
-    () => "the id of a user, such as 7"
-  ),
-  Argument.map((given) => UserId.make(given))
+    (given) => /^[1-9]\d{0,9}$/.test(given) || given.includes("@"),
+    () => "the id of a user, such as 7, or their email, such as ada@example.com"
+  )
 )
+
+/** The id of the user with this id or email. */
+const idOf = Effect.fnUntraced(function* (given: string) {
+  if (!given.includes("@")) return UserId.make(Number(given))
+  const found = yield* (yield* Users).credentials(given)
+  return found === null
+    ? yield* new UsageError({ message: `There is no user with the email ${JSON.stringify(given)}.` })
+    : found.id
+})
 
 const describeLink = (link: UserLink, url: string): string =>
   `${url}\n\nThe link is shown only this once, works once, and until ${link.expiresAt.toISOString()}.`
@@ -136,48 +144,49 @@ const list = Command.make(
 
 const disable = Command.make(
   "disable",
-  { id },
+  { user },
   Effect.fn(function* (flags) {
-    const user = yield* (yield* Users).disable(flags.id)
-    yield* Console.log(`Disabled ${user.name}. Their sessions end within 5 seconds.`)
+    const { name } = yield* (yield* Users).disable(yield* idOf(flags.user))
+    yield* Console.log(`Disabled ${name}. Their sessions end within 5 seconds.`)
   })
 ).pipe(Command.withDescription("Disable a user, who is signed out everywhere; what they saved stays"))
 
 const enable = Command.make(
   "enable",
-  { id },
+  { user },
   Effect.fn(function* (flags) {
-    const user = yield* (yield* Users).enable(flags.id)
-    yield* Console.log(`Enabled ${user.name}.`)
+    const { name } = yield* (yield* Users).enable(yield* idOf(flags.user))
+    yield* Console.log(`Enabled ${name}.`)
   })
 ).pipe(Command.withDescription("Enable a disabled user"))
 
 const remove = Command.make(
   "delete",
   {
-    id,
+    user,
     yes: Flag.Boolean("yes").pipe(Flag.withDefault(false), Flag.withDescription("Really delete the user"))
   },
   Effect.fn(function* (flags) {
     const users = yield* Users
-    const { email, name } = yield* users.get(flags.id)
+    const id = yield* idOf(flags.user)
+    const { email, name } = yield* users.get(id)
     if (!flags.yes) {
       return yield* new UsageError({
         message: `This deletes ${name} (${email}) for good; \`users disable\` can be undone. Add --yes to do it.`
       })
     }
-    yield* users.remove(flags.id)
+    yield* users.remove(id)
     yield* Console.log(
-      `Deleted the user with the id ${flags.id}. What they saved stays, without their name. API keys that they know still work: \`bun run footfall keys list\`.`
+      `Deleted the user with the id ${id}. What they saved stays, without their name. API keys that they know still work: \`bun run footfall keys list\`.`
     )
   })
 ).pipe(Command.withDescription("Delete a user for good, with their name and email; what they saved stays"))
 
 const resetLink = Command.make(
   "reset-link",
-  { id, json },
+  { user, json },
   Effect.fn(function* (flags) {
-    const link = yield* (yield* Users).createLink(flags.id)
+    const link = yield* (yield* Users).createLink(yield* idOf(flags.user))
     const url = yield* linkUrlOf(link)
     yield* flags.json
       ? printJson({ kind: link.kind, url, expires_at: link.expiresAt.toISOString() })
@@ -186,7 +195,10 @@ const resetLink = Command.make(
 ).pipe(
   Command.withDescription("Print a link with which a user sets a new password; earlier links of the user end"),
   Command.withExamples([
-    { command: "bun run footfall users reset-link 7", description: "Let the user with the id 7 set a new password" }
+    {
+      command: "bun run footfall users reset-link ada@example.com",
+      description: "Let the user with this email set a new password"
+    }
   ])
 )
 

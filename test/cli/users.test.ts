@@ -46,8 +46,35 @@ test("users are created, listed, disabled, enabled and deleted, and get links, f
   })
   expect((await footfall(["users", "delete", "3", "--yes"])).out).toStartWith("Deleted the user with the id 3. ")
   expect((await footfall(["users", "list"])).out).not.toContain("Bob")
+  // The only administrator, who has no password yet.
+  expect(await footfall(["users", "delete", "1", "--yes"])).toEqual({
+    code: 1,
+    out: "",
+    err: "This is the only administrator. Add another user to the group Administrators first, or run `bun run footfall users create --admin`.\n"
+  })
   expect((await footfall(["users", "disable", "99"])).err).toBe("There is no user with the id 99.\n")
   expect((await footfall(["users", "disable", "0"])).code).toBe(2)
+}, 180_000)
+
+test("users are also named by their email, in any case", async () => {
+  const footfall = await onFreshDatabase()
+  for (const name of ["ada", "bob"]) {
+    await footfall(["users", "create", "--email", `${name}@example.com`, "--name", name, "--admin"])
+  }
+  expect((await footfall(["users", "reset-link", "bob@example.com"])).out).toContain("/invitation?token=")
+  expect((await footfall(["users", "disable", "Bob@Example.com"])).out).toStartWith("Disabled bob.")
+  expect((await footfall(["users", "enable", "bob@example.com"])).out).toBe("Enabled bob.\n")
+  expect((await footfall(["users", "delete", "bob@example.com", "--yes"])).out).toMatch(
+    /^Deleted the user with the id \d\./
+  )
+  expect(await footfall(["users", "reset-link", "bob@example.com"])).toMatchObject({
+    code: 2,
+    err: 'There is no user with the email "bob@example.com".\n'
+  })
+  expect(await footfall(["users", "reset-link", "bob"])).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("the id of a user, such as 7, or their email")
+  })
 }, 180_000)
 
 test("where passwords are turned off, users are created without a link, which would not work", async () => {
