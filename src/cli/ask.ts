@@ -11,7 +11,9 @@ const WORDS: RefusalWords = {
 
 /** The sentence with a mark below the character at which it was not understood. */
 const misunderstood = (sentence: string, at: number, detail: string) =>
-  new UsageError({ message: `${detail}\n\n  ${sentence.replaceAll(/\s/g, " ")}\n  ${" ".repeat(at - 1)}^` })
+  new UsageError({
+    message: `${detail}\n\n  ${sentence.replaceAll(/\s/g, " ")}\n  ${" ".repeat(Bun.stringWidth(sentence.slice(0, at - 1)))}^`
+  })
 
 export const ask = Command.make(
   "ask",

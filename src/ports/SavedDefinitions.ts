@@ -6,6 +6,8 @@ export interface Definitions {
   readonly cards: ReadonlyMap<string, unknown>
   readonly segments: ReadonlyMap<string, unknown>
   readonly cohorts: ReadonlyMap<string, unknown>
+  /** Ids of those that are in the trash. */
+  readonly trashed: ReadonlySet<string>
 }
 
 /**
@@ -22,8 +24,8 @@ export class SavedDefinitions extends Context.Service<
   SavedDefinitions,
   {
     /**
-     * Everything that the question refers to, directly or through what it refers to. What does not exist, is archived, or may not be
-     * read by the principal is left out, so that all three look the same.
+     * Everything that the question refers to, directly or through what it refers to. What does not exist or may not be read by the
+     * principal is left out, so that both look the same. Of what is in the trash, only the ids are returned.
      */
     readonly load: (principal: Principal, json: unknown) => Effect.Effect<Definitions, SavedDefinitionsError>
   }

@@ -825,6 +825,17 @@ describe("a question that cannot be asked", () => {
     expect(refuse(question)).toMatchObject({ pointer, detail })
   })
 
+  test("says what is in the trash", () => {
+    const trashed = new Set(["old"])
+    expect(refuse({ filter: ["segment", "old"] }, { trashed })?.detail).toBe(
+      'The segment "old" is in the trash. Restore it to use it.'
+    )
+    const card = "5a1ed000-0000-4000-8000-000000000001"
+    expect(refuse({ source: { card } }, { trashed: new Set([card]) })?.detail).toBe(
+      `The question ${card} is in the trash. Restore it to use it.`
+    )
+  })
+
   test("names a site that the person may not read", async () => {
     const limited = { isLimited: true, sites: QUESTION_SITES.slice(0, 1) }
     expect(refuse({ filter: ["=", "site_id", OTHER_SITE] }, limited)).toMatchObject({ code: "forbidden" })

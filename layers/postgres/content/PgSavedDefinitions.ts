@@ -18,12 +18,13 @@ interface Row {
   readonly kind: ItemKind
   readonly path: ReadonlyArray<CollectionId>
   readonly definition: unknown
+  readonly is_trashed: boolean
 }
 
 const FIND = `SELECT id::text, kind, product_analytics_collection_path(collection_id) AS path,
-    coalesce(body -> 'dataset_query', body -> 'filter') AS definition
+    coalesce(body -> 'dataset_query', body -> 'filter') AS definition, archived_at IS NOT NULL AS is_trashed
   FROM product_analytics_content
-  WHERE id = ANY($1::uuid[]) AND kind IN ('card', 'segment', 'cohort') AND archived_at IS NULL`
+  WHERE id = ANY($1::uuid[]) AND kind IN ('card', 'segment', 'cohort')`
 
 const RESOURCES: Readonly<Record<string, ResourceType>> = { card: "cards", segment: "segments", cohort: "cohorts" }
 
@@ -43,6 +44,7 @@ export const layer: Layer.Layer<SavedDefinitions, never, AppDatabase> = Layer.ef
         const segments = new Map<string, unknown>()
         const cohorts = new Map<string, unknown>()
         const maps: Readonly<Record<string, Map<string, unknown>>> = { card: cards, segment: segments, cohort: cohorts }
+        const trashed = new Set<string>()
         const asked = new Set<string>()
         let wanted = idsOf(referencesOf(json))
         for (let round = 0; wanted.length > 0 && round < MAX_ROUNDS; round++) {
@@ -53,15 +55,17 @@ export const layer: Layer.Layer<SavedDefinitions, never, AppDatabase> = Layer.ef
               message: `The question is built on more than ${MAX_DEFINITIONS} saved questions, segments and cohorts.`
             })
           }
-          const rows = (yield* find(wanted)).filter(({ kind, path }) =>
+          const readable = (yield* find(wanted)).filter(({ kind, path }) =>
             can(principal, "read", { type: RESOURCES[kind]!, collection: path })
           )
+          for (const { id, is_trashed } of readable) if (is_trashed) trashed.add(id)
+          const rows = readable.filter(({ is_trashed }) => !is_trashed)
           for (const { definition, id, kind } of rows) maps[kind]!.set(id, definition)
           wanted = [...new Set(rows.flatMap(({ definition }) => idsOf(referencesOf(definition))))].filter(
             (id) => !asked.has(id)
           )
         }
-        return { cards, segments, cohorts } satisfies Definitions
+        return { cards, segments, cohorts, trashed } satisfies Definitions
       })
     })
   })

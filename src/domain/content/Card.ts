@@ -14,6 +14,25 @@ export const VisualizationSettings = Schema.Record(Schema.String, Schema.Unknown
 )
 export type VisualizationSettings = typeof VisualizationSettings.Type
 
+/** The visualizations, in Metabase's words. */
+export const DISPLAYS = [
+  ...([
+    "table",
+    "line",
+    "area",
+    "bar",
+    "row",
+    "combo",
+    "pie",
+    "scatter",
+    "heatmap",
+    "map",
+    "sankey",
+    "funnel"
+  ] as const),
+  ...(["waterfall", "scalar", "smartscalar", "gauge", "progress", "pivot", "object"] as const)
+] as const
+
 /** A saved question and how to draw it. */
 export const CardBody = Schema.Struct({
   /** In FQL/1, as it was sent. */

@@ -4,6 +4,7 @@ import { COMPARE_VALUES, isComparison } from "../compare/otherPeriod.ts"
 import { FqlError } from "../fql/FqlError.ts"
 import type { Clause, Query } from "../fql/schema.ts"
 import { TRUNCATION_UNITS } from "../plan/plan.ts"
+import { parseUuid } from "../resolve/ranges.ts"
 import { DATE_VALUES, dateClause, isTruncationUnit } from "./dateClause.ts"
 
 /** A parameter of a card or dashboard with its value, and what it applies to in the question. */
@@ -145,7 +146,11 @@ const CLAUSES: Readonly<
   "number/<=": numbers("<="),
   "boolean/=": booleans,
   id: strings("=", true),
-  site: strings("=", false),
+  site: (parameter) => {
+    if (!valuesOf(parameter).every((id) => parseUuid(String(id)) !== null))
+      throw mismatch(parameter, "the id of a site")
+    return strings("=", false)(parameter)
+  },
   segment: saved("segment"),
   cohort: saved("cohort")
 }

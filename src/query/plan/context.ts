@@ -55,6 +55,8 @@ export interface QuestionContext {
   readonly cards: ReadonlyMap<string, Query>
   readonly segments: ReadonlyMap<string, Clause>
   readonly cohorts: ReadonlyMap<string, Clause>
+  /** Ids of those that are in the trash. */
+  readonly trashed: ReadonlySet<string>
   /** Null: the question is asked about its own range. */
   readonly comparing: ComparedRanges | null
 }

@@ -45,5 +45,6 @@ export const contextOf = (
   cards: new Map(),
   segments: new Map(),
   cohorts: new Map(),
+  trashed: new Set(),
   comparing: null
 })

@@ -292,8 +292,14 @@ const saved =
     const [id] = args
     const known = what === "segment" ? scope.build.context.segments : scope.build.context.cohorts
     const filter = typeof id === "string" && args.length === 1 ? known.get(id.toLowerCase()) : undefined
-    if (filter === undefined)
-      throw new FqlError("not-found", below(pointer, 1), `There is no ${what} ${JSON.stringify(id) ?? ""}.`)
+    if (filter === undefined) {
+      const shown = JSON.stringify(id) ?? ""
+      const detail =
+        typeof id === "string" && scope.build.context.trashed.has(id.toLowerCase())
+          ? `The ${what} ${shown} is in the trash. Restore it to use it.`
+          : `There is no ${what} ${shown}.`
+      throw new FqlError("not-found", below(pointer, 1), detail)
+    }
     return what === "segment" ? resolveFilter(scope, filter, pointer) : didOf(scope, filter, {}, pointer)
   }
 

@@ -236,7 +236,10 @@ const planSource = (build: Build, source: QuerySource, pointer: string, depth: n
   if ("query" in source) return planQuery(build, source.query, below(pointer, "query"), depth + 1)
   const card = build.context.cards.get(source.card.toLowerCase())
   if (card !== undefined) return planQuery(build, card, below(pointer, "card"), depth + 1)
-  throw new FqlError("not-found", below(pointer, "card"), `There is no question ${source.card}.`)
+  const detail = build.context.trashed.has(source.card.toLowerCase())
+    ? `The question ${source.card} is in the trash. Restore it to use it.`
+    : `There is no question ${source.card}.`
+  throw new FqlError("not-found", below(pointer, "card"), detail)
 }
 
 const presenceOf = (build: Build, { range }: RowScope): Presence | null =>

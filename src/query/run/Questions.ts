@@ -96,8 +96,10 @@ const keyOf = (model: string, { casts, query }: CompiledQuestion): string =>
 const parsed = ({
   cards,
   cohorts,
-  segments
-}: Definitions): Pick<QuestionContext, "cards" | "cohorts" | "segments"> => ({
+  segments,
+  trashed
+}: Definitions): Pick<QuestionContext, "cards" | "cohorts" | "segments" | "trashed"> => ({
+  trashed,
   cards: new Map(
     [...cards].flatMap(([id, json]) => {
       const query = parseQuery(json)

@@ -36,6 +36,8 @@ const AMOUNTS: ReadonlySet<string> = new Set(["revenue", "arpu"])
 const isUnit = (word: string): word is (typeof TIME_UNITS)[number] =>
   (TIME_UNITS as ReadonlyArray<string>).includes(word)
 
+const OPERATOR_PHRASES = OPERATORS.map(([clause, phrases]) => [clause, phrases] as const)
+
 interface Measure {
   readonly clause: (currency: string | null) => Clause
   /** Whether its event is a goal, and not what is counted. */
@@ -182,8 +184,9 @@ class Parser {
   #condition(): Clause {
     const field = this.#field()
     const at = this.#peek()?.at ?? this.#end
-    const operator = this.#phrase(OPERATORS.map(([clause, phrases]) => [clause, phrases] as const))
+    const operator = this.#phrase(OPERATOR_PHRASES)
     if (operator === null) {
+      if (this.#word("or")) throw new Misunderstood(at, OR_JOINS_VALUES)
       throw new Misunderstood(
         at,
         "Continue with a condition: is, is not, contains, does not contain, starts with, ends with, is like, is empty, is not empty, is more than, is less than, is at least or is at most."
@@ -248,16 +251,23 @@ class Parser {
     const at = this.#peek()?.at ?? this.#end
     const from = daysOf(this.#peek()?.text ?? "")
     if (from === null) {
+      const text = this.#peek()?.text ?? ""
+      const near = nearest(text, ["last", "past", "this", "today", "yesterday"])
       throw new Misunderstood(
         at,
-        "Give a range: last 30 days, this month, last week, today, yesterday, 2026-03, 2026-03-01 to 2026-03-31, or all time."
+        impossibleDay(text) ??
+          `Give a range: last 30 days, this month, last week, today, yesterday, 2026-03, 2026-03-01 to 2026-03-31, or all time.${near === null ? "" : ` Did you mean "${near}"?`}`
       )
     }
     this.#next++
     if (!this.#word("to")) return ["between", "created_at", ...from]
     const until = daysOf(this.#peek()?.text ?? "")
-    if (until === null)
-      throw new Misunderstood(this.#peek()?.at ?? this.#end, "Give the range's last day, as in 2026-03-31.")
+    if (until === null) {
+      throw new Misunderstood(
+        this.#peek()?.at ?? this.#end,
+        impossibleDay(this.#peek()?.text ?? "") ?? "Give the range's last day, as in 2026-03-31."
+      )
+    }
     this.#next++
     return ["between", "created_at", from[0], until[1]]
   }
@@ -316,6 +326,10 @@ class Parser {
 
   #unexpected(): Misunderstood {
     const token = this.#tokens[Math.min(this.#next, this.#tokens.length - 1)]!
+    const or = this.#tokens[this.#next - 2]
+    if (or?.text.toLowerCase() === "or" && !or.isQuoted && this.#phraseAt(OPERATOR_PHRASES, this.#next) !== null) {
+      return new Misunderstood(or.at, OR_JOINS_VALUES)
+    }
     const near = nearest(token.text, KEYWORDS)
     return new Misunderstood(
       token.at,
@@ -397,6 +411,26 @@ const daysOf = (text: string): readonly [string, string] | null => {
     return null
   }
 }
+
+const MONTHS = [
+  ...["January", "February", "March", "April", "May", "June"],
+  ...["July", "August", "September", "October", "November", "December"]
+]
+
+/** Why a day or month that is written like one does not exist; null for other text. */
+const impossibleDay = (text: string): string | null => {
+  const [, year, month, day] = /^(\d{4})-(\d\d)(?:-(\d\d))?$/.exec(text) ?? []
+  if (year === undefined) return null
+  const name = MONTHS[Number(month) - 1]
+  if (name === undefined) return `There is no month ${month}: give one from 01 to 12.`
+  const { daysInMonth } = Temporal.PlainYearMonth.from(`${year}-${month}`)
+  if (day === undefined || (Number(day) >= 1 && Number(day) <= daysInMonth)) return null
+  return `There is no day ${day} of this month: ${name}${name === "February" ? ` ${year}` : ""} has ${daysInMonth} days.`
+}
+
+/** Both `a or b is 3` and `a is 3 or b is 4` would join conditions, which a sentence can't. */
+const OR_JOINS_VALUES =
+  'In a sentence, "or" stands between values, as in country is DE or FR, and conditions are joined with "and". A question in JSON can join conditions with "or".'
 
 /**
  * Reads a question in a sentence, such as `count of signup by plan over last 30 days`. Without a range, it is about the last 30 days.

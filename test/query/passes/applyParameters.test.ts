@@ -166,6 +166,8 @@ describe("a parameter of another type", () => {
     ["number/>=", [1, 2]],
     ["number/between", 1],
     ["string/contains", [null]],
+    ["site", "shop"],
+    ["site", [SITE, "shop"]],
     ["segment", true]
   ])("%s refuses %j", (type, value) => {
     expect(refused(type, value)).toEqual(["type-mismatch", "/parameters/0/value", expect.any(String)])

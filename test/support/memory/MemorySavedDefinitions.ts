@@ -5,6 +5,10 @@ import { type Definitions, SavedDefinitions } from "../../../src/ports/SavedDefi
 export const layer = ({
   cards = new Map(),
   cohorts = new Map(),
-  segments = new Map()
+  segments = new Map(),
+  trashed = new Set()
 }: Partial<Definitions> = {}): Layer.Layer<SavedDefinitions> =>
-  Layer.succeed(SavedDefinitions, SavedDefinitions.of({ load: () => Effect.succeed({ cards, segments, cohorts }) }))
+  Layer.succeed(
+    SavedDefinitions,
+    SavedDefinitions.of({ load: () => Effect.succeed({ cards, segments, cohorts, trashed }) })
+  )

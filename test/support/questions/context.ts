@@ -15,6 +15,7 @@ export const questionContext = (fields: Partial<QuestionContext> = {}): Question
   hidden: null,
   cards: new Map(),
   segments: new Map(),
+  trashed: new Set(),
   cohorts: new Map(),
   comparing: null,
   ...fields

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { type CardBody, VisualizationSettings } from "../../../domain/content/Card.ts"
+import { type CardBody, DISPLAYS, VisualizationSettings } from "../../../domain/content/Card.ts"
 import type { Item } from "../../../domain/content/Item.ts"
 import { CardParameters } from "../../../domain/content/Parameter.ts"
 import type { Principal } from "../../../domain/Principal.ts"
@@ -20,10 +20,8 @@ const Query = Schema.Record(Schema.String, Schema.Unknown).annotate({
   description: "The question in FQL/1, stored as it is sent; docs/questions.md describes the language.",
   examples: [EXAMPLE_QUERY]
 })
-const Display = Schema.NonEmptyString.check(Schema.isMaxLength(64)).annotate({
-  description: "The visualization, such as `table`, `line`, `bar`, `pie` or `map`",
-  examples: ["line"]
-})
+const Display = Schema.NonEmptyString.annotate({ description: "The visualization", examples: ["line"] })
+export const NewDisplay = Schema.Literals(DISPLAYS).annotate({ description: "The visualization", examples: ["line"] })
 const Settings = VisualizationSettings.annotate({ description: "Settings of the visualization, for the client only" })
 const Parameters = CardParameters.annotate({ description: "What can be chosen when the question is asked" })
 
@@ -41,7 +39,7 @@ export const CardJson = Schema.Struct({
 export const CardCreateJson = Schema.Struct({
   ...createFields,
   dataset_query: Query,
-  display: Schema.optionalKey(Display),
+  display: Schema.optionalKey(NewDisplay),
   visualization_settings: Schema.optionalKey(Settings),
   parameters: Schema.optionalKey(Parameters)
 }).annotate({ identifier: "CardCreate" })
@@ -51,7 +49,7 @@ export const CardUpdateJson = Schema.Struct({
   ...ignored("type", "query_type", "database_id"),
   ...changeFields,
   dataset_query: Schema.optionalKey(Query),
-  display: Schema.optionalKey(Display),
+  display: Schema.optionalKey(NewDisplay),
   visualization_settings: Schema.optionalKey(Settings),
   parameters: Schema.optionalKey(Parameters)
 }).annotate({ identifier: "CardUpdate", description: "Absent keys keep their values." })

@@ -46,4 +46,5 @@ export const mayChange = (principal: Principal, { isShipped, kind, path }: ItemH
   !isShipped && can(principal, "update", { type: RESOURCE_OF[kind], collection: path })
 
 /** The wording of the contract, section 1.2. */
-export const SHIPPED_DENIAL = "You don't have permissions to do that."
+export const FIXED_DENIAL = "You don't have permissions to do that."
+export const SHIPPED_DENIAL = `${FIXED_DENIAL} This ships with Footfall: duplicate it, and change the copy.`

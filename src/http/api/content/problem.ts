@@ -4,7 +4,7 @@ import type { Principal } from "../../../domain/Principal.ts"
 import type { CollectionsError } from "../../../ports/Collections.ts"
 import type { ContentError } from "../../../ports/Content.ts"
 import { Conflict, Forbidden, NotFound, ServiceUnavailable, UnprocessableContent } from "../problems.ts"
-import { mayRead, SHIPPED_DENIAL } from "./permission.ts"
+import { FIXED_DENIAL, mayRead, SHIPPED_DENIAL } from "./permission.ts"
 
 /** Every problem that reading an item can fail with. */
 export const READ_PROBLEMS = [Forbidden, NotFound, ServiceUnavailable] as const
@@ -37,8 +37,9 @@ export const writeProblem =
       case "NotFound":
         return new NotFound({ detail: message })
       case "Shipped":
-      case "Fixed":
         return new Forbidden({ detail: SHIPPED_DENIAL })
+      case "Fixed":
+        return new Forbidden({ detail: FIXED_DENIAL })
       case "InUse":
         return new Conflict({ detail: `${message} Remove it there first: ${usersOf(usedBy, principal)}.` })
       case "Conflict":

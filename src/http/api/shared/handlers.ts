@@ -42,10 +42,14 @@ const NEVER_VISIBLE: ReadonlyArray<string> = ["site", "segment", "cohort"]
 /** Fails if something is locked that the item no longer has: without the lock, visitors would see more than was meant. */
 const chosenOf = (parameters: Parameters, { link, locked, site }: OpenedLink): Effect.Effect<Chosen, NotFound> => {
   const slugs = Object.keys(locked)
-  if (slugs.some((slug) => !parameters.some((parameter) => parameter.slug === slug))) {
+  const missing = slugs.find((slug) => !parameters.some((parameter) => parameter.slug === slug))
+  if (missing !== undefined) {
+    const name = `\`${missing.slice(0, 100)}\``
     return Effect.fail(
       new NotFound({
-        detail: "A parameter that is locked here no longer exists. Ask for a new link."
+        detail: Object.hasOwn(link.locked, missing)
+          ? `The parameter ${name}, which is locked here, no longer exists. Ask for a new link.`
+          : `There is no parameter ${name} here, which the token's \`params\` give.`
       })
     )
   }

@@ -9,6 +9,7 @@ import { PRODUCT_ANALYTICS } from "../../../domain/people.ts"
 import type { XrayCard } from "../../../query/xray/cards.ts"
 import { stableId } from "../../../query/xray/dashboard.ts"
 import type { Xray } from "../../../query/xray/xray.ts"
+import { NewDisplay } from "../cards/json.ts"
 import { createFields, Description, ItemName, ignored, ignoredHead } from "../content/json.ts"
 import { DashboardJson, dashboardJson, NEW_DASHBOARD, place } from "../dashboards/json.ts"
 
@@ -119,7 +120,7 @@ const SavedCard = Schema.Struct({
   name: ItemName,
   description: Schema.optionalKey(Description),
   dataset_query: Schema.Record(Schema.String, Schema.Unknown),
-  display: Schema.NonEmptyString.check(Schema.isMaxLength(64)),
+  display: NewDisplay,
   visualization_settings: Schema.optionalKey(VisualizationSettings)
 })
 

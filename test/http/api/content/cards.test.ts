@@ -100,6 +100,13 @@ describe("a question that can't be asked is not saved, and a pointer leads to wh
   })
 })
 
+test("a display that does not exist is told those that do", async () => {
+  const { body } = await post("/api/card", { name: "x", dataset_query: question(), display: "lines" })
+  expect(body.detail).toBe(
+    "Invalid body: `display` must be one of `table`, `line`, `area`, `bar`, `row`, `combo`, `pie`, `scatter`, `heatmap`, `map`, `sankey`, `funnel`, `waterfall`, `scalar`, `smartscalar`, `gauge`, `progress`, `pivot`, `object`."
+  )
+})
+
 describe("a body that does not match the schema", () => {
   test.each<[string, object, ReadonlyArray<string>]>([
     ["a missing question", { dataset_query: undefined }, ["#/dataset_query"]],
@@ -107,6 +114,7 @@ describe("a body that does not match the schema", () => {
     ["a name that is too long", { name: "x".repeat(255) }, ["#/name"]],
     ["a name with a line break", { name: "a\nb" }, ["#/name"]],
     ["a misspelled key", { displays: "line" }, ["#/displays"]],
+    ["a display that does not exist", { display: "lines" }, ["#/display"]],
     [
       "settings that are too large",
       { visualization_settings: { a: "x".repeat(33_000) } },

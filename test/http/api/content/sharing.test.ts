@@ -281,7 +281,7 @@ describe("a public link", () => {
       const { body, status } = await visit(`/api/public/card/${uuid}${path}`)
       expect([status, body.detail]).toEqual([
         404,
-        "A parameter that is locked here no longer exists. Ask for a new link."
+        "The parameter `country`, which is locked here, no longer exists. Ask for a new link."
       ])
     }
   })
@@ -345,6 +345,11 @@ describe("a signed embed", () => {
     ])
     expect(rowsOf(await ask(token, given({ path: "/blog" })))).toEqual([["FR", 3]])
     expect((await ask(token, given({ country: "US" }))).status).toBe(400)
+  })
+
+  test("names a parameter of the token that the dashboard lacks", async () => {
+    const { body, status } = await ask(await sign(forDashboard({ plan: "pro" })))
+    expect([status, body.detail]).toEqual([404, "There is no parameter `plan` here, which the token's `params` give."])
   })
 
   test("takes the site from the token, if the instance does not name it", async () => {

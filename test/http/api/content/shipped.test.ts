@@ -74,7 +74,10 @@ test("not even an administrator changes what ships, but everyone who may write d
     post("/api/revision/revert", { entity: "card", id: dashcard.card_id, revision_id: 1 })
   ]
   for (const { body, status } of await Promise.all(attempts)) {
-    expect([status, body.detail]).toEqual([403, "You don't have permissions to do that."])
+    expect([status, body.detail]).toEqual([
+      403,
+      "You don't have permissions to do that. This ships with Footfall: duplicate it, and change the copy."
+    ])
   }
   const copy = await post(`/api/dashboard/${overview.id}/copy`, { name: "My overview", is_deep_copy: true })
   expect(copy.body).toMatchObject({ name: "My overview", shipped: false, can_write: true })

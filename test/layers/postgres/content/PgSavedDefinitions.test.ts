@@ -87,10 +87,12 @@ test("everything that a question is built on is found, at any depth and in any s
   expect(found.cohorts).toEqual(new Map([[COHORT, ["=", "event_name", "purchase"]]]))
 })
 
-test("what is archived, unknown, or in a collection that the caller may not read is left out", async () => {
+test("what is in the trash, unknown, or in a collection that the caller may not read is left out, and readable trash is named", async () => {
   const filter = ["or", ["segment", ARCHIVED], ["segment", SECRET], ["segment", id(99)], ["segment", SEGMENT]]
   expect([...(await load(READER, question({ filter }))).segments.keys()]).toEqual([SEGMENT])
   expect([...(await load(user([]), question({ filter }))).segments.keys()]).toEqual([])
+  expect([...(await load(READER, question({ filter }))).trashed]).toEqual([ARCHIVED])
+  expect([...(await load(user([]), question({ filter }))).trashed]).toEqual([])
 })
 
 test("a grant on a collection holds for those below it, and not for the one above", async () => {
