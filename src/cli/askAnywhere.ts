@@ -43,7 +43,7 @@ const ANSWER_SECONDS = 3_700
 const at = (pointer: unknown, detail: string): string =>
   typeof pointer === "string" && pointer !== "" ? `At ${pointer}: ${detail}` : detail
 
-/** What a refusal is in the words of whoever asked, by its code. */
+/** What replaces a refusal's own words, by its code: a sentence is not written as JSON. */
 export type RefusalWords = Readonly<Partial<Record<FqlErrorCode, string>>>
 
 const wordsFor = (words: RefusalWords, code: unknown): string | null =>
