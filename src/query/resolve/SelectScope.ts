@@ -98,8 +98,9 @@ export const displayName = (name: string): string => {
   )
 }
 
-/** What people see of a column's name. */
-export const columnTitle = (name: string): string => (name === "subdivision1" ? "Region" : displayName(name))
+/** What people see of a column's name: `is_entry` is `Entry`. */
+export const columnTitle = (name: string): string =>
+  name === "subdivision1" ? "Region" : displayName(name.replace(/^is_/, ""))
 
 export const labelOf = (column: ViewColumn): Label => ({
   name: column.name,

@@ -53,6 +53,6 @@ export const questionAbout = (
   }
 }
 
-/** The column that says when a row came to be: the one whose range bounds a view's rows, otherwise its time of creation. */
+/** The column that says when a row was recorded: the one whose range bounds a view's rows, otherwise its time of creation. */
 export const timeOf = (view: View): string | null =>
   view.time ?? view.columns.find(({ semantic }) => semantic === "CreationTimestamp")?.name ?? null

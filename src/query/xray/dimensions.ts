@@ -49,7 +49,7 @@ const SCORES: Readonly<Record<DimensionClass, number>> = {
   number: 80,
   name: 60
 }
-/** The time at which a row came to be is the one that matters. */
+/** The time at which a row was recorded is the one that matters. */
 const CREATION_SCORE = 100
 
 /** Fields of a visitor that describe the visitor's events and visits, too. */
@@ -119,8 +119,7 @@ export const dimensionOf = (field: FieldRecord, clause: Clause): XrayDimension |
   if (found === null) return null
   return {
     field,
-    // The column is called `subdivision1`, which few people know.
-    title: found === "state" ? "State" : field.displayName,
+    title: field.displayName,
     class: found,
     score: field.semanticType === "CreationTimestamp" ? CREATION_SCORE : SCORES[found],
     clause,

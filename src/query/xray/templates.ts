@@ -110,7 +110,7 @@ const generic = (name: "EventTable" | "GenericTable", entity: View["entity"]): T
   description:
     entity === "EventTable"
       ? "How many there are, when they happened, and what they have in common."
-      : "How many there are, when they came to be, and what they are like.",
+      : "How many there are, when they were recorded, and what they are like.",
   view: null,
   of: null,
   subject: (context, _value, view) => subjectOf(context, view),
@@ -139,8 +139,8 @@ const WEB_ANALYTICS: Template = {
     ...overTime(subject, "Pageviews over time"),
     ...overTime({ ...subject, metrics: [VISITORS] }, "Visitors over time", 96),
     ...per(subject, "url_path", "Top pages", 100),
-    ...per(subject, "referrer_domain", "Pageviews per Referrer domain", 92),
-    ...per(subject, "channel", "Pageviews per Channel", 92),
+    ...per(subject, "referrer_domain", "Pageviews by Referrer domain", 92),
+    ...per(subject, "channel", "Pageviews by Channel", 92),
     ...others(subject, "url_path", "referrer_domain", "channel"),
     ...perSeason(subject)
   ]
@@ -254,7 +254,7 @@ const conversions = (context: XrayContext, goal: Clause, score: number): XrayCar
   const entry: Clause = ["field", "entry_path", { "source-field": "visit_id" }]
   return custom(
     subjectOf(context, "v_pa_events"),
-    "Conversions per entry page",
+    "Conversions by entry page",
     {
       filter: ["not-null", entry],
       aggregation: [
@@ -288,7 +288,7 @@ const EVENT: Template = {
     const properties = subject.dimensions.filter(({ field }) => field.source === "property")
     const rest = subject.dimensions.filter(({ field }) => field.source !== "property")
     return [
-      ...totals(subject, () => `Total ${value}`),
+      ...totals(subject, () => `Count of ${value}`),
       ...lastDays(subject, `${value} in the last 30 days`),
       numberOf(subject, VISITORS, { score: 98 }),
       ...overTime(subject, `${value} over time`),

@@ -118,7 +118,12 @@ export const XrayHandlers = HttpApiBuilder.group(
       }
     })
 
-    const comparisonPlan = (plan: Plan, filter: Clause | null, right: Side): Plan => {
+    const comparisonPlan = Effect.fnUntraced(function* (plan: Plan, filter: Clause | null, right: Side) {
+      if (filter === null && right.filter === null) {
+        return yield* invalid(
+          "Both sides are all rows of the table. Compare with a segment, a cohort or another question."
+        )
+      }
       const { subject } = plan
       const whole = rowsOf({ ...subject, filter: null })
       const title = filter === null ? `All ${whole.noun}` : filter === subject.filter ? plan.name : "Selected"
@@ -129,8 +134,8 @@ export const XrayHandlers = HttpApiBuilder.group(
         description: "Both sides on each card. They may have rows in common.",
         subject: whole,
         cards: compareCards(whole, left, right)
-      }
-    }
+      } satisfies Plan
+    })
 
     return handlers.handleAll({
       xray: Effect.fnUntraced(function* (given) {
@@ -160,14 +165,14 @@ export const XrayHandlers = HttpApiBuilder.group(
         const target = yield* targetOf(yield* asked(given))
         const right = yield* sideOf(target, given.params)
         const { plan, request } = target
-        return yield* answer({ request, plan: comparisonPlan(plan, plan.subject.filter, right) })
+        return yield* answer({ request, plan: yield* comparisonPlan(plan, plan.subject.filter, right) })
       }),
       compareCell: Effect.fnUntraced(function* (given) {
         const target = yield* targetOf(yield* asked(given))
         const cell = yield* cellOf(target, given.params.cell)
         const right = yield* sideOf(target, given.params)
         const { plan, request } = target
-        return yield* answer({ request, plan: comparisonPlan(plan, both(plan.subject.filter, cell), right) })
+        return yield* answer({ request, plan: yield* comparisonPlan(plan, both(plan.subject.filter, cell), right) })
       }),
       save: Effect.fnUntraced(function* ({ payload }) {
         const principal = yield* CurrentPrincipal
