@@ -2,7 +2,7 @@ import { Context, type Effect, type Redacted, Schema } from "effect"
 import type { ContentLink } from "../domain/content/ContentLink.ts"
 import type { Author, ItemId } from "../domain/content/Item.ts"
 
-type Chosen = "site" | "locked" | "hidden" | "exports"
+type Chosen = "site" | "locked" | "lockedTo" | "hidden" | "exports"
 
 /** A new public link. */
 export interface NewPublicLink extends Pick<ContentLink, Chosen | "expiresAt"> {

@@ -16,6 +16,7 @@ import content from "../../../migrations/0013_content.sql" with { type: "text" }
 import lastSeen from "../../../migrations/0014_last_seen.sql" with { type: "text" }
 import hiddenProperties from "../../../migrations/0015_hidden_properties.sql" with { type: "text" }
 import signOut from "../../../migrations/0016_sign_out.sql" with { type: "text" }
+import lockedTo from "../../../migrations/0017_locked_to.sql" with { type: "text" }
 import type { StartError } from "../../../src/domain/StartError.ts"
 import { MIGRATION_LOCK } from "./advisoryLocks.ts"
 import { type AppliedMigration, type Migration, type ParsedMigration, parse, pendingMigrations } from "./migrations.ts"
@@ -38,7 +39,8 @@ export const MIGRATIONS: ReadonlyArray<Migration> = [
   { name: "0013_content", sql: content },
   { name: "0014_last_seen", sql: lastSeen },
   { name: "0015_hidden_properties", sql: hiddenProperties },
-  { name: "0016_sign_out", sql: signOut }
+  { name: "0016_sign_out", sql: signOut },
+  { name: "0017_locked_to", sql: lockedTo }
 ]
 
 /** How long a process waits while another one migrates. */

@@ -1,6 +1,6 @@
 import { Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql"
-import type { ContentLink, SharedKind } from "../../../src/domain/content/ContentLink.ts"
+import type { ContentLink, LockedTo, SharedKind } from "../../../src/domain/content/ContentLink.ts"
 import { ItemId } from "../../../src/domain/content/Item.ts"
 import type { ParameterValue } from "../../../src/domain/content/Parameter.ts"
 import { SiteId } from "../../../src/domain/ids.ts"
@@ -29,6 +29,7 @@ interface Row extends AuthorColumns {
   readonly item_name: string
   readonly site_id: string | null
   readonly locked: Readonly<Record<string, ParameterValue>>
+  readonly locked_to: Readonly<Record<string, LockedTo>>
   readonly hidden: ReadonlyArray<string>
   readonly exports: boolean
   readonly frame_ancestors: ReadonlyArray<string>
@@ -37,7 +38,7 @@ interface Row extends AuthorColumns {
 }
 
 const SELECT = `SELECT link.id, link.kind, item.id::text AS item_id, item.kind AS item_kind, item.name AS item_name,
-    link.site_id::text AS site_id, link.locked, link.hidden, link.exports, link.frame_ancestors,
+    link.site_id::text AS site_id, link.locked, link.locked_to, link.hidden, link.exports, link.frame_ancestors,
     link.author_kind, link.author_id, link.author_name,
     floor(extract(epoch FROM link.expires_at) * 1000)::float8 AS expires_ms,
     floor(extract(epoch FROM link.created_at) * 1000)::float8 AS created_ms
@@ -50,8 +51,8 @@ const FIND_EMBED = `${SELECT} WHERE link.content_id = $1::uuid AND link.kind = '
 const COUNT = "SELECT count(*)::int AS count FROM product_analytics_content_link"
 // Nothing is inserted without the item and the site.
 const INSERT = `INSERT INTO product_analytics_content_link
-    (id, kind, content_id, site_id, locked, hidden, exports, frame_ancestors, expires_at, author_kind, author_id, author_name)
-  SELECT $1, $2, item.id, site.id, $5::json, $6::text[], $7, $8::text[], $9::timestamptz, $10, $11, $12
+    (id, kind, content_id, site_id, locked, locked_to, hidden, exports, frame_ancestors, expires_at, author_kind, author_id, author_name)
+  SELECT $1, $2, item.id, site.id, $5::json, $6::json, $7::text[], $8, $9::text[], $10::timestamptz, $11, $12, $13
     FROM product_analytics_content AS item LEFT JOIN product_analytics_site AS site ON site.id = $4::uuid
     WHERE item.id = $3::uuid AND item.kind IN ('card', 'dashboard') AND item.archived_at IS NULL
       AND ($4::uuid IS NULL OR site.id IS NOT NULL)
@@ -82,6 +83,7 @@ const toLink = (row: Row): ContentLink => ({
   item: { id: ItemId.make(row.item_id), kind: row.item_kind, name: row.item_name },
   site: row.site_id === null ? null : SiteId.make(row.site_id),
   locked: row.locked,
+  lockedTo: row.locked_to,
   hidden: row.hidden,
   exports: row.exports,
   frameAncestors: row.frame_ancestors,
@@ -92,7 +94,7 @@ const toLink = (row: Row): ContentLink => ({
 
 const newId = (): string => Buffer.from(crypto.getRandomValues(new Uint8Array(ID_BYTES))).toString("hex")
 
-type NewLink = Pick<ContentLink, "kind" | "site" | "locked" | "hidden" | "exports" | "author"> & {
+type NewLink = Pick<ContentLink, "kind" | "site" | "locked" | "lockedTo" | "hidden" | "exports" | "author"> & {
   readonly item: ItemId
   readonly frameAncestors: ReadonlyArray<string>
   readonly expiresAt: Date | null
@@ -120,7 +122,7 @@ export const layer: Layer.Layer<ContentLinks, never, AppDatabase> = Layer.effect
     const insert = Effect.fnUntraced(function* (
       link: NewLink
     ): Effect.fn.Return<ContentLink, ContentLinksError | SqlError.SqlError> {
-      const { author, expiresAt, exports, frameAncestors, hidden, item, kind, locked, site } = link
+      const { author, expiresAt, exports, frameAncestors, hidden, item, kind, locked, lockedTo, site } = link
       const [count] = yield* sql.unsafe<{ count: number }>(COUNT)
       if (count!.count >= MAX_LINKS) {
         return yield* failed("Full", `There may be ${MAX_LINKS} public links and embeds. Revoke some.`)
@@ -132,6 +134,7 @@ export const layer: Layer.Layer<ContentLinks, never, AppDatabase> = Layer.effect
         item,
         site,
         JSON.stringify(locked),
+        JSON.stringify(lockedTo),
         textArray(hidden),
         exports,
         textArray(frameAncestors),

@@ -1,9 +1,16 @@
 import type { SiteId } from "../ids.ts"
 import type { Author, ItemId } from "./Item.ts"
-import type { ParameterValue } from "./Parameter.ts"
+import type { ParameterTarget, ParameterType, ParameterValue } from "./Parameter.ts"
 
 /** Kinds of items that can be shared. */
 export type SharedKind = "card" | "dashboard"
+
+/** What a parameter was when it was locked: a lock holds only while it is still that. */
+export interface LockedTo {
+  readonly type: ParameterType
+  /** Everything that it was mapped to. */
+  readonly targets: ReadonlyArray<ParameterTarget>
+}
 
 /**
  * A way to see one saved question or dashboard without signing in. `public`: anyone who knows its id may. `embed`: the bearer of a
@@ -18,6 +25,8 @@ export interface ContentLink {
   readonly site: SiteId | null
   /** Values of parameters by their slugs. Visitors neither see nor change them. */
   readonly locked: Readonly<Record<string, ParameterValue>>
+  /** What was locked, by the same slugs. */
+  readonly lockedTo: Readonly<Record<string, LockedTo>>
   /** Slugs of parameters that visitors neither see nor change; their defaults apply. A token may set them. */
   readonly hidden: ReadonlyArray<string>
   /** Whether visitors may download answers as files. */

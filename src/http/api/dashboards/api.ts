@@ -35,7 +35,7 @@ export const ParameterValuesJson = Schema.Struct({
 }).annotate({ identifier: "ParameterValues", description: "What a parameter may be set to, the most frequent first." })
 
 const VALUES =
-  "Values of other parameters are given in the query by their slugs, as in `?country=DE`. The parameters that this one is linked to (`filteringParameters`), sites and dates limit the values."
+  "Values of other parameters are given in the query by their slugs, as in `?country=DE`. The parameters that this one is linked to (`filteringParameters`), sites, dates and the filters of the cards limit the values."
 
 export class DashboardsApi extends HttpApiGroup.make("dashboards")
   .add(

@@ -26,7 +26,7 @@ import { NotFound } from "../problems.ts"
 import { withExtendedTimeout } from "../server/ExtendTimeout.ts"
 import { cardsOf, checkDashboard } from "./checkDashboard.ts"
 import { dashboardBodyOf, dashboardJson, NEW_DASHBOARD } from "./json.ts"
-import { choiceQuestion, MAX_CHOICES } from "./parameterChoice.ts"
+import { MAX_CHOICES, parameterChoices } from "./parameterChoice.ts"
 
 /** The values of parameters in an address, by their slugs. */
 const valuesInQuery = (url: string, parameters: ReadonlyArray<DashboardParameter>): GivenParameters => {
@@ -111,16 +111,18 @@ export const DashboardsHandlers = HttpApiBuilder.group(
       const named = yield* namedChoices(principal, parameter, text)
       if (named !== null) return { values: named, has_more_values: false }
       const cards = yield* cardsOf(content, principal, body)
-      const { answer } = yield* withQuestionProblems(
-        Effect.gen(function* () {
-          const values = yield* valuesOf(parameters, { principal, sites, given: valuesInQuery(url, parameters) })
-          return yield* questions.ask(principal, yield* choiceQuestion(body, cards, { parameter, text, values }))
-        })
+      return yield* withQuestionProblems(
+        Effect.flatMap(valuesOf(parameters, { principal, sites, given: valuesInQuery(url, parameters) }), (values) =>
+          parameterChoices((question) => questions.ask(principal, question), {
+            body,
+            cards,
+            parameter,
+            text,
+            values,
+            isFixed: () => false
+          })
+        )
       )
-      return {
-        values: answer.data.rows.slice(0, MAX_CHOICES).map(([value = null]) => [value]),
-        has_more_values: answer.data.rows.length > MAX_CHOICES || answer.truncated
-      }
     })
 
     /** Sites, segments and cohorts with their names; null for another parameter. */

@@ -3,13 +3,13 @@ import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { Access, requires } from "../access.ts"
 import { EXAMPLE_ID } from "../content/json.ts"
 import { endpointDocs } from "../endpointDocs.ts"
-import { Forbidden, NotFound, ServiceUnavailable, UnprocessableContent } from "../problems.ts"
+import { BadRequest, Forbidden, NotFound, ServiceUnavailable, UnprocessableContent } from "../problems.ts"
 import { EmbeddingJson, EmbeddingUpdateJson, Entity, PublicLinkCreateJson, PublicLinkJson } from "./json.ts"
 
 const byItem = {
   params: { entity: Entity, id: Schema.String.annotate({ description: "The item's id", examples: [EXAMPLE_ID] }) }
 }
-const WRITE_PROBLEMS = [Forbidden, NotFound, UnprocessableContent, ServiceUnavailable] as const
+const WRITE_PROBLEMS = [BadRequest, Forbidden, NotFound, UnprocessableContent, ServiceUnavailable] as const
 
 export class LinksApi extends HttpApiGroup.make("links")
   .add(

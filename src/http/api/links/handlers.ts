@@ -1,6 +1,6 @@
 import { Clock, Effect, Redacted } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import type { ContentLink } from "../../../domain/content/ContentLink.ts"
+import type { ContentLink, LockedTo } from "../../../domain/content/ContentLink.ts"
 import type { ParameterValue } from "../../../domain/content/Parameter.ts"
 import type { SiteId } from "../../../domain/ids.ts"
 import { parseSiteId } from "../../../domain/siteValues.ts"
@@ -11,10 +11,16 @@ import { AdminApi } from "../AdminApi.ts"
 import { CurrentPrincipal } from "../access.ts"
 import { itemIdOf, makeItems } from "../content/items.ts"
 import { authorOf } from "../content/permission.ts"
-import { NotFound, ServiceUnavailable, UnprocessableContent } from "../problems.ts"
+import { BadRequest, NotFound, ServiceUnavailable, UnprocessableContent } from "../problems.ts"
+import { lockedToOf } from "../shared/locks.ts"
 import { embeddingJson, publicLinkJson } from "./json.ts"
 
 const invalid = (pointer: string, detail: string) => new UnprocessableContent({ detail, errors: [{ pointer, detail }] })
+
+const appliesToNothing = (pointer: string, name: string) => {
+  const detail = `The parameter "${name}" applies to no card of the dashboard, so that a lock would not limit anything.`
+  return new BadRequest({ detail, errors: [{ pointer, detail }] })
+}
 
 const unavailable = ({ message }: ContentLinksError) => new ServiceUnavailable({ detail: message })
 const problemOf = (error: ContentLinksError) =>
@@ -53,6 +59,7 @@ export const LinksHandlers = HttpApiBuilder.group(
       const principal = yield* CurrentPrincipal
       const item = yield* items.get(principal, entity, id)
       const parameters = item.body.parameters
+      const lockedTo: Record<string, LockedTo> = {}
       for (const [place, slugs] of [
         ["locked", Object.keys(locked)],
         ["hidden", hidden]
@@ -65,9 +72,13 @@ export const LinksHandlers = HttpApiBuilder.group(
           if (place === "locked" && isNothing(locked[slug]!)) {
             return yield* invalid(pointer, "Lock a parameter to a value; without one, it filters nothing.")
           }
+          if (place === "locked") {
+            lockedTo[slug] = lockedToOf(item.body, parameter)
+            if (lockedTo[slug].targets.length === 0) return yield* appliesToNothing(pointer, parameter.name)
+          }
         }
       }
-      return { item: item.id, author: authorOf(principal), locked, hidden, exports }
+      return { item: item.id, author: authorOf(principal), locked, lockedTo, hidden, exports }
     })
 
     return handlers.handleAll({

@@ -19,12 +19,13 @@ import { readProblem } from "../content/problem.ts"
 import { GivenParameters } from "../content/runJson.ts"
 import { cardQuestion, dashcardQuestion, valuesOf } from "../content/savedQuestion.ts"
 import { cardsOf } from "../dashboards/checkDashboard.ts"
-import { choiceQuestion, MAX_CHOICES } from "../dashboards/parameterChoice.ts"
+import { parameterChoices } from "../dashboards/parameterChoice.ts"
 import { makeExportResponse } from "../dataset/exportResponse.ts"
 import { BadRequest, Forbidden, NotFound, TooManyRequests } from "../problems.ts"
 import { withHeader } from "../server/browserRequest.ts"
 import { withExtendedTimeout } from "../server/ExtendTimeout.ts"
-import { sharedAnswerJson, sharedCardJson, sharedDashboardJson } from "./json.ts"
+import { NOT_SHOWN, sharedAnswerJson, sharedCardJson, sharedDashboardJson } from "./json.ts"
+import { isShown, type Lock, locksOf } from "./locks.ts"
 import { type OpenedLink, openEmbed, openPublic } from "./openLink.ts"
 import { visibleProblem, withSharedProblems } from "./problem.ts"
 
@@ -34,22 +35,33 @@ type Parameters = ReadonlyArray<CardParameter | DashboardParameter>
 interface Chosen {
   readonly visible: Parameters
   readonly fixed: GivenParameters
+  readonly locks: ReadonlyArray<Lock>
 }
 
 /** Names of saved filters are nothing for visitors. */
 const NEVER_VISIBLE: ReadonlyArray<string> = ["site", "segment", "cohort"]
 
-/** Fails if something is locked that the item no longer has: without the lock, visitors would see more than was meant. */
-const chosenOf = (parameters: Parameters, { link, locked, site }: OpenedLink): Effect.Effect<Chosen, NotFound> => {
+const quoted = (slug: string) => `\`${slug.slice(0, 100)}\``
+
+/** Fails if something is locked that the item no longer has, or that has become something else. */
+const chosenOf = (body: Bodies[SharedKind], { link, locked, site }: OpenedLink): Effect.Effect<Chosen, NotFound> => {
   const slugs = Object.keys(locked)
+  const parameters: Parameters = body.parameters
   const missing = slugs.find((slug) => !parameters.some((parameter) => parameter.slug === slug))
   if (missing !== undefined) {
-    const name = `\`${missing.slice(0, 100)}\``
     return Effect.fail(
       new NotFound({
         detail: Object.hasOwn(link.locked, missing)
-          ? `The parameter ${name}, which is locked here, no longer exists. Ask for a new link.`
-          : `There is no parameter ${name} here, which the token's \`params\` give.`
+          ? `The parameter ${quoted(missing)}, which is locked here, no longer exists. Ask for a new link.`
+          : `There is no parameter ${quoted(missing)} here, which the token's \`params\` give.`
+      })
+    )
+  }
+  const found = locksOf(body, slugs, link)
+  if (Result.isFailure(found)) {
+    return Effect.fail(
+      new NotFound({
+        detail: `The parameter ${quoted(found.failure)}, which is locked here, was changed. Ask for a new link.`
       })
     )
   }
@@ -59,6 +71,7 @@ const chosenOf = (parameters: Parameters, { link, locked, site }: OpenedLink): E
   // Who can't choose the time must not see other times by comparing with them.
   const isTimeChosen = visible.some(({ type }) => type.startsWith("date/"))
   return Effect.succeed({
+    locks: found.success,
     visible: visible.filter(({ type }) => type !== "compare" || isTimeChosen),
     fixed: parameters.flatMap(({ id, slug, type }) => {
       if (type === "site") return [{ id, value: site }]
@@ -129,8 +142,8 @@ const makeHandlers = Effect.fnUntraced(function* (group: "public" | "embed") {
     }
     if (link.kind === "embed") yield* withHeader("content-security-policy", framedBy(link.frameAncestors))
     const item: Item<Bodies[Kind]> = yield* Effect.mapError(content.get(kind, link.item.id), readProblem)
-    const chosen = yield* chosenOf(item.body.parameters, opened)
-    return { item, chosen, ...opened, shown: { visible: chosen.visible, exports: link.exports } }
+    const chosen = yield* chosenOf(item.body, opened)
+    return { item, chosen, ...opened, shown: { ...chosen, exports: link.exports } }
   })
 
   const askedWith = Effect.fnUntraced(function* (
@@ -156,6 +169,7 @@ const makeHandlers = Effect.fnUntraced(function* (group: "public" | "embed") {
     const { dashcards, parameters } = opened.item.body
     const dashcard = dashcards.find((one) => one.id === id.toLowerCase() && one.card_id === card.toLowerCase())
     if (dashcard === undefined) return yield* new NotFound({ detail: "The dashboard has no such card." })
+    if (!isShown(dashcard, opened.chosen.locks)) return yield* new NotFound({ detail: NOT_SHOWN })
     const { body, name } = yield* Effect.mapError(content.get("card", yield* itemIdOf("card", card)), readProblem)
     const asked = yield* askedWith(opened, text)
     const question = yield* withSharedProblems(
@@ -213,17 +227,19 @@ const makeHandlers = Effect.fnUntraced(function* (group: "public" | "embed") {
       if (parameter === undefined) return yield* new NotFound({ detail: "There is no such parameter to choose here." })
       const cards = yield* cardsOf(content, principal, item.body)
       const asked = yield* askedWith(opened, query.parameters)
-      const { answer: found } = yield* withSharedProblems(
-        Effect.gen(function* () {
-          const values = yield* valuesOf(item.body.parameters, asked)
-          const text = query.search ?? null
-          return yield* questions.ask(principal, yield* choiceQuestion(item.body, cards, { parameter, text, values }))
-        })
+      const dashcards = item.body.dashcards.filter((dashcard) => isShown(dashcard, chosen.locks))
+      return yield* withSharedProblems(
+        Effect.flatMap(valuesOf(item.body.parameters, asked), (values) =>
+          parameterChoices((question) => questions.ask(principal, question), {
+            body: { ...item.body, dashcards },
+            cards,
+            parameter,
+            text: query.search ?? null,
+            values,
+            isFixed: (other) => !chosen.visible.some(({ id }) => id === other.id)
+          })
+        )
       )
-      return {
-        values: found.data.rows.slice(0, MAX_CHOICES).map(([value = null]) => [value]),
-        has_more_values: found.data.rows.length > MAX_CHOICES || found.truncated
-      }
     })
   }
 })

@@ -7,6 +7,7 @@ import type { Answer } from "../../../query/answer.ts"
 import { EXAMPLE_ID } from "../content/json.ts"
 import { DashboardJson, place } from "../dashboards/json.ts"
 import { AnswerColumnJson, AnswerJson } from "../dataset/answerJson.ts"
+import { isShown, type Lock } from "./locks.ts"
 
 const { data, row_count, truncated, limit_applied, has_other, partial_buckets, as_of, comparison } = AnswerJson.fields
 const { rows, results_timezone } = data.fields
@@ -47,6 +48,9 @@ const { name, description, display, visualization_settings } = {
 }
 const Id = Schema.String.annotate({ format: "uuid", examples: [EXAMPLE_ID] })
 
+/** Why a card is left out. */
+export const NOT_SHOWN = "This card is not shown here, since something that is locked does not apply to it."
+
 const drawn = { name, description, display, visualization_settings }
 const exports = Schema.Boolean.annotate({ description: "Whether answers can be downloaded as files" })
 const parameters = Schema.Array(DashboardParameter).annotate({ description: "What visitors can choose" })
@@ -70,7 +74,11 @@ export const SharedDashboardJson = Schema.Struct({
       card_id: Schema.NullOr(Id),
       card: Schema.NullOr(Schema.Struct(drawn)),
       parameter_ids: Schema.Array(Schema.String).annotate({ description: "The parameters that apply to it" }),
-      visualization_settings
+      visualization_settings,
+      not_shown: Schema.NullOr(Schema.String).annotate({
+        description: "Why its question is left out; null if it is not",
+        examples: [NOT_SHOWN]
+      })
     })
   ),
   auto_apply_filters: DashboardJson.fields.auto_apply_filters,
@@ -93,6 +101,7 @@ const withoutTarget = (parameter: DashboardParameter | CardParameter): Dashboard
 interface Shown {
   readonly visible: ReadonlyArray<DashboardParameter | CardParameter>
   readonly exports: boolean
+  readonly locks: ReadonlyArray<Lock>
 }
 
 export const sharedCardJson = (card: Item<CardBody>, { exports, visible }: Shown): typeof SharedCardJson.Type => ({
@@ -104,7 +113,7 @@ export const sharedCardJson = (card: Item<CardBody>, { exports, visible }: Shown
 export const sharedDashboardJson = (
   { body, description, name }: Item<DashboardBody>,
   cards: ReadonlyMap<string, Item<CardBody>>,
-  { exports, visible }: Shown
+  { exports, locks, visible }: Shown
 ): typeof SharedDashboardJson.Type => ({
   name,
   description,
@@ -112,13 +121,17 @@ export const sharedDashboardJson = (
   exports,
   tabs: body.tabs.map((tab, position) => ({ ...tab, position })),
   dashcards: body.dashcards.map(({ parameter_mappings: mappings, ...dashcard }) => {
+    if (!isShown({ ...dashcard, parameter_mappings: mappings }, locks)) {
+      return { ...dashcard, card: null, parameter_ids: [], visualization_settings: {}, not_shown: NOT_SHOWN }
+    }
     const card = cards.get(dashcard.card_id ?? "")
     return {
       ...dashcard,
       card: card === undefined ? null : drawnOf(card),
       parameter_ids: mappings
         .map(({ parameter_id: id }) => id)
-        .filter((id) => visible.some((parameter) => parameter.id === id))
+        .filter((id) => visible.some((parameter) => parameter.id === id)),
+      not_shown: null
     }
   }),
   auto_apply_filters: body.auto_apply_filters,

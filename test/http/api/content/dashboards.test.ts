@@ -228,6 +228,25 @@ test("the values of a parameter are those of its field, limited by the parameter
   expect(await values("nothing/values")).toBe(404)
 })
 
+test("the values of a parameter are those of all cards, in the rows of each card's own filter", async () => {
+  const filtered = (name: string, filter: unknown) =>
+    saved("/api/card", { name, dataset_query: question({ breakout: ["country"], filter }) })
+  const blog = await filtered("Blog", ["starts-with", "url_path", "/b"])
+  const bought = await filtered("Bought", ["=", "event_name", "purchase"])
+  const mappings = [to("date", ["field", "created_at"]), to("path", ["field", "url_path"])]
+  const values = async (dashcards: ReadonlyArray<object>, query: string) => {
+    const dashboard = await saved("/api/dashboard", { name: "Filtered", parameters: PARAMETERS, dashcards })
+    return (await get(`/api/dashboard/${dashboard.id}/params/path/${query}`)).body.values.flat()
+  }
+  const first = at(0, { card_id: blog.id, parameter_mappings: mappings })
+  const second = at(4, { card_id: bought.id, parameter_mappings: mappings })
+  expect(await values([first], "values")).toEqual(["/blog"])
+  expect(await values([first], "search/check")).toEqual([])
+  expect(await values([first, second], "values")).toEqual(["/blog", "/checkout"])
+  const open = at(8, { card_id: byCountry.id, parameter_mappings: mappings })
+  expect(await values([first, second, open], "values")).toEqual(["/", "/pricing", "/blog", "/checkout", "/thanks"])
+})
+
 test("a copy shares the questions, and a deep copy has its own", async () => {
   const dashboard = await board()
   const { body: copy } = await post(`/api/dashboard/${dashboard.id}/copy`, {})

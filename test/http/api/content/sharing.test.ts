@@ -83,6 +83,18 @@ const ALL = [
   [null, 3]
 ]
 
+const at = (row: number, card_id: string, mapped: Readonly<Record<string, unknown>>) => ({
+  card_id,
+  row,
+  col: 0,
+  size_x: 12,
+  size_y: 4,
+  parameter_mappings: Object.entries(mapped).map(([parameter_id, target]) => ({ parameter_id, target }))
+})
+const boardOf = (dashcards: ReadonlyArray<object>) =>
+  saved("/api/dashboard", { name: "Own", parameters: PARAMETERS, dashcards })
+const mapped = (...ids: ReadonlyArray<string>) => Object.fromEntries(ids.map((id) => [id, TARGETS[id]]))
+
 /** What 30 and 31 March, with events from DE, FR and US, are compared with. */
 const COMPARED = [
   ["DE", 6],
@@ -148,7 +160,8 @@ describe("a public link", () => {
       card_id: card.id,
       card: { name: "By country", description: null, display: "table", visualization_settings: {} },
       parameter_ids: ["date", "compare", "country", "path"],
-      visualization_settings: {}
+      visualization_settings: {},
+      not_shown: null
     })
     const path = (dashcard: string, id: string) => `/api/public/dashboard/${uuid}/dashcard/${dashcard}/card/${id}`
     expect(rowsOf(await visit(path(dashboard.dashcards[0].id, card.id)))).toEqual(ALL)
@@ -238,6 +251,108 @@ describe("a public link", () => {
     expect(await values("country/values")).toEqual(["US", "DE", "FR"])
     expect(await values("country/values?search=u")).toEqual(["US"])
     for (const hidden of ["path", "site", "segment", "x"]) expect(await values(`${hidden}/values`)).toBe(404)
+  })
+
+  test("offers only values of rows that its cards show, with what is locked and each card's own filter", async () => {
+    const views = await saved("/api/card", {
+      name: "Blog",
+      dataset_query: question({ breakout: ["country"], filter: ["starts-with", "url_path", "/b"] })
+    })
+    const signups = await saved("/api/card", {
+      name: "Signups",
+      dataset_query: question({ breakout: ["country"], filter: ["=", "event_name", "signup"] })
+    })
+    const all = mapped("site", "date", "country", "path")
+    const offered = async (item: Json, values: object, query: string) => {
+      const uuid = await link({ entity: "dashboard", item_id: item.id, ...values })
+      return (await visit(`/api/public/dashboard/${uuid}/params/${query}`)).body.values.flat()
+    }
+    const blog = await boardOf([at(0, views.id, all)])
+    expect(await offered(blog, {}, "country/values")).toEqual(["FR", "US"])
+    expect(await offered(blog, {}, "path/values")).toEqual(["/blog"])
+    expect(await offered(blog, {}, "path/values?search=pric")).toEqual([])
+    const two = await boardOf([at(0, views.id, all), at(4, signups.id, all)])
+    expect(await offered(two, {}, "path/values")).toEqual(["/blog", "/pricing", "/"])
+    expect(await offered(two, { locked: { country: "DE" } }, "path/values")).toEqual(["/pricing"])
+    expect(await offered(two, { locked: { path: "/pricing" } }, "country/values?search=E")).toEqual(["DE"])
+    const hidden = await saved("/api/dashboard", {
+      name: "Hidden",
+      parameters: PARAMETERS.map((one) => (one.id === "country" ? { ...one, default: ["US"] } : one)),
+      dashcards: [at(0, views.id, all), at(4, signups.id, all)]
+    })
+    expect(await offered(hidden, { hidden: ["country"] }, "path/values")).toEqual(["/blog", "/pricing"])
+  })
+
+  test("leaves out the cards that a lock does not limit", async () => {
+    const uuidOf = async (item: Json, locked: object) => link({ entity: "dashboard", item_id: item.id, locked })
+    const text = {
+      ...at(8, "", {}),
+      card_id: null,
+      visualization_settings: { virtual_card: { display: "text" }, text: "Hi" }
+    }
+    const board = await boardOf([at(0, card.id, mapped("country", "path")), at(4, card.id, mapped("path")), text])
+    const uuid = await uuidOf(board, { country: "DE" })
+    const shown = await visit(`/api/public/dashboard/${uuid}`)
+    const notShown = "This card is not shown here, since something that is locked does not apply to it."
+    expect(
+      shown.body.dashcards.map((one: Json) => [one.card?.name, one.visualization_settings.text, one.not_shown])
+    ).toEqual([
+      ["By country", undefined, null],
+      [undefined, undefined, notShown],
+      [undefined, "Hi", null]
+    ])
+    const ask = (index: number, more = "") =>
+      visit(`/api/public/dashboard/${uuid}/dashcard/${board.dashcards[index].id}/card/${card.id}${more}`)
+    expect(rowsOf(await ask(0))).toEqual([["DE", 7]])
+    for (const more of ["", "/csv"]) expect(rowsOf(await ask(1, more))).toEqual([404, notShown])
+    const { body } = await visit(`/api/public/dashboard/${uuid}/params/path/values`)
+    expect(body.values.flat()).toEqual(["/pricing", "/", "/checkout", "/thanks"])
+  })
+
+  test("no longer shows what an edit took a lock from", async () => {
+    const board = await boardOf([at(0, card.id, mapped("country", "date"))])
+    const uuid = await link({ entity: "dashboard", item_id: board.id, locked: { country: "DE" } })
+    const path = `/api/public/dashboard/${uuid}/dashcard/${board.dashcards[0].id}/card/${card.id}`
+    const edited = async (target: unknown, type = "string/=") => {
+      const parameters = PARAMETERS.map((one) => (one.id === "country" ? { ...one, type } : one))
+      const mappings = { ...mapped("date"), ...(target !== null && { country: target }) }
+      const dashcards = [{ ...at(0, card.id, mappings), id: board.dashcards[0].id }]
+      expect((await put(`/api/dashboard/${board.id}`, { parameters, dashcards })).status).toBe(200)
+      return rowsOf(await visit(path))
+    }
+    expect(await edited(TARGETS["country"])).toEqual([["DE", 7]])
+    const notShown = "This card is not shown here, since something that is locked does not apply to it."
+    expect(await edited(null)).toEqual([404, notShown])
+    expect(await edited(["dimension", ["field", "language"]])).toEqual([404, notShown])
+    const changed = "The parameter `country`, which is locked here, was changed. Ask for a new link."
+    expect(await edited(TARGETS["country"], "string/!=")).toEqual([404, changed])
+    expect(await edited(TARGETS["country"])).toEqual([["DE", 7]])
+
+    const own = await saved("/api/card", {
+      name: "Own",
+      dataset_query: question({ breakout: ["country"] }),
+      parameters: card.parameters
+    })
+    const toCard = await link({ item_id: own.id, locked: { country: "DE" } })
+    const target = ["dimension", ["field", "language"]]
+    const parameters = card.parameters.map((one: Json) => (one.id === "country" ? { ...one, target } : one))
+    await put(`/api/card/${own.id}`, { parameters })
+    expect(rowsOf(await visit(`/api/public/card/${toCard}/query`))).toEqual([404, changed])
+  })
+
+  test("is not created with a lock of a parameter that applies to no card, and neither is an embed", async () => {
+    const board = await boardOf([at(0, card.id, mapped("date"))])
+    const locked = { country: "DE" }
+    for (const { body, status } of [
+      await post("/api/public-link", { entity: "dashboard", item_id: board.id, site_id: SITE, locked }),
+      await put(`/api/embedding/dashboard/${board.id}`, { site_id: SITE, locked })
+    ]) {
+      expect([status, body.detail, body.errors]).toEqual([
+        400,
+        'The parameter "Country" applies to no card of the dashboard, so that a lock would not limit anything.',
+        [{ pointer: "#/locked/country", detail: body.detail }]
+      ])
+    }
   })
 
   test("downloads files only if it allows them", async () => {
@@ -364,6 +479,21 @@ describe("a signed embed", () => {
   test("keeps locked what the instance locked, whatever a token says", async () => {
     await allow({ locked: { country: "DE" } })
     expect(rowsOf(await ask(await sign(forDashboard({ country: "US" }))))).toEqual([["DE", 7]])
+  })
+
+  test("leaves out the cards that a token's parameter does not limit", async () => {
+    const board = await boardOf([at(0, card.id, mapped("date"))])
+    await put(`/api/embedding/dashboard/${board.id}`, { site_id: SITE })
+    const asked = async (params: object) => {
+      const token = await sign({ resource: { dashboard: board.id }, params })
+      return rowsOf(await visit(`/api/embed/dashboard/${token}/dashcard/${board.dashcards[0].id}/card/${card.id}`))
+    }
+    expect(await asked({})).toEqual(ALL)
+    expect(await asked({ compare: "previous-period" })).toEqual(ALL)
+    expect(await asked({ country: "DE" })).toEqual([
+      404,
+      "This card is not shown here, since something that is locked does not apply to it."
+    ])
   })
 
   test("with a parameter that has no value, or that does not exist, shows nothing", async () => {

@@ -70,6 +70,7 @@ test("a deleted user's name and email are in no table any more, and what they ma
             item: card.id,
             site: null,
             locked: {},
+            lockedTo: {},
             hidden: [],
             exports: false,
             frameAncestors: [],
