@@ -1,4 +1,4 @@
-import { Clock, Context, Effect, Layer, Result, type Scope, Stream } from "effect"
+import { Clock, Context, Effect, Exit, Layer, Result, Scope, Stream } from "effect"
 import type { Principal } from "../../domain/Principal.ts"
 import { Metadata } from "../../ports/Metadata.ts"
 import { Properties } from "../../ports/Properties.ts"
@@ -38,7 +38,7 @@ import { contextOf } from "../plan/contextOf.ts"
 import { QuestionQueue, type QuestionsBusy } from "./QuestionQueue.ts"
 import { type CachedResult, ResultCache } from "./ResultCache.ts"
 import { SharedRuns } from "./SharedRuns.ts"
-import { type NoEngine, onUsableEngine, usableEngine } from "./usableEngine.ts"
+import { type NoEngine, onUsableEngine } from "./usableEngine.ts"
 
 export type AskError = FqlError | QueryError | SitesError | SavedDefinitionsError | QuestionsBusy | NoEngine
 
@@ -70,7 +70,7 @@ export class Questions extends Context.Service<
   Questions,
   {
     readonly ask: (principal: Principal, json: unknown, options?: AskOptions) => Effect.Effect<GivenAnswer, AskError>
-    /** The rows hold their place in the queue until the scope closes. */
+    /** Ends with the first rows, until which another engine may answer instead. The rows hold their place in the queue until the scope closes. */
     readonly export: (principal: Principal, json: unknown) => Effect.Effect<ExportedRows, AskError, Scope.Scope>
     /** Checks a question and its permissions without asking it. */
     readonly check: (
@@ -81,6 +81,12 @@ export class Questions extends Context.Service<
 >()("footfall/query/Questions") {}
 
 type Engine = QueryEngine["Service"]
+
+interface Asked {
+  readonly principal: Principal
+  readonly context: QuestionContext
+  readonly json: unknown
+}
 type RunError = QueryError | QuestionsBusy
 
 /** An export has as many rows as fit into a sheet below its header. */
@@ -179,7 +185,7 @@ const make = Effect.gen(function* () {
 
   const answerFrom = Effect.fnUntraced(function* (
     engine: Engine,
-    asked: { readonly principal: Principal; readonly context: QuestionContext; readonly json: unknown },
+    asked: Asked,
     ignoreCache: boolean
   ): Effect.fn.Return<GivenAnswer, FqlError | RunError> {
     const startedAt = performance.now()
@@ -203,9 +209,10 @@ const make = Effect.gen(function* () {
     return yield* onUsableEngine(engines, (engine) => answerFrom(engine, asked, ignoreCache))
   })
 
-  const exportRows: Questions["Service"]["export"] = Effect.fnUntraced(function* (principal, json) {
-    const context = yield* contextFor(principal, json)
-    const { engine } = yield* usableEngine(engines)
+  const exportFrom = Effect.fnUntraced(function* (
+    engine: Engine,
+    { context, json, principal }: Asked
+  ): Effect.fn.Return<ExportedRows, FqlError | RunError, Scope.Scope> {
     const compiled = yield* Effect.fromResult(compileQuestion(context, json, engine, EXPORT_LIMITS))
     // Before the export's own place, since it would otherwise need two.
     const other =
@@ -219,9 +226,14 @@ const make = Effect.gen(function* () {
       zone: compiled.planned.zone,
       rows: withFilledBuckets(compiled, atMost(EXPORT_LIMITS.bare, cells), { now: context.now, most: limits.grouped })
     }
-    return other === null
-      ? exported
-      : withComparison(compiled, exported, shownRows(compiled.other!, other, context.now))
+    return yield* withFirstRows(
+      other === null ? exported : withComparison(compiled, exported, shownRows(compiled.other!, other, context.now))
+    )
+  })
+
+  const exportRows: Questions["Service"]["export"] = Effect.fnUntraced(function* (principal, json) {
+    const asked = { principal, context: yield* contextFor(principal, json), json }
+    return yield* onUsableEngine(engines, (engine) => inOwnScope(exportFrom(engine, asked)))
   })
 
   return Questions.of({
@@ -233,6 +245,23 @@ const make = Effect.gen(function* () {
     })
   })
 })
+
+/** Releases at once what a failed attempt holds, such as its place in the queue; otherwise it is held until the scope closes. */
+const inOwnScope = <A, E, R>(
+  attempt: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, Exclude<R, Scope.Scope> | Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    return yield* Effect.onError(Scope.provide(attempt, scope), () => Scope.close(scope, Exit.void))
+  })
+
+/** Waits for the first rows, so that a question that fails gets a status instead of a file that breaks off. */
+const withFirstRows = (exported: ExportedRows): Effect.Effect<ExportedRows, QueryError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const pull = yield* Stream.toPull(exported.rows)
+    const first = yield* Effect.catchTag(pull, "Done", () => Effect.succeed([[]] as const))
+    return { ...exported, rows: Stream.concat(Stream.fromIterable(first), Stream.fromPull(Effect.succeed(pull))) }
+  })
 
 type Cells = ReadonlyArray<ReadonlyArray<Cell>>
 

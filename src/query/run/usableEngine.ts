@@ -22,11 +22,11 @@ export const usableEngine = (engines: QuestionEngines["Service"]): Effect.Effect
       : Effect.succeed({ engine: fallback, fallback: null })
   })
 
-/** Asks the engine that answers now. A replica may stop between the choice and the answer: then its fallback is asked. */
-export const onUsableEngine = <A, E>(
+/** Asks the engine that answers now. A replica may stop between the choice and the answer: then its fallback is asked, once. */
+export const onUsableEngine = <A, E, R>(
   engines: QuestionEngines["Service"],
-  ask: (engine: Engine) => Effect.Effect<A, E | QueryError>
-): Effect.Effect<A, E | QueryError | NoEngine> =>
+  ask: (engine: Engine) => Effect.Effect<A, E | QueryError, R>
+): Effect.Effect<A, E | QueryError | NoEngine, R> =>
   Effect.flatMap(usableEngine(engines), ({ engine, fallback }) =>
     fallback === null
       ? ask(engine)

@@ -402,6 +402,21 @@ describe("running questions", () => {
     await single.close()
   })
 
+  test("when the replica's process dies before the first rows of an export, the app database exports", async () => {
+    const died = Stream.fail(new QueryError({ reason: "Unavailable", message: "DuckDB's process ended" }))
+    const broken = slowEngine({ model: "replica", dialect: "duckdb", stream: () => died })
+    const answering = slowEngine()
+    const limits = { QUESTIONS_AT_ONCE: "1", QUESTIONS_AT_ONCE_PER_USER: "1", QUESTION_QUEUE_SECONDS: "1" }
+    const admin = await startWith(usable(broken.engine, answering.engine), limits)
+    const exported = await admin.call("POST", "/api/dataset/csv", { body: COUNT })
+    expect([exported.status, exported.body]).toEqual([200, "Count\r\n1\r\n"])
+    await admin.close()
+    const both = await startWith(usable(broken.engine, broken.engine), limits)
+    expect((await both.call("POST", "/api/dataset/csv", { body: COUNT })).status).toBe(503)
+    expect((await both.call("POST", "/api/dataset/csv", { body: COUNT })).body.code).toBe(undefined)
+    await both.close()
+  })
+
   test("without an engine, questions get 503 with the code no-engine and the reason", async () => {
     const admin = await startWith(usable(null, null, "Set WAREHOUSE to postgres."))
     const { body, status } = await admin.call("POST", "/api/dataset", { body: COUNT })

@@ -6,7 +6,7 @@ import type { Format, FormatName } from "../../../query/export/Format.ts"
 import { json } from "../../../query/export/json.ts"
 import { parquet } from "../../../query/export/parquet.ts"
 import { xlsx } from "../../../query/export/xlsx.ts"
-import { type AskError, type ExportedRows, Questions } from "../../../query/run/Questions.ts"
+import { Questions } from "../../../query/run/Questions.ts"
 import { withExtendedTimeout } from "../server/ExtendTimeout.ts"
 import { ExportLog } from "./ExportLog.ts"
 import { type QuestionProblem, withQuestionProblems } from "./questionProblem.ts"
@@ -24,14 +24,6 @@ export interface ExportRequest {
   /** The file's name without its extension. */
   readonly name: string
 }
-
-/** Waits for the first rows, so that a question that fails gets a status instead of a file that breaks off. */
-const withFirstRows = (exported: ExportedRows): Effect.Effect<ExportedRows, AskError, Scope.Scope> =>
-  Effect.gen(function* () {
-    const pull = yield* Stream.toPull(exported.rows)
-    const first = yield* Effect.catchTag(pull, "Done", () => Effect.succeed([[]] as const))
-    return { ...exported, rows: Stream.concat(Stream.fromIterable(first), Stream.fromPull(Effect.succeed(pull))) }
-  })
 
 /** Letters and digits of any script, spaces and the usual punctuation of file names. */
 const fileName = (name: string): string =>
@@ -60,9 +52,7 @@ export const makeExportResponse: Effect.Effect<ExportResponse, never, Questions 
   const log = yield* ExportLog
   return ({ format, isFormatted, name, principal, question }) =>
     Effect.gen(function* () {
-      const exported = yield* withExtendedTimeout(
-        withQuestionProblems(Effect.flatMap(questions.export(principal, question), withFirstRows))
-      )
+      const exported = yield* withExtendedTimeout(withQuestionProblems(questions.export(principal, question)))
       const startedAt = yield* Clock.currentTimeMillis
       const report = log.begin(principal.key, startedAt)
       const { encode, extension, mediaType } = FORMATS[format]
