@@ -78,12 +78,12 @@ const planFast = (
   query: Query,
   { model }: Target
 ): Result.Result<PlannedQuestion, FqlError> =>
-  Result.map(planQuestion(context, query), (planned) => {
+  Result.map(planQuestion(context, query, model), (planned) => {
     const other = planned.compat === "strict" ? visitsInsteadOfEvents(query) : null
     if (other === null) return planned
     const faster =
       other.presence === null || model.keepsVisits
-        ? planQuestion(context, other.query, other.presence)
+        ? planQuestion(context, other.query, { presence: other.presence })
         : planQuestion(context, withoutVitals(query))
     return Result.isSuccess(faster) ? { ...planned, select: faster.success.select } : planned
   })

@@ -168,7 +168,7 @@ const SOURCE_FIELDS = SOURCE_COLUMNS.map((name) => `'${name}': ${name}`).join(",
 
 /** A row as a visit of its own, which merges with others. */
 const ROW_AS_VISIT = `site, session, created_at AS started_at, created_at AS ended_at, event_id AS first_event_id,
-  (${KIND} = 1)::INTEGER AS views, (event_type = 2)::INTEGER AS events, 1 AS "rows", channel,
+  (${KIND} = 1)::INTEGER AS views, (${KIND} = 1 AND event_type <> 1)::INTEGER AS other_views, (event_type = 2)::INTEGER AS events, 1 AS "rows", channel,
   CASE WHEN ${KIND} = 1 THEN {'at': created_at, 'id': event_id, 'path': url_path} END AS entry,
   CASE WHEN ${KIND} = 1 THEN {'at': created_at, 'id': event_id, 'path': url_path} END AS exit,
   CASE WHEN ${HAS_SOURCE} THEN {'at': created_at, 'id': event_id, 'channel': channel, ${SOURCE_FIELDS}} END AS source`
@@ -180,7 +180,7 @@ const FIRST_SOURCE = "(min(source) FILTER (WHERE source IS NOT NULL))"
 /** The visits that items (rows or visits) make together. */
 const mergedVisits = (items: string): string => `
   SELECT site, session, (min({'at': started_at, 'id': first_event_id})).id AS first_event_id, min(started_at) AS started_at,
-    max(ended_at) AS ended_at, sum(views)::INTEGER AS views, sum(events)::INTEGER AS events, sum("rows")::INTEGER AS "rows",
+    max(ended_at) AS ended_at, sum(views)::INTEGER AS views, sum(other_views)::INTEGER AS other_views, sum(events)::INTEGER AS events, sum("rows")::INTEGER AS "rows",
     ${FIRST_ENTRY}.path AS entry_path, ${FIRST_ENTRY}.at AS entry_at, ${FIRST_ENTRY}.id AS entry_id,
     ${LAST_EXIT}.path AS exit_path, ${LAST_EXIT}.at AS exit_at, ${LAST_EXIT}.id AS exit_id,
     ${FIRST_SOURCE}.at AS source_at, ${FIRST_SOURCE}.id AS source_id, ${channelOf(`${FIRST_SOURCE}.channel`)} AS channel,
@@ -207,7 +207,7 @@ const makeOwnVisits = (store: Store): Promise<void> =>
     FROM (
       SELECT any_value(site) AS site, any_value(session) AS session, ${atFirst("event_id")} AS first_event_id, min(created_at) AS started_at,
         max(created_at) AS ended_at, (count(*) FILTER (WHERE kind = 1))::INTEGER AS views,
-        (count(*) FILTER (WHERE kind = 2))::INTEGER AS events, count(*)::INTEGER AS "rows",
+        (count(*) FILTER (WHERE kind = 1 AND event_type <> 1))::INTEGER AS other_views, (count(*) FILTER (WHERE kind = 2))::INTEGER AS events, count(*)::INTEGER AS "rows",
         ${atFirst("same", "kind = 1")} AS entry_path, min(created_at) FILTER (WHERE kind = 1) AS entry_at, ${atFirst("event_id", "kind = 1")} AS entry_id,
         ${atLast("same", "kind = 1")} AS exit_path, max(created_at) FILTER (WHERE kind = 1) AS exit_at, ${atLast("event_id", "kind = 1")} AS exit_id,
         min(created_at) FILTER (WHERE ${HAS_SOURCE}) AS source_at, ${atFirst("event_id", HAS_SOURCE)} AS source_id,
@@ -215,7 +215,7 @@ const makeOwnVisits = (store: Store): Promise<void> =>
       FROM (
         SELECT *, sum(begins) OVER (ORDER BY n ROWS UNBOUNDED PRECEDING) AS number
         FROM (
-          SELECT rowid AS n, row_number, site, session, event_id, created_at, kind, same, channel, (
+          SELECT rowid AS n, row_number, site, session, event_id, created_at, event_type, kind, same, channel, (
             lag(session) OVER (ORDER BY rowid) IS DISTINCT FROM session OR lag(site) OVER (ORDER BY rowid) <> site
             OR created_at - lag(created_at) OVER (ORDER BY rowid) > ${GAP}
           )::INTEGER AS begins
@@ -230,7 +230,7 @@ const makeOwnVisits = (store: Store): Promise<void> =>
 /** Visits as items of `mergedVisits`. */
 const visitsAsItems = (
   from: string
-): string => `SELECT site, session, started_at, ended_at, first_event_id, views, events, "rows", channel,
+): string => `SELECT site, session, started_at, ended_at, first_event_id, views, other_views, events, "rows", channel,
   CASE WHEN entry_at IS NOT NULL THEN {'at': entry_at, 'id': entry_id, 'path': entry_path} END AS entry,
   CASE WHEN exit_at IS NOT NULL THEN {'at': exit_at, 'id': exit_id, 'path': exit_path} END AS exit,
   CASE WHEN source_at IS NOT NULL THEN {'at': source_at, 'id': source_id, 'channel': channel, ${SOURCE_FIELDS}} END AS source FROM ${from}`

@@ -131,14 +131,14 @@ export const createEventView = (tables: ReadonlyArray<string>): string =>
 /**
  * The columns of a visit that questions use, and those that merging needs: when its first and last view were, and its first row that says
  * how it came about. `prev_ended_at`: when the same visitor's visit before ended; and of each of `PREVIOUS_SAME`, the one before with the same
- * value.
+ * value. `other_views`: those of the views that are not pageviews.
  */
 const VISIT_COLUMNS = `site INTEGER, session INTEGER, first_event_id UUID, started_at TIMESTAMP, ended_at TIMESTAMP, prev_ended_at TIMESTAMP,
   ${Object.values(PREVIOUS_SAME)
     .map((name) => `${name} TIMESTAMP`)
     .join(
       ", "
-    )}, views INTEGER, events INTEGER, "rows" INTEGER, entry_path VARCHAR, exit_path VARCHAR, entry_at TIMESTAMP, entry_id UUID, exit_at TIMESTAMP,
+    )}, views INTEGER, other_views INTEGER, events INTEGER, "rows" INTEGER, entry_path VARCHAR, exit_path VARCHAR, entry_at TIMESTAMP, entry_id UUID, exit_at TIMESTAMP,
   exit_id UUID, channel VARCHAR, source_at TIMESTAMP, source_id UUID, ${SOURCE_COLUMNS.map((name) => `${name} VARCHAR`).join(", ")}`
 
 /** Creates a file's tables. */

@@ -1,5 +1,6 @@
 import { PREDECESSOR_BUCKET_SECONDS } from "../../domain/Event.ts"
 import { call, columnOf, type Expression, type Relation, type Select, value } from "../plan/plan.ts"
+import { holdsFor, isColumn, isVisitorsRelation, valuesOf } from "../plan/rows.ts"
 import { firstOf, REPEATED, type Repeated } from "./visitRows.ts"
 
 /*
@@ -36,14 +37,6 @@ const isOfVisitor = (expression: Expression, isOwn: (expression: Expression) => 
       return false
   }
 }
-
-/** Sessions, sites and attributes: joined by the visitor's own ids. */
-const isVisitorsRelation = ({ source }: Relation): boolean =>
-  (source.kind === "view" && (source.view === "v_pa_sessions" || source.view === "v_pa_sites")) ||
-  (source.kind === "property" && source.of === "session")
-
-const isColumn = (expression: Expression, relation: Relation, ...names: ReadonlyArray<string>): boolean =>
-  expression.kind === "column" && expression.relation === relation && names.includes(expression.column)
 
 const isVisitors = (expression: Expression, from: Relation): expression is Aggregate =>
   expression.kind === "aggregate" &&
@@ -133,26 +126,6 @@ const isSame = (one: Expression, other: Expression): boolean => {
     return isSame(one.of, other.of) && isSame(one.near, other.near)
   if (one.kind !== "local" || other.kind !== "local" || !isSame(one.of, other.of)) return false
   return JSON.stringify(one.offsets) === JSON.stringify(other.offsets)
-}
-
-/** The values that a condition compares a column with; null for other conditions. */
-const valuesOf = (condition: Expression, from: Relation, column: string): ReadonlyArray<unknown> | null => {
-  if (condition.kind === "in" && isColumn(condition.of, from, column)) return condition.values
-  if (condition.kind !== "call" || condition.name !== "eq") return null
-  const [left, right] = condition.args
-  return isColumn(left!, from, column) && right!.kind === "value" ? [right!.value] : null
-}
-
-/** Whether a condition is only about the type of an event, and holds for this one. */
-const holdsFor = (condition: Expression, from: Relation, type: number): boolean => {
-  const outcome = (one: Expression): boolean | null => {
-    const values = valuesOf(one, from, "event_type")
-    if (values !== null) return values.map(Number).includes(type)
-    if (one.kind !== "call" || one.name !== "not") return null
-    const inner = outcome(one.args[0]!)
-    return inner === null ? null : !inner
-  }
-  return outcome(condition) === true
 }
 
 /** A visitor's first event in the range of its type and path, or name. */

@@ -11,6 +11,7 @@ import {
   type Source,
   typeOf
 } from "../plan/plan.ts"
+import { usesColumn } from "../plan/rows.ts"
 import { countFirsts } from "./countFirsts.ts"
 import type { Key, Target } from "./Dialect.ts"
 import { allOf, join, type Sql, sql, text } from "./Sql.ts"
@@ -31,6 +32,26 @@ const needsSteps = ({ columns, from, groupBy }: Select): boolean =>
   from.source.view === "v_pa_user_flows" &&
   (groupBy === null ||
     columns.slice(groupBy).some(({ expression }) => expression.kind !== "aggregate" || expression.name !== "sum"))
+
+/** Whether user flows are only added up, so that the views need not be counted by day before. */
+const needsNoSums = ({ columns, from, groupBy, joins, where }: Select): boolean =>
+  from.source.kind === "view" &&
+  from.source.view === "v_pa_user_flows" &&
+  groupBy !== null &&
+  joins.length === 0 &&
+  [...columns.slice(0, groupBy).map(({ expression }) => expression), ...where].every(
+    (one) => !usesColumn(one, "value")
+  ) &&
+  columns
+    .slice(groupBy)
+    .every(
+      ({ expression }) =>
+        expression.kind === "aggregate" &&
+        expression.name === "sum" &&
+        expression.where === null &&
+        expression.of?.kind === "column" &&
+        expression.of.column === "value"
+    )
 
 const isConstant = ({ kind }: Expression): boolean => kind === "value" || kind === "null"
 
@@ -53,6 +74,7 @@ class Renderer {
   select(given: Select): Sql {
     const select = this.#target.model.keepsVisits ? countFirsts(given) : given
     if (needsSteps(select)) columnOf(select.from, "step", "integer")
+    if (this.#target.model.keepsVisits && needsNoSums(select)) columnOf(select.from, "unsummed", "boolean")
     const { columns, from, groupBy, isDistinct, joins, limit, offset, orderBy, where } = select
     const list = columns.map(
       ({ alias, expression, isIdentity = false }) =>

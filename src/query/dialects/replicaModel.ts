@@ -27,15 +27,23 @@ const TABLES: Readonly<Record<Exclude<ViewName, "v_pa_visits">, string>> = {
   v_pa_user_flows: "flow"
 }
 
-/** A visitor's first views of pages, by the page before. Numbering the steps takes most of the time. */
-const flows = (used: ReadonlySet<string>): string => {
+/** A visitor's first views of pages, by the page before. Numbering the steps takes most of the time, then counting them by day. */
+const flows = (used: ReadonlySet<string>, { range: { from, until } }: RowScope): Sql => {
   const [number, step] = used.has("step")
     ? [", row_number() OVER (PARTITION BY site, session ORDER BY created_at, event_id) AS step", "step, "]
     : ["", ""]
-  return `(
-SELECT site, CAST(date_trunc('day', created_at) AS TIMESTAMP) AS day, ${step}source, target, count(*) AS value FROM (
-SELECT site, created_at, prev_path AS source, url_path AS target${number}
-FROM event WHERE event_type = 1 AND prev_same IS NULL AND prev_path IS NOT NULL) GROUP BY ALL) AS flow`
+  const views = (columns: string): string =>
+    `SELECT ${columns} FROM event WHERE event_type = 1 AND prev_same IS NULL AND prev_path IS NOT NULL`
+  const day = "CAST(CAST(created_at AS DATE) AS TIMESTAMP) AS day"
+  // Steps are numbered over all days.
+  if (used.has("step") || !used.has("unsummed")) {
+    return text(`(
+SELECT site, ${day}, ${step}source, target, count(*) AS value FROM (
+${views(`site, created_at, prev_path AS source, url_path AS target${number}`)}) GROUP BY ALL) AS flow`)
+  }
+  const start = from === null ? text("") : sql` AND created_at >= ${DUCKDB.value("instant", from)}`
+  const end = until === null ? text("") : sql` AND created_at < ${DUCKDB.value("instant", until)} + INTERVAL 1 DAY`
+  return sql`(${views(`site, ${day}, prev_path AS source, url_path AS target, 1 AS value`)}${start}${end}) AS flow`
 }
 
 /** Rows that stand only for an id that occurs elsewhere are not the view's. */
@@ -160,6 +168,7 @@ const FROM_ROWS: Readonly<Record<string, string>> = {
   duration_s: "(epoch_us(max(created_at)) - epoch_us(min(created_at))) // 1000000",
   entry_path: `arg_min(url_path, ${BY_TIME}) FILTER (WHERE ${IS_VIEW})`,
   exit_path: `arg_max(url_path, ${BY_TIME}) FILTER (WHERE ${IS_VIEW})`,
+  has_pageviews_only: `(count(*) FILTER (WHERE ${IS_VIEW} AND event_type <> 1) = 0)`,
   prev_ended_at: "any_value(prev_ended_at)",
   channel: channelOf(`arg_min(channel, ${BY_TIME}) FILTER (WHERE ${HAS_SOURCE})`),
   ...Object.fromEntries(SOURCE_COLUMNS.map((name) => [name, `(${first(name, HAS_SOURCE)})`]))
@@ -173,6 +182,7 @@ const FROM_TABLE: Readonly<Record<string, string>> = {
   duration_s: "(epoch_us(ended_at) - epoch_us(started_at)) // 1000000",
   entry_path: "entry_path",
   exit_path: "exit_path",
+  has_pageviews_only: "(other_views = 0)",
   prev_ended_at: "prev_ended_at",
   is_bounce: "(views = 1 AND events = 0)",
   ...Object.fromEntries(["channel", ...SOURCE_COLUMNS].map((name) => [name, name]))
@@ -382,7 +392,7 @@ export const REPLICA_MODEL: Model = {
     if (source.kind === "property") return property(source)
     const { scope, used, view } = source
     const known = KNOWN.includes(view) ? " AND known" : ""
-    const table = view === "v_pa_user_flows" ? flows(used) : TABLES[view as keyof typeof TABLES]
+    const table = view === "v_pa_user_flows" ? flows(used, scope) : TABLES[view as keyof typeof TABLES]
     return sql`SELECT *${lookedUp(view, used)} FROM ${table} WHERE ${scoped(scope, TIMES[view] ?? null)}${known}`
   },
   column: ({ alias, source }, column) => {

@@ -42,6 +42,8 @@ export interface Build {
   readonly compat: Compat
   /** The unit that visits are split by; null for whole visits. */
   readonly presence: TruncationUnit | null
+  /** Whether the engine keeps visits, so that they cost less than their rows. */
+  readonly keepsVisits: boolean
   /** The next unused alias. */
   readonly alias: () => string
   /** The properties that the question reads as declared types, each once. */

@@ -9,6 +9,7 @@ import {
   typeOf,
   value
 } from "../plan/plan.ts"
+import { holdsFor, isColumn, isVisitorsRelation, valuesOf } from "../plan/rows.ts"
 import type { Grouping, Leaf } from "./aggregations.ts"
 import type { Dimension } from "./dimensions.ts"
 import { isView, secondsBetween, VISIT } from "./metrics.ts"
@@ -26,10 +27,68 @@ export const groupedSelect = (grouping: Grouping, rows: Rows, again: () => PartR
   const ofVisits = grouping.leaves.filter(({ part }) => part === "visits")
   const ofRows = grouping.leaves.filter(({ part }) => part === "rows")
   if (ofVisits.length === 0) return { kind: "select", select: rowsPart(grouping, rows, ofRows) }
-  const other = again()
-  const visits = visitsPart(other, ofVisits, ofRows.length > 0)
+  const isDirect = rows.scope.build.keepsVisits && rows.scope.build.compat === "strict"
+  const direct = isDirect ? directVisits(again()) : null
+  if (direct !== null) return { kind: "select", select: byVisits(grouping, rows, { direct, ofVisits, ofRows }) }
+  const visits = visitsPart(again, ofVisits, ofRows.length > 0)
   if (ofRows.length === 0) return { kind: "select", select: visits }
   return { kind: "select", select: merged(grouping, [rowsPart(grouping, rows, ofRows), visits]) }
+}
+
+interface Direct {
+  readonly part: PartRows
+  readonly visits: VisitRows
+}
+
+/** Visits in place of their rows, if they know what the rows are grouped and filtered by. */
+const directVisits = (part: PartRows): Direct | null => {
+  const visits = visitRows(part, null)
+  return visits === null ? null : { part, visits }
+}
+
+interface Leaves {
+  readonly direct: Direct
+  readonly ofVisits: ReadonlyArray<Leaf>
+  readonly ofRows: ReadonlyArray<Leaf>
+}
+
+/** Visits, and who made them, from the visits themselves; from their rows only what is left, such as revenue. */
+const byVisits = (grouping: Grouping, rows: Rows, { direct, ofRows, ofVisits }: Leaves): Select => {
+  const { part, visits } = direct
+  const isOfVisits = (leaf: Leaf) => isVisitors(leaf.make(rows.scope, null), rows.scope.from)
+  const distinct: { alias: string; source: Source } = {
+    alias: part.rows.scope.build.alias(),
+    source: { kind: "union", selects: [] }
+  }
+  const visitors: Expression = { ...aggregateOf("distinct"), of: columnOf(distinct, "session", "uuid") }
+  const columns = [
+    ...ofVisits.map(({ alias, make }) => ({ alias, expression: make(part.rows.scope, distinct) })),
+    ...ofRows.filter(isOfVisits).map(({ alias }) => ({ alias, expression: visitors }))
+  ]
+  const used = new Set(columns.flatMap(({ expression }) => columnsUsed(expression, distinct)))
+  distinct.source = {
+    kind: "select",
+    select: visitSelect(visits, used, {
+      [VISIT.entry]: boolean("not", boolean("is-null", columnOf(visits.from, "entry_path", "text"))),
+      [VISIT.exit]: boolean("not", boolean("is-null", columnOf(visits.from, "exit_path", "text")))
+    })
+  }
+  const counted = countVisits(part, distinct, columns)
+  const rest = ofRows.filter((leaf) => !isOfVisits(leaf))
+  if (rest.length === 0) return counted
+  const select = rowsPart(grouping, rows, rest)
+  // Every group has visits, so rows that nothing counts need not be read.
+  const conditions = select.columns
+    .slice(grouping.breakouts.length)
+    .flatMap(({ expression }) =>
+      expression.kind === "aggregate" && expression.where !== null ? [expression.where] : []
+    )
+  const isFiltered = conditions.length === rest.length
+  const leaves = grouping.leaves.map((leaf) => (rest.includes(leaf) ? leaf : { ...leaf, part: "visits" as const }))
+  return merged({ rows: grouping.rows, breakouts: grouping.breakouts, leaves }, [
+    isFiltered ? { ...select, where: [...select.where, boolean("or", ...conditions)] } : select,
+    counted
+  ])
 }
 
 const breakoutAliases = (breakouts: ReadonlyArray<Dimension>): ReadonlyArray<OutputColumn> =>
@@ -53,7 +112,8 @@ const rowsPart = (grouping: Grouping, { scope, where }: Rows, leaves: ReadonlyAr
  * Each visit once in each group that one of its rows is in. `mayLackGroups`: groups in which nothing is counted may be left out, since
  * another part has them.
  */
-const visitsPart = (part: PartRows, leaves: ReadonlyArray<Leaf>, mayLackGroups: boolean): Select => {
+const visitsPart = (again: () => PartRows, leaves: ReadonlyArray<Leaf>, mayLackGroups: boolean): Select => {
+  const part = again()
   const { breakouts, rows } = part
   const { build } = rows.scope
   const distinct: { alias: string; source: Source } = { alias: build.alias(), source: { kind: "union", selects: [] } }
@@ -64,21 +124,175 @@ const visitsPart = (part: PartRows, leaves: ReadonlyArray<Leaf>, mayLackGroups: 
     part.page !== null &&
     breakouts.length > 0 &&
     columns.every(({ expression }) => expression.kind === "aggregate" && expression.where !== null)
-  const select = build.compat === "umami" ? storedVisits(part, used) : strictVisits(part, used, isOfEnds)
-  distinct.source = { kind: "select", select }
+  distinct.source = {
+    kind: "select",
+    select: build.compat === "umami" ? storedVisits(part, used) : strictVisits(part, used, isOfEnds)
+  }
+  const ends = isOfEnds && build.compat === "strict" && build.keepsVisits ? visitEnds(again, used) : null
+  if (ends !== null) distinct.source = { kind: "union", selects: ends }
+  return countVisits(part, distinct, columns)
+}
+
+/** Counts the visits in `distinct` for each group. */
+const countVisits = ({ breakouts }: PartRows, distinct: Relation, columns: ReadonlyArray<OutputColumn>): Select => ({
+  ...base,
+  from: distinct,
+  joins: [],
+  where: [],
+  columns: [
+    ...breakouts.map(({ expression }, index) => ({
+      alias: `b${index}`,
+      expression: columnOf(distinct, `b${index}`, typeOf(expression))
+    })),
+    ...columns
+  ],
+  groupBy: breakouts.length
+})
+
+const aggregateOf = (name: "count" | "distinct") => ({ kind: "aggregate", name, where: null, type: "integer" }) as const
+
+/** Whether an expression counts the visitors of all rows that belong to a visit. */
+const isVisitors = (expression: Expression, from: Relation): boolean =>
+  expression.kind === "aggregate" &&
+  expression.name === "distinct" &&
+  expression.of !== null &&
+  isColumn(expression.of, from, "session_id") &&
+  expression.where?.kind === "call" &&
+  expression.where.name === "not" &&
+  valuesOf(expression.where.args[0]!, from, "event_type")?.join() === "5"
+
+/** Visits as rows, with what they are grouped by. */
+interface VisitRows {
+  readonly from: Relation
+  readonly joins: Select["joins"]
+  readonly where: ReadonlyArray<Expression>
+  readonly breakouts: ReadonlyArray<Expression>
+}
+
+/**
+ * The visits of these rows. `end`: what stands for the rows' page; then rows may also be restricted to types that pageviews are among. Null
+ * if not all rows of a visit agree in something that the question uses.
+ */
+const visitRows = (
+  { breakouts, rows: { scope, where } }: PartRows,
+  end: "entry_path" | "exit_path" | null
+): VisitRows | null => {
+  const { from, joins } = scope
+  if (scope.view?.name !== "v_pa_events") return null
+  const visits = scope.visits()
+  const known = (expression: Expression): Expression => {
+    if (isColumn(expression, from, "session_id", "site_id")) {
+      return columnOf(visits, (expression as { readonly column: string }).column, typeOf(expression))
+    }
+    if (end !== null && isColumn(expression, from, "url_path")) return columnOf(visits, end, "text")
+    switch (expression.kind) {
+      case "value":
+      case "null":
+        return expression
+      case "column":
+        if (expression.relation === visits || isVisitorsRelation(expression.relation)) return expression
+        throw new NotOfVisits()
+      case "call":
+        return { ...expression, args: expression.args.map(known) }
+      case "in":
+      case "local":
+      case "truncate":
+      case "extract":
+      case "among":
+        return { ...expression, of: known(expression.of) }
+      case "instant":
+        return { ...expression, of: known(expression.of), near: known(expression.near) }
+      default:
+        throw new NotOfVisits()
+    }
+  }
+  try {
+    const isOfViews = (condition: Expression) => end !== null && holdsFor(condition, from, 1)
+    return {
+      from: visits,
+      joins: joins
+        .filter(({ relation }) => relation !== visits)
+        .map((join) => {
+          if (join.kind !== "left" || !isVisitorsRelation(join.relation)) throw new NotOfVisits()
+          return { ...join, on: join.on.map(known) }
+        }),
+      where: where.filter((condition) => !isOfViews(condition)).map(known),
+      breakouts: breakouts.map(({ expression }) => known(expression))
+    }
+  } catch (error) {
+    if (error instanceof NotOfVisits) return null
+    throw error
+  }
+}
+
+class NotOfVisits extends Error {}
+
+/** Visits with the columns that are used; `flags` says how its ends are. */
+const visitSelect = (
+  { breakouts, from, joins, where }: VisitRows,
+  used: ReadonlySet<string>,
+  flags: Readonly<Record<string, Expression>>
+): Select => {
+  const all: ReadonlyArray<readonly [string, () => Expression]> = [
+    [VISIT.bounce, () => columnOf(from, "is_bounce", "boolean")],
+    [VISIT.duration, () => columnOf(from, "duration_s", "integer")],
+    ...Object.entries(flags).map(([alias, expression]) => [alias, () => expression] as const)
+  ]
   return {
     ...base,
-    from: distinct,
+    from,
+    joins,
+    where,
+    columns: [
+      ...breakouts.map((expression, index) => ({ alias: `b${index}`, expression })),
+      { alias: "session", expression: columnOf(from, "session_id", "uuid"), isIdentity: true },
+      ...all.flatMap(([alias, make]) => (used.has(alias) ? [{ alias, expression: make() }] : []))
+    ],
+    groupBy: null
+  }
+}
+
+/**
+ * Each visit on the page where it began, and on the one where it ended if that is another. Visits with views that are no pageviews are looked
+ * up in their rows: a question may be about pageviews only.
+ */
+const visitEnds = (again: () => PartRows, used: ReadonlySet<string>): ReadonlyArray<Select> | null => {
+  const entries = visitRows(again(), "entry_path")
+  const exits = visitRows(again(), "exit_path")
+  if (entries === null || exits === null) return null
+  const path = ({ from }: VisitRows, end: "entry_path" | "exit_path") => columnOf(from, end, "text")
+  const isBoth = (rows: VisitRows) => boolean("not-distinct", path(rows, "entry_path"), path(rows, "exit_path"))
+  const isPlain = (from: Relation) => columnOf(from, "has_pageviews_only", "boolean")
+  const [yes, no] = [value("boolean", true), value("boolean", false)]
+  const select = (rows: VisitRows, where: ReadonlyArray<Expression>, entry: Expression, exit: Expression) =>
+    visitSelect({ ...rows, where: [...rows.where, isPlain(rows.from), ...where] }, used, {
+      [VISIT.entry]: entry,
+      [VISIT.exit]: exit
+    })
+  const others = again()
+  const rest = strictVisits(others, used, true)
+  const columns = new Set(select(entries, [], yes, yes).columns.map(({ alias }) => alias))
+  return [
+    select(entries, [boolean("not", boolean("is-null", path(entries, "entry_path")))], yes, isBoth(entries)),
+    select(exits, [boolean("not", isBoth(exits))], no, yes),
+    pick({ ...rest, where: [...rest.where, boolean("not", isPlain(others.rows.scope.visits()))] }, columns, others)
+  ]
+}
+
+/** Some columns of a select, as one of its own: its rows stay distinct by all of them. */
+const pick = (select: Select, names: ReadonlySet<string>, { rows }: PartRows): Select => {
+  const relation: Relation = { alias: rows.scope.build.alias(), source: { kind: "select", select } }
+  const columns = select.columns.filter(({ alias }) => names.has(alias))
+  return {
+    ...base,
+    from: relation,
     joins: [],
     where: [],
-    columns: [
-      ...breakouts.map(({ expression }, index) => ({
-        alias: `b${index}`,
-        expression: columnOf(distinct, `b${index}`, typeOf(expression))
-      })),
-      ...columns
-    ],
-    groupBy: breakouts.length
+    columns: columns.map(({ alias, expression }) => ({
+      alias,
+      expression: columnOf(relation, alias, typeOf(expression))
+    })),
+    groupBy: null
   }
 }
 
@@ -211,7 +425,7 @@ const columnsUsed = (expression: Expression, relation: Relation): ReadonlyArray<
 }
 
 /** Parts that are grouped alike as one: each has the values of some columns. */
-const merged = (grouping: Grouping, parts: ReadonlyArray<Select>): Select => {
+const merged = (grouping: Pick<Grouping, "rows" | "breakouts" | "leaves">, parts: ReadonlyArray<Select>): Select => {
   const { build } = grouping.rows
   const width = grouping.breakouts.length
   const selects = parts.map((select): Select => {

@@ -78,17 +78,16 @@ export interface PlannedQuestion extends Planned {
 export const ROWS_SHOWN = { bare: 2_000, grouped: 10_000 } as const
 
 /**
- * Plans a question. Refuses what the language, the permissions or the limits do not allow. `presence`: the unit that visits are split by,
- * for `visitsInsteadOfEvents`.
+ * Plans a question. Refuses what the language, the permissions or the limits do not allow.
  */
 export const planQuestion = (
   context: QuestionContext,
   query: Query,
-  presence: TruncationUnit | null = null
+  { keepsVisits = false, presence = null }: Partial<Pick<Build, "keepsVisits" | "presence">> = {}
 ): Result.Result<PlannedQuestion, FqlError> => {
   try {
     const warnings: Array<Warning> = []
-    const build = { ...startBuild(context, query, warnings), presence }
+    const build = { ...startBuild(context, query, warnings), keepsVisits, presence }
     const planned = planQuery(build, query, "", 0)
     return Result.succeed({
       ...planned,
@@ -108,7 +107,11 @@ export const planQuestion = (
 export const isGrouped = (query: Query): boolean =>
   (query.aggregation?.length ?? 0) > 0 || (query.breakout?.length ?? 0) > 0
 
-const startBuild = (context: QuestionContext, query: Query, warnings: Array<Warning>): Omit<Build, "presence"> => {
+const startBuild = (
+  context: QuestionContext,
+  query: Query,
+  warnings: Array<Warning>
+): Omit<Build, "keepsVisits" | "presence"> => {
   const named = sitesOf(context, query, 0)
   const sites = context.sites.filter(({ id }) => named === null || named.has(id))
   const { timezone, "week-start": weekStart } = query.settings ?? {}

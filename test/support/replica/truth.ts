@@ -49,7 +49,7 @@ const VISITS = {
   postgres: `SELECT *, ${PREVIOUS.join(", ")} FROM (
     SELECT site_id::text, session_id::text, (array_agg(event_id ORDER BY created_at, event_id))[1]::text AS first_id,
     ${micros("min(created_at)")}, ${micros("max(created_at)")} AS ended_at,
-    (count(*) FILTER (WHERE event_type <> 2))::text, (count(*) FILTER (WHERE event_type = 2))::text, count(*)::text,
+    (count(*) FILTER (WHERE event_type <> 2))::text, (count(*) FILTER (WHERE event_type NOT IN (1, 2)))::text, (count(*) FILTER (WHERE event_type = 2))::text, count(*)::text,
     (array_agg(url_path ORDER BY created_at, event_id) FILTER (WHERE event_type <> 2))[1] AS entry_path,
     (array_agg(url_path ORDER BY created_at DESC, event_id DESC) FILTER (WHERE event_type <> 2))[1] AS exit_path,
     coalesce((array_agg(channel ORDER BY created_at, event_id) FILTER (WHERE channel NOT IN ('direct', '')))[1],
@@ -63,7 +63,7 @@ const VISITS = {
     ) AS event
     GROUP BY site_id, session_id, number) AS visit ORDER BY first_id`,
   replica: `SELECT site_id::VARCHAR, session_id::VARCHAR, first_event_id::VARCHAR, epoch_us(started_at)::VARCHAR, epoch_us(ended_at)::VARCHAR,
-    views::VARCHAR, events::VARCHAR, "rows"::VARCHAR, entry_path, exit_path, channel, ${SOURCE_COLUMNS.join(", ")},
+    views::VARCHAR, other_views::VARCHAR, events::VARCHAR, "rows"::VARCHAR, entry_path, exit_path, channel, ${SOURCE_COLUMNS.join(", ")},
     ${["prev_ended_at", ...Object.values(PREVIOUS_SAME)].map((name) => `epoch_us(${name})::VARCHAR`).join(", ")}
     FROM visit JOIN session ON session.session = visit.session JOIN site ON site.site = visit.site ORDER BY first_event_id`
 }

@@ -1,0 +1,57 @@
+import type { Expression, Relation } from "./plan.ts"
+
+/*
+ * What an expression says about the rows of a relation.
+ */
+
+export const isColumn = (expression: Expression, relation: Relation, ...names: ReadonlyArray<string>): boolean =>
+  expression.kind === "column" && expression.relation === relation && names.includes(expression.column)
+
+/** Sessions, sites and attributes: joined by the visitor's own ids. */
+export const isVisitorsRelation = ({ source }: Relation): boolean =>
+  (source.kind === "view" && (source.view === "v_pa_sessions" || source.view === "v_pa_sites")) ||
+  (source.kind === "property" && source.of === "session")
+
+/** The values that a condition compares a column with; null for other conditions. */
+export const valuesOf = (condition: Expression, from: Relation, column: string): ReadonlyArray<unknown> | null => {
+  if (condition.kind === "in" && isColumn(condition.of, from, column)) return condition.values
+  if (condition.kind !== "call" || condition.name !== "eq") return null
+  const [left, right] = condition.args
+  return isColumn(left!, from, column) && right!.kind === "value" ? [right!.value] : null
+}
+
+/** Whether a condition is only about the type of an event, and holds for this one. */
+export const holdsFor = (condition: Expression, from: Relation, type: number): boolean => {
+  const outcome = (one: Expression): boolean | null => {
+    const values = valuesOf(one, from, "event_type")
+    if (values !== null) return values.map(Number).includes(type)
+    if (one.kind !== "call" || one.name !== "not") return null
+    const inner = outcome(one.args[0]!)
+    return inner === null ? null : !inner
+  }
+  return outcome(condition) === true
+}
+
+/** Whether an expression uses a column of this name, of any relation. */
+export const usesColumn = (expression: Expression, name: string): boolean => {
+  const use = (...all: ReadonlyArray<Expression | null>): boolean =>
+    all.some((one) => one !== null && usesColumn(one, name))
+  switch (expression.kind) {
+    case "column":
+      return expression.column === name
+    case "value":
+    case "null":
+      return false
+    case "call":
+      return use(...expression.args)
+    case "instant":
+      return use(expression.of, expression.near)
+    case "aggregate":
+      return use(expression.of, expression.where)
+    case "running-sum":
+    case "offset":
+      return use(expression.of, expression.order, ...expression.partition)
+    default:
+      return use(expression.of)
+  }
+}
