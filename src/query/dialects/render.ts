@@ -27,10 +27,11 @@ export const render = (target: Target, select: Select): Result.Result<Sql, FqlEr
 }
 
 /** Whether each row of user flows counts, not only the sum of their values: then they are those of single steps. */
-const needsSteps = ({ columns, from, groupBy }: Select): boolean =>
+const needsSteps = ({ columns, from, groupBy, where }: Select): boolean =>
   from.source.kind === "view" &&
   from.source.view === "v_pa_user_flows" &&
   (groupBy === null ||
+    where.some((one) => usesColumn(one, "value")) ||
     columns.slice(groupBy).some(({ expression }) => expression.kind !== "aggregate" || expression.name !== "sum"))
 
 /** Whether user flows are only added up, so that the views need not be counted by day before. */

@@ -27,13 +27,38 @@ export const groupedSelect = (grouping: Grouping, rows: Rows, again: () => PartR
   const ofVisits = grouping.leaves.filter(({ part }) => part === "visits")
   const ofRows = grouping.leaves.filter(({ part }) => part === "rows")
   if (ofVisits.length === 0) return { kind: "select", select: rowsPart(grouping, rows, ofRows) }
-  const isDirect = rows.scope.build.keepsVisits && rows.scope.build.compat === "strict"
-  const direct = isDirect ? directVisits(again()) : null
-  if (direct !== null) return { kind: "select", select: byVisits(grouping, rows, { direct, ofVisits, ofRows }) }
+  const { compat, keepsVisits } = rows.scope.build
+  const direct = compat === "strict" ? directVisits(again()) : null
+  if (direct !== null && keepsVisits) {
+    return { kind: "select", select: byVisits(grouping, rows, { direct, ofVisits, ofRows }) }
+  }
   const visits = visitsPart(again, ofVisits, ofRows.length > 0)
   if (ofRows.length === 0) return { kind: "select", select: visits }
-  return { kind: "select", select: merged(grouping, [rowsPart(grouping, rows, ofRows), visits]) }
+  const part = rowsPart(grouping, rows, ofRows)
+  const counted = direct === null ? null : whatCounts(grouping, part)
+  return {
+    kind: "select",
+    select: merged(grouping, [counted === null ? part : onlyRows(part, [...counted, isOfVisit(rows.scope)]), visits])
+  }
 }
+
+/** The conditions on which something of a group counts; null if every row counts. */
+const whatCounts = ({ breakouts }: Grouping, { columns }: Select): ReadonlyArray<Expression> | null => {
+  const leaves = columns.slice(breakouts.length)
+  const conditions = leaves.flatMap(({ expression }) =>
+    expression.kind === "aggregate" && expression.where !== null ? [expression.where] : []
+  )
+  return conditions.length === leaves.length ? conditions : null
+}
+
+/** Rows that meet one of these conditions. Rows of web vitals that nothing counts make no groups where visits do. */
+const onlyRows = (select: Select, conditions: ReadonlyArray<Expression>): Select => ({
+  ...select,
+  where: [...select.where, conditions.length === 1 ? conditions[0]! : boolean("or", ...conditions)]
+})
+
+const isOfVisit = ({ from }: Rows["scope"]): Expression =>
+  boolean("not", { kind: "in", of: columnOf(from, "event_type", "integer"), values: [5] })
 
 interface Direct {
   readonly part: PartRows
@@ -78,17 +103,9 @@ const byVisits = (grouping: Grouping, rows: Rows, { direct, ofRows, ofVisits }: 
   if (rest.length === 0) return counted
   const select = rowsPart(grouping, rows, rest)
   // Every group has visits, so rows that nothing counts need not be read.
-  const conditions = select.columns
-    .slice(grouping.breakouts.length)
-    .flatMap(({ expression }) =>
-      expression.kind === "aggregate" && expression.where !== null ? [expression.where] : []
-    )
-  const isFiltered = conditions.length === rest.length
-  const leaves = grouping.leaves.map((leaf) => (rest.includes(leaf) ? leaf : { ...leaf, part: "visits" as const }))
-  return merged({ rows: grouping.rows, breakouts: grouping.breakouts, leaves }, [
-    isFiltered ? { ...select, where: [...select.where, boolean("or", ...conditions)] } : select,
-    counted
-  ])
+  const conditions = whatCounts(grouping, select)
+  const counting = conditions === null ? select : onlyRows(select, conditions)
+  return merged(grouping, [counting, counted])
 }
 
 const breakoutAliases = (breakouts: ReadonlyArray<Dimension>): ReadonlyArray<OutputColumn> =>
@@ -341,7 +358,7 @@ const strictVisits = (part: PartRows, used: ReadonlySet<string>, isOfEnds: boole
     rows: { scope, where }
   } = part
   const visits = scope.visits()
-  const isPart = boolean("not", { kind: "in", of: columnOf(scope.from, "event_type", "integer"), values: [5] })
+  const isPart = isOfVisit(scope)
   const started = columnOf(visits, "started_at", "instant")
   const optional: ReadonlyArray<readonly [string, () => Expression]> = [
     [VISIT.bounce, () => columnOf(visits, "is_bounce", "boolean")],
@@ -424,10 +441,16 @@ const columnsUsed = (expression: Expression, relation: Relation): ReadonlyArray<
   }
 }
 
+const isCount = ({ expression }: OutputColumn): boolean =>
+  expression.kind === "aggregate" && (expression.name === "count" || expression.name === "distinct")
+
 /** Parts that are grouped alike as one: each has the values of some columns. */
-const merged = (grouping: Pick<Grouping, "rows" | "breakouts" | "leaves">, parts: ReadonlyArray<Select>): Select => {
+const merged = (grouping: Grouping, parts: ReadonlyArray<Select>): Select => {
   const { build } = grouping.rows
   const width = grouping.breakouts.length
+  const counts = new Set(
+    parts.flatMap(({ columns }) => columns.flatMap((column) => (isCount(column) ? [column.alias] : [])))
+  )
   const selects = parts.map((select): Select => {
     const relation: Relation = { alias: build.alias(), source: { kind: "select", select } }
     const has = new Set(select.columns.map(({ alias }) => alias))
@@ -463,11 +486,13 @@ const merged = (grouping: Pick<Grouping, "rows" | "breakouts" | "leaves">, parts
         alias: `b${index}`,
         expression: columnOf(all, `b${index}`, typeOf(expression))
       })),
-      // A visit counts only in groups that have rows, so a group without the other part's values has none.
+      // A part lacks the groups in which it counts nothing.
       ...grouping.leaves.map(({ alias, part, type }) => ({
         alias,
         expression:
-          part === "visits" ? call("coalesce", type, best(alias, type), value("integer", 0)) : best(alias, type)
+          part === "visits" || counts.has(alias)
+            ? call("coalesce", type, best(alias, type), value("integer", 0))
+            : best(alias, type)
       }))
     ],
     groupBy: width

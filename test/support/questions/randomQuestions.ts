@@ -376,8 +376,66 @@ export const randomQuestions = (random: () => number) => {
     }
   }
 
+  const period = (): ReadonlyArray<Json> => (chance(0.9) ? [["between", "created_at", ...pick(RANGES)]] : [])
+  const site = (): ReadonlyArray<Json> => (chance(0.4) ? [["=", "site_id", pick(RANDOM_SITES)]] : [])
+
+  /** Questions about the pages on which visits begin and end. */
+  const ofPages = (): Record<string, Json> => ({
+    fql: 1,
+    type: "query",
+    source: "v_pa_events",
+    settings: { timezone: pick(ZONES) },
+    filter: [
+      "and",
+      ["!=", "event_type", 5],
+      ...period(),
+      ...site(),
+      ...(chance(0.6) ? [["=", "event_type", ...pick([[1], [1, 2], [1, 3, 4], [2]])]] : []),
+      ...(chance(0.3) ? [[pick(["=", "!=", "starts-with"]), "url_path", pick(PATHS)]] : []),
+      ...(chance(0.3) ? [visitCondition()] : [])
+    ],
+    aggregation: [
+      ["metric", pick(["pageviews", "visitors", "visits", "events"])],
+      ...several(4, () => [
+        "metric",
+        pick(["entries", "exits", "bounces", "bounce-rate", "total-time", "visit-duration"])
+      ])
+    ],
+    breakout: ["url_path", ...(chance(0.3) ? [pick(VISIT_FIELDS)] : []), ...(chance(0.1) ? [timeField()] : [])]
+  })
+
+  /** Questions that visits can answer but for a part. */
+  const ofMost = (): Record<string, Json> => ({
+    ...ofVisits(),
+    aggregation: [
+      ...several(3, () => ["metric", pick(["visitors", "visits", "bounces", "visit-duration"])]),
+      ...several(2, () =>
+        pick<Json>([
+          ["metric", "revenue", { currency: "EUR" }],
+          ["metric", "events"],
+          ["metric", "conversions", { goal: ["=", "event_name", "signup"] }],
+          ["metric", "conversion-rate", { goal: ["=", "event_type", 2] }],
+          ["count"],
+          ["max", "created_at"]
+        ])
+      )
+    ],
+    breakout: several(2, () => (chance(0.1) ? timeField() : pick(VISIT_FIELDS)))
+  })
+
+  const ofFlows = (): Record<string, Json> => ({
+    fql: 1,
+    type: "query",
+    source: "v_pa_user_flows",
+    settings: { timezone: "UTC" },
+    filter: ["and", ["between", "day", ...pick(RANGES)], ...(chance(0.2) ? [[">", "value", 1]] : []), ...site()],
+    aggregation: [pick([["sum", "value"], ["max", "value"], ["count"]])],
+    breakout: several(3, () => pick(["source", "target", ["field", "day", { "temporal-unit": pick(["day", "week"]) }]]))
+  })
+
   return {
-    next: (): Record<string, Json> => pick([() => plain(0), () => plain(0), ofVisits, ofFirsts])(),
+    next: (): Record<string, Json> =>
+      pick([() => plain(0), () => plain(0), ofVisits, ofFirsts, ofPages, ofMost, ofFlows])(),
     ofVisits,
     /** Clauses about events, as they are in questions. */
     clause: (): Json =>
