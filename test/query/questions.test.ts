@@ -766,6 +766,48 @@ describe("a question that cannot be asked", () => {
     expect(refuse(question)).toMatchObject({ code, pointer })
   })
 
+  test("refuses custom columns that double with each step, without computing them", () => {
+    const doubling = (name: string) =>
+      Object.fromEntries(
+        Array.from({ length: 60 }, (_, step) => [
+          `x${step + 1}`,
+          [name, ["expression", `x${step}`], ["expression", `x${step}`]]
+        ])
+      )
+    const first = ["substring", ["field", "url_path"], 1, 1]
+    expect(
+      refuse({
+        expressions: { x0: first, ...doubling("concat") },
+        aggregation: [["max", ["length", ["expression", "x60"]]]]
+      })
+    ).toMatchObject({ code: "limit-exceeded" })
+    expect(
+      refuse({ expressions: { x0: 1, ...doubling("+") }, aggregation: [["sum", ["expression", "x60"]]] })
+    ).toMatchObject({ code: "limit-exceeded", detail: expect.stringContaining("too complex") })
+  })
+
+  test("refuses texts that could become huge, also in several steps of nested questions", () => {
+    const longer = (of: unknown) => ["replace", of, "/", "/".repeat(90)]
+    expect(refuse({ expressions: { x: longer(["field", "url_path"]) }, fields: [["expression", "x"]] })).toBeNull()
+    expect(
+      refuse({ expressions: { x: longer(longer(["field", "url_path"])) }, fields: [["expression", "x"]] })
+    ).toMatchObject({ code: "limit-exceeded", detail: expect.stringContaining("50,000 characters") })
+    const inner = {
+      fql: 1,
+      type: "query",
+      source: "v_pa_events",
+      expressions: { x: longer(["field", "url_path"]) },
+      fields: [["expression", "x"]]
+    }
+    expect(
+      refuse({
+        source: { query: inner },
+        expressions: { y: longer(["field", "x"]) },
+        aggregation: [["max", ["length", ["expression", "y"]]]]
+      })
+    ).toMatchObject({ code: "limit-exceeded" })
+  })
+
   test("suggests the field that was probably meant", () => {
     expect(refuse({ filter: ["=", "url_pth", "/"] })?.detail).toBe(
       "There is no field `url_pth` in v_pa_events. Did you mean `url_path`?"

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Cause, Effect, Exit, Fiber, Scope } from "effect"
 import { makeDuckDbChild } from "../../layers/duckdb/child/DuckDbChild.ts"
+import { mostMemory } from "../../layers/duckdb/child/MemoryWatch.ts"
 import { duckdbExtensions } from "../../scripts/services/engines.ts"
 import { until } from "../support/eventually.ts"
 import { childrenOf, isAlive, signal } from "../support/process/processes.ts"
@@ -39,6 +40,9 @@ const isDuckDb = (pid: number): boolean =>
   Bun.spawnSync(["ps", "-o", "args=", "-p", String(pid)])
     .stdout.toString()
     .includes("duckDbChild")
+
+const residentBytes = (pid: number): number =>
+  Number(Bun.spawnSync(["ps", "-o", "rss=", "-p", String(pid)]).stdout.toString()) * 1_024
 
 const isSlow = async (milliseconds: number) => {
   await Bun.sleep(milliseconds)
@@ -89,6 +93,29 @@ describe.skipIf(!(await areUp("seaweedfs")))("DuckDB's process", () => {
     expect(started()).toBe(pid)
     await all.disposeAsync()
     await until("the process to end", () => !isAlive(pid))
+  })
+
+  test("a query whose texts grow beyond all bounds ends as TooLarge before it takes the machine's memory", async () => {
+    await using all = new AsyncDisposableStack()
+    const { child, started } = await startChild(all)
+    const pid = started()!
+    const longer = (of: string, times: number) => `replace(${of}, '/', repeat('/', ${times}))`
+    const running = Effect.runFork(
+      child.run(request(`SELECT max(length(${longer(longer("'/' || range", 3_000), 300)})) AS n FROM range(100000)`))
+    )
+    let most = 0
+    const watch = setInterval(() => {
+      most = Math.max(most, residentBytes(pid))
+    }, 100)
+    const exit = await Effect.runPromise(Fiber.await(running))
+    clearInterval(watch)
+    expect(Exit.isFailure(exit) && Cause.squash(exit.cause)).toMatchObject({ reason: "TooLarge" })
+    expect(most).toBeGreaterThan(mostMemory("512MB") / 2)
+    expect(most).toBeLessThan(mostMemory("512MB") * 3)
+    // It ends if it cannot be interrupted, and another one answers.
+    const answers = () => Effect.runPromiseExit(child.run(request("SELECT 1 AS n")))
+    await until("an answer", async () => Exit.isSuccess(await answers()))
+    await until("the memory to be free", () => !isAlive(pid) || residentBytes(pid) < mostMemory("512MB"))
   })
 
   test("DuckDB's process ends in the middle of a query when the process that started it is killed", async () => {

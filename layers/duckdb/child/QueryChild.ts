@@ -11,8 +11,8 @@ import type { FromChild, ToChild } from "./protocol.ts"
 const POOL_THREADS = 16
 /** How many queries run at the same time: each may use most of the memory limit and all threads. Others wait. */
 const CONCURRENT = 2
-/** Exports take minutes, so they never take a query's place. */
-const CONCURRENT_STREAMS = 1
+/** Exports take minutes, so they never take a query's place. Most of that time, they wait for their reader. */
+const CONCURRENT_STREAMS = 4
 /** Chunks of a stream, of up to 2,048 rows each, that are on their way to a reader. */
 const STREAM_CHUNKS = 4
 /** An interrupted query ends between two chunks of a few thousand rows, or when S3 answers. */

@@ -2,6 +2,7 @@ import { setPriority } from "node:os"
 import { type QueryChunk, QueryError, type QueryResult } from "../../../src/ports/QueryEngine.ts"
 import { Credits } from "./Credits.ts"
 import { firstLineOf } from "./execute.ts"
+import { mostMemory, watchMemory } from "./MemoryWatch.ts"
 import type { FromChild, ToChild } from "./protocol.ts"
 
 /** On a busy machine, the process that acknowledges events runs first. */
@@ -25,13 +26,30 @@ export interface ServedEngine<Request> {
 
 interface Work {
   readonly controller: AbortController
+  /** Why it was interrupted, unless the other process wanted it. */
+  failure: QueryError | null
   readonly credits: Credits | null
+  readonly isQuery: boolean
 }
+
+/** How this process ends when it needs too much memory. */
+const OUT_OF_MEMORY = 137
+
+const tooMuchMemory = () =>
+  new QueryError({
+    reason: "TooLarge",
+    message: "The questions that ran needed more memory than the server allows. Ask for fewer rows or shorter texts."
+  })
+
+const failureOf = (cause: unknown): Pick<QueryError, "message" | "reason"> =>
+  cause instanceof QueryError
+    ? { message: cause.message, reason: cause.reason }
+    : { message: firstLineOf(cause), reason: "Unavailable" }
 
 const post = (message: FromChild) => process.send?.(message)
 
 /** Runs queries for the process that started this one (`makeQueryChild`), and ends with it. */
-export const serveQueries = <Options, Request>(
+export const serveQueries = <Options extends { readonly memoryLimit: string }, Request>(
   open: (options: Options, notify: (notice: unknown) => void) => Promise<ServedEngine<Request>>
 ): void => {
   setPriority(0, NICENESS)
@@ -40,6 +58,7 @@ export const serveQueries = <Options, Request>(
   engine.catch(() => {})
 
   const begin = async (options: Options) => {
+    watch(mostMemory(options.memoryLimit))
     engine = open(options, (notice) => post({ type: "notice", notice }))
     try {
       await engine
@@ -50,32 +69,55 @@ export const serveQueries = <Options, Request>(
   }
 
   /** Does a piece of work and answers with its result or failure. */
-  const answer = async (id: number, credits: number | null, work: (work: Work) => Promise<unknown>) => {
+  const answer = async (
+    id: number,
+    { credits, isQuery }: { readonly credits: number | null; readonly isQuery: boolean },
+    work: (work: Work) => Promise<unknown>
+  ) => {
     const controller = new AbortController()
-    const own = { controller, credits: credits === null ? null : new Credits(credits, controller.signal) }
+    const own: Work = {
+      controller,
+      failure: null,
+      isQuery,
+      credits: credits === null ? null : new Credits(credits, controller.signal)
+    }
     running.set(id, own)
     try {
-      post({ type: "answered", id, result: await work(own) })
+      const result = await work(own)
+      if (own.failure === null) post({ type: "answered", id, result })
     } catch (cause) {
-      const { message, reason } =
-        cause instanceof QueryError ? cause : { message: firstLineOf(cause), reason: "Unavailable" as const }
-      post({ type: "failed", id, reason, message })
+      if (own.failure === null) post({ type: "failed", id, ...failureOf(cause) })
     } finally {
       running.delete(id)
     }
   }
+
+  const watch = (most: number) =>
+    watchMemory({
+      most,
+      onExceeded: () => {
+        for (const [id, work] of running) {
+          if (!work.isQuery || work.failure !== null) continue
+          work.failure = tooMuchMemory()
+          post({ type: "failed", id, ...failureOf(work.failure) })
+          work.controller.abort()
+        }
+      },
+      // A function that is making a text cannot be interrupted. The other process starts this one again.
+      onStuck: () => process.exit(OUT_OF_MEMORY)
+    })
 
   const receive = (message: ToChild<Options, Request>): void => {
     switch (message.type) {
       case "open":
         return void begin(message.options)
       case "run":
-        return void answer(message.id, null, async ({ controller }) =>
+        return void answer(message.id, { credits: null, isQuery: true }, async ({ controller }) =>
           (await engine).run(message.request, controller.signal)
         )
       case "stream": {
         const { id, request } = message
-        return void answer(id, message.credits, async ({ controller, credits }) =>
+        return void answer(id, { credits: message.credits, isQuery: true }, async ({ controller, credits }) =>
           (await engine).stream(request, controller.signal, async (chunk) => {
             await credits!.take()
             post({ type: "chunk", id, chunk })
@@ -86,7 +128,7 @@ export const serveQueries = <Options, Request>(
         running.get(message.id)?.credits?.give(message.credits)
         return
       case "call":
-        return void answer(message.id, null, async ({ controller }) => {
+        return void answer(message.id, { credits: null, isQuery: false }, async ({ controller }) => {
           const opened = await engine
           if (opened.call === undefined) throw new Error(`unknown call ${message.name}`)
           return opened.call(message.name, message.argument, controller.signal)

@@ -137,6 +137,8 @@ export class SelectScope {
   readonly custom: Readonly<Record<string, unknown>>
   /** Custom columns that are being resolved: one that needs itself is an error. */
   readonly resolving = new Set<string>()
+  /** Custom columns, each resolved once: one that uses another twice would otherwise take twice as long. */
+  readonly resolved = new Map<string, Labeled>()
   /** Resolves an aggregation; null for anything else. Only after grouping. */
   aggregate: ((clause: ReadonlyArray<unknown>, pointer: string) => Labeled | null) | null = null
   /** Makes the query's rows once more, with their conditions; null while these are resolved. */

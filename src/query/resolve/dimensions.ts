@@ -173,10 +173,14 @@ const customColumn = (scope: SelectScope, name: string, pointer: string): Labele
   if (scope.resolving.has(name)) {
     throw new FqlError("cycle", below("/expressions", name), `The custom column \`${name}\` needs itself.`)
   }
+  const known = scope.resolved.get(name)
+  if (known !== undefined) return known
   scope.resolving.add(name)
   const { expression, label } = resolveExpression(scope, scope.custom[name], below("/expressions", name))
   scope.resolving.delete(name)
-  return { expression, label: { ...label, name, display: name, labels: null } }
+  const column = { expression, label: { ...label, name, display: name, labels: null } }
+  scope.resolved.set(name, column)
+  return column
 }
 
 const inUnit = (scope: SelectScope, plain: Labeled, unit: unknown, pointer: string): Dimension => {

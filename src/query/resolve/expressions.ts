@@ -1,6 +1,7 @@
 import { FqlError } from "../fql/FqlError.ts"
 import { didYouMean } from "../fql/suggest.ts"
 import { type Expression, typeOf, type ValueType, value } from "../plan/plan.ts"
+import { bounded } from "./bounds.ts"
 import { isDimension, resolveDimension } from "./dimensions.ts"
 import { FILTERS, resolveFilter } from "./filters.ts"
 import { FUNCTIONS } from "./functions.ts"
@@ -18,7 +19,7 @@ export const resolveExpression = (scope: SelectScope, given: unknown, pointer: s
   }
   const make = FUNCTIONS.get(name)
   if (make !== undefined) {
-    return { expression: make({ scope, name, args, pointer }), label: plainLabel("expression") }
+    return { expression: bounded(make({ scope, name, args, pointer }), pointer), label: plainLabel("expression") }
   }
   if (FILTERS.has(name)) return { expression: resolveFilter(scope, given, pointer), label: plainLabel("expression") }
   const known = [...FUNCTIONS.keys(), ...FILTERS.keys()]

@@ -92,6 +92,9 @@ type RunError = QueryError | QuestionsBusy
 /** An export has as many rows as fit into a sheet below its header. */
 const EXPORT_LIMITS: RowLimits = { bare: LIMITS.rows, grouped: LIMITS.rows }
 
+/** Exports that run at the same time. As many as engines stream at a time, of which one person cannot have all. */
+const EXPORTS = { atOnce: 4, perAsker: 2 }
+
 const parameterText = ({ type, value }: QueryParameter): string => `${type} ${value}`
 
 /** Identical for questions whose answers come from the same rows. */
@@ -131,6 +134,12 @@ const make = Effect.gen(function* () {
   const queue = new QuestionQueue({
     atOnce: get(QUESTIONS_AT_ONCE),
     atOncePerAsker: get(QUESTIONS_AT_ONCE_PER_USER),
+    waitSeconds: get(QUESTION_QUEUE_SECONDS)
+  })
+  // In places of their own, which a slow reader may hold for minutes.
+  const exports = new QuestionQueue({
+    atOnce: EXPORTS.atOnce,
+    atOncePerAsker: EXPORTS.perAsker,
     waitSeconds: get(QUESTION_QUEUE_SECONDS)
   })
   const runs = new SharedRuns<CachedResult, RunError>()
@@ -217,7 +226,7 @@ const make = Effect.gen(function* () {
     // Before the export's own place, since it would otherwise need two.
     const other =
       compiled.other === null ? null : (yield* resultOf(principal.key, engine, compiled.other, false)).result.rows
-    yield* queue.hold(principal.key)
+    yield* exports.hold(principal.key)
     const cells = Stream.map(engine.stream({ ...compiled.query, maxRows: EXPORT_LIMITS.bare + 1 }), ({ rows }) =>
       cellsOf(compiled, rows)
     )

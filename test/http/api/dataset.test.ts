@@ -161,9 +161,8 @@ describe.each(ENGINES)("a question over HTTP, answered by %s", (route) => {
     const json = await call({ ...BY_DAY, filter, ...compare }, "/json?format_rows=false")
     expect(json.body[1]).toMatchObject({ created_at_compared: "2026-03-29T00:00:00", count_change_percent: -60 })
     for (const format of ["xlsx", "parquet"]) {
-      expect((await raw(admins.get(route)!, `/api/dataset/${format}`, { ...BY_DAY, filter, ...compare })).status).toBe(
-        200
-      )
+      const file = await raw(admins.get(route)!, `/api/dataset/${format}`, { ...BY_DAY, filter, ...compare })
+      expect([file.status, (await file.bytes()).length > 100]).toEqual([200, true])
     }
   })
 
@@ -481,13 +480,33 @@ describe("exports", () => {
       rows: 10,
       ended_at: null
     })
-    expect((await admin.call("POST", "/api/dataset/csv", { body: rows })).body.code).toBe("busy")
     await reader.cancel()
     await until(() => isClosed)
     expect((await admin.call("GET", `/api/export/${id}`)).body.state).toBe("failed")
     const next = await raw(admin, "/api/dataset/csv", rows)
     expect(next.status).toBe(200)
     await next.body!.cancel()
+    await admin.close()
+  })
+
+  test("readers who are slow hold two exports at most, and neither questions nor the exports of others", async () => {
+    let started = 0
+    const { engine } = slowEngine({
+      run: () => Effect.succeed(ONE_ROW),
+      stream: () => {
+        started++
+        return Stream.concat(Stream.make(TEN_ROWS), Stream.never)
+      }
+    })
+    const admin = await startWith(usable(engine), { QUESTIONS_AT_ONCE: "1", QUESTION_QUEUE_SECONDS: "1" })
+    const open = [await raw(admin, "/api/dataset/csv", rows), await raw(admin, "/api/dataset/csv", rows)]
+    expect((await admin.call("POST", "/api/dataset/csv", { body: rows })).body.code).toBe("busy")
+    expect((await admin.call("POST", "/api/dataset", { body: COUNT })).status).toBe(200)
+    const asViewer = { headers: { authorization: `Bearer ${VIEWER}`, "content-type": "application/json" } }
+    open.push(await raw(admin, "/api/dataset/csv", rows, asViewer))
+    expect(open.map(({ status }) => status)).toEqual([200, 200, 200])
+    expect(started).toBe(3)
+    for (const { body } of open) await body!.cancel()
     await admin.close()
   })
 
