@@ -786,7 +786,7 @@ describe("a question that cannot be asked", () => {
     ).toMatchObject({ code: "limit-exceeded", detail: expect.stringContaining("too complex") })
   })
 
-  test("refuses texts that could become huge, also in several steps of nested questions", () => {
+  test("refuses strings that could become huge, also in several steps of nested questions", () => {
     const longer = (of: unknown) => ["replace", of, "/", "/".repeat(90)]
     expect(refuse({ expressions: { x: longer(["field", "url_path"]) }, fields: [["expression", "x"]] })).toBeNull()
     expect(

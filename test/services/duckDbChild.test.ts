@@ -95,7 +95,7 @@ describe.skipIf(!(await areUp("seaweedfs")))("DuckDB's process", () => {
     await until("the process to end", () => !isAlive(pid))
   })
 
-  test("a query whose texts grow beyond all bounds ends as TooLarge before it takes the machine's memory", async () => {
+  test("a query whose strings grow beyond all bounds ends as TooLarge before it takes the machine's memory", async () => {
     await using all = new AsyncDisposableStack()
     const { child, started } = await startChild(all)
     const pid = started()!

@@ -1,5 +1,5 @@
 const UNITS: Readonly<Record<string, number>> = { MB: 1e6, MiB: 2 ** 20, GB: 1e9, GiB: 2 ** 30 }
-/** What the process needs beside DuckDB's limit: twice the limit, for texts that DuckDB does not count, and this for everything else. */
+/** The process may need twice DuckDB's limit, which does not count the strings of the rows at work, and this for everything else. */
 const FACTOR = 2
 const OTHER_BYTES = 512 * 2 ** 20
 const CHECK_MS = 250
@@ -23,8 +23,8 @@ export interface MemoryWatchOptions {
 }
 
 /**
- * Watches this process's memory: DuckDB's limit does not include the texts of the rows that it is working on, and a single function can make
- * them huge. Returns how to stop.
+ * Watches this process's memory: DuckDB's limit does not include the strings of the rows that it is working on, and a single function can
+ * make them huge. Returns how to stop.
  */
 export const watchMemory = ({
   most,

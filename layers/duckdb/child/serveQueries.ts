@@ -38,7 +38,7 @@ const OUT_OF_MEMORY = 137
 const tooMuchMemory = () =>
   new QueryError({
     reason: "TooLarge",
-    message: "The questions that ran needed more memory than the server allows. Ask for fewer rows or shorter texts."
+    message: "The questions that ran needed more memory than the server allows. Ask for fewer rows or shorter strings."
   })
 
 const failureOf = (cause: unknown): Pick<QueryError, "message" | "reason"> =>

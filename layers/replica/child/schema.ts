@@ -1,7 +1,7 @@
 import { EVENT_COLUMN_LIST, type EventColumn } from "../../../src/domain/eventColumns.ts"
+import { PREVIOUS_SAME } from "../../../src/domain/repeatedVisits.ts"
 import { CHANNEL_VERSION } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
-import { PREVIOUS_SAME } from "../../../src/query/dialects/visitRows.ts"
 
 /** Changes with the tables here. */
 const TABLES_VERSION = 3

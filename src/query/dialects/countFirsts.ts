@@ -1,7 +1,8 @@
 import { PREDECESSOR_BUCKET_SECONDS } from "../../domain/Event.ts"
+import { REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
 import { call, columnOf, type Expression, type Relation, type Select, value } from "../plan/plan.ts"
 import { holdsFor, isColumn, isVisitorsRelation, valuesOf } from "../plan/rows.ts"
-import { firstOf, REPEATED, type Repeated } from "./visitRows.ts"
+import { firstOf } from "./visitRows.ts"
 
 /*
  * Visitors without a DISTINCT, for engines that keep predecessors: among rows that differ only in what is the same for all of a visitor,

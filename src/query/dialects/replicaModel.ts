@@ -1,3 +1,4 @@
+import { PREVIOUS_SAME, REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../channel/visitChannel.ts"
 import type { ViewName } from "../metadata/views.ts"
 import type { Offsets, Presence, Relation, RowScope, Source, TruncationUnit } from "../plan/plan.ts"
@@ -5,17 +6,7 @@ import { isByInstant } from "../plan/time.ts"
 import type { Key, Model } from "./Dialect.ts"
 import { DUCKDB } from "./duckdb.ts"
 import { allOf, join, type Sql, sql, text } from "./Sql.ts"
-import {
-  CUSTOM_EVENTS,
-  firstOf,
-  IS_BOUNCE,
-  IS_VIEW,
-  PAGEVIEWS,
-  PREVIOUS_SAME,
-  REPEATED,
-  type Repeated,
-  VISITOR_COLUMNS
-} from "./visitRows.ts"
+import { CUSTOM_EVENTS, firstOf, IS_BOUNCE, IS_VIEW, PAGEVIEWS, VISITOR_COLUMNS } from "./visitRows.ts"
 
 /** The replica's tables hold small numbers in place of the ids of sites and visitors; see docs/replica.md. */
 const TABLES: Readonly<Record<Exclude<ViewName, "v_pa_visits">, string>> = {

@@ -1,4 +1,5 @@
 import { NOT_VIEWS } from "../../domain/Event.ts"
+import type { Repeated } from "../../domain/repeatedVisits.ts"
 
 /*
  * What both models say about the rows of a visit, in SQL that is the same in Postgres and DuckDB.
@@ -17,19 +18,6 @@ export const IS_BOUNCE = {
   strict: `(${PAGEVIEWS} = 1 AND ${CUSTOM_EVENTS} = 0)`,
   umami: "count(*) = 1"
 } as const
-
-/**
- * Columns of visits by which visitors are counted without a DISTINCT, each with the stored column that makes it possible: when the
- * visitor's previous visit with the same value ended.
- */
-export const PREVIOUS_SAME = {
-  entry_path: "prev_entry_ended_at",
-  exit_path: "prev_exit_ended_at",
-  channel: "prev_channel_ended_at",
-  referrer_domain: "prev_referrer_ended_at"
-} as const
-export type Repeated = keyof typeof PREVIOUS_SAME
-export const REPEATED = Object.keys(PREVIOUS_SAME) as ReadonlyArray<Repeated>
 
 /** Whether a visit is its visitor's first in the range with this value, and in its unit of time if visits are split by time. */
 export const firstOf = (column: Repeated): string => `first_of_${column}`

@@ -3,7 +3,7 @@ import { type Expression, type Source, typeOf } from "../plan/plan.ts"
 
 /*
  * Bounds of what a question computes, known before it runs: custom columns that use each other twice would double with each step, and so
- * would texts.
+ * would strings.
  */
 
 /** Parts of an expression, with those of the custom columns that it uses. */

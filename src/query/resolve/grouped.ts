@@ -270,7 +270,7 @@ const visitSelect = (
 }
 
 /**
- * Each visit on the page where it began, and on the one where it ended if that is another. Visits with views that are no pageviews are looked
+ * Each visit on the page where it began, and on the one where it ended if that is another. Visits with views that are not pageviews are looked
  * up in their rows: a question may be about pageviews only.
  */
 const visitEnds = (again: () => PartRows, used: ReadonlySet<string>): ReadonlyArray<Select> | null => {
