@@ -230,15 +230,17 @@ const checkSpools = Effect.gen(function* () {
   )
 )
 
-const checkWarehouse: Check<QueryEngine> = Effect.flatMap(QueryEngine, (engine) =>
-  Effect.match(probe(engine), {
-    onSuccess: (): Finding => ({ _tag: "WarehouseReady", engine: engine.dialect }),
+const checkWarehouse: Check<QueryEngine | Settings> = Effect.gen(function* () {
+  const engine = yield* QueryEngine
+  const isBehindReplica = (yield* Effect.orElseSucceed(warehouseName, () => null)) === "replica"
+  return yield* Effect.match(probe(engine), {
+    onSuccess: (): Finding => ({ _tag: "WarehouseReady", engine: engine.dialect, isBehindReplica }),
     onFailure: ({ message, reason }): Finding =>
       reason === "Missing" || reason === "NoEngine"
         ? { _tag: "WarehouseMissing", message }
         : { _tag: "WarehouseUnavailable", engine: engine.dialect, message }
   })
-)
+})
 
 /** The engine has given the reader what it may. Only Postgres has one. */
 const checkReader: Check<QueryEngine | AppDatabase> = Effect.gen(function* () {

@@ -53,9 +53,7 @@ const create = Command.make(
   Effect.fn(function* (flags) {
     const { key, record } = yield* (yield* AdminKeys).create(flags.name, yield* scopeOf(flags))
     if (flags.json) return yield* printJson({ ...keyJson(record), key })
-    yield* Console.log(
-      `${key}\n\nThe key is shown only this once. Send it as \`Authorization: Bearer ${key.slice(0, 8)}…\`.`
-    )
+    yield* Console.log(`${key}\n\nThe key is shown only now. Send it as \`Authorization: Bearer ${key.slice(0, 8)}…\`.`)
   })
 ).pipe(
   Command.withDescription("Create an API key and print it, once"),

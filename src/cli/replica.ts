@@ -47,7 +47,7 @@ const describe = (replica: ReportedReplica): string => {
       const { at, complete, differences } = status.check
       entries.push([
         "checked",
-        `${new Date(at).toISOString()}, ${complete ? "everything" : "the last days"}: ${differences === 0 ? "no differences" : `${plural(differences, "day")} differed and ${differences === 1 ? "was" : "were"} read again`}`
+        `${new Date(at).toISOString()}, ${complete ? "all days" : "the most recent days"}: ${differences === 0 ? "no differences" : `${plural(differences, "day")} differed and ${differences === 1 ? "was" : "were"} read again`}`
       ])
     }
   }

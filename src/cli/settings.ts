@@ -20,7 +20,7 @@ const displayValue = ({ setting, source, value }: SettingState): string => {
 const showChange = Effect.fnUntraced(function* (state: SettingState, asJson: boolean) {
   if (asJson) return yield* printJson(settingJson(state))
   const { note, setting, source } = state
-  const value = source === "default" ? `has its default again: ${displayValue(state)}` : `is now ${displayValue(state)}`
+  const value = source === "default" ? `is the default again (${displayValue(state)})` : `is now ${displayValue(state)}`
   const notes = [...(setting.live ? ["Takes effect within 5 seconds."] : []), ...(note === null ? [] : [note])]
   yield* Console.log([`${setting.env} ${value}.`, ...notes].join(" "))
 })

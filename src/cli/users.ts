@@ -29,7 +29,7 @@ const idOf = Effect.fnUntraced(function* (given: string) {
 })
 
 const describeLink = (link: UserLink, url: string): string =>
-  `${url}\n\nThe link is shown only this once, works once, and until ${link.expiresAt.toISOString()}.`
+  `${url}\n\nThe link is shown only now. It works once, until ${link.expiresAt.toISOString()}.`
 
 const linkUrlOf = (link: UserLink) => Effect.map(Settings, (settings) => linkUrl(publicUrl(settings, null), link))
 

@@ -62,7 +62,7 @@ export type Finding =
   /** A spool with events of a backend that is not configured any more. */
   | { readonly _tag: "SpoolLeft"; readonly folder: string; readonly bytes: number }
   | { readonly _tag: "SpoolUnreadable"; readonly folder: string; readonly message: string }
-  | { readonly _tag: "WarehouseReady"; readonly engine: string }
+  | { readonly _tag: "WarehouseReady"; readonly engine: string; readonly isBehindReplica: boolean }
   | { readonly _tag: "WarehouseUnavailable"; readonly engine: string; readonly message: string }
   /** Queries of the app database run as a role that can only read the views. */
   | { readonly _tag: "ReaderReady"; readonly role: string }

@@ -68,7 +68,7 @@ export const OIDC_CLIENT_SECRET = define({
   env: "OIDC_CLIENT_SECRET",
   type: optional(string("the client's secret at the provider")),
   default: null,
-  defaultText: "none: a public client",
+  defaultText: "none, for a public client",
   doc: "The client's secret, sent with `client_secret_post`. PKCE is always used.",
   secret: true,
   live: true

@@ -34,7 +34,7 @@ test("the replica commands show, check and rebuild the replicas of running serve
   expect(JSON.parse(out)).toMatchObject({
     replicas: [{ folder: replica.folder, running: true, phase: "following", usable: true, checked_at: null }]
   })
-  expect(await run("check")).toMatchObject({ code: 0, out: expect.stringContaining("everything: no differences") })
+  expect(await run("check")).toMatchObject({ code: 0, out: expect.stringContaining("all days: no differences") })
 
   const version = () => Effect.runSync(replica.replica.status)?.version.split(" ")[0]
   const before = version()

@@ -19,7 +19,7 @@ test("a setting is set, read and unset, and a note says when the environment ove
     "RATE_LIMIT_BURST is now 5. Takes effect within 5 seconds.\n"
   )
   expect((await run(["settings", "unset", "cors-max-age"])).out).toBe(
-    "CORS_MAX_AGE has its default again: 86400. Takes effect after a restart.\n"
+    "CORS_MAX_AGE is the default again (86400). Takes effect after a restart.\n"
   )
   expect(await run(["settings", "get", "nonsense"])).toMatchObject({
     code: 1,

@@ -93,4 +93,11 @@ test("a sent event's properties are typed fields with values within seconds, of 
   for (const content of shown) expect(content).not.toMatch(/secretPlan|hush|seats|Shop/)
   expect(shown.at(-1)).toBe('[["signup"]]')
   expect((await limited.call("PUT", `/api/field/${title.id}`, { body: { display_name: "x" } })).status).toBe(403)
+
+  await admin.call("PUT", `/api/field/${plan.id}`, { body: { display_name: "Plan" } })
+  expect((await admin.call("GET", "/api/audit?action=field.update")).body.data[0].target).toEqual({
+    kind: "field",
+    id: String(plan.id),
+    name: "secretPlan"
+  })
 }, 180_000)

@@ -133,10 +133,14 @@ export const layer: Layer.Layer<Metadata, StartError, AppDatabase | Changes> = L
       fieldChoices: (id) => snapshot.fields.get(id) ?? NO_FIELD_CHOICES,
       tableChoices: (view) => snapshot.tables.get(view) ?? NO_TABLE_CHOICES,
       chooseForField: (field) => {
-        const { choices, declaredType, id, name } = field
+        const { choices, declaredType, id, name, property } = field
         const details = { ...choices, ...(declaredType !== undefined && { declaredType }) }
         return applied(
-          run(audited(sql, chooseForField(sql, field), () => updateEvent("field", String(id), name, details)))
+          run(
+            audited(sql, chooseForField(sql, field), () =>
+              updateEvent("field", String(id), property?.key ?? name, details)
+            )
+          )
         )
       },
       chooseForTable: (view, choices) =>

@@ -142,7 +142,12 @@ export const describe = (finding: Finding): Check => {
     case "SpoolUnreadable":
       return bad("spool", `${finding.folder} can't be read: ${finding.message}`)
     case "WarehouseReady":
-      return ok("warehouse", `${finding.engine} answers queries`)
+      return ok(
+        "warehouse",
+        finding.isBehindReplica
+          ? `${finding.engine} answers queries when the replica can't, and those of commands`
+          : `${finding.engine} answers queries`
+      )
     case "WarehouseUnavailable":
       return bad("warehouse", `${finding.engine} does not answer queries: ${firstLine(finding.message)}`)
     case "ReaderReady":

@@ -237,7 +237,13 @@ const ROWS: ReadonlyArray<Row> = [
     "bad",
     "postgres can't be written to: No connection."
   ],
-  [{ _tag: "WarehouseReady", engine: "trino" }, "warehouse", "ok", "trino answers queries"],
+  [{ _tag: "WarehouseReady", engine: "trino", isBehindReplica: false }, "warehouse", "ok", "trino answers queries"],
+  [
+    { _tag: "WarehouseReady", engine: "postgres", isBehindReplica: true },
+    "warehouse",
+    "ok",
+    "postgres answers queries when the replica can't, and those of commands"
+  ],
   [
     { _tag: "WarehouseUnavailable", engine: "trino", message: "Trino can't be reached.\nSELECT 1" },
     "warehouse",

@@ -106,7 +106,11 @@ test("doctor reports which warehouse is used and whether it answers queries", as
     const { out } = await run(["doctor", "--json", "--url", "http://localhost:1"], environment)
     return JSON.parse(out).checks.find(({ about }: { about: string }) => about === "warehouse")
   }
-  expect(await warehouse({})).toEqual({ about: "warehouse", state: "ok", found: "postgres answers queries" })
+  expect(await warehouse({})).toEqual({
+    about: "warehouse",
+    state: "ok",
+    found: "postgres answers queries when the replica can't, and those of commands"
+  })
   const lake = {
     STORAGE_BACKEND: "iceberg",
     PRODUCT_ANALYTICS_ICEBERG_WAREHOUSE: `file://${tmpdir()}/footfall-empty/lake`,

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test"
+import type { ReplicaStatus } from "../../../src/ports/Replica.ts"
 import { replicaWith, startAdmin, VIEWER } from "./support.ts"
 
 test("the status contains version, gate, storage, warehouse, geo and the source of the secret, but no secret", async () => {
@@ -105,18 +106,30 @@ test("the client endpoint explains which IP and location an event would get", as
   await admin.close()
 })
 
+const REBUILDING: ReplicaStatus = {
+  phase: "rebuilding",
+  why: null,
+  isUsable: false,
+  progress: { rows: 450_000, total: 1_200_000 },
+  asOf: null,
+  version: "1",
+  bytes: 12_000_000,
+  check: { at: Date.UTC(2026, 2, 28), complete: true, differences: 2 }
+}
+
+test("the warehouse is the replica while it answers questions, and the app database otherwise", async () => {
+  for (const [isUsable, engine] of [
+    [true, "replica"],
+    [false, "postgres"]
+  ] as const) {
+    const admin = await startAdmin({ replica: replicaWith({ ...REBUILDING, isUsable }) })
+    expect((await admin.call("GET", "status")).body.warehouse).toEqual({ engine, ready: true, why: null })
+    await admin.close()
+  }
+})
+
 test("the status says how far the replica is", async () => {
-  const replica = replicaWith({
-    phase: "rebuilding",
-    why: null,
-    isUsable: false,
-    progress: { rows: 450_000, total: 1_200_000 },
-    asOf: null,
-    version: "1",
-    bytes: 12_000_000,
-    check: { at: Date.UTC(2026, 2, 28), complete: true, differences: 2 }
-  })
-  const admin = await startAdmin({ replica })
+  const admin = await startAdmin({ replica: replicaWith(REBUILDING) })
   const { body } = await admin.call("GET", "status", { key: VIEWER })
   expect(body).toMatchObject({
     replica: {

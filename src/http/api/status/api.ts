@@ -22,8 +22,8 @@ const StatusJson = Schema.Struct({
     last_error: Schema.NullOr(Schema.String).annotate({ examples: [null] })
   }),
   warehouse: Schema.Struct({
-    engine: Schema.Literals(["postgres", "trino", "duckdb", "none"]).annotate({
-      description: "Which engine answers queries"
+    engine: Schema.Literals(["replica", "postgres", "trino", "duckdb", "none"]).annotate({
+      description: "Which engine answers questions"
     }),
     ready: Schema.Boolean.annotate({ description: "The engine is reachable and finds the events", examples: [true] }),
     why: Schema.NullOr(Schema.String).annotate({ description: "Why the engine is not ready", examples: [null] })

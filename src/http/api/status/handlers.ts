@@ -74,7 +74,8 @@ export const StatusHandlers = HttpApiBuilder.group(
           version: VERSION,
           gate: gateJson(gate.state()),
           storage: storageJson(yield* storage.status),
-          warehouse: yield* warehouseJson,
+          warehouse:
+            replicaStatus?.isUsable === true ? { engine: "replica", ready: true, why: null } : yield* warehouseJson,
           replica: replicaStatus === null ? null : replicaJson(replicaStatus),
           geo: geoJson(geo.state()),
           rejected_agents: rejections
