@@ -121,7 +121,7 @@ test("with a key, ask and query are answered by the running server only; without
   const url = `http://localhost:${full.port}`
   const sentence = "count of events over all time"
   // An app database that does not exist shows that the server was asked.
-  const nowhere = { DATABASE_URL: "postgres://nobody@127.0.0.1:1/none", FOOTFALL_KEY: key }
+  const nowhere = { DATABASE_URL: "postgres://missing@127.0.0.1:1/none", FOOTFALL_KEY: key }
   const asked = await footfall(["ask", sentence, "--url", url, "--format", "csv"], nowhere)
   expect(asked).toEqual({ code: 0, out: "Count\r\n0\n", err: "" })
   expect(

@@ -145,7 +145,7 @@ describe("a body that does not match the schema", () => {
   })
 })
 
-test("a body with a misspelled key is told the keys that exist", async () => {
+test("the error for a misspelled key lists the keys that exist", async () => {
   const { body } = await admin.call("POST", "sites", { body: { name: "x", allowed_domain: [] } })
   expect(body.errors[0].detail).toMatch(
     /^There is no property `allowed_domain`\. Did you mean `allowed_domains`\? The properties are `id`, `name`, `allowed_domains`/

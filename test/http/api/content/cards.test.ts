@@ -100,7 +100,7 @@ describe("a question that can't be asked is not saved, and a pointer leads to wh
   })
 })
 
-test("a display that does not exist is told those that do", async () => {
+test("the error for a display that does not exist lists those that do", async () => {
   const { body } = await post("/api/card", { name: "x", dataset_query: question(), display: "lines" })
   expect(body.detail).toBe(
     "Invalid body: `display` must be one of `table`, `line`, `area`, `bar`, `row`, `combo`, `pie`, `scatter`, `heatmap`, `map`, `sankey`, `funnel`, `waterfall`, `scalar`, `smartscalar`, `gauge`, `progress`, `pivot`, `object`."
