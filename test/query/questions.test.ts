@@ -621,6 +621,7 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     [["replace", "a.b", ".", "-"], "a-b"],
     [["regex-match-first", "order 123", "[0-9]+"], "123"],
     [["regex-match-first", "order", "[0-9]+"], null],
+    [["regex-match-first", "xxxy", "(?:x{1,31}){1,32}"], "xxx"],
     [["split-part", "a/b/c", "/", 2], "b"],
     [["host", "https://user@shop.example.co.uk:8443/a?b"], "shop.example.co.uk"],
     [["domain", "https://shop.example.co.uk/a"], "example.co.uk"],
@@ -733,6 +734,9 @@ describe("a question that cannot be asked", () => {
     [{ filter: ["=", "url_path", 3] }, "type-mismatch", "/filter/2"],
     [{ filter: ["=", "url_path"] }, "bad-ast", "/filter"],
     [{ filter: ["matches", "url_path", "(?=a)"] }, "bad-ast", "/filter/2"],
+    [{ filter: ["matches", "url_path", "(x{1,255}){1,255}"] }, "bad-ast", "/filter/2"],
+    [{ filter: ["matches", "url_path", "((?:[)\\]]{3}){200}\\){3}){2}"] }, "bad-ast", "/filter/2"],
+    [{ filter: ["matches", "url_path", "((){255}){4,}"] }, "bad-ast", "/filter/2"],
     [{ settings: { timezone: "CEST" } }, "bad-timezone", "/settings/timezone"],
     [
       { breakout: [["field", "created_at", { "temporal-unit": "fortnight" }]] },

@@ -4,6 +4,34 @@ const MAX_LENGTH = 200
 /** The most repetitions that every engine accepts. */
 const MAX_REPEAT = 255
 
+/** The most parts that repetitions within repetitions amount to. RE2 accepts `(x{9}){9}` up to a product of 1,000. */
+const MAX_SIZE = 1_000
+const PART = /\\.|\[(?:\\.|[^\]\\])*\]|\((?:\?:)?|\{(?<least>\d+)(?:,(?<most>\d*))?\}|./gs
+
+/** The number of parts of a valid pattern when everything that is counted in braces is written out. */
+const sizeOf = (pattern: string): number => {
+  const outer: Array<number> = []
+  let size = 0
+  let last = 0
+  for (const { 0: part, groups } of pattern.matchAll(PART)) {
+    if (part.startsWith("(")) {
+      outer.push(size)
+      size = 0
+    } else if (part === ")") {
+      last = Math.max(1, size)
+      size = (outer.pop() ?? 0) + last
+    } else if (groups?.["least"] !== undefined) {
+      const repeated = last * Math.max(1, Number(groups["most"] || groups["least"]))
+      size += repeated - last
+      last = repeated
+    } else if (!"*+?".includes(part)) {
+      last = 1
+      size++
+    }
+  }
+  return size
+}
+
 /** What engines read differently, or can only answer by trying every way: look-around, back-references, named groups, other escapes. */
 const FORBIDDEN = /\\(?![dDwWsS.^$|?*+()[\]{}\\/&=:#%~_-])|\(\?(?!:)|\[\[|\[:|[*+?}]\+/
 
@@ -31,6 +59,10 @@ export const checkPattern = (pattern: string, pointer: string): string => {
     new RegExp(pattern)
   } catch {
     throw refuse("it is not a regular expression")
+  }
+  const size = sizeOf(pattern)
+  if (size > MAX_SIZE) {
+    throw refuse(`written out, its repetitions have ${size} parts, and at most ${MAX_SIZE} are accepted`)
   }
   return pattern
 }
