@@ -11,7 +11,8 @@ export interface Definitions {
 }
 
 /**
- * - `TooMany`: the question and what it is built on refer to more than can be looked up; `message` says how many are accepted.
+ * - `TooMany`: the question and what it is built on refer to more, or in more levels, than can be looked up; `message` says
+ *   how many are accepted.
  * - `Unavailable`: the app database can't be reached.
  */
 export class SavedDefinitionsError extends Schema.TaggedError<SavedDefinitionsError>()("SavedDefinitionsError", {

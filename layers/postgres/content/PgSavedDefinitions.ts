@@ -47,7 +47,13 @@ export const layer: Layer.Layer<SavedDefinitions, never, AppDatabase> = Layer.ef
         const trashed = new Set<string>()
         const asked = new Set<string>()
         let wanted = idsOf(referencesOf(json))
-        for (let round = 0; wanted.length > 0 && round < MAX_ROUNDS; round++) {
+        for (let round = 0; wanted.length > 0; round++) {
+          if (round === MAX_ROUNDS) {
+            return yield* new SavedDefinitionsError({
+              reason: "TooMany",
+              message: `The question is built on saved questions, segments and cohorts that are nested more than ${MAX_ROUNDS} levels deep.`
+            })
+          }
           for (const id of wanted) asked.add(id)
           if (asked.size > MAX_DEFINITIONS) {
             return yield* new SavedDefinitionsError({

@@ -125,3 +125,27 @@ test("a question that refers to more than 200 saved things is refused", async ()
     message: "The question is built on more than 200 saved questions, segments and cohorts."
   })
 })
+
+test("a question on what is nested more than 12 levels deep is refused, instead of missing the innermost", async () => {
+  await run(
+    Effect.flatMap(openClient(url, 1), (sql) =>
+      Effect.forEach(
+        Array.from({ length: 13 }, (_, level) => level),
+        (level) =>
+          sql.unsafe(
+            `INSERT INTO product_analytics_content (id, kind, name, collection_id, body, author_kind, author_name)
+              VALUES ($1::uuid, 'segment', $1, 1, $2::json, 'user', 'Ada')`,
+            [
+              id(500 + level),
+              JSON.stringify({ filter: level === 0 ? ["=", "country", "DE"] : ["segment", id(499 + level)] })
+            ]
+          )
+      )
+    )
+  )
+  expect((await load(READER, question({ filter: ["segment", id(511)] }))).segments.size).toBe(12)
+  await expect(load(READER, question({ filter: ["segment", id(512)] }))).rejects.toMatchObject({
+    reason: "TooMany",
+    message: "The question is built on saved questions, segments and cohorts that are nested more than 12 levels deep."
+  })
+})
