@@ -10,9 +10,13 @@ export const hiddenFields = (
   { hidden }: Pick<Properties["Service"], "hidden">
 ): HiddenFields => {
   const isHidden = (field: ColumnField) => isHiding(visibilityOf(field, fieldChoices(field.id)))
+  const hasColumn: HiddenFields["hasColumn"] = (view, column) =>
+    columnsOf(view).some((field) => field.column.name === column && isHidden(field))
   return {
-    hasColumn: (view, column) => columnsOf(view).some((field) => field.column.name === column && isHidden(field)),
+    hasColumn,
     hasProperty: (sites, event, key) =>
+      // A property of an event would say which events there are.
+      (event !== null && hasColumn("v_pa_events", "event_name")) ||
       hidden(sites, "event").some(
         (one) => one.key === key && (event === null || one.event === event || one.event === ANY_EVENT)
       ),

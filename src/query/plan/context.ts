@@ -21,7 +21,10 @@ export interface QuestionSite {
 /** What administrators hid from the person who asks: it can't be named, as if it did not exist. */
 export interface HiddenFields {
   readonly hasColumn: (view: ViewName, column: string) => boolean
-  /** Hidden on one of these sites: the property of this event or of every event; of any event if `event` is null. */
+  /**
+   * Hidden on one of these sites: the property of this event or of every event; of any event if `event` is null. With the names of
+   * events, the properties of each event are hidden.
+   */
   readonly hasProperty: (sites: ReadonlyArray<string>, event: string | null, key: string) => boolean
   readonly hasAttribute: (sites: ReadonlyArray<string>, key: string) => boolean
   /** Keys that have a hidden property or attribute on one of these sites. */

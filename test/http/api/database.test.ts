@@ -406,6 +406,29 @@ describe("what an administrator chose", () => {
       expect(await keys(VIEWER)).toContain("plan")
     })
 
+    test("that names events hides the properties of each event, and not those of all events", async () => {
+      const name = await fieldOf(admin(), "v_pa_events", "event_name")
+      const plan = await fieldOf(admin(), "v_pa_events", "plan")
+      const refs = async (key: string, query = "") => {
+        const { body } = await admin().call("GET", `${DATABASE}/metadata${query}`, { key })
+        return JSON.stringify(body.tables.flatMap(({ fields }: Json) => fields.map((one: Json) => one.field_ref)))
+      }
+      expect(await refs(VIEWER)).toContain('"event":"signup"')
+      const refused = async (event: string) => {
+        const { body } = await ask({ breakout: [["prop", "plan", { event }]], aggregation: [["count"]] })
+        return [body.status, body.code, body.detail]
+      }
+      await hidden(name, "hidden", async () => {
+        expect(await refs(VIEWER)).not.toContain('"event":')
+        expect(await refs(ADMIN, "?include_hidden=true")).toContain('"event":"signup"')
+        expect((await admin().call("GET", `/api/field/${plan.id}`, { key: VIEWER })).status).toBe(404)
+        expect(await refused("signup")).toEqual([400, "unknown-field", "There is no property `plan`."])
+        expect(await refused("nothing")).toEqual(await refused("signup"))
+        const all = await ask({ breakout: [["prop", "plan"]], aggregation: [["count"]] })
+        expect(all.status).toBe(200)
+      })
+    })
+
     test("still counts visitors by an id that may not be named", async () => {
       const session = await fieldOf(admin(), "v_pa_events", "session_id")
       await hidden(session, "hidden", async () => {
