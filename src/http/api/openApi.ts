@@ -92,6 +92,42 @@ const QUESTION_PARAMETERS: Node = {
   }
 }
 
+/** Problems of every route with a body, which arise before the route is known. */
+const BODY_PROBLEMS = ["ContentTooLarge", "UnsupportedMediaType"] as const
+
+const withBodyProblems = (operation: Node): Node =>
+  operation["requestBody"] === undefined
+    ? operation
+    : {
+        ...operation,
+        responses: {
+          ...(operation["responses"] as Node),
+          ...Object.fromEntries(
+            BODY_PROBLEMS.map((name) => [
+              PROBLEM_TYPES[name].status,
+              {
+                description: PROBLEM_TYPES[name].when,
+                content: { "application/problem+json": { schema: { $ref: `#/components/schemas/${name}` } } }
+              }
+            ])
+          )
+        }
+      }
+
+/** The schemas of these problems: like that of another one, which the generator made. */
+const bodyProblemSchemas = (like: Node): Readonly<Record<string, Node>> =>
+  Object.fromEntries(
+    BODY_PROBLEMS.map((name) => {
+      const { status, title } = PROBLEM_TYPES[name]
+      const properties = {
+        ...(like["properties"] as Node),
+        status: { type: "number", enum: [status] },
+        title: { type: "string", enum: [title] }
+      }
+      return [name, describeSchema(name, { ...like, properties })]
+    })
+  )
+
 /** Completes the generated OpenAPI document: problems get their plain names, descriptions and examples, and questions their schema. */
 export const completed = (generated: Node): Node => {
   // The generator names the encoded side of a class, such as `NotFoundEncoded`.
@@ -105,13 +141,19 @@ export const completed = (generated: Node): Node => {
   return {
     ...spec,
     paths: mapValues(spec["paths"] as Record<string, Record<string, Node>>, (methods) =>
-      mapValues(methods, (operation) => ({
-        ...operation,
-        responses: mapValues(operation["responses"] as Record<string, Node>, describeResponse)
-      }))
+      mapValues(methods, (operation) =>
+        withBodyProblems({
+          ...operation,
+          responses: mapValues(operation["responses"] as Record<string, Node>, describeResponse)
+        })
+      )
     ),
     components: {
-      schemas: { ...Object.fromEntries(schemas), ...questionSchemas() },
+      schemas: {
+        ...Object.fromEntries(schemas),
+        ...bodyProblemSchemas(Object.fromEntries(schemas)["Conflict"]!),
+        ...questionSchemas()
+      },
       securitySchemes: {
         // Some tools compare the scheme's name case-sensitively with its registered spelling.
         key: { type: "http", scheme: "bearer", description: "An API key, `ff_…`" },

@@ -66,6 +66,18 @@ export const PROBLEM_TYPES = {
       detail: 'A site with the id "3f1c2d4e-5b6a-4c7d-8e9f-0a1b2c3d4e5f" already exists; it may be archived.'
     }
   }),
+  ContentTooLarge: define({
+    status: 413,
+    title: "Content Too Large",
+    when: "The body is larger than the API accepts.",
+    example: { detail: "The body is too large." }
+  }),
+  UnsupportedMediaType: define({
+    status: 415,
+    title: "Unsupported Media Type",
+    when: "The body is not sent as `application/json`.",
+    example: { detail: "Send the body as `application/json`." }
+  }),
   UnprocessableContent: define({
     status: 422,
     title: "Unprocessable Content",

@@ -4,7 +4,7 @@ import { HttpApi } from "effect/http-api"
 import { AdminApi } from "../../../src/http/api/AdminApi.ts"
 import { VERSION } from "../../../src/lib/version.ts"
 import { Sites } from "../../../src/ports/Sites.ts"
-import { type Json, startAdmin } from "./support.ts"
+import { ADMIN, type Json, startAdmin } from "./support.ts"
 
 test("every problem contains the request's path and id, and the id is also in a response header", async () => {
   const admin = await startAdmin()
@@ -90,6 +90,41 @@ test("a body over the limit is rejected with 413, announced or streamed, and one
   await admin.close()
 })
 
+test("a body without a type is rejected with 415, and no body needs none", async () => {
+  const admin = await startAdmin()
+  const send = async (body: Uint8Array<ArrayBuffer>) => {
+    const response = await admin.handler(
+      new Request("http://localhost/api/ee/product-analytics/sites", {
+        method: "POST",
+        headers: { authorization: `Bearer ${ADMIN}` },
+        body
+      })
+    )
+    return [response.status, ((await response.json()) as Json).detail]
+  }
+  expect(await send(new TextEncoder().encode('{"name":"Shop"}'))).toEqual([
+    415,
+    "Say what the body is: Send the body as `application/json`."
+  ])
+  expect((await send(new Uint8Array()))[0]).toBe(400)
+  await admin.close()
+})
+
+test("a path with a part that is too long is rejected with 414, and with another method with 405", async () => {
+  const admin = await startAdmin()
+  const path = (length: number) => `/api/automagic-dashboards/adhoc/${"x".repeat(length)}`
+  expect((await admin.call("GET", path(10_000))).status).toBe(400)
+  const long = await admin.call("GET", path(10_001))
+  expect([long.status, long.body.title, long.body.detail]).toEqual([
+    414,
+    "URI Too Long",
+    "Each part of a path may have up to 10000 characters."
+  ])
+  expect((await admin.call("HEAD", path(10_500))).status).toBe(414)
+  expect((await admin.call("POST", path(10_500))).status).toBe(405)
+  await admin.close()
+})
+
 test("an unexpected failure responds with 500 and reveals nothing about it", async () => {
   const broken = Effect.die(new Error("password=hunter2 at /srv/app.ts"))
   const admin = await startAdmin({
@@ -119,7 +154,7 @@ test("the OpenAPI document describes every route, its problems and the security 
   })
   expect(Object.keys(body.paths).sort()).toEqual([...paths].sort())
   const create = body.paths["/api/ee/product-analytics/sites"].post
-  expect(Object.keys(create.responses)).toEqual(["200", "400", "401", "402", "403", "409", "422", "503"])
+  expect(Object.keys(create.responses)).toEqual(["200", "400", "401", "402", "403", "409", "413", "415", "422", "503"])
   const stats = body.paths["/api/ee/product-analytics/sites/{id}/stats"].get
   expect(Object.keys(stats.responses)).toEqual(["200", "400", "401", "402", "403", "404", "422", "503", "504"])
   expect(stats.parameters.map(({ name }: { name: string }) => name)).toEqual(["id", "startAt", "endAt", "channel"])
@@ -148,6 +183,10 @@ test("the OpenAPI document has summaries, and problems with plain names, descrip
       expect(response.description).toBe(body.components.schemas[name].description)
     }
   }
+  const withBody = operations.filter(({ requestBody }) => requestBody !== undefined)
+  expect(withBody.length).toBeGreaterThan(20)
+  for (const { responses } of withBody) expect(Object.keys(responses)).toEqual(expect.arrayContaining(["413", "415"]))
+  expect(body.components.schemas.ContentTooLarge.properties.status.enum).toEqual([413])
   expect(body.components.schemas.NotFound.example).toMatchObject({ status: 404, title: "Not Found" })
   expect(body.components.schemas.Site.properties.tracking_snippet.examples[0]).toContain("data-website-id")
   await admin.close()

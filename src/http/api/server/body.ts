@@ -6,14 +6,17 @@ export const MAX_BODY_BYTES = 262_144
 const BODY_TIMEOUT = "10 seconds"
 
 export class BodyError extends Schema.TaggedError<BodyError>()("BodyError", {
-  reason: Schema.Literals(["TooLarge", "Timeout"])
+  reason: Schema.Literals(["TooLarge", "Timeout", "Untyped"])
 }) {}
 
 const tooLarge = new BodyError({ reason: "TooLarge" })
 /** A body that breaks off counts as one that did not arrive in time. */
 const timeout = new BodyError({ reason: "Timeout" })
 
-/** The request with its body in memory. */
+/** A page of another site may send a body without a type without asking, as it may send a form. */
+const untyped = new BodyError({ reason: "Untyped" })
+
+/** The request with its body in memory. Fails unless the body has a type. */
 export const bufferBody = (request: Request): Effect.Effect<Request, BodyError> => {
   const { body } = request
   if (body === null) return Effect.succeed(request)
@@ -27,9 +30,12 @@ export const bufferBody = (request: Request): Effect.Effect<Request, BodyError> 
           : Effect.succeed({ chunks: [...chunks, chunk], size: size + chunk.byteLength })
     ),
     Effect.timeoutOrElse({ duration: BODY_TIMEOUT, orElse: () => Effect.fail(timeout) }),
-    Effect.map(
-      ({ chunks }) =>
-        new Request(request.url, { method: request.method, headers: request.headers, body: Buffer.concat(chunks) })
+    Effect.flatMap(({ chunks, size }) =>
+      size > 0 && !request.headers.get("content-type")
+        ? Effect.fail(untyped)
+        : Effect.succeed(
+            new Request(request.url, { method: request.method, headers: request.headers, body: Buffer.concat(chunks) })
+          )
     )
   )
 }

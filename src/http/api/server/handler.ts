@@ -89,13 +89,20 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "x-frame-options": "DENY"
 }
 
+const SEND_JSON = "Send the body as `application/json`."
+
 const pathOf = (request: HttpServerRequest.HttpServerRequest) => request.url.split("?", 1)[0]!
 
-/** 405 for a path of the API with another method, otherwise 404. */
+/** In characters. The longest part of a path is the token of an embed. */
+const MAX_PARAM_LENGTH = 10_000
+
+/** 404 for a path that the API does not have, 405 for another method, and otherwise 414: the router finds no route for a long part. */
 const routeNotFound = (request: HttpServerRequest.HttpServerRequest) => {
-  const methods = methodsAt(pathOf(request)).join(", ")
-  return methods === ""
-    ? render.statusResponse(request, 404, "There is nothing at this path.")
+  const found = methodsAt(pathOf(request))
+  const methods = found.join(", ")
+  if (methods === "") return render.statusResponse(request, 404, "There is nothing at this path.")
+  return found.includes(request.method === "HEAD" ? "GET" : request.method)
+    ? render.statusResponse(request, 414, `Each part of a path may have up to ${MAX_PARAM_LENGTH} characters.`)
     : HttpServerResponse.setHeader(
         render.statusResponse(request, 405, `This path supports ${methods}.`),
         "allow",
@@ -149,7 +156,7 @@ const withProblems = <R>(
       ? render.statusResponse(
           request,
           response.status,
-          response.status === 415 ? "Send the body as `application/json`." : "The request can't be served."
+          response.status === 415 ? SEND_JSON : "The request can't be served."
         )
       : response
   })
@@ -171,9 +178,6 @@ const routes = HttpApiBuilder.layer(AdminApi).pipe(
   Layer.provide([Questions.layer, ExportLog.layer, Demo.layer, Catalog.layer, SignIn.layer]),
   Layer.provide([authorize.layer, render.layer])
 )
-
-/** In characters. The longest part of a path is the token of an embed. */
-const MAX_PARAM_LENGTH = 10_000
 
 /** Paths are matched literally, so that a variant of a path cannot slip past a proxy's rule for it. */
 const ROUTER = { caseSensitive: true, ignoreDuplicateSlashes: false, maxParamLength: MAX_PARAM_LENGTH } as const
@@ -200,7 +204,8 @@ const pagesOf = Effect.map(Layer.build(Pages.layer.pipe(Layer.provide(SignIn.lay
 
 const BODY_PROBLEMS: Readonly<Record<BodyError["reason"], { readonly status: number; readonly detail: string }>> = {
   TooLarge: { status: 413, detail: "The body is too large." },
-  Timeout: { status: 408, detail: "The body did not arrive in time." }
+  Timeout: { status: 408, detail: "The body did not arrive in time." },
+  Untyped: { status: 415, detail: `Say what the body is: ${SEND_JSON}` }
 }
 
 /** The request as if its base path were the root. One outside of the base path goes to a path where there is nothing. */

@@ -37,8 +37,7 @@ const problemResponse = (
 const OTHER_TITLES: Readonly<Record<number, string>> = {
   405: "Method Not Allowed",
   408: "Request Timeout",
-  413: "Content Too Large",
-  415: "Unsupported Media Type",
+  414: "URI Too Long",
   500: "Internal Server Error"
 }
 
