@@ -91,7 +91,9 @@ test(`${OF_VISITS} random questions that visits can answer have the same answers
   const different: Array<unknown> = []
   let others = 0
   for (let turn = 0; turn < OF_VISITS && different.length < 5; turn++) {
-    const question = questions.ofVisits() as unknown as Query
+    const { settings, ...rest } = questions.ofVisits() as unknown as Query
+    // Groups without visits would be compared, too.
+    const question = { ...rest, settings: { timezone: settings!.timezone! } }
     if (visitsInsteadOfEvents(question) === null) {
       others++
       continue

@@ -48,9 +48,12 @@ export const askOf = (engine: Engine, question: object): Promise<Outcome> =>
 
 type Rows = ReadonlyArray<ReadonlyArray<unknown>>
 
-/** Rows with equal keys may come in any order; sorted by what does not depend on how doubles are added up. */
-export const rowsOf = ({ data }: Answer): Rows =>
-  data.rows
+/** Each row with what it is compared with. Rows with equal keys may come in any order; sorted by what does not depend on how doubles are added up. */
+export const rowsOf = ({ comparison, data }: Answer): Rows =>
+  [
+    ...data.rows.map((row, index) => (comparison === null ? row : [...row, ...(comparison.rows[index] ?? [null])])),
+    ...(comparison?.unmatched ?? []).map((row) => ["unmatched", ...row])
+  ]
     .map(
       (row) =>
         [
@@ -109,6 +112,8 @@ export const agreement = async (
       const isSame =
         isSameTable(left, right) &&
         JSON.stringify(one.answer.partial_buckets) === JSON.stringify(two.answer.partial_buckets) &&
+        one.answer.comparison?.from === two.answer.comparison?.from &&
+        one.answer.comparison?.truncated === two.answer.comparison?.truncated &&
         JSON.stringify(one.answer.warnings) === JSON.stringify(two.answer.warnings) &&
         one.answer.truncated === two.answer.truncated
       if (!isSame) {

@@ -232,7 +232,12 @@ export const randomQuestions = (random: () => number) => {
     ])()
   }
 
+  const compare = () =>
+    chance(0.15)
+      ? { compare: pick(["previous-period", "previous-year", "previous-year-same-weekday", "2026-03-28~2026-03-29"]) }
+      : {}
   const settings = () => ({
+    ...compare(),
     ...(chance(0.6) && { timezone: pick(ZONES) }),
     ...(chance(0.3) && { "week-start": pick(["monday", "sunday"]) }),
     ...(chance(0.2) && { fill: false })
@@ -338,7 +343,7 @@ export const randomQuestions = (random: () => number) => {
     fql: 1,
     type: "query",
     source: "v_pa_events",
-    settings: { timezone: pick(ZONES) },
+    settings: { timezone: pick(ZONES), ...compare() },
     filter: [
       "and",
       ["between", "created_at", ...pick(RANGES)],
@@ -362,7 +367,7 @@ export const randomQuestions = (random: () => number) => {
       fql: 1,
       type: "query",
       source: "v_pa_events",
-      settings: { timezone: pick(ZONES) },
+      settings: { timezone: pick(ZONES), ...compare() },
       filter: [
         "and",
         ["=", "event_type", isCustom ? 2 : 1],
@@ -384,7 +389,7 @@ export const randomQuestions = (random: () => number) => {
     fql: 1,
     type: "query",
     source: "v_pa_events",
-    settings: { timezone: pick(ZONES) },
+    settings: { timezone: pick(ZONES), ...compare() },
     filter: [
       "and",
       ["!=", "event_type", 5],
@@ -427,7 +432,7 @@ export const randomQuestions = (random: () => number) => {
     fql: 1,
     type: "query",
     source: "v_pa_user_flows",
-    settings: { timezone: "UTC" },
+    settings: { timezone: "UTC", ...compare() },
     filter: ["and", ["between", "day", ...pick(RANGES)], ...(chance(0.2) ? [[">", "value", 1]] : []), ...site()],
     aggregation: [pick([["sum", "value"], ["max", "value"], ["count"]])],
     breakout: several(3, () => pick(["source", "target", ["field", "day", { "temporal-unit": pick(["day", "week"]) }]]))
