@@ -232,7 +232,7 @@ const joinedVisits = ({ scope, used }: Visits, which: ReadonlyArray<Sql>): Sql =
   const columns = ["site, session, started_at AS visit_start, ended_at AS visit_end", ...carried(used)].join(", ")
   return sql`(${storedVisits(columns, scope, which)}) AS visit
 JOIN event ON event.session = visit.session AND event.site = visit.site AND event.created_at BETWEEN visit.visit_start AND visit.visit_end
-WHERE ${scoped(scope, "created_at", "event.")} AND event.event_type <> 5`
+WHERE ${scoped({ sites: null, range: scope.range }, "created_at", "event.")} AND event.event_type <> 5`
 }
 
 /** Visits computed from their rows within the range. */

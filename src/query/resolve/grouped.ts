@@ -6,6 +6,7 @@ import {
   type Relation,
   type Select,
   type Source,
+  selectFrom,
   typeOf,
   value
 } from "../plan/plan.ts"
@@ -288,13 +289,32 @@ const visitEnds = (again: () => PartRows, used: ReadonlySet<string>): ReadonlyAr
     })
   const others = again()
   const rest = strictVisits(others, used, true)
+  const session = columnOf(others.rows.scope.from, "session_id", "uuid")
   const columns = new Set(select(entries, [], yes, yes).columns.map(({ alias }) => alias))
   return [
     select(entries, [boolean("not", boolean("is-null", path(entries, "entry_path")))], yes, isBoth(entries)),
     select(exits, [boolean("not", isBoth(exits))], no, yes),
-    pick({ ...rest, where: [...rest.where, boolean("not", isPlain(others.rows.scope.visits()))] }, columns, others)
+    pick(
+      {
+        ...rest,
+        where: [
+          ...rest.where,
+          boolean("not", isPlain(others.rows.scope.visits())),
+          // There are few of them, or none, and engines know that only from this.
+          { kind: "among", of: session, select: sessionsOf(again().rows.scope.visits(), isPlain) }
+        ]
+      },
+      columns,
+      others
+    )
   ]
 }
+
+/** The sessions of visits of which something does not hold. */
+const sessionsOf = (visits: Relation, holds: (visits: Relation) => Expression): Select => ({
+  ...selectFrom(visits, [columnOf(visits, "session_id", "uuid")]),
+  where: [boolean("not", holds(visits))]
+})
 
 /** Some columns of a select, as one of its own: its rows stay distinct by all of them. */
 const pick = (select: Select, names: ReadonlySet<string>, { rows }: PartRows): Select => {
