@@ -5,6 +5,7 @@ import type { Query, QueryParameter } from "../../src/ports/QueryEngine.ts"
 export const literalOf = (parameter: QueryParameter): string => {
   switch (parameter.type) {
     case "text":
+    case "site":
       return sqlLiteral(parameter.value)
     case "integer":
       return `BIGINT ${sqlLiteral(String(parameter.value))}`

@@ -12,6 +12,7 @@ export type QueryModel = "postgres" | "replica" | "lake"
 /**
  * A value that the SQL refers to by position and that is never part of the SQL itself. `timestamp`: ISO 8601 in UTC with up to six
  * fractional digits, as in `2026-03-28T22:50:00.123456Z`. `decimal`: digits with a decimal point.
+ * `site`: a site's id, for which the replica has a number of its own. Other models compare ids themselves.
  */
 export type QueryParameter =
   | { readonly type: "text"; readonly value: string }
@@ -19,6 +20,7 @@ export type QueryParameter =
   | { readonly type: "decimal"; readonly value: string }
   | { readonly type: "boolean"; readonly value: boolean }
   | { readonly type: "timestamp"; readonly value: string }
+  | { readonly type: "site"; readonly value: string }
 
 /** A compiled query. */
 export interface Query {

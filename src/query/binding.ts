@@ -6,7 +6,8 @@ const TYPES: Readonly<Record<QueryParameter["type"], string>> = {
   integer: "bigint",
   decimal: "numeric(19, 4)",
   boolean: "boolean",
-  timestamp: "timestamptz"
+  timestamp: "timestamptz",
+  site: "uuid"
 }
 
 /** Collects the parameters of a query while its SQL is built. Each is used once, in the order of the SQL. */

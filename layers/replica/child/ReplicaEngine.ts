@@ -3,7 +3,7 @@ import { mkdir, rm, stat, statfs } from "node:fs/promises"
 import { cpus } from "node:os"
 import { join } from "node:path"
 import type { DuckDBConnection } from "@duckdb/node-api"
-import { type QueryChunk, QueryError, type QueryResult } from "../../../src/ports/QueryEngine.ts"
+import { type Query, type QueryChunk, QueryError, type QueryResult } from "../../../src/ports/QueryEngine.ts"
 import type { ReplicaCheck, ReplicaPhase, ReplicaStatus } from "../../../src/ports/Replica.ts"
 import { collect, execute, firstLineOf, onOwnConnection } from "../../duckdb/child/execute.ts"
 import type { ServedEngine } from "../../duckdb/child/serveQueries.ts"
@@ -44,6 +44,25 @@ interface Checking {
 
 /** Another process has the folder. */
 class Locked extends Error {}
+
+/** A number that no site has. */
+const NO_SITE = -1
+
+/** The query with the sites' numbers in this file. */
+const withSiteNumbers = async (connection: DuckDBConnection, query: Query): Promise<Query> => {
+  const numbers = new Map<string, number>()
+  for (const { type, value } of query.parameters) {
+    if (type !== "site" || numbers.has(value)) continue
+    const found = await connection.runAndReadAll("SELECT site FROM site WHERE site_id = CAST($1 AS UUID)", [value])
+    numbers.set(value, Number(found.getRows()[0]?.[0] ?? NO_SITE))
+  }
+  return {
+    ...query,
+    parameters: query.parameters.map((parameter) =>
+      parameter.type === "site" ? { type: "integer", value: numbers.get(parameter.value)! } : parameter
+    )
+  }
+}
 
 /** Keeps the file up to date in the background, and answers queries while it is complete. */
 export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
@@ -87,7 +106,9 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
   }
 
   run({ maxRows, query }: ReplicaRequest, signal: AbortSignal): Promise<QueryResult> {
-    return this.#onOwnConnection(signal, (connection) => collect(connection, { query, maxRows, signal }))
+    return this.#onOwnConnection(signal, async (connection) =>
+      collect(connection, { query: await withSiteNumbers(connection, query), maxRows, signal })
+    )
   }
 
   stream(
@@ -95,7 +116,9 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
     signal: AbortSignal,
     onChunk: (chunk: QueryChunk) => Promise<void>
   ): Promise<void> {
-    return this.#onOwnConnection(signal, (connection) => execute(connection, { query, maxRows, signal, onChunk }))
+    return this.#onOwnConnection(signal, async (connection) =>
+      execute(connection, { query: await withSiteNumbers(connection, query), maxRows, signal, onChunk })
+    )
   }
 
   async call(name: string): Promise<unknown> {

@@ -50,7 +50,8 @@ export const DUCKDB: Dialect = {
     integer: "BIGINT",
     decimal: "DECIMAL(38, 4)",
     boolean: "BOOLEAN",
-    timestamp: "TIMESTAMP"
+    timestamp: "TIMESTAMP",
+    site: "INTEGER"
   },
   functions: {
     ...COMMON_FUNCTIONS,

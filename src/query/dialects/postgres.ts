@@ -32,7 +32,14 @@ const epoch = (of: Sql): Sql => sql`CAST(extract(epoch FROM ${of}) * 1000000 AS 
 /** PostgreSQL 15 or later. */
 export const POSTGRES: Dialect = {
   name: "postgres",
-  parameterTypes: { text: "text", integer: "bigint", decimal: "numeric", boolean: "boolean", timestamp: "timestamptz" },
+  parameterTypes: {
+    text: "text",
+    integer: "bigint",
+    decimal: "numeric",
+    boolean: "boolean",
+    timestamp: "timestamptz",
+    site: "uuid"
+  },
   functions: {
     ...COMMON_FUNCTIONS,
     ...urlFunctions(matched),

@@ -5,7 +5,7 @@ import type { Offsets, Presence, Relation, RowScope, Source, TruncationUnit } fr
 import { isByInstant } from "../plan/time.ts"
 import type { Key, Model } from "./Dialect.ts"
 import { DUCKDB } from "./duckdb.ts"
-import { allOf, join, type Sql, sql, text } from "./Sql.ts"
+import { allOf, bound, join, type Sql, sql, text } from "./Sql.ts"
 import { CUSTOM_EVENTS, firstOf, IS_BOUNCE, IS_VIEW, PAGEVIEWS, VISITOR_COLUMNS } from "./visitRows.ts"
 
 /** The replica's tables hold small numbers in place of the ids of sites and visitors; see docs/replica.md. */
@@ -115,14 +115,16 @@ const keyName = ({ source }: Relation, column: string): "site" | "session" | nul
   return view === null ? null : (KEYS[view][column] ?? null)
 }
 
-const idsOf = (of: "site" | "session", ids: ReadonlyArray<string>): Sql =>
-  ids.length === 0
-    ? text(`(SELECT ${of} FROM ${of} WHERE FALSE)`)
-    : sql`(SELECT ${of} FROM ${of} WHERE ${DUCKDB.isOneOf(text(`${of}_id`), "uuid", ids)})`
+/** Whether a column has the number of one of these ids. That of a single site is known before the query runs: a join takes 8 ns for each row. */
+const isOneOf = (column: string, of: "site" | "session", ids: ReadonlyArray<string>): Sql => {
+  if (ids.length === 0) return text("FALSE")
+  if (ids.length === 1 && of === "site") return sql`${column} = ${bound({ type: "site", value: ids[0]! })}`
+  return sql`${column} IN (SELECT ${of} FROM ${of} WHERE ${DUCKDB.isOneOf(text(`${of}_id`), "uuid", ids)})`
+}
 
 const scoped = ({ range, sites }: RowScope, time: string | null, prefix = ""): Sql => {
   const conditions: Array<Sql> = []
-  if (sites !== null) conditions.push(sql`${prefix}site IN ${idsOf("site", sites)}`)
+  if (sites !== null) conditions.push(isOneOf(`${prefix}site`, "site", sites))
   if (time !== null && range.from !== null) {
     conditions.push(sql`${prefix}${time} >= ${DUCKDB.value("instant", range.from)}`)
   }
@@ -398,6 +400,6 @@ export const REPLICA_MODEL: Model = {
   },
   isOneOf: (relation, column, ids) => {
     const domain = keyName(relation, column)
-    return domain === null ? null : sql`(${relation.alias}.${domain} IN ${idsOf(domain, ids)})`
+    return domain === null ? null : sql`(${isOneOf(`${relation.alias}.${domain}`, domain, ids)})`
   }
 }

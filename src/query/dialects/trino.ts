@@ -88,7 +88,8 @@ export const TRINO: Dialect = {
     integer: "bigint",
     decimal: "decimal(38, 4)",
     boolean: "boolean",
-    timestamp: "timestamp(6) with time zone"
+    timestamp: "timestamp(6) with time zone",
+    site: "varchar"
   },
   functions: {
     ...COMMON_FUNCTIONS,
