@@ -87,6 +87,30 @@ const waitFor = async (what: string, short: boolean, holds: () => Promise<boolea
   return performance.now() - begin
 }
 
+const parametersOf = (site: string) => [
+  { id: "site", value: site },
+  { id: "date", value: RANGE }
+]
+
+/** The median time in ms of all cards of a dashboard, asked at once as a page does. */
+const timePage = async (
+  client: Client,
+  cards: ReadonlyArray<Card>,
+  site: string,
+  { isCold, runs }: { readonly runs: number; readonly isCold: boolean }
+): Promise<number> => {
+  const body = { parameters: parametersOf(site), ignore_cache: isCold }
+  const taken: Array<number> = []
+  for (let turn = 0; turn < runs; turn++) {
+    const begin = performance.now()
+    await Promise.all(
+      cards.filter(({ dashboard }) => dashboard === PAGE).map(({ path }) => client.call("POST", path, body))
+    )
+    taken.push(performance.now() - begin)
+  }
+  return median(taken)
+}
+
 /** The median time in ms of each card, asked one after the other; answers come from the engine. */
 const timeCards = async (
   client: Client,
@@ -94,10 +118,7 @@ const timeCards = async (
   site: string,
   { isCold, runs }: { readonly runs: number; readonly isCold: boolean }
 ): Promise<ReadonlyMap<Card, number>> => {
-  const parameters = [
-    { id: "site", value: site },
-    { id: "date", value: RANGE }
-  ]
+  const parameters = parametersOf(site)
   const times = new Map<Card, number>()
   for (const card of cards) {
     const taken: Array<number> = []
@@ -193,12 +214,11 @@ const exportRows = async (client: Client, server: Server, site: string, count: n
   return most - before
 }
 
-const total = (times: ReadonlyMap<Card, number>, dashboard: string): number =>
-  [...times].reduce((sum, [card, ms]) => sum + (card.dashboard === dashboard ? ms : 0), 0)
-
 const slowest = <Name>(times: ReadonlyMap<Name, number>): readonly [Name, number] =>
   [...times].reduce((most, one) => (one[1] > most[1] ? one : most))
 
+/** The dashboard that is measured as a whole. */
+const PAGE = "Overview"
 /** What a card that visits answer may take. */
 const QUICK_MS = 300
 
@@ -237,8 +257,9 @@ export const questions: Case = async (bench) => {
     const cards = await shippedCards(client)
     // Collecting goes on for as long as the questions take.
     const ask = async () => ({
+      page: await timePage(client, cards, website, { runs, isCold: true }),
+      cached: await timePage(client, cards, website, { runs, isCold: false }),
       cold: await timeCards(client, cards, website, { runs, isCold: true }),
-      cached: await timeCards(client, cards, website, { runs: 1, isCold: false }),
       adHoc: await timeQuestions(client, website, runs)
     })
     const asked = ask()
@@ -266,36 +287,32 @@ export const questions: Case = async (bench) => {
     }
   })
   const postgres = short
-    ? replica.cold
-    : await withFull(bench, key, "postgres", async (client) => {
-        const cards = await shippedCards(client)
-        const one = cards.filter(({ dashboard }) => dashboard === "Overview")
-        return await timeCards(client, one, website, { runs: 1, isCold: true })
-      })
+    ? replica.page
+    : await withFull(bench, key, "postgres", async (client) =>
+        timePage(client, await shippedCards(client), website, { runs: 1, isCold: true })
+      )
 
   const [slow, slowMs] = slowest(replica.cold)
   const [asked, askedMs] = slowest(replica.adHoc)
   const quick = [...replica.cold.values()].filter((ms) => ms <= QUICK_MS).length
-  const overview = total(replica.cold, "Overview")
-  const cached = total(replica.cached, "Overview")
   const rate = events / (replica.rebuilt / 1_000)
   const added = replica.p99 - replica.p99AtRest
   const rows: ReadonlyArray<Row> = [
     {
-      what: `questions: all cards of Overview, 30 days of ${events.toLocaleString("en-US")} events, one after the other`,
-      value: seconds(overview),
-      against: `from Postgres: ${seconds(total(postgres, "Overview"))}`,
-      ratio: overview / total(postgres, "Overview"),
+      what: `questions: a page with all cards of ${PAGE}, 30 days of ${events.toLocaleString("en-US")} events`,
+      value: seconds(replica.page),
+      against: `from Postgres: ${seconds(postgres)}`,
+      ratio: replica.page / postgres,
       goal: "at most 1.5 s",
-      met: overview <= 1_500
+      met: replica.page <= 1_500
     },
     {
       what: "questions: the same from the cache",
-      value: seconds(cached),
-      against: `computed: ${seconds(overview)}`,
-      ratio: cached / overview,
+      value: seconds(replica.cached),
+      against: `computed: ${seconds(replica.page)}`,
+      ratio: replica.cached / replica.page,
       goal: "at most 100 ms",
-      met: cached <= 100
+      met: replica.cached <= 100
     },
     {
       what: `questions: the slowest card that ships (${slow.dashboard}: ${slow.name})`,
