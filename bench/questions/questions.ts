@@ -224,6 +224,9 @@ const QUICK_MS = 300
 
 const seconds = (ms: number): string => (ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`)
 
+/** Postgres takes minutes, and what waits for it takes longer. */
+const PATIENT = { WAREHOUSE_TIMEOUT_SECONDS: "300", QUESTION_QUEUE_SECONDS: "300" }
+
 const withFull = async <A>(
   { databaseUrl }: Bench,
   key: string,
@@ -234,7 +237,7 @@ const withFull = async <A>(
   try {
     await using server = await startServer({
       run: ["src/full.ts"],
-      env: { DATABASE_URL: databaseUrl, DATA_DIR: folder, WAREHOUSE: warehouse, WAREHOUSE_TIMEOUT_SECONDS: "120" }
+      env: { DATABASE_URL: databaseUrl, DATA_DIR: folder, WAREHOUSE: warehouse, ...PATIENT }
     })
     return await use(new Client(server, key), server)
   } finally {

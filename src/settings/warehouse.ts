@@ -27,7 +27,7 @@ export const REPLICA_MEMORY_LIMIT = define({
   env: "REPLICA_MEMORY_LIMIT",
   type: string("a size such as `512MB` or `2GB`", /^\d{1,6}(MB|MiB|GB|GiB)$/),
   default: "1GB",
-  doc: "Maximum memory of the replica's DuckDB. A question that needs more writes to disk, up to `REPLICA_TEMP_LIMIT`."
+  doc: "Maximum memory of the replica's DuckDB. A question that needs more writes to disk, up to `REPLICA_TEMP_LIMIT`. If its process needs more than twice that and 512 MiB, the questions that run are stopped."
 })
 export const REPLICA_TEMP_LIMIT = define({
   env: "REPLICA_TEMP_LIMIT",

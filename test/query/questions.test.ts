@@ -621,6 +621,7 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     [["replace", "a.b", ".", "-"], "a-b"],
     [["regex-match-first", "order 123", "[0-9]+"], "123"],
     [["regex-match-first", "order", "[0-9]+"], null],
+    [["regex-match-first", "order 12-34", "([0-9]+)-([0-9]+)"], "12-34"],
     [["regex-match-first", "xxxy", "(?:x{1,31}){1,32}"], "xxx"],
     [["split-part", "a/b/c", "/", 2], "b"],
     [["host", "https://user@shop.example.co.uk:8443/a?b"], "shop.example.co.uk"],

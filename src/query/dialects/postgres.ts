@@ -54,7 +54,7 @@ export const POSTGRES: Dialect = {
         : sql`substr(${x!}, CAST(${start!} AS integer), CAST(${length} AS integer))`,
     "split-part": ([x, separator, index]) =>
       sql`nullif(split_part(${x!}, ${separator!}, CAST(${index!} AS integer)), '')`,
-    "regex-match-first": ([x, pattern]) => sql`(regexp_match(${x!}, '(?:' || ${pattern!} || ')'))[1]`,
+    "regex-match-first": ([x, pattern]) => sql`(regexp_match(${x!}, '(' || ${pattern!} || ')'))[1]`,
     "to-text": ([x], [type]) => (type === "decimal" ? sql`CAST(trim_scale(${x!}) AS text)` : sql`CAST(${x!} AS text)`),
     "to-integer": ([x]) => sql`CAST(trunc(CAST(${x!} AS numeric)) AS bigint)`,
     "to-float": ([x]) => sql`CAST(${x!} AS double precision)`,
