@@ -92,7 +92,7 @@ const parametersOf = (site: string) => [
   { id: "date", value: RANGE }
 ]
 
-/** The median time in ms of all cards of a dashboard, asked at once as a page does. */
+/** The median time in ms of all cards of a dashboard, asked as a browser does. */
 const timePage = async (
   client: Client,
   cards: ReadonlyArray<Card>,
@@ -103,9 +103,13 @@ const timePage = async (
   const taken: Array<number> = []
   for (let turn = 0; turn < runs; turn++) {
     const begin = performance.now()
-    await Promise.all(
-      cards.filter(({ dashboard }) => dashboard === PAGE).map(({ path }) => client.call("POST", path, body))
-    )
+    const waiting = cards.filter(({ dashboard }) => dashboard === PAGE)
+    const ask = async () => {
+      for (let card = waiting.shift(); card !== undefined; card = waiting.shift()) {
+        await client.call("POST", card.path, body)
+      }
+    }
+    await Promise.all(Array.from({ length: BROWSER_CONNECTIONS }, ask))
     taken.push(performance.now() - begin)
   }
   return median(taken)
@@ -217,6 +221,8 @@ const exportRows = async (client: Client, server: Server, site: string, count: n
 const slowest = <Name>(times: ReadonlyMap<Name, number>): readonly [Name, number] =>
   [...times].reduce((most, one) => (one[1] > most[1] ? one : most))
 
+/** How many requests a browser sends to a server at the same time. */
+const BROWSER_CONNECTIONS = 6
 /** The dashboard that is measured as a whole. */
 const PAGE = "Overview"
 /** What a card that visits answer may take. */
