@@ -11,7 +11,7 @@ import {
   type Source,
   typeOf
 } from "../plan/plan.ts"
-import { usesColumn } from "../plan/rows.ts"
+import { isColumn, isVisitorsRelation, usesColumn } from "../plan/rows.ts"
 import { countFirsts } from "./countFirsts.ts"
 import type { Key, Target } from "./Dialect.ts"
 import { allOf, join, type Sql, sql, text } from "./Sql.ts"
@@ -54,6 +54,28 @@ const needsNoSums = ({ columns, from, groupBy, joins, where }: Select): boolean 
         expression.of.column === "value"
     )
 
+/** Rows that are looked up by their ids. */
+const MAX_LOOKED_UP = 10_000
+/** Columns of rows for which that pays. */
+const MANY_COLUMNS = 5
+
+/**
+ * The same select, which finds the ids of the first rows before it reads the rows: sorting only needs the columns of the order and of the
+ * conditions.
+ */
+const byIds = (select: Select): Select => {
+  const { columns, from, groupBy, isDistinct, joins, limit, orderBy } = select
+  const { source } = from
+  if (source.kind !== "view" || source.view !== "v_pa_events" || groupBy !== null || isDistinct) return select
+  if (limit === null || limit > MAX_LOOKED_UP || columns.length < MANY_COLUMNS) return select
+  // Otherwise, other rows could be as good as these.
+  if (!orderBy.some(({ expression }) => isColumn(expression, from, "id"))) return select
+  if (!joins.every(({ kind, relation }) => kind === "left" && isVisitorsRelation(relation))) return select
+  const id = columnOf(from, "id", "uuid")
+  const first: Select = { ...select, columns: [{ alias: "c0", expression: id }] }
+  return { ...select, where: [...select.where, { kind: "among", of: id, select: first }], offset: 0 }
+}
+
 const isConstant = ({ kind }: Expression): boolean => kind === "value" || kind === "null"
 
 /** Whether an expression is the time of the source's rows, which is never null. Postgres finds the latest by their index only without NULLS LAST. */
@@ -73,7 +95,7 @@ class Renderer {
   }
 
   select(given: Select): Sql {
-    const select = this.#target.model.keepsVisits ? countFirsts(given) : given
+    const select = this.#target.model.keepsVisits ? byIds(countFirsts(given)) : given
     if (needsSteps(select)) columnOf(select.from, "step", "integer")
     if (this.#target.model.keepsVisits && needsNoSums(select)) columnOf(select.from, "unsummed", "boolean")
     const { columns, from, groupBy, isDistinct, joins, limit, offset, orderBy, where } = select
