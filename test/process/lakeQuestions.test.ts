@@ -91,9 +91,10 @@ describe.skipIf(extensions === null)("with a lake, over HTTP", () => {
       .find(({ name }: { readonly name: string }) => name === "plan")
     expect((await admin.call("GET", `/api/field/${plan.id}/values`)).body.values).toEqual([["free"], ["pro"]])
     const sentence = "count of order by plan over all time"
-    const environment = { ...lake.environment, DUCKDB_EXTENSION_DIRECTORY: extensions!, FOOTFALL_KEY: key }
+    const environment = { ...lake.environment, DUCKDB_EXTENSION_DIRECTORY: extensions! }
+    const withKey = { ...environment, FOOTFALL_KEY: key }
     const expected = { code: 0, out: "Plan,Count\r\nfree,1\r\npro,1\n", err: "" }
-    expect(await footfall(["ask", sentence, "--url", full.url, "--format", "csv"], environment)).toEqual(expected)
+    expect(await footfall(["ask", sentence, "--url", full.url, "--format", "csv"], withKey)).toEqual(expected)
     full.signal("SIGTERM")
     expect(await full.ended()).toBe(0)
     expect(await footfall(["ask", sentence, "--format", "csv"], environment)).toEqual(expected)

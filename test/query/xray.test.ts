@@ -117,22 +117,22 @@ test("the x-ray of events is always the same for the same metadata", () => {
     ["# Over time", 4, 0, 24, 1],
     ["Events over time", 5, 0, 24, 6],
     ["# Pages", 11, 0, 24, 1],
-    ["Events by URL path", 12, 0, 12, 6],
+    ["Events per URL path", 12, 0, 12, 6],
     ["# Where", 18, 0, 24, 1],
-    ["Events by Country", 19, 0, 12, 8],
+    ["Events per Country", 19, 0, 12, 8],
     ["# Which", 27, 0, 24, 1],
-    ["Events by Event name", 28, 0, 12, 6],
-    ["Events by Referrer domain", 28, 12, 12, 6],
-    ["Events by Event type", 34, 0, 12, 6],
-    ["Events by Device", 34, 12, 12, 6],
+    ["Events per Event name", 28, 0, 12, 6],
+    ["Events per Referrer domain", 28, 12, 12, 6],
+    ["Events per Event type", 34, 0, 12, 6],
+    ["Events per Device", 34, 12, 12, 6],
     ["# Numbers", 40, 0, 24, 1],
     ["How Revenue is distributed", 41, 0, 12, 6],
     ["# When", 47, 0, 24, 1],
-    ["Events by day of the week", 48, 0, 12, 6],
-    ["Events by hour of the day", 48, 12, 12, 6],
-    ["Events by day of the month", 54, 0, 12, 6],
-    ["Events by month of the year", 54, 12, 12, 6],
-    ["Events by quarter of the year", 60, 0, 12, 6]
+    ["Events per day of the week", 48, 0, 12, 6],
+    ["Events per hour of the day", 48, 12, 12, 6],
+    ["Events per day of the month", 54, 0, 12, 6],
+    ["Events per month of the year", 54, 12, 12, 6],
+    ["Events per quarter of the year", 60, 0, 12, 6]
   ])
   expect(dashcards[1]!.id).toBe("f570f862-34f8-52a1-9b4e-de74c6aa28dd")
   const body = { parameters: chosen.parameters, tabs: [], dashcards, auto_apply_filters: true, width: "fixed" }
@@ -142,7 +142,7 @@ test("the x-ray of events is always the same for the same metadata", () => {
 test("a category of more than ten values shows the ten most frequent, and sums up the others", () => {
   const { query } = TEMPLATES[0]!
     .cards(events, "", { tables, unit: "day" })
-    .find(({ title }) => title === "Events by Referrer domain")!
+    .find(({ title }) => title === "Events per Referrer domain")!
   expect(query).toMatchObject({ breakout: [["field", "referrer_domain"]], limit: 10, settings: { other: true } })
 })
 

@@ -224,7 +224,7 @@ export const perSeason = (subject: Subject, most: number = SEASONS.length): Read
     ? []
     : SEASONS.slice(0, most).map(([unit, title, score]) =>
         card(
-          `${subject.noun} by ${title}`,
+          `${subject.noun} per ${title}`,
           questionAbout(subject, {
             aggregation: clausesOf(subject.metrics),
             breakout: [inUnit(subject.time!, unit)]
@@ -355,7 +355,7 @@ const TOP_OVER_TIME = 5
 /** The cards about a view's rows that do not depend on what they are: places, categories, numbers, times. */
 export const perDimension = (subject: Subject): ReadonlyArray<XrayCard> =>
   subject.dimensions.flatMap((dimension) => {
-    const title = `${subject.noun} by ${dimension.title}`
+    const title = `${subject.noun} per ${dimension.title}`
     if (dimension.class === "number") return histogram(subject, dimension) ?? []
     if (dimension.class === "timestamp") return []
     const score = isCategory(dimension) ? 75 : 85

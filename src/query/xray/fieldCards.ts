@@ -28,7 +28,7 @@ const number = (subject: Subject, dimension: XrayDimension): ReadonlyArray<XrayC
     ...(bars === null ? [] : [bars]),
     ...overTime(averaged, `${average.title} over time`, 94),
     ...subject.dimensions
-      .map((one) => perValue(averaged, one, { title: `${average.title} by ${one.title}`, score: 90 }))
+      .map((one) => perValue(averaged, one, { title: `${average.title} per ${one.title}`, score: 90 }))
       .filter((_, index) => isPlaceOrCategory(subject.dimensions[index]!))
   ]
 }
@@ -52,7 +52,7 @@ const missing = (subject: Subject, { clause, title }: XrayDimension): XrayCard =
   )
 
 const category = (subject: Subject, dimension: XrayDimension): ReadonlyArray<XrayCard> => {
-  const top = perValue(subject, dimension, { title: `${subject.noun} by ${dimension.title}`, score: 100 })
+  const top = perValue(subject, dimension, { title: `${subject.noun} per ${dimension.title}`, score: 100 })
   return [
     { ...top, score: 100, display: top.display === "map" ? "map" : "row" },
     custom(

@@ -139,8 +139,8 @@ const WEB_ANALYTICS: Template = {
     ...overTime(subject, "Pageviews over time"),
     ...overTime({ ...subject, metrics: [VISITORS] }, "Visitors over time", 96),
     ...per(subject, "url_path", "Top pages", 100),
-    ...per(subject, "referrer_domain", "Pageviews by Referrer domain", 92),
-    ...per(subject, "channel", "Pageviews by Channel", 92),
+    ...per(subject, "referrer_domain", "Pageviews per Referrer domain", 92),
+    ...per(subject, "channel", "Pageviews per Channel", 92),
     ...others(subject, "url_path", "referrer_domain", "channel"),
     ...perSeason(subject)
   ]
@@ -254,7 +254,7 @@ const conversions = (context: XrayContext, goal: Clause, score: number): XrayCar
   const entry: Clause = ["field", "entry_path", { "source-field": "visit_id" }]
   return custom(
     subjectOf(context, "v_pa_events"),
-    "Conversions by entry page",
+    "Conversions per entry page",
     {
       filter: ["not-null", entry],
       aggregation: [

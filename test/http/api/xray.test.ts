@@ -129,18 +129,18 @@ test("an x-ray of events is a dashboard of at most 15 cards, each with something
     "Total Events",
     "Events in the last 30 days",
     "Events over time",
-    "Events by URL path",
-    "Events by Country",
-    "Events by Region",
-    "Events by City",
-    "Events by Browser",
-    "Events by Event type",
-    "Events by Event name",
-    "Events by Referrer domain",
-    "Events by UTM source",
-    "Events by UTM campaign",
-    "Events by Hostname",
-    "Events by day of the week"
+    "Events per URL path",
+    "Events per Country",
+    "Events per Region",
+    "Events per City",
+    "Events per Browser",
+    "Events per Event type",
+    "Events per Event name",
+    "Events per Referrer domain",
+    "Events per UTM source",
+    "Events per UTM campaign",
+    "Events per Hostname",
+    "Events per day of the week"
   ])
   expect(xray.parameters.map(({ default: value, id }: Json) => [id, value ?? null])).toEqual([
     ["site", SITE],
@@ -152,7 +152,7 @@ test("an x-ray of events is a dashboard of at most 15 cards, each with something
   for (const dashcard of cardsOf(xray)) expect((await rowsOf(xray, dashcard)).length).toBeGreaterThan(0)
   // 600 first views, 300 of the prices, 200 signups and 50 purchases.
   expect(await rowsOf(xray, cardNamed(xray, "Total Events"))).toEqual([[1_150]])
-  expect(await rowsOf(xray, cardNamed(xray, "Events by Event name"))).toEqual([
+  expect(await rowsOf(xray, cardNamed(xray, "Events per Event name"))).toEqual([
     [null, 900],
     ["signup", 200],
     ["purchase", 50]
@@ -175,14 +175,14 @@ test("related x-rays lead into details, back out and sideways, and each of them 
 
 test("an x-ray of visitors has a map of countries, and leads to Visitors & Locations", async () => {
   const xray = await get(on(VISITORS_TABLE))
-  expect(cardNamed(xray, "Visitors by Country").card.display).toBe("map")
+  expect(cardNamed(xray, "Visitors per Country").card.display).toBe("map")
   expect(await rowsOf(xray, cardNamed(xray, "New Visitors in the last 30 days"))).toEqual([[VISITORS]])
   expect(linksOf(xray, "zoom-in")[0]).toContain("rule/VisitorsAndLocations")
 })
 
 const RULES: ReadonlyArray<readonly [view: ViewName, rule: string, name: string, cards: ReadonlyArray<string>]> = [
   ["v_pa_events", "EventTable", "A look at your Events", ["Events over time"]],
-  ["v_pa_events", "WebAnalytics", "Web Analytics", ["Growth of Pageviews", "Top pages", "Pageviews by Channel"]],
+  ["v_pa_events", "WebAnalytics", "Web Analytics", ["Growth of Pageviews", "Top pages", "Pageviews per Channel"]],
   [
     "v_pa_events",
     "FunnelFlows",
@@ -193,10 +193,10 @@ const RULES: ReadonlyArray<readonly [view: ViewName, rule: string, name: string,
     "v_pa_events",
     "Event",
     "A look at the event signup",
-    ["signup by Plan", "Seats in numbers", "Conversions by entry page"]
+    ["signup per Plan", "Seats in numbers", "Conversions per entry page"]
   ],
   ["v_pa_events", "Path", "A look at the page /pricing", ["Where visitors come from", "Events on this page"]],
-  ["v_pa_sessions", "VisitorsAndLocations", "Visitors & Locations", ["Growth of Visitors", "Visitors by Country"]],
+  ["v_pa_sessions", "VisitorsAndLocations", "Visitors & Locations", ["Growth of Visitors", "Visitors per Country"]],
   ["v_pa_visits", "Visits", "A look at your Visits", ["Bounce rate", "Where visits begin"]],
   [
     "v_pa_visits",
@@ -204,7 +204,7 @@ const RULES: ReadonlyArray<readonly [view: ViewName, rule: string, name: string,
     "A look at the campaign spring",
     ["Total Visits", "Bounce rate", "What these visitors do"]
   ],
-  ["v_pa_visits", "Country", "A look at the visits from DE", ["Visits by Browser", "Visit duration"]]
+  ["v_pa_visits", "Country", "A look at the visits from DE", ["Visits per Browser", "Visit duration"]]
 ]
 
 test.each(RULES)("the template for %s called %s shows its cards, all answered", async (view, rule, name, cards) => {
@@ -226,16 +226,16 @@ const FIELDS: ReadonlyArray<readonly [view: ViewName, field: string, cards: Read
   [
     "v_pa_sessions",
     "browser",
-    ["Visitors by Browser", "Shares of Browser", "Browser over time", "Visitors without Browser"]
+    ["Visitors per Browser", "Shares of Browser", "Browser over time", "Visitors without Browser"]
   ],
-  ["v_pa_events", "created_at", ["Events over time, by Created at", "Events by day of the week"]],
+  ["v_pa_events", "created_at", ["Events over time, by Created at", "Events per day of the week"]],
   [
     "v_pa_events",
     "url_path",
     ["Most frequent values of URL path", "How long URL path is", "New values of URL path per day"]
   ],
   ["v_pa_events", "seats", ["Seats in numbers", "How Seats is distributed"]],
-  ["v_pa_events", "plan", ["signup by Plan", "Shares of Plan"]]
+  ["v_pa_events", "plan", ["signup per Plan", "Shares of Plan"]]
 ]
 
 test.each(FIELDS)("an x-ray of %s.%s shows what its kind of values is like", async (view, name, cards) => {
@@ -302,14 +302,14 @@ test("rows are compared with those of a segment, a cohort, the table or another 
   ]
   for (const path of paths) {
     const xray = await get(on(path))
-    const { card } = cardNamed(xray, "Events by Country")
-    const rows = await rowsOf(xray, cardNamed(xray, "Events by Country"))
+    const { card } = cardNamed(xray, "Events per Country")
+    const rows = await rowsOf(xray, cardNamed(xray, "Events per Country"))
     const sums = [1, 2].map((column) => rows.reduce((sum, row) => sum + Number(row[column]), 0))
     expect([card.display, sums.toSorted((a, b) => a - b)]).toEqual(["bar", [200, 1_150]])
   }
   const { body: cohort } = await call("POST", "/api/cohort", { name: "Who signed up", filter: signups })
   const people = await get(on(`${EVENTS}/compare/cohort/${cohort.id}`))
-  const rows = await rowsOf(people, cardNamed(people, "Events by Country"))
+  const rows = await rowsOf(people, cardNamed(people, "Events per Country"))
   // Of the 200 who signed up: a first view and a signup each, 100 views of the prices and 50 purchases.
   expect(rows.reduce((sum, [, , count]) => sum + Number(count), 0)).toBe(550)
   const german = encoded(["=", ["field", "country", { "source-field": "session_id" }], "DE"])
@@ -395,10 +395,10 @@ test("a saved x-ray is a dashboard with questions of its own, which answer the s
       new Set(cardsOf(xray).map(({ card_id: id }) => id))
     )
   ).toBe(true)
-  const country = cardNamed(stored, "Visitors by Country")
+  const country = cardNamed(stored, "Visitors per Country")
   const path = `/api/dashboard/${stored.id}/dashcard/${country.id}/card/${country.card_id}/query`
   const { body } = await call("POST", path, {})
-  expect(body.data.rows).toEqual(await rowsOf(xray, cardNamed(xray, "Visitors by Country")))
+  expect(body.data.rows).toEqual(await rowsOf(xray, cardNamed(xray, "Visitors per Country")))
 })
 
 test("saving needs write access, checks every question, and stores all or nothing", async () => {

@@ -248,7 +248,11 @@ export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Sc
           server?.timeout?.(incoming, 0)
         })
       )
-      const buffered = await Effect.runPromise(Effect.result(bufferBody(incoming)))
+      // Where there is nothing, the body is not read.
+      const isOutside = base !== null && pathBelow(base, new URL(incoming.url).pathname) === null
+      const buffered = isOutside
+        ? Result.succeed(new Request(incoming.url, { method: incoming.method, headers }))
+        : await Effect.runPromise(Effect.result(bufferBody(incoming)))
       const response = Result.isFailure(buffered)
         ? bodyResponse(buffered.failure, incoming, headers)
         : // A client that disconnects interrupts its request.
