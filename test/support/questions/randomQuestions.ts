@@ -386,10 +386,7 @@ export const randomQuestions = (random: () => number) => {
 
   /** Questions about the pages on which visits begin and end. */
   const ofPages = (): Record<string, Json> => ({
-    fql: 1,
-    type: "query",
-    source: "v_pa_events",
-    settings: { timezone: pick(ZONES), ...compare() },
+    ...ofVisits(),
     filter: [
       "and",
       ["!=", "event_type", 5],
