@@ -765,6 +765,7 @@ describe("a question that cannot be asked", () => {
       "/breakout/0/2/binning/num-bins"
     ],
     [{ filter: ["=", ["field", "lcp", { binning: { strategy: "default" } }], 1] }, "bad-ast", "/filter/1/2/binning"],
+    [{ aggregation: [["offset", true, -1]], breakout: [byDay] }, "type-mismatch", "/aggregation/0/1"],
     [{ hello: 1 }, "bad-ast", "/hello"],
     [{ filter: ["or", ...Array.from({ length: 300 }, () => ["is-null", "tag"])] }, "limit-exceeded", "/filter/200"]
   ])("%j is refused with %s and a pointer", (question, code, pointer) => {

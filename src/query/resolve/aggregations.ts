@@ -273,6 +273,10 @@ const offset: Maker = (given) => {
   }
   if (by === 0) throw new FqlError("out-of-range", below(pointer, 2), "`offset` by 0 units is the value itself.")
   const { expression: of, label } = argumentOf(after, args[0], below(pointer, 1))
+  // Engines have no greatest yes/no value or id, which is how the one row is found.
+  if (typeOf(of) === "boolean" || typeOf(of) === "uuid") {
+    throw mismatch(below(pointer, 1), "`offset`", "a number, text or a time", of)
+  }
   const [order, ...partition] = grouping.breakouts.map((_, index) => grouping.breakoutColumn(index))
   // A positive offset looks ahead, a negative one back.
   const shifted: Expression = {
