@@ -337,7 +337,7 @@ const presentVisits = (source: Visits, presence: Presence): Sql => {
       index < 2 || ofVisits.includes(name) || (name === "channel" && ofVisits.includes("referrer_domain"))
   )
   const before = carried(used)
-  const keys = ["site", "session", "visit_start"].join(", ")
+  const keys = "site, session, visit_start"
   const rows = sql`SELECT visit.site, visit.session, ${["visit_start", ...before, ...columns.map((name) => `event.${name}`)].join(", ")} FROM ${joinedVisits(source, [...cutBy(scope.range), sql`${where} AND NOT (${isOne})`])}`
   const name = repeated(used)
   const kept = name === null ? [] : [`any_value(${PREVIOUS_SAME[name]}) AS ${PREVIOUS_SAME[name]}`]
@@ -351,12 +351,13 @@ FROM part GROUP BY ${keys}, ${unitOf("created_at", presence)}
   const one = (more: Sql): Sql =>
     sql`SELECT ${list}, started_at AS present_at, views AS present_pageviews${more} FROM visit WHERE ${where} AND ${isOne}`
   if (name === null) return sql`${one(text(""))} UNION ALL BY NAME (${split})`
-  const first = (presentAt: string) => sql`${isFirst(source, name, presentAt)}`
+  const first = (presentAt: string) => isFirst(source, name, presentAt)
+  const whole = one(sql`, ${first("started_at")} AS ${firstOf(name)}`)
   if (cutBy(scope.range).length === 0) {
-    return sql`${one(sql`, ${first("started_at")} AS ${firstOf(name)}`)}
+    return sql`${whole}
 UNION ALL BY NAME (SELECT * EXCLUDE (${PREVIOUS_SAME[name]}), ${first("present_at")} AS ${firstOf(name)} FROM (${split}))`
   }
-  return sql`${one(sql`, ${first("started_at")} AS ${firstOf(name)}`)} AND NOT ${cutSessions(source)}
+  return sql`${whole} AND NOT ${cutSessions(source)}
 UNION ALL BY NAME (
 SELECT * EXCLUDE (${PREVIOUS_SAME[name]}), CASE WHEN ${cutSessions(source)}
 THEN row_number() OVER (PARTITION BY site, session, ${name}, ${unitOf("present_at", presence)} ORDER BY present_at) = 1

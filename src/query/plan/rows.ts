@@ -32,26 +32,29 @@ export const holdsFor = (condition: Expression, from: Relation, type: number): b
   return outcome(condition) === true
 }
 
-/** Whether an expression uses a column of this name, of any relation. */
-export const usesColumn = (expression: Expression, name: string): boolean => {
-  const use = (...all: ReadonlyArray<Expression | null>): boolean =>
-    all.some((one) => one !== null && usesColumn(one, name))
+/** The expressions that an expression is made of. */
+export const operandsOf = (expression: Expression): ReadonlyArray<Expression> => {
   switch (expression.kind) {
     case "column":
-      return expression.column === name
     case "value":
     case "null":
-      return false
+      return []
     case "call":
-      return use(...expression.args)
+      return expression.args
     case "instant":
-      return use(expression.of, expression.near)
+      return [expression.of, expression.near]
     case "aggregate":
-      return use(expression.of, expression.where)
+      return [expression.of, expression.where].flatMap((one) => (one === null ? [] : [one]))
     case "running-sum":
     case "offset":
-      return use(expression.of, expression.order, ...expression.partition)
+      return [expression.of, expression.order, ...expression.partition]
     default:
-      return use(expression.of)
+      return [expression.of]
   }
 }
+
+/** Whether an expression uses a column of this name, of any relation. */
+export const usesColumn = (expression: Expression, name: string): boolean =>
+  expression.kind === "column"
+    ? expression.column === name
+    : operandsOf(expression).some((one) => usesColumn(one, name))

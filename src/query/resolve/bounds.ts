@@ -1,5 +1,6 @@
 import { FqlError } from "../fql/FqlError.ts"
 import { type Expression, type Source, typeOf } from "../plan/plan.ts"
+import { operandsOf } from "../plan/rows.ts"
 
 /*
  * Bounds of what a question computes, known before it runs: custom columns that use each other twice would double with each step, and so
@@ -18,26 +19,6 @@ const PLAIN_LENGTH = 50
 const parts = new WeakMap<Expression, number>()
 const lengths = new WeakMap<Expression, number>()
 
-const operands = (expression: Expression): ReadonlyArray<Expression> => {
-  switch (expression.kind) {
-    case "column":
-    case "value":
-    case "null":
-      return []
-    case "call":
-      return expression.args
-    case "instant":
-      return [expression.of, expression.near]
-    case "aggregate":
-      return [expression.of, expression.where].flatMap((one) => (one === null ? [] : [one]))
-    case "running-sum":
-    case "offset":
-      return [expression.of, expression.order, ...expression.partition]
-    default:
-      return [expression.of]
-  }
-}
-
 /** Expressions share what they have in common, so that each is counted once here, and as often as it occurs in the sum. */
 const known = (memory: WeakMap<Expression, number>, expression: Expression, compute: () => number): number => {
   const found = memory.get(expression)
@@ -48,7 +29,7 @@ const known = (memory: WeakMap<Expression, number>, expression: Expression, comp
 }
 
 const partsOf = (expression: Expression): number =>
-  known(parts, expression, () => operands(expression).reduce((sum, one) => sum + partsOf(one), 1))
+  known(parts, expression, () => operandsOf(expression).reduce((sum, one) => sum + partsOf(one), 1))
 
 const sum = (all: ReadonlyArray<number>): number => all.reduce((total, one) => total + one, 0)
 
@@ -87,7 +68,7 @@ const lengthOf = (expression: Expression): number =>
       case "call":
         return callLength(expression)
       default:
-        return Math.max(STORED_LENGTH, ...operands(expression).map(lengthOf))
+        return Math.max(STORED_LENGTH, ...operandsOf(expression).map(lengthOf))
     }
   })
 

@@ -10,7 +10,7 @@ import {
   typeOf,
   value
 } from "../plan/plan.ts"
-import { holdsFor, isColumn, isVisitorsRelation, valuesOf } from "../plan/rows.ts"
+import { holdsFor, isColumn, isVisitorsRelation, operandsOf, valuesOf } from "../plan/rows.ts"
 import type { Grouping, Leaf } from "./aggregations.ts"
 import type { Dimension } from "./dimensions.ts"
 import { isView, secondsBetween, VISIT } from "./metrics.ts"
@@ -142,12 +142,14 @@ const visitsPart = (again: () => PartRows, leaves: ReadonlyArray<Leaf>, mayLackG
     part.page !== null &&
     breakouts.length > 0 &&
     columns.every(({ expression }) => expression.kind === "aggregate" && expression.where !== null)
-  distinct.source = {
-    kind: "select",
-    select: build.compat === "umami" ? storedVisits(part, used) : strictVisits(part, used, isOfEnds)
-  }
   const ends = isOfEnds && build.compat === "strict" && build.keepsVisits ? visitEnds(again, used) : null
-  if (ends !== null) distinct.source = { kind: "union", selects: ends }
+  distinct.source =
+    ends !== null
+      ? { kind: "union", selects: ends }
+      : {
+          kind: "select",
+          select: build.compat === "umami" ? storedVisits(part, used) : strictVisits(part, used, isOfEnds)
+        }
   return countVisits(part, distinct, columns)
 }
 
@@ -446,20 +448,12 @@ const storedVisits = (part: PartRows, used: ReadonlySet<string>): Select => {
 }
 
 /** The names of a relation's columns in an expression. */
-const columnsUsed = (expression: Expression, relation: Relation): ReadonlyArray<string> => {
-  switch (expression.kind) {
-    case "column":
-      return expression.relation === relation ? [expression.column] : []
-    case "call":
-      return expression.args.flatMap((one) => columnsUsed(one, relation))
-    case "aggregate":
-      return [expression.of, expression.where].flatMap((one) => (one === null ? [] : columnsUsed(one, relation)))
-    case "in":
-      return columnsUsed(expression.of, relation)
-    default:
-      return []
-  }
-}
+const columnsUsed = (expression: Expression, relation: Relation): ReadonlyArray<string> =>
+  expression.kind === "column"
+    ? expression.relation === relation
+      ? [expression.column]
+      : []
+    : operandsOf(expression).flatMap((one) => columnsUsed(one, relation))
 
 const isCount = ({ expression }: OutputColumn): boolean =>
   expression.kind === "aggregate" && (expression.name === "count" || expression.name === "distinct")
