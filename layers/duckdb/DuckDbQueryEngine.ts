@@ -76,10 +76,10 @@ export const makeDuckDbQueryEngine = Effect.fnUntraced(function* (
     dialect: "duckdb",
     model: "lake",
     run: (query) => late(Effect.flatMap(requestOf(query, rowLimit(query, maxRows)), child.run)),
-    stream: (query) =>
+    stream: (query, spentMs) =>
       Stream.unwrap(
         Effect.map(late(requestOf(query, query.maxRows ?? Number.POSITIVE_INFINITY)), (request) =>
-          child.stream(request, exportDeadlineMs)
+          child.stream(request, { deadlineMs: exportDeadlineMs, spentMs })
         )
       ),
     asOf: late(asOf)

@@ -158,7 +158,11 @@ export const makeReplica = Effect.fnUntraced(function* (
     dialect: "duckdb",
     model: "replica",
     run: (query) => late(child.run({ query, maxRows: rowLimit(query) })),
-    stream: (query) => child.stream({ query, maxRows: query.maxRows ?? Number.POSITIVE_INFINITY }, exportDeadlineMs),
+    stream: (query, spentMs) =>
+      child.stream(
+        { query, maxRows: query.maxRows ?? Number.POSITIVE_INFINITY },
+        { deadlineMs: exportDeadlineMs, spentMs }
+      ),
     asOf: Effect.suspend(() =>
       status.isUsable && status.asOf !== null
         ? Effect.succeed({ time: status.asOf, version: status.version })

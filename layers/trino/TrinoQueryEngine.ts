@@ -68,13 +68,18 @@ const readPages = Effect.fnUntraced(function* (
   return { columns, rows }
 })
 
-const streamPages = (client: TrinoClient, query: Query, options: TrinoOptions): Stream.Stream<QueryChunk, QueryError> =>
+const streamPages = (
+  client: TrinoClient,
+  query: Query,
+  options: TrinoOptions,
+  spentMs: number
+): Stream.Stream<QueryChunk, QueryError> =>
   Stream.unwrap(
     Effect.gen(function* () {
       const { cancel, next } = makePages(client, query, options)
       yield* Effect.addFinalizer(() => cancel)
       const limit = query.maxRows ?? Number.POSITIVE_INFINITY
-      const remaining = yield* makeRemaining(options.exportDeadlineMs)
+      const remaining = yield* makeRemaining(options.exportDeadlineMs - spentMs)
       const nextInTime = Effect.suspend(() =>
         Effect.timeoutOrElse(next, {
           duration: remaining(),
@@ -152,7 +157,7 @@ export const makeTrinoQueryEngine = (options: TrinoOptions): Effect.Effect<Query
       dialect: "trino",
       model: "lake",
       run,
-      stream: (query) => streamPages(client, query, options),
+      stream: (query, spentMs = 0) => streamPages(client, query, options, spentMs),
       asOf: asOfTables(run)
     })
   })

@@ -101,9 +101,10 @@ export class QueryEngine extends Context.Service<
     /**
      * The rows in chunks of a few thousand, for exports: constant memory, at the consumer's pace, and with a longer deadline of its own,
      * which also counts the time that the consumer takes. Only the query's `maxRows` limits the rows. A result without rows is one chunk
-     * without rows. Closing the stream cancels the query in the engine.
+     * without rows. Closing the stream cancels the query in the engine. `spentMs`: how much of the deadline earlier queries of the same
+     * export have taken.
      */
-    readonly stream: (query: Query) => Stream.Stream<QueryChunk, QueryError>
+    readonly stream: (query: Query, spentMs?: number) => Stream.Stream<QueryChunk, QueryError>
     /** Takes milliseconds: a query that begins now sees at least this data. */
     readonly asOf: Effect.Effect<AsOf, QueryError>
   }

@@ -26,6 +26,10 @@ export interface CompiledQuestion {
   readonly fql: Query
   readonly planned: PlannedQuestion
   readonly query: EngineQuery
+  /** The plan of `query`. */
+  readonly select: Select
+  /** The statement of another plan for the same engine. */
+  readonly statement: (select: Select) => Result.Result<EngineQuery, FqlError>
   /** Counts the values that `planned.casts` ignore, as rows of a cast's place and its count; null if there are none. */
   readonly casts: EngineQuery | null
   /** How many rows are shown; the statement returns one more if there are more. */
@@ -159,6 +163,8 @@ const compileFor = (
       fql: normalize(query),
       planned: { ...planned, warnings: [...planned.warnings, ...warnings] },
       query: yield* statement(limited),
+      select: limited,
+      statement,
       casts: planned.casts.length === 0 ? null : yield* statement(countCasts(planned.casts)),
       shown,
       other: comparing === null ? null : yield* compileOther(compiler, { ...context, comparing }, query)

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url"
 import { Cause, Deferred, Effect, Exit, Queue, type Scope, Semaphore, Stream } from "effect"
 import type { StartError } from "../../../src/domain/StartError.ts"
+import { makeRemaining } from "../../../src/lib/remaining.ts"
 import { type QueryChunk, QueryError, type QueryResult, streamedTooLong } from "../../../src/ports/QueryEngine.ts"
 import type { FromChild, ToChild } from "./protocol.ts"
 
@@ -32,12 +33,18 @@ export interface QueryChildOptions<Options> {
   readonly onExit?: () => void
 }
 
+export interface StreamDeadline {
+  readonly deadlineMs: number
+  /** How much of it has passed before. */
+  readonly spentMs: number | undefined
+}
+
 /** Runs queries in a DuckDB in another process. */
 export interface QueryChild<Request> {
   /** Interrupting it cancels the query in DuckDB. */
   readonly run: (request: Request) => Effect.Effect<QueryResult, QueryError>
   /** At the reader's pace. Closing the stream cancels the query; so does the deadline, which also counts the reader's time. */
-  readonly stream: (request: Request, deadlineMs: number) => Stream.Stream<QueryChunk, QueryError>
+  readonly stream: (request: Request, deadline: StreamDeadline) => Stream.Stream<QueryChunk, QueryError>
   /** Asks the process for something else. The result is what its engine returns. */
   readonly call: (name: string, argument: unknown) => Effect.Effect<unknown, QueryError>
   /** Starts the process unless it runs. Succeeds when it can run queries. */
@@ -227,19 +234,21 @@ export const makeQueryChild = Effect.fnUntraced(function* <Options, Request>(
       })
     )
 
-  const stream = (request: Request, deadlineMs: number): Stream.Stream<QueryChunk, QueryError> =>
+  const stream = (
+    request: Request,
+    { deadlineMs, spentMs = 0 }: StreamDeadline
+  ): Stream.Stream<QueryChunk, QueryError> =>
     Stream.unwrap(
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
-          const late = Effect.timeoutOrElse({
-            duration: deadlineMs,
-            orElse: () => Effect.fail(streamedTooLong(deadlineMs))
-          })
-          yield* late(restore(streamSlots.take))
-          const child = yield* restore(usable).pipe(
-            late,
-            Effect.onError(() => Effect.sync(streamSlots.release))
-          )
+          const remaining = yield* makeRemaining(deadlineMs - spentMs)
+          const inTime = <A>(effect: Effect.Effect<A, QueryError>) =>
+            Effect.timeoutOrElse(effect, {
+              duration: remaining(),
+              orElse: () => Effect.fail(streamedTooLong(deadlineMs))
+            })
+          yield* inTime(restore(streamSlots.take))
+          const child = yield* inTime(restore(usable)).pipe(Effect.onError(() => Effect.sync(streamSlots.release)))
           // At most as many chunks as there are credits.
           const chunks = yield* Queue.unbounded<QueryChunk, QueryError | Cause.Done>()
           const { cancel, more } = child.start(
@@ -254,7 +263,7 @@ export const makeQueryChild = Effect.fnUntraced(function* <Options, Request>(
           const timer = setTimeout(() => {
             Queue.failCauseUnsafe(chunks, Cause.fail(streamedTooLong(deadlineMs)))
             cancel()
-          }, deadlineMs)
+          }, remaining())
           yield* Effect.addFinalizer(() =>
             Effect.sync(() => {
               clearTimeout(timer)

@@ -157,13 +157,13 @@ const streamQuery = (
   sql: SqlClient.SqlClient,
   query: Query,
   restrict: string,
-  deadlineMs: number
+  { deadlineMs, spentMs = 0 }: { readonly deadlineMs: number; readonly spentMs: number | undefined }
 ): Stream.Stream<QueryChunk, QueryError> =>
   Stream.unwrap(
     Effect.gen(function* () {
       // The driver remembers the columns of a statement by its text, so each cursor has a name of its own.
       const cursor = `export_${++cursors}`
-      const remaining = yield* makeRemaining(deadlineMs)
+      const remaining = yield* makeRemaining(deadlineMs - spentMs)
       const inTime = <A>(effect: Effect.Effect<A, QueryError>) =>
         deadline({ duration: remaining(), orElse: () => Effect.fail(streamedTooLong(deadlineMs)) })(effect)
       const connection = yield* Effect.mapError(sql.reserve, failure)
@@ -230,7 +230,8 @@ export const layer: Layer.Layer<QueryEngine, StartError, AppDatabase | Settings>
       dialect: "postgres",
       model: "postgres",
       run: (query) => late(runQuery(sql, query, restrict)),
-      stream: (query) => streamQuery(exports, query, restrictExport, exportDeadlineMs),
+      stream: (query, spentMs) =>
+        streamQuery(exports, query, restrictExport, { deadlineMs: exportDeadlineMs, spentMs }),
       asOf: late(Effect.mapBoth(sql.unsafe<AsOf>(AS_OF), { onFailure: failure, onSuccess: ([row]) => row! }))
     })
   })

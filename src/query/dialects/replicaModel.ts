@@ -1,7 +1,8 @@
+import { VISIT_GAP_SECONDS } from "../../domain/Event.ts"
 import { PREVIOUS_SAME, REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../channel/visitChannel.ts"
 import type { ViewName } from "../metadata/views.ts"
-import type { Offsets, Presence, Relation, RowScope, Source, TruncationUnit } from "../plan/plan.ts"
+import type { Offsets, Presence, Relation, RowScope, Source, TimeRange, TruncationUnit } from "../plan/plan.ts"
 import { isByInstant } from "../plan/time.ts"
 import type { Key, Model } from "./Dialect.ts"
 import { DUCKDB } from "./duckdb.ts"
@@ -43,25 +44,33 @@ const KNOWN: ReadonlyArray<ViewName> = ["v_pa_sites", "v_pa_sessions"]
 const siteOf = (alias: string) => `(SELECT one.site_id FROM site AS one WHERE one.site = ${alias}.site)`
 const sessionOf = (alias: string) => `(SELECT one.session_id FROM session AS one WHERE one.session = ${alias}.session)`
 
-/** Whether no other pageview of the stored visit comes before or after. */
-const isEnd = (alias: string, operator: "<" | ">") => {
-  const day = `${alias}.created_at ${operator === "<" ? "-" : "+"} INTERVAL 24 HOUR`
-  return `(${alias}.event_type = 1 AND NOT EXISTS (SELECT 1 FROM event AS other WHERE other.session = ${alias}.session AND other.visit_id = ${alias}.visit_id AND other.event_type = 1 AND other.created_at ${operator}= ${alias}.created_at AND other.created_at ${operator === "<" ? ">" : "<"}= ${day} AND (other.created_at ${operator} ${alias}.created_at OR other.event_id ${operator} ${alias}.event_id)))`
+/** Whether no other pageview of the stored visit comes before or after an event of this range. */
+const isEnd = (operator: "<" | ">", { from, until }: TimeRange): Sql => {
+  const isFirst = operator === "<"
+  const day = "INTERVAL 24 HOUR"
+  const start = from === null ? text("") : sql` AND other.created_at >= ${DUCKDB.value("instant", from)} - ${day}`
+  const end = until === null ? text("") : sql` AND other.created_at < ${DUCKDB.value("instant", until)} + ${day}`
+  return sql`(event.event_type = 1 AND NOT EXISTS (SELECT 1 FROM event AS other WHERE other.session = event.session AND other.visit_id = event.visit_id AND other.event_type = 1 AND other.created_at ${operator}= event.created_at AND other.created_at ${isFirst ? ">" : "<"}= event.created_at ${isFirst ? "-" : "+"} ${day} AND (other.created_at ${operator} event.created_at OR other.event_id ${operator} event.event_id)${start}${end}))`
 }
 
-/** Columns that are looked up for each row: once, where the row is read, and only if a question uses them. */
-const LOOKED_UP: Readonly<Partial<Record<ViewName, Readonly<Record<string, string>>>>> = {
+/** Columns that are looked up for each row of a range: once, where the row is read, and only if a question uses them. */
+const LOOKED_UP: Readonly<Partial<Record<ViewName, Readonly<Record<string, (range: TimeRange) => Sql>>>>> = {
   v_pa_sessions: {
-    last_seen_at:
-      "coalesce((SELECT max(event.created_at) FROM event WHERE event.session = session.session), session.created_at)"
+    last_seen_at: () =>
+      text(
+        "coalesce((SELECT max(event.created_at) FROM event WHERE event.session = session.session), session.created_at)"
+      )
   },
-  v_pa_events: { is_entry: isEnd("event", "<"), is_exit: isEnd("event", ">") }
+  v_pa_events: { is_entry: (range) => isEnd("<", range), is_exit: (range) => isEnd(">", range) }
 }
 
-const lookedUp = (view: ViewName, used: ReadonlySet<string>): string =>
-  Object.entries(LOOKED_UP[view] ?? {})
-    .map(([name, sql]) => (used.has(name) ? `, ${sql} AS ${name}` : ""))
-    .join("")
+const lookedUp = (view: ViewName, used: ReadonlySet<string>, { range }: RowScope): Sql =>
+  join(
+    Object.entries(LOOKED_UP[view] ?? {}).map(([name, of]) =>
+      used.has(name) ? sql`, ${of(range)} AS ${name}` : text("")
+    ),
+    ""
+  )
 
 type Mapping = Readonly<Record<string, (alias: string) => string>>
 
@@ -207,6 +216,14 @@ const cutBy = ({ from, until }: RowScope["range"]): ReadonlyArray<Sql> => {
   ]
 }
 
+/** Stored visits that may have an event in a part of the range. Web vitals come up to a gap after the visit's last row. */
+const mayBeIn = (part: TimeRange | null): ReadonlyArray<Sql> => [
+  ...(part?.from == null
+    ? []
+    : [sql`ended_at >= ${DUCKDB.value("instant", part.from)} - INTERVAL ${VISIT_GAP_SECONDS} SECOND`]),
+  ...(part?.until == null ? [] : [sql`started_at < ${DUCKDB.value("instant", part.until)}`])
+]
+
 /** The column that visitors are counted by, if there is one. */
 const repeated = (used: ReadonlySet<string>): Repeated | null =>
   REPEATED.find((name) => used.has(firstOf(name))) ?? null
@@ -246,13 +263,14 @@ GROUP BY visit.site, visit.session, visit.visit_start`
 const SPAN = ["started_at", "ended_at"]
 
 /** Columns of `visit` and the visits that the range does not cut. */
-const wholeVisits = ({ scope, used }: Visits) => {
+const wholeVisits = ({ part, scope, used }: Visits) => {
   const { until } = scope.range
   return {
     list: ["site", "session", ...SPAN, ...derived(used).map((name) => `${FROM_TABLE[name]} AS ${name}`)].join(", "),
     where: allOf([
       scoped(scope, "started_at"),
-      ...(until === null ? [] : [sql`ended_at < ${DUCKDB.value("instant", until)}`])
+      ...(until === null ? [] : [sql`ended_at < ${DUCKDB.value("instant", until)}`]),
+      ...mayBeIn(part)
     ])
   }
 }
@@ -271,7 +289,8 @@ const isFirst = ({ presence, scope }: Visits, name: Repeated, presentAt: string)
 
 const strictVisits = (source: Visits): Sql => {
   const { list, where } = wholeVisits(source)
-  const cut = cutBy(source.scope.range)
+  const needed = mayBeIn(source.part)
+  const cut = cutBy(source.scope.range).map((one) => allOf([one, ...needed]))
   const name = repeated(source.used)
   if (name === null) {
     const complete = sql`SELECT ${list} FROM visit WHERE ${where}`
@@ -387,7 +406,7 @@ export const REPLICA_MODEL: Model = {
     const { scope, used, view } = source
     const known = KNOWN.includes(view) ? " AND known" : ""
     const table = view === "v_pa_user_flows" ? flows(used, scope) : TABLES[view as keyof typeof TABLES]
-    return sql`SELECT *${lookedUp(view, used)} FROM ${table} WHERE ${scoped(scope, TIMES[view] ?? null)}${known}`
+    return sql`SELECT *${lookedUp(view, used, scope)} FROM ${table} WHERE ${scoped(scope, TIMES[view] ?? null)}${known}`
   },
   column: ({ alias, source }, column) => {
     if (source.kind === "property" && column === "session_id") return text(sessionOf(alias))

@@ -43,6 +43,8 @@ export type Source =
       readonly scope: RowScope
       readonly used: Set<string>
       readonly presence: Presence | null
+      /** Only rows that belong to events in this part of the range are needed; null: all rows. */
+      readonly part: TimeRange | null
     }
   | { readonly kind: "select"; readonly select: Select }
   /** The rows of several selects with the same columns. */

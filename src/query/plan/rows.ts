@@ -53,6 +53,10 @@ export const operandsOf = (expression: Expression): ReadonlyArray<Expression> =>
   }
 }
 
+/** The columns that an expression uses. */
+export const columnsIn = (expression: Expression): ReadonlyArray<Extract<Expression, { readonly kind: "column" }>> =>
+  expression.kind === "column" ? [expression] : operandsOf(expression).flatMap(columnsIn)
+
 /** Whether an expression uses a column of this name, of any relation. */
 export const usesColumn = (expression: Expression, name: string): boolean =>
   expression.kind === "column"

@@ -443,7 +443,8 @@ export const visitsOf = (scope: SelectScope): Source => ({
   compat: scope.build.compat,
   scope: scope.rows,
   used: new Set(),
-  presence: null
+  presence: null,
+  part: null
 })
 
 /** A row that a key refers to may be older than the question's range. */

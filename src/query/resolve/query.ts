@@ -252,7 +252,14 @@ const presenceOf = (build: Build, { range }: RowScope): Presence | null =>
 
 const sourceOfView = (build: Build, view: View, rows: RowScope): Source =>
   view.name === "v_pa_visits"
-    ? { kind: "visits", compat: build.compat, scope: rows, used: new Set(), presence: presenceOf(build, rows) }
+    ? {
+        kind: "visits",
+        compat: build.compat,
+        scope: rows,
+        used: new Set(),
+        presence: presenceOf(build, rows),
+        part: null
+      }
     : { kind: "view", view: view.name, scope: rows, used: new Set() }
 
 const openScope = (

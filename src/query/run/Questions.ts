@@ -2,7 +2,7 @@ import { Clock, Context, Effect, Exit, Layer, Result, Scope, Stream } from "effe
 import type { Principal } from "../../domain/Principal.ts"
 import { Metadata } from "../../ports/Metadata.ts"
 import { Properties } from "../../ports/Properties.ts"
-import type { QueryEngine, QueryError, QueryParameter } from "../../ports/QueryEngine.ts"
+import { type QueryChunk, type QueryEngine, QueryError, type QueryParameter } from "../../ports/QueryEngine.ts"
 import { QuestionEngines } from "../../ports/QuestionEngines.ts"
 import { type Definitions, SavedDefinitions, type SavedDefinitionsError } from "../../ports/SavedDefinitions.ts"
 import { Settings } from "../../ports/Settings.ts"
@@ -30,6 +30,7 @@ import {
 import { comparedColumns, withPartner } from "../compare/comparedColumns.ts"
 import { pairRows, type ShownRows } from "../compare/comparison.ts"
 import { type CompiledQuestion, compileQuestion, ENGINES, type RowLimits } from "../compile.ts"
+import { readSlices, slicedList } from "../export/slices.ts"
 import type { FqlError } from "../fql/FqlError.ts"
 import { type Clause, isClause, LIMITS, parseQuery } from "../fql/schema.ts"
 import { hiddenFields } from "../metadata/hiddenFields.ts"
@@ -227,9 +228,7 @@ const make = Effect.gen(function* () {
     const other =
       compiled.other === null ? null : (yield* resultOf(principal.key, engine, compiled.other, false)).result.rows
     yield* exports.hold(principal.key)
-    const cells = Stream.map(engine.stream({ ...compiled.query, maxRows: EXPORT_LIMITS.bare + 1 }), ({ rows }) =>
-      cellsOf(compiled, rows)
-    )
+    const cells = Stream.map(chunksOf(engine, compiled), ({ rows }) => cellsOf(compiled, rows))
     const exported = {
       columns: answerColumns(compiled),
       zone: compiled.planned.zone,
@@ -263,6 +262,29 @@ const inOwnScope = <A, E, R>(
     const scope = yield* Scope.fork(yield* Effect.scope)
     return yield* Effect.onError(Scope.provide(attempt, scope), () => Scope.close(scope, Exit.void))
   })
+
+/** An export's rows as the engine has them. DuckDB would keep all rows of a long list in memory to sort them. */
+const chunksOf = (
+  engine: Engine,
+  { query, select, statement }: CompiledQuestion
+): Stream.Stream<QueryChunk, QueryError> => {
+  const maxRows = EXPORT_LIMITS.bare + 1
+  const list = engine.model === "replica" ? slicedList(select) : null
+  if (list === null) return engine.stream({ ...query, maxRows })
+  return Stream.suspend(() => {
+    const startedAt = performance.now()
+    return readSlices(list, select.limit ?? maxRows, (one) =>
+      Stream.unwrap(
+        Effect.fromResult(statement(one)).pipe(
+          Effect.mapBoth({
+            onFailure: ({ detail }) => new QueryError({ reason: "TooLarge", message: detail }),
+            onSuccess: (part) => engine.stream({ ...part, maxRows }, performance.now() - startedAt)
+          })
+        )
+      )
+    )
+  })
+}
 
 /** Waits for the first rows, so that a question that fails gets a status instead of a file that breaks off. */
 const withFirstRows = (exported: ExportedRows): Effect.Effect<ExportedRows, QueryError, Scope.Scope> =>

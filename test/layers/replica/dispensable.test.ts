@@ -325,6 +325,30 @@ describe("queries of a replica", () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(200e6)
   })
 
+  test("a stream's deadline has less left when earlier queries of the same export took some of it", async () => {
+    await using replica = await startReplica(url, { exportDeadlineMs: 60_000 })
+    await replica.sync()
+    const query = { sql: "SELECT n FROM range(2000000) AS t (n)", parameters: [], tables: [] }
+    const atPace = (spentMs: number) =>
+      Effect.runPromise(
+        Effect.flip(
+          Stream.runDrain(
+            Stream.tap(replica.engine.stream(query, spentMs), ({ rows }) =>
+              rows.length > 0 ? Effect.sleep("20 millis") : Effect.void
+            )
+          )
+        )
+      )
+    expect(await atPace(59_000)).toMatchObject({
+      reason: "Timeout",
+      message: "The export did not end within 60 s. Export less, or increase EXPORT_TIMEOUT_SECONDS."
+    })
+    expect((await atPace(60_001)).reason).toBe("Timeout")
+    // Its place is free again.
+    for (let turn = 0; turn < 5; turn++)
+      expect(await Effect.runPromise(Stream.runCollect(Stream.take(replica.engine.stream(query), 1)))).toHaveLength(1)
+  })
+
   test("the version changes when the data does, and only then", async () => {
     await using replica = await startReplica(url)
     await replica.sync()
