@@ -45,18 +45,25 @@ export interface GenerateOptions {
   readonly onProgress?: (share: number) => void
 }
 
+/** Of all visits. */
+interface Numbers {
+  readonly count: number
+  readonly visitors: number
+  readonly month: string
+}
+
 /** About four events in each visit, and two and a half visits of each visitor. */
 const EVENTS_PER_VISIT = 4
 const VISITS_PER_VISITOR = 2.5
 
-/** The events of one visit: its number is `v`, its visitor's `s`. */
-const visits = (first: number, last: number, visitors: number, month: string): string => `
-  SELECT v, s, '${month}'::timestamptz + ${part("v", 1)} * ('${month}'::timestamptz + interval '1 month' - interval '40 minutes' - '${month}'::timestamptz) AS start,
+/** The events of one visit: its number is `v`, its visitor's `s`. Visits are numbered in the order of their starts, as a collector stores them. */
+const visits = ({ count, month, visitors }: Numbers, first: number, last: number): string => `
+  SELECT v, s, '${month}'::timestamptz + (v + ${part("v", 1)}) / ${count} * ('${month}'::timestamptz + interval '1 month' - interval '40 minutes' - '${month}'::timestamptz) AS start,
     1 + least(floor(-ln(1 - ${part("v", 2)} * 0.9999) * ${EVENTS_PER_VISIT - 1 + 0.47})::int, 60) AS length
   FROM (SELECT v, floor(${part("v", 3)} * ${visitors})::bigint AS s FROM generate_series(${first}::bigint, ${last}::bigint) AS v) AS numbered`
 
-const events = (options: GenerateOptions, first: number, last: number, visitors: number): string => `
-WITH visit AS (${visits(first, last, visitors, options.month)}), row AS (
+const events = (options: GenerateOptions, numbers: Numbers, first: number, last: number): string => `
+WITH visit AS (${visits(numbers, first, last)}), row AS (
   SELECT v, s, e, v * 64 + e AS n, start + e * interval '35 seconds' AS at, ${part("v * 64 + e", 4)} AS kind
   FROM visit, generate_series(0, length - 1) AS e
 ), event AS (
@@ -76,7 +83,7 @@ WITH visit AS (${visits(first, last, visitors, options.month)}), row AS (
     CASE WHEN e > 0 AND kind >= 0.93 THEN round((${part("n", 17)} * 0.3)::numeric, 4) END,
     CASE WHEN e > 0 AND kind >= 0.8 AND kind < 0.93 AND ${pick(NAMES, "n", 7)} = 'purchase' THEN round((5 + ${part("n", 18)} * 200)::numeric, 2) END,
     CASE WHEN e > 0 AND kind >= 0.8 AND kind < 0.93 AND ${pick(NAMES, "n", 7)} = 'purchase' THEN 'EUR' END
-  FROM row
+  FROM row ORDER BY at
   RETURNING created_at, event_id, session_id, event_type, event_name
 ), property AS (
   INSERT INTO product_analytics_event_data (created_at, event_id, site_id, session_id, data_type, event_name, data_key, string_value, number_value)
@@ -124,7 +131,9 @@ export const generate = async (options: GenerateOptions): Promise<number> => {
     while (next < count) {
       const first = next
       next += VISITS_PER_STATEMENT
-      const [row] = await sql.unsafe(events(options, first, Math.min(next, count) - 1, visitors))
+      const [row] = await sql.unsafe(
+        events(options, { count, visitors, month: options.month }, first, Math.min(next, count) - 1)
+      )
       total += row.count
       options.onProgress?.(Math.min(next, count) / count)
     }

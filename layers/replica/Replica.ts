@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs"
 import { hostname } from "node:os"
 import { join, resolve } from "node:path"
 import { Clock, Context, Duration, Effect, Layer, Redacted, type Scope } from "effect"
+import { describeProgress } from "../../src/domain/rebuildProgress.ts"
 import { StartError } from "../../src/domain/StartError.ts"
 import { QueryEngine, QueryError, rowLimit, tookTooLong } from "../../src/ports/QueryEngine.ts"
 import { Replica, type ReplicaCheck, type ReplicaStatus } from "../../src/ports/Replica.ts"
@@ -71,7 +72,7 @@ const makeLog = (context: Context.Context<never>) => {
     if (phase === "waiting") run(Effect.logWarning(`The replica waits: ${why}.`))
     else if (phase === "following") run(Effect.logInfo("The replica is up to date and answers questions."))
     else if (phase === "rebuilding") {
-      const far = progress === null ? "" : ` ${progress.rows} of about ${progress.total} events so far.`
+      const far = progress === null ? "" : ` So far: ${describeProgress(progress)}.`
       run(
         Effect.logInfo(
           `The replica is being rebuilt${why === null ? "" : ` (${why})`}; Postgres answers questions meanwhile.${far}`

@@ -12,6 +12,8 @@ export interface ReplicaOptions {
   readonly minFreeBytes: number
   /** More of DuckDB's configuration, for tests. */
   readonly configuration?: Readonly<Record<string, string>>
+  /** Rows that a rebuild links at a time, for tests. */
+  readonly linkedRows?: number
   /** The name of this machine, for the list of replicas. */
   readonly host: string
 }

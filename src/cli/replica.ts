@@ -1,5 +1,6 @@
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
+import { describeProgress } from "../domain/rebuildProgress.ts"
 import { replicaJson } from "../http/shared/json/replica.ts"
 import { ReplicaAdmin, type ReportedReplica } from "../ports/ReplicaAdmin.ts"
 import { CommandFailure } from "./CommandFailure.ts"
@@ -17,6 +18,7 @@ const UNKNOWN = {
   as_of: null,
   rebuilt_events: null,
   total_events: null,
+  linked_events: null,
   file_bytes: null,
   checked_at: null,
   differences: null
@@ -40,7 +42,7 @@ const describe = (replica: ReportedReplica): string => {
   if (status !== null) {
     entries.push(["phase", status.phase])
     if (status.why !== null) entries.push(["why", status.why])
-    if (status.progress !== null) entries.push(["events", `${status.progress.rows} of about ${status.progress.total}`])
+    if (status.progress !== null) entries.push(["loaded", describeProgress(status.progress, number)])
     if (status.asOf !== null) entries.push(["as of", status.asOf])
     entries.push(["file", bytes(status.bytes)])
     if (status.check !== null) {
@@ -79,7 +81,7 @@ const waitingFor = (waiting: ReadonlyArray<ReportedReplica>, seconds: number): s
   const [rebuilt] = waiting.flatMap(({ status }) => (status?.progress == null ? [] : [status.progress]))
   return rebuilt === undefined
     ? `Comparing with Postgres: ${seconds} s, ${plural(waiting.length, "replica")} to go …`
-    : `Waiting for the end of a rebuild: ${number(rebuilt.rows)} of about ${number(rebuilt.total)} events …`
+    : `Waiting for the end of a rebuild: ${describeProgress(rebuilt, number)} …`
 }
 
 const check = Command.make(

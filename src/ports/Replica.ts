@@ -1,4 +1,5 @@
 import { Context, type Effect } from "effect"
+import type { RebuildProgress } from "../domain/rebuildProgress.ts"
 import type { QueryError } from "./QueryEngine.ts"
 
 /**
@@ -26,8 +27,8 @@ export interface ReplicaStatus {
   readonly why: string | null
   /** Whether it answers questions. */
   readonly isUsable: boolean
-  /** Events loaded so far and their number as Postgres estimates it; null unless rebuilding. */
-  readonly progress: { readonly rows: number; readonly total: number } | null
+  /** Null unless rebuilding. */
+  readonly progress: RebuildProgress | null
   /** Its data is complete up to this time, in ISO 8601 with microseconds; null before the first. */
   readonly asOf: string | null
   /** Opaque; changes with the data. */

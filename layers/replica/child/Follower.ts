@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises"
-import { applyBatch, applySessionData, applySessions, applySites, makeBatch } from "./apply.ts"
+import { applyBatch, applySessionData, applySessions, applySites } from "./apply.ts"
 import { brokenBy, Horizons, type Position, readPosition } from "./position.ts"
 import { forgetUnusedSessions, type Range, rangeCondition, removeRange } from "./resync.ts"
 import { exportedColumns, type Reader, type Source } from "./Source.ts"
@@ -193,7 +193,6 @@ export class Follower {
     if (found.events !== null) {
       await store.stage("staged_event", STAGED_EVENT, found.events)
       await store.stage("staged_event_data", STAGED_EVENT_DATA, found.data)
-      await makeBatch(store, true)
       added += await applyBatch(store)
       await applyUnknownSessions(store, reader)
     }
@@ -219,7 +218,6 @@ export class Follower {
     await applySessionData(store, "SELECT session_id FROM staged_session_data")
     await staged("staged_event", STAGED_EVENT, "product_analytics_event")
     await staged("staged_event_data", STAGED_EVENT_DATA, "product_analytics_event_data")
-    await makeBatch(store, true)
     const added = await applyBatch(store, "SELECT site, session, created_at, event_id FROM removed")
     await applyUnknownSessions(store, reader)
     await forgetUnusedSessions(store)

@@ -3,6 +3,7 @@ import { mkdir, rm, stat, statfs } from "node:fs/promises"
 import { cpus } from "node:os"
 import { join } from "node:path"
 import type { DuckDBConnection } from "@duckdb/node-api"
+import type { RebuildProgress } from "../../../src/domain/rebuildProgress.ts"
 import { type Query, type QueryChunk, QueryError, type QueryResult } from "../../../src/ports/QueryEngine.ts"
 import type { ReplicaCheck, ReplicaPhase, ReplicaStatus } from "../../../src/ports/Replica.ts"
 import { collect, execute, firstLineOf, onOwnConnection } from "../../duckdb/child/execute.ts"
@@ -12,7 +13,7 @@ import { CALLS, type ReplicaOptions, type ReplicaRequest } from "../protocol.ts"
 import { type CheckUnit, checkUnits, runUnit } from "./check.ts"
 import { Follower, Rebuild } from "./Follower.ts"
 import type { Position } from "./position.ts"
-import { beginRebuild, loadEvents, type Progress } from "./rebuild.ts"
+import { beginRebuild, finishRebuild } from "./rebuild.ts"
 import { type Reader, Source, SourceError } from "./Source.ts"
 import { discard, FILE, SET_ASIDE, Store, setAside } from "./Store.ts"
 import { parseSnapshot } from "./state.ts"
@@ -171,7 +172,7 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
   }
 
   get #isUsable(): boolean {
-    return this.#follower !== null && this.#follower.state.rebuiltTo === null
+    return this.#follower !== null && this.#follower.state.linkedTo === null
   }
 
   #report(): void {
@@ -185,7 +186,7 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
       why: this.#why,
       isUsable: this.#isUsable && !this.#isOutOfSpace,
       progress: this.#progress,
-      asOf: state === undefined || state.rebuiltTo !== null ? null : state.asOf,
+      asOf: state === undefined || state.linkedTo !== null ? null : state.asOf,
       version: `${this.#fileId} ${state?.version ?? 0}`,
       bytes: this.#bytes,
       check: this.#check
@@ -250,7 +251,7 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
     }
     try {
       if (this.#store === null) await this.#openStore()
-      if (this.#follower === null || this.#follower.state.rebuiltTo !== null) await this.#rebuild(sources)
+      if (this.#follower === null || this.#follower.state.linkedTo !== null) await this.#rebuild(sources)
       await this.#follow(sources.sessions, onSuccess)
     } finally {
       for (const source of Object.values(sources)) await source.close()
@@ -311,12 +312,12 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
   async #rebuild(sources: { readonly events: Source; readonly sessions: Source }): Promise<void> {
     const store = this.#store!
     this.#enter("rebuilding", this.#phase === "rebuilding" ? this.#why : null)
-    const { folder, host } = this.#options
+    const { folder, host, linkedRows } = this.#options
     const begun = this.#follower?.state ?? (await beginRebuild(sources.events, store, { folder, host }))
     // One that was interrupted goes on, if the app database is still the one that it began with.
     await new Follower(sources.sessions, store, begun).requireContinuity()
     const reports = await Source.open(this.#options.databaseUrl)
-    const onProgress = (progress: Progress) => {
+    const onProgress = (progress: RebuildProgress) => {
       this.#progress = progress
       this.#report()
       // Only commands show it, so a failure does not matter.
@@ -324,7 +325,7 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
       if (this.#stopping) throw new SourceError("it is stopping")
       if (this.#rebuildRequested) this.#beginAgain()
     }
-    const state = await loadEvents(sources, store, begun, onProgress).finally(() => reports.close())
+    const state = await finishRebuild(sources, store, begun, onProgress, linkedRows).finally(() => reports.close())
     await store.checkpoint()
     this.#progress = null
     this.#follower = new Follower(sources.sessions, store, state)

@@ -125,6 +125,11 @@ export class Store {
     await named(statement, this.#writer.run(statement))
   }
 
+  /** Drops temporary tables. */
+  async drop(...tables: ReadonlyArray<string>): Promise<void> {
+    for (const table of tables) await this.run(`DROP TABLE IF EXISTS ${table}`)
+  }
+
   async rows(statement: string): Promise<ReadonlyArray<ReadonlyArray<DuckDBValue>>> {
     return (await named(statement, this.#writer.runAndReadAll(statement))).getRows()
   }

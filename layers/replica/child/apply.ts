@@ -17,10 +17,10 @@ const MONTHS_BACK = 60
 const MONTHS_AHEAD = 2
 
 /** 1: a view (everything but custom events and web vitals), 2: a custom event, 0: neither. */
-const KIND = `CASE WHEN event_type NOT IN (${NOT_VIEWS.join(", ")}) THEN 1 WHEN event_type = 2 THEN 2 ELSE 0 END`
+export const KIND = `CASE WHEN event_type NOT IN (${NOT_VIEWS.join(", ")}) THEN 1 WHEN event_type = 2 THEN 2 ELSE 0 END`
 /** What makes two rows of a type the same: the path, and for custom events the name. */
-const SAME = "CASE WHEN event_type = 2 THEN event_name ELSE url_path END"
-const BUCKET = (time: string) => `(epoch_us(${time}) // ${PREDECESSOR_BUCKET_SECONDS * 1_000_000})::INTEGER`
+export const SAME = "CASE WHEN event_type = 2 THEN event_name ELSE url_path END"
+export const BUCKET = (time: string) => `(epoch_us(${time}) // ${PREDECESSOR_BUCKET_SECONDS * 1_000_000})::INTEGER`
 
 /** Gives every site id in `ids` (a query of one column) a number. */
 export const ensureSites = (store: Store, ids: string): Promise<void> =>
@@ -39,34 +39,42 @@ export const ensureSessions = (store: Store, sessions: string): Promise<void> =>
       GROUP BY id
     ) AS first`)
 
-/** Makes `batch`, the keys of the events in `staged_event`, without the events that are in the file already. */
-export const makeBatch = async (store: Store, mayRepeat: boolean): Promise<void> => {
-  if (mayRepeat) {
-    for (const table of store.eventTables) {
-      await store.run(`DELETE FROM staged_event WHERE event_id IN (
-        SELECT event_id FROM ${table}
-        WHERE created_at BETWEEN (SELECT min(created_at) FROM staged_event) AND (SELECT max(created_at) FROM staged_event)
-          AND event_id IN (SELECT event_id FROM staged_event)
-      )`)
-    }
-  }
+/** Gives numbers to the sites and sessions of the events in `staged_event`. */
+export const ensureKeys = async (store: Store): Promise<void> => {
   await ensureSites(store, "SELECT site_id FROM staged_event")
   await ensureSessions(store, "SELECT session_id, site_id, created_at FROM staged_event")
+}
+
+/** The month of a staged event, as in 202603; 0 if it is so far away that it goes into the table of all others. */
+export const makeMonth = (): string => {
   const now = new Date()
   const bound = (months: number) =>
     new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months)).toISOString().slice(0, 10)
+  return `CASE WHEN staged.created_at >= TIMESTAMP '${bound(-MONTHS_BACK)}' AND staged.created_at < TIMESTAMP '${bound(MONTHS_AHEAD)}'
+    THEN year(staged.created_at) * 100 + month(staged.created_at) ELSE 0 END::INTEGER`
+}
+
+/** Makes `batch`, the keys of the events in `staged_event`, without the events that are in the file already. */
+const makeBatch = async (store: Store): Promise<void> => {
+  for (const table of store.eventTables) {
+    await store.run(`DELETE FROM staged_event WHERE event_id IN (
+      SELECT event_id FROM ${table}
+      WHERE created_at BETWEEN (SELECT min(created_at) FROM staged_event) AND (SELECT max(created_at) FROM staged_event)
+        AND event_id IN (SELECT event_id FROM staged_event)
+    )`)
+  }
+  await ensureKeys(store)
   // Only what the following steps use: copying all columns would take as long as everything else.
   const staged = eventsWithChannel("duckdb", "(SELECT rowid AS staged_row, * FROM staged_event) AS staged")
   await store.run(`CREATE OR REPLACE TEMP TABLE batch AS
     SELECT staged_row, site.site, session.session, event_id, staged.created_at, event_type, ${KIND} AS kind, ${SAME} AS same, channel,
-      CASE WHEN staged.created_at >= TIMESTAMP '${bound(-MONTHS_BACK)}' AND staged.created_at < TIMESTAMP '${bound(MONTHS_AHEAD)}'
-        THEN year(staged.created_at) * 100 + month(staged.created_at) ELSE 0 END::INTEGER AS month
+      ${makeMonth()} AS month
     FROM (SELECT * FROM ${staged}) AS staged
     JOIN site ON site.site_id = staged.site_id
     JOIN session ON session.session_id = staged.session_id`)
 }
 
-/** The table of a `month`: 202603, or 0 for all that have none of their own. */
+/** The table of a month, as `makeMonth` names it. */
 const tableOf = (month: number): string =>
   month === 0 ? OTHER_EVENTS : `event_${String(month).slice(0, 4)}_${String(month).slice(4)}`
 
@@ -144,24 +152,38 @@ const correctLater = async (store: Store): Promise<void> => {
   }
 }
 
-/** Columns of events that are made here. */
+/** Columns of events that are not staged. */
 const KEYED: ReadonlySet<string> = new Set(["site", "session", "channel", "prev_same", "prev_path"])
 
-/** Rows are put together by their positions: a join takes half as long again. */
+/**
+ * Adds the staged events with what `keyed` has of them, in the same order. Rows are put together by their positions: a join takes half as long
+ * again. Columns that `keyed` does not have are null.
+ */
+export const insertKeyed = async (store: Store): Promise<void> => {
+  const difference = await store.number("SELECT (SELECT count(*) FROM staged_event) - (SELECT count(*) FROM keyed)")
+  if (difference !== 0) throw new Error(`${difference} of the new events have no keys`)
+  const known = new Set(
+    (await store.rows("SELECT column_name FROM duckdb_columns() WHERE table_name = 'keyed'")).map(([name]) =>
+      String(name)
+    )
+  )
+  const columns = EVENT_COLUMNS.map((name) =>
+    !KEYED.has(name) ? `staged.${name}` : known.has(name) ? `keyed.${name}` : "NULL"
+  )
+  for (const [month] of await store.rows("SELECT DISTINCT month FROM keyed ORDER BY month")) {
+    const table = tableOf(Number(month))
+    await store.ensureMonth(table)
+    await store.run(`INSERT INTO ${table} SELECT ${columns.join(", ")}
+      FROM staged_event AS staged POSITIONAL JOIN keyed WHERE keyed.month = ${Number(month)}`)
+  }
+}
+
 const insertBatch = async (store: Store): Promise<void> => {
   await store.run(`CREATE OR REPLACE TEMP TABLE keyed AS
     SELECT month, site, session, channel, linked.prev_same, linked.prev_path
     FROM batch LEFT JOIN (SELECT * FROM linked WHERE origin IS NULL) AS linked ON linked.row_number = batch.rowid
     ORDER BY staged_row`)
-  const difference = await store.number("SELECT (SELECT count(*) FROM staged_event) - (SELECT count(*) FROM keyed)")
-  if (difference !== 0) throw new Error(`${difference} of the new events have no keys`)
-  for (const [month] of await store.rows("SELECT DISTINCT month FROM batch ORDER BY month")) {
-    const table = tableOf(Number(month))
-    await store.ensureMonth(table)
-    const columns = EVENT_COLUMNS.map((name) => (KEYED.has(name) ? `keyed.${name}` : `staged.${name}`))
-    await store.run(`INSERT INTO ${table} SELECT ${columns.join(", ")}
-      FROM staged_event AS staged POSITIONAL JOIN keyed WHERE keyed.month = ${Number(month)}`)
-  }
+  await insertKeyed(store)
 }
 
 const SOURCE_FIELDS = SOURCE_COLUMNS.map((name) => `'${name}': ${name}`).join(", ")
@@ -200,11 +222,12 @@ const mergedVisits = (items: string): string => `
 const atFirst = (column: string, where = "TRUE"): string => `arg_min(${column}, n) FILTER (WHERE ${where})`
 const atLast = (column: string, where = "TRUE"): string => `arg_max(${column}, n) FILTER (WHERE ${where})`
 
-/** Makes `own`: the visits that the batch's rows make without others. */
-const makeOwnVisits = (store: Store): Promise<void> =>
-  store.run(`CREATE OR REPLACE TEMP TABLE own AS
-    SELECT visit.* EXCLUDE (source_row), ${SOURCE_COLUMNS.map((name) => `source.${name}`).join(", ")}
-    FROM (
+/**
+ * The visits that rows make without others, each with the number of the row that says how it came about (`source_row`) instead of what that row
+ * says. `items`: rows of a table that is in the order of their visitors and times, which `n` numbers. Without ORDER BY, the windows take the rows
+ * as they come, and keep none.
+ */
+export const visitsOf = (items: string): string => `
       SELECT any_value(site) AS site, any_value(session) AS session, ${atFirst("event_id")} AS first_event_id, min(created_at) AS started_at,
         max(created_at) AS ended_at, (count(*) FILTER (WHERE kind = 1))::INTEGER AS views,
         (count(*) FILTER (WHERE kind = 1 AND event_type <> 1))::INTEGER AS other_views, (count(*) FILTER (WHERE kind = 2))::INTEGER AS events, count(*)::INTEGER AS "rows",
@@ -213,17 +236,22 @@ const makeOwnVisits = (store: Store): Promise<void> =>
         min(created_at) FILTER (WHERE ${HAS_SOURCE}) AS source_at, ${atFirst("event_id", HAS_SOURCE)} AS source_id,
         ${atFirst("row_number", HAS_SOURCE)} AS source_row, ${channelOf(atFirst("channel", HAS_SOURCE))} AS channel
       FROM (
-        SELECT *, sum(begins) OVER (ORDER BY n ROWS UNBOUNDED PRECEDING) AS number
+        SELECT *, sum(begins) OVER (ROWS UNBOUNDED PRECEDING) AS number
         FROM (
-          SELECT rowid AS n, row_number, site, session, event_id, created_at, event_type, kind, same, channel, (
-            lag(session) OVER (ORDER BY rowid) IS DISTINCT FROM session OR lag(site) OVER (ORDER BY rowid) <> site
-            OR created_at - lag(created_at) OVER (ORDER BY rowid) > ${GAP}
+          SELECT *, (
+            lag(session) OVER () IS DISTINCT FROM session OR lag(site) OVER () <> site
+            OR created_at - lag(created_at) OVER () > ${GAP}
           )::INTEGER AS begins
-          FROM item WHERE origin IS NULL
+          FROM (${items})
         )
       )
-      GROUP BY number
-    ) AS visit
+      GROUP BY number`
+
+/** Makes `own`: the visits that the batch's rows make without others. */
+const makeOwnVisits = (store: Store): Promise<void> =>
+  store.run(`CREATE OR REPLACE TEMP TABLE own AS
+    SELECT visit.* EXCLUDE (source_row), ${SOURCE_COLUMNS.map((name) => `source.${name}`).join(", ")}
+    FROM (${visitsOf("SELECT rowid AS n, * FROM item WHERE origin IS NULL")}) AS visit
     LEFT JOIN batch ON batch.rowid = source_row
     LEFT JOIN staged_event AS source ON source.rowid = batch.staged_row`)
 
@@ -260,7 +288,7 @@ const remakeVisits = async (store: Store): Promise<void> => {
 }
 
 /** What visits store about those before: `[column, columns that both share]`. */
-const LINKS: ReadonlyArray<readonly [string, string]> = [
+export const LINKS: ReadonlyArray<readonly [string, string]> = [
   ["prev_ended_at", ""],
   ...REPEATED.map((name) => [PREVIOUS_SAME[name], `, ${name}`] as const)
 ]
@@ -288,6 +316,7 @@ const linkVisits = async (store: Store): Promise<void> => {
  * before. Within a transaction.
  */
 export const applyBatch = async (store: Store, removed: string | null = null): Promise<number> => {
+  await makeBatch(store)
   await makeTouched(store, removed)
   // Only sessions with a visit have rows already.
   await store.run(`CREATE OR REPLACE TEMP TABLE seen AS SELECT * FROM touched

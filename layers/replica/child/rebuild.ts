@@ -1,6 +1,9 @@
 import { randomUUID } from "node:crypto"
 import { rm } from "node:fs/promises"
-import { applyBatch, applySites, ensureSites, makeBatch } from "./apply.ts"
+import type { RebuildProgress } from "../../../src/domain/rebuildProgress.ts"
+import { eventsWithChannel } from "../../../src/query/channel/channel.ts"
+import { applySites, ensureKeys, ensureSites, insertKeyed, makeMonth } from "./apply.ts"
+import { LINKED_ROWS, linkEvents } from "./link.ts"
 import { readPosition } from "./position.ts"
 import { exportedColumns, SEGMENT_BYTES, type Source } from "./Source.ts"
 import type { Store } from "./Store.ts"
@@ -24,7 +27,6 @@ const FIRST_ID = "00000000-0000-0000-0000-000000000000"
 /** Events of the first segment, whose size decides about that of the others. */
 const FIRST_EVENTS = 50_000
 const MAX_EVENTS = 1_000_000
-
 export interface Registration {
   readonly host: string
   readonly folder: string
@@ -88,6 +90,7 @@ const loadSessions = async (source: Source, store: Store, replicaId: string, tok
         completeBefore: before - MARGIN_MS,
         asOf: position.asOf,
         rebuiltTo: FIRST_ID,
+        linkedTo: 0,
         isErasing: false,
         version: 1
       }
@@ -142,30 +145,31 @@ const estimateEvents = (source: Source): Promise<number> =>
     return Number(row!.count)
   })
 
-export interface Progress {
-  readonly rows: number
-  /** As Postgres estimates. */
-  readonly total: number
+/** One connection exports segments of events, the other one reads sessions. */
+export interface RebuildSources {
+  readonly events: Source
+  readonly sessions: Source
 }
 
 /**
  * Loads the events after `state.rebuiltTo`, in the order of their ids, whatever is visible at that moment: those that come or move
  * meanwhile are found again by following from `state.snapshot`, and skipped if they are there. The next segment is exported while one is
- * loaded. Each is a transaction, after which the rebuild can be resumed.
+ * loaded. After each transaction, the rebuild can be resumed.
  */
-export const loadEvents = async (
-  sources: { readonly events: Source; readonly sessions: Source },
+const loadEvents = async (
+  sources: RebuildSources,
   store: Store,
   state: ReplicaState,
-  onProgress: (progress: Progress) => void
+  onProgress: (progress: RebuildProgress) => void
 ): Promise<ReplicaState> => {
+  if (state.rebuiltTo === null) return state
   const total = await estimateEvents(sources.events)
   let current = state
   let rows = await store.number("SELECT count(*) FROM event")
-  onProgress({ rows, total })
+  onProgress({ rows, total, linked: null })
   let number = 0
   let count = FIRST_EVENTS
-  let next: Promise<Segment> | null = exportSegment(sources.events, store, String(number), state.rebuiltTo!, count)
+  let next: Promise<Segment> | null = exportSegment(sources.events, store, String(number), state.rebuiltTo, count)
   while (next !== null) {
     const segment: Segment = await next
     // As many events as make a segment, by the size of those before.
@@ -174,22 +178,48 @@ export const loadEvents = async (
     // A failure is seen when it is awaited, after the segment before has been loaded.
     next?.catch(() => {})
     current = { ...current, rebuiltTo: segment.to, version: current.version + 1 }
+    // Before the transaction: what these tables had would take memory until its end.
+    await stageSegment(store, segment)
     rows += await store.transaction(async () => {
-      const added = await loadSegment(sources.sessions, store, segment)
+      const added = await loadSegment(sources.sessions, store)
       await store.writeState(current)
       return added
     })
-    onProgress({ rows, total: Math.max(rows, total) })
+    onProgress({ rows, total: Math.max(rows, total), linked: null })
   }
+  await store.drop("staged_event", "staged_event_data", "keyed")
   return current
 }
 
-const loadSegment = async (source: Source, store: Store, { data, events }: Segment) => {
-  if (events === null) return 0
+const stageSegment = async (store: Store, { data, events }: Segment) => {
   await store.stage("staged_event", STAGED_EVENT, events)
   await store.stage("staged_event_data", STAGED_EVENT_DATA, data)
-  await makeBatch(store, false)
-  const added = await applyBatch(store)
-  await source.read(STATEMENT_MS, (reader) => applyUnknownSessions(store, reader))
-  return added
 }
+
+/** Adds the staged events, in their order. Their predecessors and visits follow once all are there. */
+const loadSegment = async (source: Source, store: Store) => {
+  await ensureKeys(store)
+  // Only what the rows need from elsewhere: copying all columns would take as long as everything else.
+  await store.run(`CREATE OR REPLACE TEMP TABLE keyed AS
+    SELECT site.site, session.session, channel, ${makeMonth()} AS month
+    FROM (SELECT * FROM ${eventsWithChannel("duckdb", "(SELECT rowid AS staged_row, * FROM staged_event) AS staged")}) AS staged
+    JOIN site ON site.site_id = staged.site_id JOIN session ON session.session_id = staged.session_id
+    ORDER BY staged_row`)
+  await insertKeyed(store)
+  await store.run(`INSERT INTO event_data SELECT data.event_id, site.site, session.session, data.event_name, data.created_at, data_key,
+    string_value, number_value, date_value, data_type
+    FROM staged_event_data AS data JOIN staged_event AS staged ON staged.event_id = data.event_id
+    JOIN site ON site.site_id = staged.site_id JOIN session ON session.session_id = staged.session_id`)
+  await source.read(STATEMENT_MS, (reader) => applyUnknownSessions(store, reader))
+  return store.number("SELECT count(*) FROM staged_event")
+}
+
+/** Finishes a rebuild from where it is. */
+export const finishRebuild = async (
+  sources: RebuildSources,
+  store: Store,
+  state: ReplicaState,
+  onProgress: (progress: RebuildProgress) => void,
+  linkedRows = LINKED_ROWS
+): Promise<ReplicaState> =>
+  linkEvents(store, await loadEvents(sources, store, state, onProgress), onProgress, linkedRows)

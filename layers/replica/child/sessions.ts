@@ -38,11 +38,11 @@ const applySessionsOf = async (store: Store, reader: Reader, ids: Iterable<strin
   }
 }
 
-/** Reads the sessions of the batch that are not known, or that may begin earlier now. */
+/** Reads the sessions of the staged events that are not known, or that may begin earlier now. */
 export const applyUnknownSessions = async (store: Store, reader: Reader): Promise<void> => {
   const rows =
-    await store.rows(`SELECT DISTINCT session_id::VARCHAR FROM session JOIN batch ON batch.session = session.session
-    WHERE NOT known OR batch.created_at < session.created_at`)
+    await store.rows(`SELECT DISTINCT session.session_id::VARCHAR FROM session JOIN staged_event AS staged ON staged.session_id = session.session_id
+    WHERE NOT known OR staged.created_at < session.created_at`)
   await applySessionsOf(
     store,
     reader,

@@ -27,8 +27,10 @@ export interface ReplicaState {
   readonly completeBefore: number
   /** The time of the snapshot by the server's clock, as ISO 8601 in UTC. */
   readonly asOf: string
-  /** The last event that the unfinished rebuild has loaded; null once it has finished. */
+  /** The last event that an unfinished rebuild has loaded; null once it has all. */
   readonly rebuiltTo: string | null
+  /** The last session whose visits an unfinished rebuild has made; null once the rebuild has finished. */
+  readonly linkedTo: number | null
   /** Rows were deleted whose bytes are still in the file: it must be scrubbed. */
   readonly isErasing: boolean
   /** Changes with the rows. */

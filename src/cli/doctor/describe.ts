@@ -1,3 +1,4 @@
+import { describeProgress } from "../../domain/rebuildProgress.ts"
 import type { Finding } from "../../ports/Diagnostics.ts"
 import type { GateState } from "../../ports/FeatureGate.ts"
 import type { GeoState } from "../../ports/Geo.ts"
@@ -47,7 +48,7 @@ const describeReplica = ({ folder, host, isRunning, status }: ReportedReplica): 
     return note("replica", `${name} is not running`, "Its `full` does not run, or can't reach Postgres.")
   }
   if (status.phase === "rebuilding") {
-    const far = status.progress === null ? "" : `: ${status.progress.rows} of about ${status.progress.total} events`
+    const far = status.progress === null ? "" : `: ${describeProgress(status.progress)}`
     return note("replica", `${name} is being rebuilt${far}; Postgres answers questions meanwhile`)
   }
   if (!status.isUsable) return bad("replica", `${name} can't answer questions: ${status.why ?? status.phase}`)

@@ -35,7 +35,12 @@ const ROWS: ReadonlyArray<Row> = [
       _tag: "ReplicaFound",
       replica: {
         ...REPLICA,
-        status: { ...REPLICA.status!, phase: "rebuilding", isUsable: false, progress: { rows: 5, total: 10 } }
+        status: {
+          ...REPLICA.status!,
+          phase: "rebuilding",
+          isUsable: false,
+          progress: { rows: 5, total: 10, linked: null }
+        }
       }
     },
     "replica",

@@ -110,7 +110,7 @@ const REBUILDING: ReplicaStatus = {
   phase: "rebuilding",
   why: null,
   isUsable: false,
-  progress: { rows: 450_000, total: 1_200_000 },
+  progress: { rows: 450_000, total: 1_200_000, linked: null },
   asOf: null,
   version: "1",
   bytes: 12_000_000,
@@ -139,6 +139,7 @@ test("the status says how far the replica is", async () => {
       as_of: null,
       rebuilt_events: 450_000,
       total_events: 1_200_000,
+      linked_events: null,
       file_bytes: 12_000_000,
       checked_at: "2026-03-28T00:00:00.000Z",
       differences: 2

@@ -72,9 +72,11 @@ describe("a replica that follows", () => {
     const check = await Effect.runPromise(replica.replica.check)
     expect(check.differences).toBe(0)
 
-    // Another one, which is built from all of it at once, has the same.
+    // Others, which are built from all of it at once and in many parts, have the same.
     await using rebuilt = await startReplica(url)
     await expectEqual(rebuilt)
+    await using inParts = await startReplica(url, { linkedRows: 200 })
+    await expectEqual(inParts)
   })
 
   test("events that arrive with old ids are read, because the writer notes them", async () => {

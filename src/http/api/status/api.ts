@@ -48,6 +48,10 @@ const StatusJson = Schema.Struct({
         description: "How many it has to load, as Postgres estimates",
         examples: [null]
       }),
+      linked_events: Schema.NullOr(Schema.Finite).annotate({
+        description: "Once all are loaded: those of them whose visits are known",
+        examples: [null]
+      }),
       file_bytes: Schema.Finite.annotate({ examples: [420_000_000] }),
       checked_at: Schema.NullOr(Instant),
       differences: Schema.NullOr(Schema.Finite).annotate({

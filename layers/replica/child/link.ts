@@ -1,0 +1,121 @@
+import type { RebuildProgress } from "../../../src/domain/rebuildProgress.ts"
+import { REPEATED } from "../../../src/domain/repeatedVisits.ts"
+import { HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
+import { BUCKET, KIND, LINKS, SAME, visitsOf } from "./apply.ts"
+import type { Store } from "./Store.ts"
+import type { ReplicaState } from "./state.ts"
+
+/*
+ * What a rebuild derives from the events once all of them are loaded: their predecessors and the visits, for some visitors at a time. Following
+ * does the same for each batch, with what is there already (apply.ts), which would take twice as long here.
+ */
+
+/** Rows that are linked at a time: each takes about 100 bytes of memory, and each time takes a checkpoint of what changed. */
+export const LINKED_ROWS = 2_500_000
+/** The sessions are counted in so many blocks. */
+const BLOCKS = 2_000
+/** A row's number: that of its table, and its own in this table. */
+const TABLE_BITS = 40
+
+interface Part {
+  /** The session before the first, and the last one; null if no later one has rows. */
+  readonly after: number
+  readonly last: number | null
+  readonly rows: number
+}
+
+/** The sessions after one, in parts of about `most` rows. At least one part. */
+const partsAfter = async (store: Store, after: number, most: number): Promise<ReadonlyArray<Part>> => {
+  const size = Math.ceil((await store.number("SELECT max(session) FROM session")) / BLOCKS) || 1
+  const counts = await store.rows(`SELECT session // ${size} AS block, count(*) FROM event WHERE session > ${after}
+    GROUP BY block ORDER BY block`)
+  const parts: Array<Part> = []
+  let [begin, rows] = [after, 0]
+  for (const [block, count] of counts.slice(0, -1)) {
+    rows += Number(count)
+    if (rows < most) continue
+    const last = (Number(block) + 1) * size - 1
+    parts.push({ after: begin, last, rows })
+    begin = last
+    rows = 0
+  }
+  return [...parts, { after: begin, last: null, rows: rows + Number(counts.at(-1)?.[1] ?? 0) }]
+}
+
+/** Makes the predecessors of a part's rows (`linked`) and its visits (`own`, with `source` and `chained`). */
+const derivePart = async (store: Store, { after, last }: Part): Promise<void> => {
+  const isOfPart = `session > ${after}${last === null ? "" : ` AND session <= ${last}`} AND event_type <> 5`
+  const fromTables = (select: (table: string, number: string) => string) =>
+    store.eventTables
+      .map((table, index) => select(table, `${index}::BIGINT << ${TABLE_BITS} | rowid`))
+      .join(" UNION ALL ")
+  const rows = fromTables(
+    (
+      table,
+      number
+    ) => `SELECT ${number} AS row_number, site, session, created_at, event_id, event_type, ${KIND} AS kind,
+      ${SAME} AS same, channel FROM ${table} WHERE ${isOfPart}`
+  )
+  await store.run(
+    `CREATE OR REPLACE TEMP TABLE item AS SELECT * FROM (${rows}) ORDER BY session, site, created_at, event_id`
+  )
+  await store.run(`CREATE OR REPLACE TEMP TABLE linked AS SELECT * FROM (
+    SELECT row_number >> ${TABLE_BITS} AS origin, row_number & ((1::BIGINT << ${TABLE_BITS}) - 1) AS row_number,
+      lag(${BUCKET("created_at")}) OVER (PARTITION BY session, site, event_type, same ORDER BY rowid) AS prev_same,
+      CASE WHEN event_type = 1 THEN lag(same) OVER (PARTITION BY session, site, event_type ORDER BY rowid) END AS prev_path
+    FROM item
+  ) WHERE prev_same IS NOT NULL OR prev_path IS NOT NULL`)
+  await store.run(`CREATE OR REPLACE TEMP TABLE own AS ${visitsOf("SELECT rowid AS n, * FROM item")}`)
+  await store.drop("item")
+  const sources = fromTables(
+    (table, number) =>
+      `SELECT ${number} AS source_row, ${SOURCE_COLUMNS.join(", ")} FROM ${table} WHERE ${isOfPart} AND ${HAS_SOURCE}`
+  )
+  await store.run(`CREATE OR REPLACE TEMP TABLE source AS ${sources}`)
+  // Windows take along all columns of their rows, so these have few.
+  const previous = LINKS.map(
+    ([column, shared]) => `lag(ended_at) OVER (PARTITION BY visitor${shared} ORDER BY ended_at) AS ${column}`
+  )
+  await store.run(`CREATE OR REPLACE TEMP TABLE chained AS SELECT n, ${previous.join(", ")} FROM (
+    SELECT own.rowid AS n, session::BIGINT << 31 | site AS visitor, ended_at, ${REPEATED.join(", ")}
+    FROM own LEFT JOIN source ON source.source_row = own.source_row
+  )`)
+}
+
+/** Stores what `derivePart` made. Within a transaction. */
+const storePart = async (store: Store): Promise<void> => {
+  for (const [index, table] of store.eventTables.entries()) {
+    await store.run(`UPDATE ${table} SET prev_same = linked.prev_same, prev_path = linked.prev_path FROM linked
+      WHERE origin = ${index} AND ${table}.rowid = linked.row_number`)
+  }
+  await store.run(`INSERT INTO visit BY NAME
+    SELECT own.* EXCLUDE (source_row), source.* EXCLUDE (source_row), chained.* EXCLUDE (n)
+    FROM own JOIN chained ON chained.n = own.rowid LEFT JOIN source ON source.source_row = own.source_row
+    ORDER BY started_at`)
+}
+
+/** Links all events that a rebuild has loaded, and makes their visits. Each part is a transaction, after which it can be resumed. */
+export const linkEvents = async (
+  store: Store,
+  state: ReplicaState,
+  onProgress: (progress: RebuildProgress) => void,
+  rowsAtOnce: number
+): Promise<ReplicaState> => {
+  const total = await store.number("SELECT count(*) FROM event")
+  const parts = await partsAfter(store, state.linkedTo!, rowsAtOnce)
+  let current = state
+  let linked = total - parts.reduce((sum, { rows }) => sum + rows, 0)
+  for (const part of parts) {
+    onProgress({ rows: total, total, linked })
+    current = { ...current, linkedTo: part.last, version: current.version + 1 }
+    // Before the transaction: what is dropped would take memory until its end.
+    await derivePart(store, part)
+    await store.transaction(async () => {
+      await storePart(store)
+      await store.writeState(current)
+    })
+    linked += part.rows
+  }
+  await store.drop("linked", "own", "source", "chained")
+  return current
+}
