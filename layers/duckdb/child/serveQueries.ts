@@ -1,12 +1,10 @@
-import { setPriority } from "node:os"
 import { type QueryChunk, QueryError, type QueryResult } from "../../../src/ports/QueryEngine.ts"
 import { Credits } from "./Credits.ts"
 import { firstLineOf } from "./execute.ts"
+import { giveWay } from "./giveWay.ts"
 import { mostMemory, watchMemory } from "./MemoryWatch.ts"
 import type { FromChild, ToChild } from "./protocol.ts"
 
-/** On a busy machine, the process that acknowledges events runs first. */
-const NICENESS = 10
 /** How long it may take to close the engine once the other process is gone. */
 const CLOSE_MS = 3_000
 
@@ -52,7 +50,7 @@ const post = (message: FromChild) => process.send?.(message)
 export const serveQueries = <Options extends { readonly memoryLimit: string }, Request>(
   open: (options: Options, notify: (notice: unknown) => void) => Promise<ServedEngine<Request>>
 ): void => {
-  setPriority(0, NICENESS)
+  giveWay()
   const running = new Map<number, Work>()
   let engine: Promise<ServedEngine<Request>> = Promise.reject(new Error("not opened"))
   engine.catch(() => {})

@@ -18,7 +18,7 @@ import { type Reader, Source, SourceError } from "./Source.ts"
 import { discard, FILE, SET_ASIDE, Store, setAside } from "./Store.ts"
 import { parseSnapshot } from "./state.ts"
 
-/** The pause between two polls: at least, at most, and relative to how long the last one took. */
+/** The pause between two polls: at least, at most (also while questions are asked), and relative to how long the last one took. */
 const PAUSE_MS = { least: 1_000, most: 3_000 }
 const PAUSE_FACTOR = 3
 /** The pause after a failure, each longer than the one before. */
@@ -94,6 +94,8 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
   /** It follows no more, while Postgres may be well. */
   #isOutOfSpace = false
   #queries = 0
+  /** Queries since the last poll began. */
+  #asked = 0
   /** A query failed in a way that a damaged file explains. */
   #suspect = false
   /** Those who wait for the end of a poll that has not begun yet. */
@@ -152,6 +154,7 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
       throw new QueryError({ reason: "Unavailable", message: `The replica can't answer: ${this.#why ?? this.#phase}.` })
     }
     this.#queries++
+    this.#asked++
     try {
       return await onOwnConnection(
         () => store.connect(),
@@ -343,6 +346,8 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
       await this.#requireSpace()
       const syncs = this.#syncs.splice(0)
       const begun = performance.now()
+      const isAsked = this.#asked > 0
+      this.#asked = 0
       try {
         const { hasReplaced, position } = await follower.poll((reader) => this.#advanceCheck(reader, follower))
         if (hasReplaced) this.#reportedAt = 0
@@ -359,7 +364,9 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
       await this.#publishStatus(source, follower.state.replicaId)
       for (const { resolve } of syncs) resolve()
       this.#scheduleChecks()
-      const pause = Math.min(Math.max((performance.now() - begun) * PAUSE_FACTOR, PAUSE_MS.least), PAUSE_MS.most)
+      const pause = isAsked
+        ? PAUSE_MS.most
+        : Math.min(Math.max((performance.now() - begun) * PAUSE_FACTOR, PAUSE_MS.least), PAUSE_MS.most)
       if (this.#syncs.length === 0 && this.#checking === null) await this.#pause(pause)
     }
   }

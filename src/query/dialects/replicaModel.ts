@@ -324,6 +324,13 @@ const LENGTHS: Readonly<Partial<Record<TruncationUnit, number>>> = {
 /** Days from a Monday, 7,666 years before 1970, to the beginning of 1970: numbers of units are positive. */
 const DAYS_TO_1970 = 400_000 * 7 + 3
 
+/** Whether what times of a unit have in common is its number. */
+const isNumbered = ({ offsets, unit }: Presence): boolean => {
+  const length = LENGTHS[unit]
+  if (length === undefined) return false
+  return !isByInstant(unit) || offsets.length === 1 || offsets.every(({ seconds }) => seconds % length === 0)
+}
+
 /** What times of one unit have in common: a number, since truncating takes four times as long, or else the unit's start. */
 const unitOf = (time: string, { offsets, unit, weekStart }: Presence): Sql => {
   const length = LENGTHS[unit]
@@ -349,7 +356,11 @@ const ROW_COLUMNS = ["created_at", "event_type", "event_id", "url_path", "channe
 const presentVisits = (source: Visits, presence: Presence): Sql => {
   const { scope, used } = source
   const { list, where } = wholeVisits(source)
-  const isOne = sql`${unitOf("started_at", presence)} = ${unitOf("ended_at", presence)}`
+  const [start, end] = [unitOf("started_at", presence), unitOf("ended_at", presence)]
+  const isOne = sql`${start} = ${end}`
+  // One that ends in the next unit has a row in both. How many pageviews, only its rows know.
+  const isNext = isNumbered(presence) && !used.has("present_pageviews") ? sql`${start} + 1 = ${end}` : null
+  const isJoined = isNext === null ? sql`NOT (${isOne})` : sql`NOT (${isOne}) AND NOT (${isNext})`
   const ofVisits = fromRows(source)
   const columns = ROW_COLUMNS.filter(
     (name, index) =>
@@ -357,16 +368,21 @@ const presentVisits = (source: Visits, presence: Presence): Sql => {
   )
   const before = carried(used)
   const keys = "site, session, visit_start"
-  const rows = sql`SELECT visit.site, visit.session, ${["visit_start", ...before, ...columns.map((name) => `event.${name}`)].join(", ")} FROM ${joinedVisits(source, [...cutBy(scope.range), sql`${where} AND NOT (${isOne})`])}`
+  const rows = sql`SELECT visit.site, visit.session, ${["visit_start", ...before, ...columns.map((name) => `event.${name}`)].join(", ")} FROM ${joinedVisits(source, [...cutBy(scope.range), sql`${where} AND ${isJoined}`])}`
   const name = repeated(used)
   const kept = name === null ? [] : [`any_value(${PREVIOUS_SAME[name]}) AS ${PREVIOUS_SAME[name]}`]
-  const split = sql`WITH part AS MATERIALIZED (${rows})
+  const joined = sql`WITH part AS MATERIALIZED (${rows})
 SELECT whole.* EXCLUDE (visit_start), present.present_at, present.present_pageviews
 FROM (SELECT ${keys}, ${[ofVisits, ...kept].join(", ")} FROM part AS event GROUP BY ${keys}) AS whole
 JOIN (
 SELECT ${keys}, min(created_at) AS present_at, ${PAGEVIEWS} AS present_pageviews
 FROM part GROUP BY ${keys}, ${unitOf("created_at", presence)}
 ) AS present USING (${keys})`
+  const ofPrevious = name === null ? "" : `, ${PREVIOUS_SAME[name]}`
+  const split =
+    isNext === null
+      ? joined
+      : sql`(${joined}) UNION ALL BY NAME (SELECT ${list}${ofPrevious}, unnest([started_at, ended_at]) AS present_at FROM visit WHERE ${where} AND ${isNext})`
   const one = (more: Sql): Sql =>
     sql`SELECT ${list}, started_at AS present_at, views AS present_pageviews${more} FROM visit WHERE ${where} AND ${isOne}`
   if (name === null) return sql`${one(text(""))} UNION ALL BY NAME (${split})`
@@ -381,7 +397,7 @@ UNION ALL BY NAME (
 SELECT * EXCLUDE (${PREVIOUS_SAME[name]}), CASE WHEN ${cutSessions(source)}
 THEN row_number() OVER (PARTITION BY site, session, ${name}, ${unitOf("present_at", presence)} ORDER BY present_at) = 1
 ELSE ${first("present_at")} END AS ${firstOf(name)}
-FROM (${one(text(`, ${PREVIOUS_SAME[name]}`))} AND ${cutSessions(source)} UNION ALL BY NAME (${split})))`
+FROM (${one(text(ofPrevious))} AND ${cutSessions(source)} UNION ALL BY NAME (${split})))`
 }
 
 const visits = (source: Visits): Sql => {

@@ -11,6 +11,16 @@ const DEFAULT_POINTER = "/parameters"
 
 const isEmpty = (value: ParameterValue): boolean => value === null || (Array.isArray(value) && value.length === 0)
 
+/** Whether a required site has neither a value nor a default, so that it is the first one. */
+export const needsFirstSite = (
+  parameters: ReadonlyArray<DashboardParameter | CardParameter>,
+  given: ReadonlyMap<string, GivenValue>
+): boolean =>
+  parameters.some(
+    ({ default: value, id, required, type }) =>
+      type === "site" && required === true && value == null && isEmpty(given.get(id)?.value ?? null)
+  )
+
 /**
  * The value of each parameter by its id. What is not given has its default, and so has a required parameter that is given without a
  * value. `firstSite` is the default of a required site that has none.

@@ -7,7 +7,7 @@ import type { Sites, SitesError } from "../../../ports/Sites.ts"
 import { FqlError } from "../../../query/fql/FqlError.ts"
 import { parseQuery, type Query } from "../../../query/fql/schema.ts"
 import { applyParameters, type SetParameter } from "../../../query/passes/applyParameters.ts"
-import { type GivenValue, parameterValues } from "../../../query/passes/parameterValues.ts"
+import { type GivenValue, needsFirstSite, parameterValues } from "../../../query/passes/parameterValues.ts"
 import type { GivenParameters } from "./runJson.ts"
 
 type Parameters = ReadonlyArray<CardParameter | DashboardParameter>
@@ -39,9 +39,6 @@ const byId = (
 export const firstSiteOf = (sites: Sites["Service"], principal: Principal): Effect.Effect<string | null, SitesError> =>
   Effect.map(sites.list({ archived: false }), (all) => all.find(({ id }) => principal.seesSite(id))?.id ?? null)
 
-const needsFirstSite = (parameters: Parameters): boolean =>
-  parameters.some(({ default: value, required, type }) => type === "site" && required === true && value == null)
-
 /** Everything that a saved question is asked with. */
 export interface Asked {
   readonly principal: Principal
@@ -56,7 +53,7 @@ export const valuesOf = (
 ): Effect.Effect<ReadonlyMap<string, GivenValue>, FqlError | SitesError> =>
   Effect.gen(function* () {
     const values = yield* Effect.fromResult(byId(parameters, given))
-    const firstSite = needsFirstSite(parameters) ? yield* firstSiteOf(sites, principal) : null
+    const firstSite = needsFirstSite(parameters, values) ? yield* firstSiteOf(sites, principal) : null
     return parameterValues(parameters, values, firstSite)
   })
 
