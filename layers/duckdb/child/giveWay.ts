@@ -1,4 +1,5 @@
 import { dlopen, FFIType, ptr } from "bun:ffi"
+import { readdirSync } from "node:fs"
 import { setPriority } from "node:os"
 
 /** On a busy machine, the process that acknowledges events runs first. */
@@ -12,7 +13,7 @@ const CALLS: Readonly<Partial<Record<NodeJS.Architecture, number>>> = { x64: 314
 const ATTRIBUTES = 48
 
 /** Linux 6.12 and later take a thread's slice as the run time of its attributes; earlier ones ignore it. */
-const shortenSlice = (call: number): void => {
+const shortenSlices = (threads: ReadonlyArray<number>, call: number): void => {
   const { close, symbols } = dlopen("libc.so.6", {
     syscall: { args: [FFIType.i64, FFIType.i64, FFIType.ptr, FFIType.i64], returns: FFIType.i64 }
   })
@@ -20,21 +21,26 @@ const shortenSlice = (call: number): void => {
   attributes.setUint32(0, ATTRIBUTES, true)
   attributes.setInt32(16, NICENESS, true)
   attributes.setBigUint64(24, SLICE_NS, true)
-  symbols.syscall(call, 0, ptr(attributes.buffer), 0)
+  for (const thread of threads) symbols.syscall(call, thread, ptr(attributes.buffer), 0)
   close()
 }
 
+/** On Linux, each thread has its own niceness, which it passes on to those that it starts. */
+const threadsOf = (folder: string): ReadonlyArray<number> => readdirSync(folder).map(Number)
+
 /**
- * Makes this process, and the threads that it starts from now on, give way to others: at once where Linux can do that, since an event passes
- * through several processes, and each would wait for the end of a slice.
+ * Makes this process give way to others: at once where Linux can do that, since an event passes through several processes, and each would
+ * wait for the end of a slice. Threads that are started by those that run now do so, too.
  */
 export const giveWay = (): void => {
   setPriority(0, NICENESS)
+  if (process.platform !== "linux") return
   const call = CALLS[process.arch]
-  if (process.platform !== "linux" || call === undefined) return
   try {
-    shortenSlice(call)
+    const threads = threadsOf("/proc/self/task")
+    for (const thread of threads) setPriority(thread, NICENESS)
+    if (call !== undefined) shortenSlices(threads, call)
   } catch {
-    // Another libc: the lower priority has to do.
+    // A thread has just ended, or another libc: the next call may reach the rest.
   }
 }

@@ -60,6 +60,8 @@ export const serveQueries = <Options extends { readonly memoryLimit: string }, R
     engine = open(options, (notice) => post({ type: "notice", notice }))
     try {
       await engine
+      // Threads may have begun while the first call was at work.
+      giveWay()
       post({ type: "opened" })
     } catch (cause) {
       post({ type: "refused", message: firstLineOf(cause) })
