@@ -93,7 +93,8 @@ export class Source {
       await begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
       await begin(
         `SELECT set_config('statement_timeout', '${timeoutMs}', true), set_config('lock_timeout', '${BEGIN_MS}', true),
-          set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO', true), set_config('jit', 'off', true)`
+          set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO', true), set_config('jit', 'off', true),
+          set_config('max_parallel_workers_per_gather', '0', true)`
       )
       await begin("LOCK TABLE product_analytics_event, product_analytics_event_data IN ACCESS SHARE MODE")
       const result = await work({

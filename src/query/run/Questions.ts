@@ -39,6 +39,7 @@ import { contextOf } from "../plan/contextOf.ts"
 import { QuestionQueue, type QuestionsBusy } from "./QuestionQueue.ts"
 import { type CachedResult, ResultCache } from "./ResultCache.ts"
 import { SharedRuns } from "./SharedRuns.ts"
+import { makeTurns } from "./turns.ts"
 import { type NoEngine, onUsableEngine } from "./usableEngine.ts"
 
 export type AskError = FqlError | QueryError | SitesError | SavedDefinitionsError | QuestionsBusy | NoEngine
@@ -143,6 +144,7 @@ const make = Effect.gen(function* () {
     atOncePerAsker: EXPORTS.perAsker,
     waitSeconds: get(QUESTION_QUEUE_SECONDS)
   })
+  const turn = makeTurns()
   const runs = new SharedRuns<CachedResult, RunError>()
   const cache = new ResultCache(get(QUESTION_CACHE_BYTES), get(QUESTION_CACHE_SECONDS) * 1_000)
 
@@ -200,12 +202,14 @@ const make = Effect.gen(function* () {
   ): Effect.fn.Return<GivenAnswer, FqlError | RunError> {
     const startedAt = performance.now()
     const { context, json, principal } = asked
+    yield* turn
     const compiled = yield* Effect.fromResult(compileQuestion(context, json, engine, limits))
     const resultFor = (one: CompiledQuestion) => resultOf(principal.key, engine, one, ignoreCache)
     const [{ isCached, result }, other] = yield* Effect.all(
       [resultFor(compiled), compiled.other === null ? Effect.succeed(null) : resultFor(compiled.other)],
       { concurrency: 2 }
     )
+    yield* turn
     const answer = shapeAnswer(
       compiled,
       { ...result, other: other?.result.rows ?? null },
