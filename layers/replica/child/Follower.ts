@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises"
-import { applyBatch, applySessionData, applySessions, applySites } from "./apply.ts"
+import { applyBatch, applySessionData, applySessions, applySites, describeVisits } from "./apply.ts"
 import { brokenBy, Horizons, type Position, readPosition } from "./position.ts"
 import { forgetUnusedSessions, type Range, rangeCondition, removeRange } from "./resync.ts"
 import { exportedColumns, type Reader, type Source } from "./Source.ts"
@@ -220,6 +220,7 @@ export class Follower {
     await staged("staged_event_data", STAGED_EVENT_DATA, "product_analytics_event_data")
     const added = await applyBatch(store, "SELECT site, session, created_at, event_id FROM removed")
     await applyUnknownSessions(store, reader)
+    await describeVisits(store, "SELECT session FROM forgotten")
     await forgetUnusedSessions(store)
     return added
   }

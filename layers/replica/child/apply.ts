@@ -2,6 +2,7 @@ import { NOT_VIEWS, PREDECESSOR_BUCKET_SECONDS, VISIT_GAP_SECONDS } from "../../
 import { PREVIOUS_SAME, REPEATED } from "../../../src/domain/repeatedVisits.ts"
 import { eventsWithChannel } from "../../../src/query/channel/channel.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
+import { VISITOR_COLUMNS } from "../../../src/query/dialects/visitRows.ts"
 import type { Store } from "./Store.ts"
 import { EVENT_COLUMNS, OTHER_EVENTS, SESSION_FIELDS, SITE_FIELDS } from "./schema.ts"
 
@@ -311,6 +312,14 @@ const linkVisits = async (store: Store): Promise<void> => {
     FROM relinked WHERE visit.rowid = relinked.number`)
 }
 
+/** Notes in their visits what is known of visitors. `sessions`: a query of their numbers. */
+export const describeVisits = (store: Store, sessions: string): Promise<void> => {
+  const columns = (of: string) => `ROW(${VISITOR_COLUMNS.map((name) => `${of}.${name}`).join(", ")})`
+  return store.run(`UPDATE visit SET ${VISITOR_COLUMNS.map((name) => `${name} = visitor.${name}`).join(", ")}
+    FROM (SELECT * FROM session WHERE session IN (${sessions})) AS visitor
+    WHERE visit.session = visitor.session AND visit.site = visitor.site AND ${columns("visit")} IS DISTINCT FROM ${columns("visitor")}`)
+}
+
 /**
  * Adds the batch and its properties (`staged_event_data`). `removed` is a query of the site, session, time and id of rows that were deleted
  * before. Within a transaction.
@@ -330,6 +339,7 @@ export const applyBatch = async (store: Store, removed: string | null = null): P
   await insertBatch(store)
   if (removed !== null) await remakeVisits(store)
   await linkVisits(store)
+  await describeVisits(store, "SELECT session FROM touched")
   await store.run(`INSERT INTO event_data SELECT batch.event_id, batch.site, batch.session, data.event_name, data.created_at, data_key,
     string_value, number_value, date_value, data_type
     FROM staged_event_data AS data JOIN batch ON batch.event_id = data.event_id`)
@@ -347,6 +357,7 @@ export const applySessions = async (store: Store): Promise<void> => {
       IS DISTINCT FROM ROW(site.site, ${fields})`)
   await store.run("DELETE FROM session WHERE session IN (SELECT session FROM replaced)")
   await store.run("INSERT INTO session SELECT * FROM replaced ORDER BY session")
+  await describeVisits(store, "SELECT session FROM replaced")
 }
 
 /** Replaces the attributes of the sessions whose ids are in `ids` (a query of one column) by `staged_session_data`. */

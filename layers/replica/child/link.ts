@@ -1,6 +1,7 @@
 import type { RebuildProgress } from "../../../src/domain/rebuildProgress.ts"
 import { REPEATED } from "../../../src/domain/repeatedVisits.ts"
 import { HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
+import { VISITOR_COLUMNS } from "../../../src/query/dialects/visitRows.ts"
 import { BUCKET, KIND, LINKS, SAME, visitsOf } from "./apply.ts"
 import type { Store } from "./Store.ts"
 import type { ReplicaState } from "./state.ts"
@@ -89,8 +90,9 @@ const storePart = async (store: Store): Promise<void> => {
       WHERE origin = ${index} AND ${table}.rowid = linked.row_number`)
   }
   await store.run(`INSERT INTO visit BY NAME
-    SELECT own.* EXCLUDE (source_row), source.* EXCLUDE (source_row), chained.* EXCLUDE (n)
+    SELECT own.* EXCLUDE (source_row), source.* EXCLUDE (source_row), chained.* EXCLUDE (n), ${VISITOR_COLUMNS.map((name) => `visitor.${name}`).join(", ")}
     FROM own JOIN chained ON chained.n = own.rowid LEFT JOIN source ON source.source_row = own.source_row
+    LEFT JOIN session AS visitor ON visitor.session = own.session AND visitor.site = own.site
     ORDER BY started_at`)
 }
 

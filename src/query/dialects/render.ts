@@ -14,6 +14,7 @@ import {
 import { isColumn, isVisitorsRelation, usesColumn } from "../plan/rows.ts"
 import { countFirsts } from "./countFirsts.ts"
 import type { Key, Target } from "./Dialect.ts"
+import { withoutVisitors } from "./ofVisitor.ts"
 import { allOf, join, type Sql, sql, text } from "./Sql.ts"
 
 /** Renders a plan as one statement. */
@@ -95,7 +96,7 @@ class Renderer {
   }
 
   select(given: Select): Sql {
-    const select = this.#target.model.keepsVisits ? byIds(countFirsts(given)) : given
+    const select = this.#target.model.keepsVisits ? byIds(withoutVisitors(countFirsts(given))) : given
     if (needsSteps(select)) columnOf(select.from, "step", "integer")
     if (this.#target.model.keepsVisits && needsNoSums(select)) columnOf(select.from, "unsummed", "boolean")
     const { columns, from, groupBy, isDistinct, joins, limit, offset, orderBy, where } = select

@@ -173,7 +173,8 @@ const FROM_ROWS: Readonly<Record<string, string>> = {
   has_pageviews_only: `(count(*) FILTER (WHERE ${IS_VIEW} AND event_type <> 1) = 0)`,
   prev_ended_at: "any_value(prev_ended_at)",
   channel: channelOf(`arg_min(channel, ${BY_TIME}) FILTER (WHERE ${HAS_SOURCE})`),
-  ...Object.fromEntries(SOURCE_COLUMNS.map((name) => [name, `(${first(name, HAS_SOURCE)})`]))
+  ...Object.fromEntries(SOURCE_COLUMNS.map((name) => [name, `(${first(name, HAS_SOURCE)})`])),
+  ...Object.fromEntries(VISITOR_COLUMNS.map((name) => [name, `any_value(${name})`]))
 }
 
 /** The same columns from the table of visits. */
@@ -187,7 +188,7 @@ const FROM_TABLE: Readonly<Record<string, string>> = {
   has_pageviews_only: "(other_views = 0)",
   prev_ended_at: "prev_ended_at",
   is_bounce: "(views = 1 AND events = 0)",
-  ...Object.fromEntries(["channel", ...SOURCE_COLUMNS].map((name) => [name, name]))
+  ...Object.fromEntries(["channel", ...SOURCE_COLUMNS, ...VISITOR_COLUMNS].map((name) => [name, name]))
 }
 
 type Visits = Extract<Source, { readonly kind: "visits" }>
@@ -228,10 +229,13 @@ const mayBeIn = (part: TimeRange | null): ReadonlyArray<Sql> => [
 const repeated = (used: ReadonlySet<string>): Repeated | null =>
   REPEATED.find((name) => used.has(firstOf(name))) ?? null
 
-/** What questions ask about the visits before, which rows do not know. */
+/** What questions ask about the visitor and the visits before, which rows do not know. */
 const carried = (used: ReadonlySet<string>): ReadonlyArray<string> => {
   const name = repeated(used)
-  return [...(used.has("prev_ended_at") ? ["prev_ended_at"] : []), ...(name === null ? [] : [PREVIOUS_SAME[name]])]
+  return [
+    ...["prev_ended_at", ...VISITOR_COLUMNS].filter((column) => used.has(column)),
+    ...(name === null ? [] : [PREVIOUS_SAME[name]])
+  ]
 }
 
 /** Stored visits of the sites: those that meet any of these conditions, of which each meets only one, so that DuckDB skips what cannot. */
@@ -400,17 +404,22 @@ ELSE ${first("present_at")} END AS ${firstOf(name)}
 FROM (${one(text(ofPrevious))} AND ${cutSessions(source)} UNION ALL BY NAME (${split})))`
 }
 
-const visits = (source: Visits): Sql => {
-  const { compat, scope, used } = source
-  const grouped =
-    compat === "umami"
-      ? sql`SELECT site, session, visit_id AS stored_id, ${fromRows(source)} FROM event WHERE ${scoped(scope, "created_at")} AND ${IS_VIEW} GROUP BY site, session, visit_id`
-      : source.presence === null
-        ? strictVisits(source)
-        : presentVisits(source, source.presence)
+/** Visits as Umami counts them: the sessions of its own ids. */
+const umamiVisits = (source: Visits): Sql => {
+  const { scope, used } = source
+  const ofRows = {
+    ...source,
+    used: new Set([...used].filter((name) => !VISITOR_COLUMNS.some((column) => column === name)))
+  }
+  const grouped = sql`SELECT site, session, visit_id AS stored_id, ${fromRows(ofRows)} FROM event WHERE ${scoped(scope, "created_at")} AND ${IS_VIEW} GROUP BY site, session, visit_id`
   const ofVisitor = VISITOR_COLUMNS.filter((name) => used.has(name))
   if (ofVisitor.length === 0) return grouped
   return sql`SELECT visited.*, ${ofVisitor.map((name) => `visitor.${name}`).join(", ")} FROM (${grouped}) AS visited LEFT JOIN session AS visitor ON visitor.session = visited.session`
+}
+
+const visits = (source: Visits): Sql => {
+  if (source.compat === "umami") return umamiVisits(source)
+  return source.presence === null ? strictVisits(source) : presentVisits(source, source.presence)
 }
 
 /** The columnar replica. */

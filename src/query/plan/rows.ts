@@ -53,6 +53,41 @@ export const operandsOf = (expression: Expression): ReadonlyArray<Expression> =>
   }
 }
 
+/** The same expression of other columns. */
+export const withColumns = (
+  expression: Expression,
+  other: (column: Extract<Expression, { readonly kind: "column" }>) => Expression
+): Expression => {
+  const mapped = (one: Expression): Expression => withColumns(one, other)
+  switch (expression.kind) {
+    case "column":
+      return other(expression)
+    case "value":
+    case "null":
+      return expression
+    case "call":
+      return { ...expression, args: expression.args.map(mapped) }
+    case "instant":
+      return { ...expression, of: mapped(expression.of), near: mapped(expression.near) }
+    case "aggregate":
+      return {
+        ...expression,
+        of: expression.of && mapped(expression.of),
+        where: expression.where && mapped(expression.where)
+      }
+    case "running-sum":
+    case "offset":
+      return {
+        ...expression,
+        of: mapped(expression.of),
+        order: mapped(expression.order),
+        partition: expression.partition.map(mapped)
+      }
+    default:
+      return { ...expression, of: mapped(expression.of) }
+  }
+}
+
 /** The columns that an expression uses. */
 export const columnsIn = (expression: Expression): ReadonlyArray<Extract<Expression, { readonly kind: "column" }>> =>
   expression.kind === "column" ? [expression] : operandsOf(expression).flatMap(columnsIn)

@@ -4,6 +4,7 @@ import { EVENT_COLUMN_LIST } from "../../../src/domain/eventColumns.ts"
 import { PREVIOUS_SAME, REPEATED } from "../../../src/domain/repeatedVisits.ts"
 import { CHANNEL_PARAMETERS, EVENT_CHANNEL_INPUT } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
+import { VISITOR_COLUMNS } from "../../../src/query/dialects/visitRows.ts"
 
 /*
  * What a replica must contain, computed by Postgres from its own tables in another way than the replica does: with window functions over
@@ -45,8 +46,14 @@ const EVENTS = {
     FROM event JOIN session ON session.session = event.session JOIN site ON site.site = event.site ORDER BY event.event_id`
 }
 
+/** What is known of the visitor. */
+const VISITOR = VISITOR_COLUMNS.map(
+  (name) =>
+    `(SELECT session.${name}::text FROM product_analytics_session AS session WHERE session.session_id = visit.session_id::uuid AND session.site_id = visit.site_id::uuid)`
+)
+
 const VISITS = {
-  postgres: `SELECT *, ${PREVIOUS.join(", ")} FROM (
+  postgres: `SELECT *, ${[...PREVIOUS, ...VISITOR].join(", ")} FROM (
     SELECT site_id::text, session_id::text, (array_agg(event_id ORDER BY created_at, event_id))[1]::text AS first_id,
     ${micros("min(created_at)")}, ${micros("max(created_at)")} AS ended_at,
     (count(*) FILTER (WHERE event_type <> 2))::text, (count(*) FILTER (WHERE event_type NOT IN (1, 2)))::text, (count(*) FILTER (WHERE event_type = 2))::text, count(*)::text,
@@ -64,7 +71,8 @@ const VISITS = {
     GROUP BY site_id, session_id, number) AS visit ORDER BY first_id`,
   replica: `SELECT site_id::VARCHAR, session_id::VARCHAR, first_event_id::VARCHAR, epoch_us(started_at)::VARCHAR, epoch_us(ended_at)::VARCHAR,
     views::VARCHAR, other_views::VARCHAR, events::VARCHAR, "rows"::VARCHAR, entry_path, exit_path, channel, ${SOURCE_COLUMNS.join(", ")},
-    ${["prev_ended_at", ...Object.values(PREVIOUS_SAME)].map((name) => `epoch_us(${name})::VARCHAR`).join(", ")}
+    ${["prev_ended_at", ...Object.values(PREVIOUS_SAME)].map((name) => `epoch_us(${name})::VARCHAR`).join(", ")},
+    ${VISITOR_COLUMNS.map((name) => `visit.${name}`).join(", ")}
     FROM visit JOIN session ON session.session = visit.session JOIN site ON site.site = visit.site ORDER BY first_event_id`
 }
 
