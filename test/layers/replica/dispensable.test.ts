@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test"
-import { existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Exit, Layer, type Redacted, Scope, Stream } from "effect"
 import { AppDatabase } from "../../../layers/postgres/client/Database.ts"
@@ -295,6 +295,21 @@ describe("queries of a replica", () => {
     const error = await Effect.runPromise(Effect.flip(replica.engine.run(endless)))
     expect(error.reason).toBe("Timeout")
     await until("the next one runs", async () => (await replica.rows("SELECT 1 AS one").catch(() => [])).length === 1)
+  })
+
+  test("every thread of the replica's process gives way to those that collect", async () => {
+    if (process.platform !== "linux") return notTested("threads have a priority of their own only on Linux")
+    await using replica = await startReplica(url)
+    await replica.sync()
+    await replica.rows("SELECT sum(a.range * b.range) FROM range(10000) a, range(10000) b")
+    const tasks = `/proc/${processOf()}/task`
+    const nicenesses = readdirSync(tasks).map((thread) => {
+      const stat = readFileSync(join(tasks, thread, "stat"), "utf8")
+      // The fields after the name of the thread, which may have spaces.
+      return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16])
+    })
+    expect(nicenesses.length).toBeGreaterThan(2)
+    expect(new Set(nicenesses)).toEqual(new Set([10]))
   })
 
   test("a stream has every row at the pace of its reader, and closing it early frees its place", async () => {
