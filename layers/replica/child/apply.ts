@@ -1,8 +1,8 @@
 import { NOT_VIEWS, PREDECESSOR_BUCKET_SECONDS, VISIT_GAP_SECONDS } from "../../../src/domain/Event.ts"
 import { PREVIOUS_SAME, REPEATED } from "../../../src/domain/repeatedVisits.ts"
+import { VISITOR_COLUMNS } from "../../../src/domain/visitorColumns.ts"
 import { eventsWithChannel } from "../../../src/query/channel/channel.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
-import { VISITOR_COLUMNS } from "../../../src/query/dialects/visitRows.ts"
 import type { Store } from "./Store.ts"
 import { EVENT_COLUMNS, OTHER_EVENTS, SESSION_FIELDS, SITE_FIELDS } from "./schema.ts"
 

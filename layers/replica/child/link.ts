@@ -1,7 +1,7 @@
 import type { RebuildProgress } from "../../../src/domain/rebuildProgress.ts"
 import { REPEATED } from "../../../src/domain/repeatedVisits.ts"
+import { VISITOR_COLUMNS } from "../../../src/domain/visitorColumns.ts"
 import { HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
-import { VISITOR_COLUMNS } from "../../../src/query/dialects/visitRows.ts"
 import { BUCKET, KIND, LINKS, SAME, visitsOf } from "./apply.ts"
 import type { Store } from "./Store.ts"
 import type { ReplicaState } from "./state.ts"

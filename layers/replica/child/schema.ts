@@ -1,8 +1,8 @@
 import { EVENT_COLUMN_LIST, type EventColumn } from "../../../src/domain/eventColumns.ts"
 import { PREVIOUS_SAME } from "../../../src/domain/repeatedVisits.ts"
+import { VISITOR_COLUMNS } from "../../../src/domain/visitorColumns.ts"
 import { CHANNEL_VERSION } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
-import { VISITOR_COLUMNS } from "../../../src/query/dialects/visitRows.ts"
 
 /** Changes with the tables here. */
 const TABLES_VERSION = 4

@@ -1,4 +1,5 @@
 import { VISIT_GAP_SECONDS } from "../../domain/Event.ts"
+import { VISITOR_COLUMNS } from "../../domain/visitorColumns.ts"
 import { eventsWithChannel } from "../channel/channel.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../channel/visitChannel.ts"
 import { FqlError } from "../fql/FqlError.ts"
@@ -7,7 +8,7 @@ import type { QuestionSite } from "../plan/context.ts"
 import type { RowScope, Source, TimeRange, ValueType } from "../plan/plan.ts"
 import type { Dialect, Model } from "./Dialect.ts"
 import { allOf, join, type Sql, sql, text } from "./Sql.ts"
-import { CUSTOM_EVENTS, IS_BOUNCE, IS_VIEW, PAGEVIEWS, VISITOR_COLUMNS } from "./visitRows.ts"
+import { CUSTOM_EVENTS, IS_BOUNCE, IS_VIEW, PAGEVIEWS } from "./visitRows.ts"
 import { WHOLE_SECONDS } from "./wholeSeconds.ts"
 
 /** Which row a value is taken from: the first or the last in the order of these columns, among those that fulfill the condition. */

@@ -1,6 +1,6 @@
+import { VISITOR_COLUMNS } from "../../domain/visitorColumns.ts"
 import { columnOf, type Join, type Relation, type Select, typeOf } from "../plan/plan.ts"
 import { columnsIn, isColumn, withColumns } from "../plan/rows.ts"
-import { VISITOR_COLUMNS } from "./visitRows.ts"
 
 /*
  * Visits joined with their visitors, of whom the visits know enough themselves.

@@ -1,11 +1,12 @@
 import { VISIT_GAP_SECONDS } from "../../domain/Event.ts"
+import { VISITOR_COLUMNS } from "../../domain/visitorColumns.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../channel/visitChannel.ts"
 import { viewOf } from "../metadata/views.ts"
 import type { RowScope, Source } from "../plan/plan.ts"
 import type { Model } from "./Dialect.ts"
 import { POSTGRES } from "./postgres.ts"
 import { allOf, type Sql, sql, text } from "./Sql.ts"
-import { CUSTOM_EVENTS, IS_BOUNCE, IS_VIEW, PAGEVIEWS, VISITOR_COLUMNS } from "./visitRows.ts"
+import { CUSTOM_EVENTS, IS_BOUNCE, IS_VIEW, PAGEVIEWS } from "./visitRows.ts"
 
 /** The rows of a view within a scope. */
 const scoped = ({ range, sites }: RowScope, site: string, time: string | null): Sql => {

@@ -1,5 +1,6 @@
 import { VISIT_GAP_SECONDS } from "../../domain/Event.ts"
 import { PREVIOUS_SAME, REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
+import { VISITOR_COLUMNS } from "../../domain/visitorColumns.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../channel/visitChannel.ts"
 import type { ViewName } from "../metadata/views.ts"
 import type { Offsets, Presence, Relation, RowScope, Source, TimeRange, TruncationUnit } from "../plan/plan.ts"
@@ -7,7 +8,7 @@ import { isByInstant } from "../plan/time.ts"
 import type { Key, Model } from "./Dialect.ts"
 import { DUCKDB } from "./duckdb.ts"
 import { allOf, bound, join, type Sql, sql, text } from "./Sql.ts"
-import { CUSTOM_EVENTS, firstOf, IS_BOUNCE, IS_VIEW, PAGEVIEWS, VISITOR_COLUMNS } from "./visitRows.ts"
+import { CUSTOM_EVENTS, firstOf, IS_BOUNCE, IS_VIEW, PAGEVIEWS } from "./visitRows.ts"
 
 /** The replica's tables hold small numbers in place of the ids of sites and visitors; see docs/replica.md. */
 const TABLES: Readonly<Record<Exclude<ViewName, "v_pa_visits">, string>> = {

@@ -7,9 +7,6 @@ import type { Repeated } from "../../domain/repeatedVisits.ts"
 
 export const IS_VIEW = `event_type NOT IN (${NOT_VIEWS.join(", ")})`
 
-/** Columns of a visit that are its visitor's. */
-export const VISITOR_COLUMNS = ["country", "device", "browser", "os"] as const
-
 export const PAGEVIEWS = `count(*) FILTER (WHERE ${IS_VIEW})`
 export const CUSTOM_EVENTS = "count(*) FILTER (WHERE event_type = 2)"
 

@@ -2,9 +2,9 @@ import { Effect } from "effect"
 import type { DatabaseClient } from "../../../layers/postgres/client/makeClient.ts"
 import { EVENT_COLUMN_LIST } from "../../../src/domain/eventColumns.ts"
 import { PREVIOUS_SAME, REPEATED } from "../../../src/domain/repeatedVisits.ts"
+import { VISITOR_COLUMNS } from "../../../src/domain/visitorColumns.ts"
 import { CHANNEL_PARAMETERS, EVENT_CHANNEL_INPUT } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
-import { VISITOR_COLUMNS } from "../../../src/query/dialects/visitRows.ts"
 
 /*
  * What a replica must contain, computed by Postgres from its own tables in another way than the replica does: with window functions over
