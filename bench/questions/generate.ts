@@ -45,25 +45,27 @@ export interface GenerateOptions {
   readonly onProgress?: (share: number) => void
 }
 
-/** Of all visits. */
-interface Numbers {
-  readonly count: number
-  readonly visitors: number
-  readonly month: string
-}
-
 /** About four events in each visit, and two and a half visits of each visitor. */
 const EVENTS_PER_VISIT = 4
 const VISITS_PER_VISITOR = 2.5
 
+/** How many visits, and visitors, make these events. */
+const countsOf = ({ events: total }: GenerateOptions) => {
+  const count = Math.ceil(total / EVENTS_PER_VISIT)
+  return { count, visitors: Math.max(1, Math.round(count / VISITS_PER_VISITOR)) }
+}
+
 /** The events of one visit: its number is `v`, its visitor's `s`. Visits are numbered in the order of their starts, as a collector stores them. */
-const visits = ({ count, month, visitors }: Numbers, first: number, last: number): string => `
-  SELECT v, s, '${month}'::timestamptz + (v + ${part("v", 1)}) / ${count} * ('${month}'::timestamptz + interval '1 month' - interval '40 minutes' - '${month}'::timestamptz) AS start,
+const visits = (options: GenerateOptions, first: number, last: number): string => {
+  const { month } = options
+  const { count, visitors } = countsOf(options)
+  return `SELECT v, s, '${month}'::timestamptz + (v + ${part("v", 1)}) / ${count} * ('${month}'::timestamptz + interval '1 month' - interval '40 minutes' - '${month}'::timestamptz) AS start,
     1 + least(floor(-ln(1 - ${part("v", 2)} * 0.9999) * ${EVENTS_PER_VISIT - 1 + 0.47})::int, 60) AS length
   FROM (SELECT v, floor(${part("v", 3)} * ${visitors})::bigint AS s FROM generate_series(${first}::bigint, ${last}::bigint) AS v) AS numbered`
+}
 
-const events = (options: GenerateOptions, numbers: Numbers, first: number, last: number): string => `
-WITH visit AS (${visits(numbers, first, last)}), row AS (
+const events = (options: GenerateOptions, first: number, last: number): string => `
+WITH visit AS (${visits(options, first, last)}), row AS (
   SELECT v, s, e, v * 64 + e AS n, start + e * interval '35 seconds' AS at, ${part("v * 64 + e", 4)} AS kind
   FROM visit, generate_series(0, length - 1) AS e
 ), event AS (
@@ -117,8 +119,7 @@ const connectionOf = (databaseUrl: string) => {
 
 /** Fills a migrated database with about so many events of one site in one month. The same options always make the same rows. */
 export const generate = async (options: GenerateOptions): Promise<number> => {
-  const count = Math.ceil(options.events / EVENTS_PER_VISIT)
-  const visitors = Math.max(1, Math.round(count / VISITS_PER_VISITOR))
+  const { count, visitors } = countsOf(options)
   await using sql = new SQL({ ...connectionOf(options.databaseUrl), max: 2 })
   await sql.unsafe(`SELECT product_analytics_ensure_month('product_analytics_event', '${options.month}'),
     product_analytics_ensure_month('product_analytics_event_data', '${options.month}')`)
@@ -131,9 +132,7 @@ export const generate = async (options: GenerateOptions): Promise<number> => {
     while (next < count) {
       const first = next
       next += VISITS_PER_STATEMENT
-      const [row] = await sql.unsafe(
-        events(options, { count, visitors, month: options.month }, first, Math.min(next, count) - 1)
-      )
+      const [row] = await sql.unsafe(events(options, first, Math.min(next, count) - 1))
       total += row.count
       options.onProgress?.(Math.min(next, count) / count)
     }

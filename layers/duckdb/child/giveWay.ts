@@ -25,19 +25,16 @@ const shortenSlices = (threads: ReadonlyArray<number>, call: number): void => {
   close()
 }
 
-/** On Linux, each thread has its own niceness, which it passes on to those that it starts. */
-const threadsOf = (folder: string): ReadonlyArray<number> => readdirSync(folder).map(Number)
-
 /**
  * Makes this process give way to others: at once where Linux can do that, since an event passes through several processes, and each would
- * wait for the end of a slice. Threads that are started by those that run now do so, too.
+ * wait for the end of a slice. On Linux, each thread has its own niceness, which it passes on to those that it starts.
  */
 export const giveWay = (): void => {
   setPriority(0, NICENESS)
   if (process.platform !== "linux") return
   const call = CALLS[process.arch]
   try {
-    const threads = threadsOf("/proc/self/task")
+    const threads = readdirSync("/proc/self/task").map(Number)
     for (const thread of threads) setPriority(thread, NICENESS)
     if (call !== undefined) shortenSlices(threads, call)
   } catch {

@@ -13,7 +13,7 @@ import { CALLS, type ReplicaOptions, type ReplicaRequest } from "../protocol.ts"
 import { type CheckUnit, checkUnits, runUnit } from "./check.ts"
 import { Follower, Rebuild } from "./Follower.ts"
 import type { Position } from "./position.ts"
-import { beginRebuild, finishRebuild } from "./rebuild.ts"
+import { beginRebuild, finishRebuild, type RebuildSources } from "./rebuild.ts"
 import { type Reader, Source, SourceError } from "./Source.ts"
 import { discard, FILE, SET_ASIDE, Store, setAside } from "./Store.ts"
 import { parseSnapshot } from "./state.ts"
@@ -312,7 +312,7 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
     }
   }
 
-  async #rebuild(sources: { readonly events: Source; readonly sessions: Source }): Promise<void> {
+  async #rebuild(sources: RebuildSources): Promise<void> {
     const store = this.#store!
     this.#enter("rebuilding", this.#phase === "rebuilding" ? this.#why : null)
     const { folder, host, linkedRows } = this.#options

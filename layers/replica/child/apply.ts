@@ -21,7 +21,7 @@ const MONTHS_AHEAD = 2
 export const KIND = `CASE WHEN event_type NOT IN (${NOT_VIEWS.join(", ")}) THEN 1 WHEN event_type = 2 THEN 2 ELSE 0 END`
 /** What makes two rows of a type the same: the path, and for custom events the name. */
 export const SAME = "CASE WHEN event_type = 2 THEN event_name ELSE url_path END"
-export const BUCKET = (time: string) => `(epoch_us(${time}) // ${PREDECESSOR_BUCKET_SECONDS * 1_000_000})::INTEGER`
+const BUCKET = (time: string) => `(epoch_us(${time}) // ${PREDECESSOR_BUCKET_SECONDS * 1_000_000})::INTEGER`
 
 /** Gives every site id in `ids` (a query of one column) a number. */
 export const ensureSites = (store: Store, ids: string): Promise<void> =>
@@ -47,13 +47,24 @@ export const ensureKeys = async (store: Store): Promise<void> => {
 }
 
 /** The month of a staged event, as in 202603; 0 if it is so far away that it goes into the table of all others. */
-export const makeMonth = (): string => {
+const makeMonth = (): string => {
   const now = new Date()
   const bound = (months: number) =>
     new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months)).toISOString().slice(0, 10)
   return `CASE WHEN staged.created_at >= TIMESTAMP '${bound(-MONTHS_BACK)}' AND staged.created_at < TIMESTAMP '${bound(MONTHS_AHEAD)}'
     THEN year(staged.created_at) * 100 + month(staged.created_at) ELSE 0 END::INTEGER`
 }
+
+/**
+ * The keys of the staged events: `columns` of `staged`, which has `staged_row` and the channel, and of the `site` and `session` it is joined
+ * with. Only what the next steps use: copying all columns would take as long as everything else.
+ */
+export const selectKeys = (
+  columns: string
+): string => `SELECT site.site, session.session, event_id, channel, ${makeMonth()} AS month, ${columns}
+  FROM (SELECT * FROM ${eventsWithChannel("duckdb", "(SELECT rowid AS staged_row, * FROM staged_event) AS staged")}) AS staged
+  JOIN site ON site.site_id = staged.site_id
+  JOIN session ON session.session_id = staged.session_id`
 
 /** Makes `batch`, the keys of the events in `staged_event`, without the events that are in the file already. */
 const makeBatch = async (store: Store): Promise<void> => {
@@ -65,14 +76,8 @@ const makeBatch = async (store: Store): Promise<void> => {
     )`)
   }
   await ensureKeys(store)
-  // Only what the following steps use: copying all columns would take as long as everything else.
-  const staged = eventsWithChannel("duckdb", "(SELECT rowid AS staged_row, * FROM staged_event) AS staged")
   await store.run(`CREATE OR REPLACE TEMP TABLE batch AS
-    SELECT staged_row, site.site, session.session, event_id, staged.created_at, event_type, ${KIND} AS kind, ${SAME} AS same, channel,
-      ${makeMonth()} AS month
-    FROM (SELECT * FROM ${staged}) AS staged
-    JOIN site ON site.site_id = staged.site_id
-    JOIN session ON session.session_id = staged.session_id`)
+    ${selectKeys(`staged_row, staged.created_at, event_type, ${KIND} AS kind, ${SAME} AS same`)}`)
 }
 
 /** The table of a month, as `makeMonth` names it. */
@@ -132,16 +137,15 @@ const makeItems = (store: Store): Promise<void> =>
       SELECT target, row_number, site, session, created_at, event_id, event_type, NULL, same, NULL, prev_same, prev_path FROM later
     ) ORDER BY session, site, created_at, event_id`)
 
+/** The predecessors of the rows of `item`, which is in the order of its visitors and times. */
+export const PREDECESSORS = `lag(${BUCKET("created_at")}) OVER (PARTITION BY session, site, event_type, same ORDER BY rowid) AS prev_same,
+  CASE WHEN event_type = 1 THEN lag(same) OVER (PARTITION BY session, site, event_type ORDER BY rowid) END AS prev_path`
+
 /** Makes `linked`: the bucket of the previous same row, and of pageviews the path of the previous one, of each new and each later row. */
 const makeLinked = (store: Store): Promise<void> =>
   store.run(`CREATE OR REPLACE TEMP TABLE linked AS
-    SELECT item.origin, item.row_number, item.was_same, item.was_path, linked.prev_same,
-      CASE WHEN item.event_type = 1 THEN linked.prev_path END AS prev_path
-    FROM item JOIN (
-      SELECT rowid AS n, lag(${BUCKET("created_at")}) OVER (PARTITION BY session, site, event_type, same ORDER BY rowid) AS prev_same,
-        lag(same) OVER (PARTITION BY session, site, event_type ORDER BY rowid) AS prev_path
-      FROM item
-    ) AS linked ON linked.n = item.rowid
+    SELECT item.origin, item.row_number, item.was_same, item.was_path, linked.prev_same, linked.prev_path
+    FROM item JOIN (SELECT rowid AS n, ${PREDECESSORS} FROM item) AS linked ON linked.n = item.rowid
     WHERE item.origin IS DISTINCT FROM ''`)
 
 const correctLater = async (store: Store): Promise<void> => {
@@ -158,19 +162,12 @@ const KEYED: ReadonlySet<string> = new Set(["site", "session", "channel", "prev_
 
 /**
  * Adds the staged events with what `keyed` has of them, in the same order. Rows are put together by their positions: a join takes half as long
- * again. Columns that `keyed` does not have are null.
+ * again.
  */
 export const insertKeyed = async (store: Store): Promise<void> => {
   const difference = await store.number("SELECT (SELECT count(*) FROM staged_event) - (SELECT count(*) FROM keyed)")
   if (difference !== 0) throw new Error(`${difference} of the new events have no keys`)
-  const known = new Set(
-    (await store.rows("SELECT column_name FROM duckdb_columns() WHERE table_name = 'keyed'")).map(([name]) =>
-      String(name)
-    )
-  )
-  const columns = EVENT_COLUMNS.map((name) =>
-    !KEYED.has(name) ? `staged.${name}` : known.has(name) ? `keyed.${name}` : "NULL"
-  )
+  const columns = EVENT_COLUMNS.map((name) => (KEYED.has(name) ? `keyed.${name}` : `staged.${name}`))
   for (const [month] of await store.rows("SELECT DISTINCT month FROM keyed ORDER BY month")) {
     const table = tableOf(Number(month))
     await store.ensureMonth(table)
@@ -289,28 +286,40 @@ const remakeVisits = async (store: Store): Promise<void> => {
 }
 
 /** What visits store about those before: `[column, columns that both share]`. */
-export const LINKS: ReadonlyArray<readonly [string, string]> = [
+const LINKS: ReadonlyArray<readonly [string, string]> = [
   ["prev_ended_at", ""],
   ...REPEATED.map((name) => [PREVIOUS_SAME[name], `, ${name}`] as const)
 ]
 
+/** When the visits before ended, of rows with a `visitor`; as columns whose names begin with `prefix`. */
+export const previousVisits = (prefix = ""): string =>
+  LINKS.map(
+    ([column, shared]) => `lag(ended_at) OVER (PARTITION BY visitor${shared} ORDER BY ended_at) AS ${prefix}${column}`
+  ).join(", ")
+
+/** The visitor of a visit, as one number. */
+export const VISITOR = (visit: string): string => `${visit}.session::BIGINT << 31 | ${visit}.site AS visitor`
+
 /** Notes in the visits of the touched sessions when the visits before ended. A session's only visit has none before. */
 const linkVisits = async (store: Store): Promise<void> => {
   await store.run(`CREATE OR REPLACE TEMP TABLE sequence AS
-    SELECT visit.rowid AS number, visit.session::BIGINT << 31 | visit.site AS visitor, ended_at, ${REPEATED.join(", ")}
+    SELECT visit.rowid AS number, ${VISITOR("visit")}, ended_at, ${REPEATED.join(", ")}
     FROM visit JOIN (
       SELECT site, session FROM visit SEMI JOIN touched ON touched.session = visit.session AND touched.site = visit.site
       GROUP BY site, session HAVING count(*) > 1 OR bool_or(prev_ended_at IS NOT NULL)
     ) AS several ON several.session = visit.session AND several.site = visit.site`)
-  const previous = LINKS.map(
-    ([column, shared]) => `lag(ended_at) OVER (PARTITION BY visitor${shared} ORDER BY ended_at) AS new_${column}`
-  )
   await store.run(`CREATE OR REPLACE TEMP TABLE relinked AS
-    SELECT link.* FROM (SELECT number, ${previous.join(", ")} FROM sequence) AS link JOIN visit ON visit.rowid = number
+    SELECT link.* FROM (SELECT number, ${previousVisits("new_")} FROM sequence) AS link JOIN visit ON visit.rowid = number
     WHERE ${LINKS.map(([column]) => `new_${column} IS DISTINCT FROM ${column}`).join(" OR ")}`)
   await store.run(`UPDATE visit SET ${LINKS.map(([column]) => `${column} = new_${column}`).join(", ")}
     FROM relinked WHERE visit.rowid = relinked.number`)
 }
+
+/** Adds the staged properties of the events in `keys`. */
+export const insertData = (store: Store, keys: "batch" | "keyed"): Promise<void> =>
+  store.run(`INSERT INTO event_data SELECT keys.event_id, keys.site, keys.session, data.event_name, data.created_at, data_key,
+    string_value, number_value, date_value, data_type
+    FROM staged_event_data AS data JOIN ${keys} AS keys ON keys.event_id = data.event_id`)
 
 /** Notes in their visits what is known of visitors. `sessions`: a query of their numbers. */
 export const describeVisits = (store: Store, sessions: string): Promise<void> => {
@@ -340,9 +349,7 @@ export const applyBatch = async (store: Store, removed: string | null = null): P
   if (removed !== null) await remakeVisits(store)
   await linkVisits(store)
   await describeVisits(store, "SELECT session FROM touched")
-  await store.run(`INSERT INTO event_data SELECT batch.event_id, batch.site, batch.session, data.event_name, data.created_at, data_key,
-    string_value, number_value, date_value, data_type
-    FROM staged_event_data AS data JOIN batch ON batch.event_id = data.event_id`)
+  await insertData(store, "batch")
   return store.number("SELECT count(*) FROM batch")
 }
 

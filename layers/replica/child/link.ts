@@ -2,7 +2,7 @@ import type { RebuildProgress } from "../../../src/domain/rebuildProgress.ts"
 import { REPEATED } from "../../../src/domain/repeatedVisits.ts"
 import { VISITOR_COLUMNS } from "../../../src/domain/visitorColumns.ts"
 import { HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
-import { BUCKET, KIND, LINKS, SAME, visitsOf } from "./apply.ts"
+import { KIND, PREDECESSORS, previousVisits, SAME, VISITOR, visitsOf } from "./apply.ts"
 import type { Store } from "./Store.ts"
 import type { ReplicaState } from "./state.ts"
 
@@ -62,8 +62,7 @@ const derivePart = async (store: Store, { after, last }: Part): Promise<void> =>
   )
   await store.run(`CREATE OR REPLACE TEMP TABLE linked AS SELECT * FROM (
     SELECT row_number >> ${TABLE_BITS} AS origin, row_number & ((1::BIGINT << ${TABLE_BITS}) - 1) AS row_number,
-      lag(${BUCKET("created_at")}) OVER (PARTITION BY session, site, event_type, same ORDER BY rowid) AS prev_same,
-      CASE WHEN event_type = 1 THEN lag(same) OVER (PARTITION BY session, site, event_type ORDER BY rowid) END AS prev_path
+      ${PREDECESSORS}
     FROM item
   ) WHERE prev_same IS NOT NULL OR prev_path IS NOT NULL`)
   await store.run(`CREATE OR REPLACE TEMP TABLE own AS ${visitsOf("SELECT rowid AS n, * FROM item")}`)
@@ -74,11 +73,8 @@ const derivePart = async (store: Store, { after, last }: Part): Promise<void> =>
   )
   await store.run(`CREATE OR REPLACE TEMP TABLE source AS ${sources}`)
   // Windows take along all columns of their rows, so these have few.
-  const previous = LINKS.map(
-    ([column, shared]) => `lag(ended_at) OVER (PARTITION BY visitor${shared} ORDER BY ended_at) AS ${column}`
-  )
-  await store.run(`CREATE OR REPLACE TEMP TABLE chained AS SELECT n, ${previous.join(", ")} FROM (
-    SELECT own.rowid AS n, session::BIGINT << 31 | site AS visitor, ended_at, ${REPEATED.join(", ")}
+  await store.run(`CREATE OR REPLACE TEMP TABLE chained AS SELECT n, ${previousVisits()} FROM (
+    SELECT own.rowid AS n, ${VISITOR("own")}, ended_at, ${REPEATED.join(", ")}
     FROM own LEFT JOIN source ON source.source_row = own.source_row
   )`)
 }

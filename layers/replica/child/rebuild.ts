@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { rm } from "node:fs/promises"
 import type { RebuildProgress } from "../../../src/domain/rebuildProgress.ts"
-import { eventsWithChannel } from "../../../src/query/channel/channel.ts"
-import { applySites, ensureKeys, ensureSites, insertKeyed, makeMonth } from "./apply.ts"
+import { applySites, ensureKeys, ensureSites, insertData, insertKeyed, selectKeys } from "./apply.ts"
 import { LINKED_ROWS, linkEvents } from "./link.ts"
 import { readPosition } from "./position.ts"
 import { exportedColumns, SEGMENT_BYTES, type Source } from "./Source.ts"
@@ -27,6 +26,7 @@ const FIRST_ID = "00000000-0000-0000-0000-000000000000"
 /** Events of the first segment, whose size decides about that of the others. */
 const FIRST_EVENTS = 50_000
 const MAX_EVENTS = 1_000_000
+
 export interface Registration {
   readonly host: string
   readonly folder: string
@@ -199,17 +199,10 @@ const stageSegment = async (store: Store, { data, events }: Segment) => {
 /** Adds the staged events, in their order. Their predecessors and visits follow once all are there. */
 const loadSegment = async (source: Source, store: Store) => {
   await ensureKeys(store)
-  // Only what the rows need from elsewhere: copying all columns would take as long as everything else.
   await store.run(`CREATE OR REPLACE TEMP TABLE keyed AS
-    SELECT site.site, session.session, channel, ${makeMonth()} AS month
-    FROM (SELECT * FROM ${eventsWithChannel("duckdb", "(SELECT rowid AS staged_row, * FROM staged_event) AS staged")}) AS staged
-    JOIN site ON site.site_id = staged.site_id JOIN session ON session.session_id = staged.session_id
-    ORDER BY staged_row`)
+    ${selectKeys("NULL::INTEGER AS prev_same, NULL::VARCHAR AS prev_path")} ORDER BY staged_row`)
   await insertKeyed(store)
-  await store.run(`INSERT INTO event_data SELECT data.event_id, site.site, session.session, data.event_name, data.created_at, data_key,
-    string_value, number_value, date_value, data_type
-    FROM staged_event_data AS data JOIN staged_event AS staged ON staged.event_id = data.event_id
-    JOIN site ON site.site_id = staged.site_id JOIN session ON session.session_id = staged.session_id`)
+  await insertData(store, "keyed")
   await source.read(STATEMENT_MS, (reader) => applyUnknownSessions(store, reader))
   return store.number("SELECT count(*) FROM staged_event")
 }

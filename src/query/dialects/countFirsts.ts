@@ -1,7 +1,7 @@
 import { PREDECESSOR_BUCKET_SECONDS } from "../../domain/Event.ts"
 import { REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
 import { call, columnOf, type Expression, type Relation, type Select, value } from "../plan/plan.ts"
-import { holdsFor, isColumn, isVisitorsRelation, valuesOf } from "../plan/rows.ts"
+import { holdsFor, isColumn, isVisitorsRelation, valuesOf, withColumns } from "../plan/rows.ts"
 import { firstOf } from "./visitRows.ts"
 
 /*
@@ -48,23 +48,6 @@ const isVisitors = (expression: Expression, from: Relation): expression is Aggre
 /** The condition on which a row counts as its visitor's first, in addition to another; null if there is none. */
 type First = (where: Expression | null) => Expression | null
 
-/** The same expression of another column. */
-const replaced = (expression: Expression, column: Expression, by: Expression): Expression => {
-  switch (expression.kind) {
-    case "column":
-      return isSame(expression, column) ? by : expression
-    case "call":
-      return { ...expression, args: expression.args.map((one) => replaced(one, column, by)) }
-    case "local":
-    case "truncate":
-      return { ...expression, of: replaced(expression.of, column, by) }
-    case "instant":
-      return { ...expression, of: replaced(expression.of, column, by), near: replaced(expression.near, column, by) }
-    default:
-      return expression
-  }
-}
-
 /** A visitor's first visit in the range, of its kind and in its unit of time if visits are grouped by these. */
 const firstVisit = ({ columns, from, groupBy, where }: Select): First | null => {
   const { source } = from
@@ -89,7 +72,8 @@ const firstVisit = ({ columns, from, groupBy, where }: Select): First | null => 
       const isFirst = [call("is-null", "boolean", before)]
       if (scope.range.from !== null) isFirst.push(call("lt", "boolean", before, value("instant", scope.range.from)))
       if (present !== null) {
-        isFirst.push(call("not", "boolean", call("eq", "boolean", replaced(unit!, present, before), unit!)))
+        const beforeUnit = withColumns(unit!, (column) => (isSame(column, present) ? before : column))
+        isFirst.push(call("not", "boolean", call("eq", "boolean", beforeUnit, unit!)))
       }
       return condition === null ? or(...isFirst) : and(condition, or(...isFirst))
     }

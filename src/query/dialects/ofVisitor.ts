@@ -1,6 +1,6 @@
 import { VISITOR_COLUMNS } from "../../domain/visitorColumns.ts"
-import { columnOf, type Join, type Relation, type Select, typeOf } from "../plan/plan.ts"
-import { columnsIn, isColumn, withColumns } from "../plan/rows.ts"
+import { columnOf, type Expression, type Join, type Relation, type Select, typeOf } from "../plan/plan.ts"
+import { columnsUsed, isColumn, withColumns } from "../plan/rows.ts"
 
 /*
  * Visits joined with their visitors, of whom the visits know enough themselves.
@@ -8,14 +8,14 @@ import { columnsIn, isColumn, withColumns } from "../plan/rows.ts"
 
 const isKnown = (column: string): boolean => VISITOR_COLUMNS.some((name) => name === column)
 
-/** Whether a join adds only what the visits know. */
-const isOfVisitor = ({ kind, on, relation }: Join, visits: Relation): boolean => {
+/** Whether a join adds the visitor of each visit. */
+const isVisitorsJoin = ({ kind, on, relation }: Join, visits: Relation): boolean => {
   const { source } = relation
   if (kind !== "left" || source.kind !== "view" || source.view !== "v_pa_sessions") return false
   const [condition] = on
   if (on.length !== 1 || condition?.kind !== "call" || condition.name !== "eq") return false
-  const isKey = (one: (typeof condition.args)[number]) => isColumn(one, relation, "id", "session_uuid")
-  const isOwn = (one: (typeof condition.args)[number]) => isColumn(one, visits, "session_id")
+  const isKey = (one: Expression) => isColumn(one, relation, "id", "session_uuid")
+  const isOwn = (one: Expression) => isColumn(one, visits, "session_id")
   return condition.args.some(isKey) && condition.args.some(isOwn)
 }
 
@@ -23,7 +23,7 @@ const isOfVisitor = ({ kind, on, relation }: Join, visits: Relation): boolean =>
 export const withoutVisitors = (select: Select): Select => {
   const { from, joins } = select
   if (from.source.kind !== "visits" || from.source.compat !== "strict") return select
-  const found = joins.find((join) => isOfVisitor(join, from))
+  const found = joins.find((join) => isVisitorsJoin(join, from))
   if (found === undefined) return select
   const rest = joins.filter((join) => join !== found)
   const expressions = [
@@ -32,9 +32,8 @@ export const withoutVisitors = (select: Select): Select => {
     ...select.orderBy.map(({ expression }) => expression),
     ...rest.flatMap(({ on }) => on)
   ]
-  const used = expressions.flatMap(columnsIn).filter(({ relation }) => relation === found.relation)
-  if (!used.every(({ column }) => isKnown(column))) return select
-  const own = (expression: (typeof expressions)[number]) =>
+  if (!expressions.flatMap((one) => columnsUsed(one, found.relation)).every(isKnown)) return select
+  const own = (expression: Expression) =>
     withColumns(expression, (column) =>
       column.relation === found.relation ? columnOf(from, column.column, typeOf(column)) : column
     )

@@ -337,21 +337,18 @@ const isNumbered = ({ offsets, unit }: Presence): boolean => {
 }
 
 /** What times of one unit have in common: a number, since truncating takes four times as long, or else the unit's start. */
-const unitOf = (time: string, { offsets, unit, weekStart }: Presence): Sql => {
+const unitOf = (time: string, presence: Presence): Sql => {
+  const { offsets, unit, weekStart } = presence
   const length = LENGTHS[unit]
   const micros = (seconds: number): string => `${BigInt(seconds) * 1_000_000n}`
   const sinceStart = micros((DAYS_TO_1970 + (unit === "week" && weekStart === "sunday" ? 1 : 0)) * DAY_SECONDS)
   const number = (seconds: Sql): Sql =>
     sql`((epoch_us(${time}) + ${sinceStart} + 1000000::BIGINT * (${seconds})) // ${micros(length!)})`
   // The hour that autumn repeats is two.
-  if (isByInstant(unit) && offsets.length > 1) {
-    if (offsets.every(({ seconds }) => seconds % length! === 0)) return number(text("0"))
-    const start = DUCKDB.truncate(DUCKDB.shift(text(time), secondsAt(time, offsets)), unit, weekStart)
-    return DUCKDB.unshift(start, secondsAt(time, offsets))
-  }
-  return length === undefined
-    ? DUCKDB.truncate(DUCKDB.shift(text(time), secondsAt(time, offsets)), unit, weekStart)
-    : number(secondsAt(time, offsets))
+  const isInstant = isByInstant(unit) && offsets.length > 1
+  if (isNumbered(presence)) return number(isInstant ? text("0") : secondsAt(time, offsets))
+  const start = DUCKDB.truncate(DUCKDB.shift(text(time), secondsAt(time, offsets)), unit, weekStart)
+  return isInstant ? DUCKDB.unshift(start, secondsAt(time, offsets)) : start
 }
 
 /** What `fromRows` and `presence` may read of events. */
@@ -408,10 +405,7 @@ FROM (${one(text(ofPrevious))} AND ${cutSessions(source)} UNION ALL BY NAME (${s
 /** Visits as Umami counts them: the sessions of its own ids. */
 const umamiVisits = (source: Visits): Sql => {
   const { scope, used } = source
-  const ofRows = {
-    ...source,
-    used: new Set([...used].filter((name) => !VISITOR_COLUMNS.some((column) => column === name)))
-  }
+  const ofRows = { ...source, used: used.difference(new Set<string>(VISITOR_COLUMNS)) }
   const grouped = sql`SELECT site, session, visit_id AS stored_id, ${fromRows(ofRows)} FROM event WHERE ${scoped(scope, "created_at")} AND ${IS_VIEW} GROUP BY site, session, visit_id`
   const ofVisitor = VISITOR_COLUMNS.filter((name) => used.has(name))
   if (ofVisitor.length === 0) return grouped

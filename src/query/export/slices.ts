@@ -11,7 +11,7 @@ import {
   type TimeRange,
   value
 } from "../plan/plan.ts"
-import { columnsIn, isColumn, isVisitorsRelation } from "../plan/rows.ts"
+import { columnsIn, columnsUsed, isColumn, isVisitorsRelation } from "../plan/rows.ts"
 
 /*
  * A long list is exported in slices of time, one after the other in the list's order: the engine sorts the wide rows of one slice at a
@@ -55,9 +55,7 @@ export const slicedList = (select: Select): SlicedList | null => {
   if (!joins.every((join) => isQuick(join, from))) return null
   const counted = joinsThatCount(joins, where)
   const conditions = [...where, ...counted.flatMap(({ on }) => on)]
-  const used = new Set(
-    conditions.flatMap(columnsIn).flatMap(({ column, relation }) => (relation === from ? [column] : []))
-  )
+  const used = new Set(conditions.flatMap((one) => columnsUsed(one, from)))
   return {
     range: source.scope.range,
     descending: first.descending,
@@ -100,7 +98,7 @@ const isOwnVisit = ({ on, relation }: Join, from: Relation): boolean => {
   const isSide = (name: "ge" | "le", column: string) =>
     on.some((one) => {
       if (one.kind !== "call" || one.name !== name || !isColumn(one.args[0]!, from, "created_at")) return false
-      return columnsIn(one.args[1]!).some((other) => isColumn(other, relation, column))
+      return columnsUsed(one.args[1]!, relation).includes(column)
     })
   return isSide("ge", "started_at") && isSide("le", "ended_at")
 }

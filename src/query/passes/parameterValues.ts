@@ -11,15 +11,24 @@ const DEFAULT_POINTER = "/parameters"
 
 const isEmpty = (value: ParameterValue): boolean => value === null || (Array.isArray(value) && value.length === 0)
 
-/** Whether a required site has neither a value nor a default, so that it is the first one. */
-export const needsFirstSite = (
-  parameters: ReadonlyArray<DashboardParameter | CardParameter>,
+type Parameter = DashboardParameter | CardParameter
+
+/** Whether a parameter's default is the first site. */
+const isFirstSite = ({ default: value, required, type }: Parameter): boolean =>
+  type === "site" && required === true && value == null
+
+/** What is given for a parameter; undefined if that is nothing, also for a required one that is given without a value. */
+const givenFor = (
+  { id, required = false }: Parameter,
   given: ReadonlyMap<string, GivenValue>
-): boolean =>
-  parameters.some(
-    ({ default: value, id, required, type }) =>
-      type === "site" && required === true && value == null && isEmpty(given.get(id)?.value ?? null)
-  )
+): GivenValue | undefined => {
+  const found = given.get(id)
+  return found !== undefined && required && isEmpty(found.value) ? undefined : found
+}
+
+/** Whether the value of a parameter is the first site. */
+export const needsFirstSite = (parameters: ReadonlyArray<Parameter>, given: ReadonlyMap<string, GivenValue>): boolean =>
+  parameters.some((parameter) => isFirstSite(parameter) && givenFor(parameter, given) === undefined)
 
 /**
  * The value of each parameter by its id. What is not given has its default, and so has a required parameter that is given without a
@@ -32,10 +41,7 @@ export const parameterValues = (
 ): ReadonlyMap<string, GivenValue> =>
   new Map(
     parameters.map((parameter) => {
-      const { id, required = false, type } = parameter
-      const found = given.get(id)
-      if (found !== undefined && !(required && isEmpty(found.value))) return [id, found]
-      const value = parameter.default ?? (type === "site" && required ? firstSite : null)
-      return [id, { value, pointer: DEFAULT_POINTER }]
+      const value = isFirstSite(parameter) ? firstSite : (parameter.default ?? null)
+      return [parameter.id, givenFor(parameter, given) ?? { value, pointer: DEFAULT_POINTER }]
     })
   )

@@ -92,8 +92,10 @@ export const withColumns = (
 export const columnsIn = (expression: Expression): ReadonlyArray<Extract<Expression, { readonly kind: "column" }>> =>
   expression.kind === "column" ? [expression] : operandsOf(expression).flatMap(columnsIn)
 
+/** The names of a relation's columns in an expression. */
+export const columnsUsed = (expression: Expression, relation: Relation): ReadonlyArray<string> =>
+  columnsIn(expression).flatMap((one) => (one.relation === relation ? [one.column] : []))
+
 /** Whether an expression uses a column of this name, of any relation. */
 export const usesColumn = (expression: Expression, name: string): boolean =>
-  expression.kind === "column"
-    ? expression.column === name
-    : operandsOf(expression).some((one) => usesColumn(one, name))
+  columnsIn(expression).some(({ column }) => column === name)

@@ -10,7 +10,7 @@ import {
   typeOf,
   value
 } from "../plan/plan.ts"
-import { holdsFor, isColumn, isVisitorsRelation, operandsOf, valuesOf } from "../plan/rows.ts"
+import { columnsUsed, holdsFor, isColumn, isVisitorsRelation, valuesOf } from "../plan/rows.ts"
 import type { Grouping, Leaf } from "./aggregations.ts"
 import type { Dimension } from "./dimensions.ts"
 import { isView, secondsBetween, VISIT } from "./metrics.ts"
@@ -446,14 +446,6 @@ const storedVisits = (part: PartRows, used: ReadonlySet<string>): Select => {
     groupBy: keys.length
   }
 }
-
-/** The names of a relation's columns in an expression. */
-const columnsUsed = (expression: Expression, relation: Relation): ReadonlyArray<string> =>
-  expression.kind === "column"
-    ? expression.relation === relation
-      ? [expression.column]
-      : []
-    : operandsOf(expression).flatMap((one) => columnsUsed(one, relation))
 
 const isCount = ({ expression }: OutputColumn): boolean =>
   expression.kind === "aggregate" && (expression.name === "count" || expression.name === "distinct")
