@@ -662,6 +662,16 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     ])
   })
 
+  test.each([
+    [1e-15, [1, 3, 5]],
+    [1e18, [0]]
+  ])("groups numbers in bins of %d", async (width, expected) => {
+    const bins = ["prop", "seats", { binning: { strategy: "bin-width", "bin-width": width } }]
+    const filter = during(["not-null", ["prop", "seats"]])
+    const rows = (await rowsOf({ filter, aggregation: [["count"]], breakout: [bins] })) as ReadonlyArray<[number]>
+    expect(rows.map(([bin]) => bin)).toEqual(expected.map((bin) => expect.closeTo(bin, 6)))
+  })
+
   test("computes custom columns, conditions on groups and questions on questions", async () => {
     expect(
       await rowsOf({
@@ -764,6 +774,11 @@ describe("a question that cannot be asked", () => {
       "bad-ast",
       "/breakout/0/2/binning/num-bins"
     ],
+    ...[0, -10, "10", 1e-300, 5e-324, 1e300].map((width) => [
+      { breakout: [["field", "lcp", { binning: { strategy: "bin-width", "bin-width": width } }]] },
+      "bad-ast",
+      "/breakout/0/2/binning/bin-width"
+    ]),
     [{ filter: ["=", ["field", "lcp", { binning: { strategy: "default" } }], 1] }, "bad-ast", "/filter/1/2/binning"],
     [{ aggregation: [["offset", true, -1]], breakout: [byDay] }, "type-mismatch", "/aggregation/0/1"],
     [{ hello: 1 }, "bad-ast", "/hello"],

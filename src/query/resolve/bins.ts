@@ -6,6 +6,8 @@ import type { Labeled, SelectScope } from "./SelectScope.ts"
 const DEFAULT_BINS = 20
 /** Bins that a question may ask for: more than a chart can show. */
 const MAX_BINS = 1_000
+/** Widths that a question may ask for. Engines differ in how they divide doubles by narrower or wider ones. */
+const WIDTHS = [1e-15, 1e18] as const
 /** Powers of ten of the default's widths: no stored number has more digits. */
 const POWERS = [-4, 18] as const
 
@@ -39,9 +41,14 @@ export const binned = (
   })
   if (strategy === "bin-width") {
     const width = given["bin-width"]
-    if (typeof width === "number" && width > 0 && Number.isFinite(width)) {
+    if (typeof width === "number" && width >= WIDTHS[0] && width <= WIDTHS[1]) {
       return labeled(float("bucket", plain.expression, number(width)), `bins of ${width}`)
     }
+    throw new FqlError(
+      "bad-ast",
+      below(pointer, "bin-width"),
+      `\`bin-width\` is a number from ${WIDTHS[0]} to ${WIDTHS[1].toExponential()}, as in 10.`
+    )
   }
   if (strategy === "num-bins") {
     const bins = given["num-bins"]
