@@ -209,7 +209,7 @@ const cellOf = (value: QueryValue, { temporalUnit, type }: PlannedColumn, zone: 
     case "instant":
       return instantCell(String(value), zone, temporalUnit !== null && isByInstant(temporalUnit))
     case "local":
-      return String(value).slice(0, 19)
+      return String(value).replace(/\.\d+$/, "")
     default:
       return String(value)
   }

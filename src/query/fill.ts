@@ -6,42 +6,59 @@ import { ROWS_SHOWN } from "./resolve/query.ts"
 
 type Row = ReadonlyArray<Cell>
 
-/** The question's first column, if it is a series of buckets in time. */
-const seriesOf = ({ planned }: CompiledQuestion): TruncationUnit | null => {
-  const [first] = planned.columns
-  return planned.isGrouped && first?.source === "breakout" ? first.temporalUnit : null
+interface Series {
+  readonly unit: TruncationUnit
+  /** Whether buckets are labeled with the zone's offset. */
+  readonly hasOffset: boolean
+  /** The zone in which one bucket follows another: computed hours and minutes exist also where the report's zone skips them. */
+  readonly zone: string
 }
 
-const labelOf = (unit: TruncationUnit, at: Temporal.ZonedDateTime): string =>
-  isByInstant(unit) ? withOffset(at) : wallTime(at)
+/** The question's first column, if it is a series of buckets in time. */
+const seriesOf = ({ planned }: CompiledQuestion): Series | null => {
+  const [first] = planned.columns
+  if (!planned.isGrouped || first?.source !== "breakout" || first.temporalUnit === null) return null
+  const unit = first.temporalUnit
+  const hasOffset = first.type === "instant" && isByInstant(unit)
+  return { unit, hasOffset, zone: isByInstant(unit) && !hasOffset ? "UTC" : planned.zone }
+}
 
-/** Every bucket of the range, from its start or its first row to its end, its last row or now. Null if there are too many to show. */
+const labelOf = ({ hasOffset }: Series, at: Temporal.ZonedDateTime): string =>
+  hasOffset ? withOffset(at) : wallTime(at)
+
+/**
+ * Every bucket of the range and of the rows, whose times may be others than the range's: from the first one to the last one or now. Null if
+ * there are too many to show.
+ */
 const bucketsOf = (
   compiled: CompiledQuestion,
   rows: ReadonlyArray<Row>,
-  unit: TruncationUnit,
+  series: Series,
   now: Temporal.Instant
 ): ReadonlyArray<string> | null => {
-  const { rows: scope, weekStart, zone } = compiled.planned
+  const { hasOffset, unit, zone } = series
+  const { rows: scope, weekStart, zone: reportZone } = compiled.planned
   const labels = rows.map(([label]) => label).filter((label) => typeof label === "string")
   const parse = (label: string) =>
-    isByInstant(unit)
+    hasOffset
       ? Temporal.Instant.from(label).toZonedDateTimeISO(zone)
       : Temporal.PlainDateTime.from(label).toZonedDateTime(zone)
+  const inZone = (instant: Temporal.Instant) => {
+    const at = instant.toZonedDateTimeISO(reportZone)
+    return zone === reportZone ? at : at.toPlainDateTime().toZonedDateTime(zone)
+  }
   const { from, until } = scope.range
-  const first = from === null ? labels[0] && parse(labels[0]) : Temporal.Instant.from(from).toZonedDateTimeISO(zone)
-  const end =
-    until === null
-      ? now.add({ milliseconds: 1 }).toZonedDateTimeISO(zone)
-      : Temporal.Instant.from(until).toZonedDateTimeISO(zone)
-  if (!first) return []
+  const starts = [...(from === null ? [] : [inZone(Temporal.Instant.from(from))]), ...labels.slice(0, 1).map(parse)]
+  const [first] = starts.toSorted(Temporal.ZonedDateTime.compare)
+  const end = inZone(until === null ? now.add({ milliseconds: 1 }) : Temporal.Instant.from(until))
+  if (first === undefined) return []
   const last = labels.at(-1)
   const buckets: Array<string> = []
   const isBefore = (at: Temporal.ZonedDateTime) =>
     Temporal.ZonedDateTime.compare(at, end) < 0 ||
     (last !== undefined && Temporal.ZonedDateTime.compare(at, parse(last)) <= 0)
   for (let at = startOf(unit, first, weekStart); isBefore(at); at = moveBy(unit, at, 1, weekStart)) {
-    buckets.push(labelOf(unit, at))
+    buckets.push(labelOf(series, at))
     if (buckets.length > ROWS_SHOWN.grouped) return null
   }
   return buckets
@@ -56,17 +73,17 @@ export const fillBuckets = (
   rows: ReadonlyArray<Row>,
   now: Temporal.Instant
 ): ReadonlyArray<Row> => {
-  const unit = seriesOf(compiled)
+  const time = seriesOf(compiled)
   const { fql, planned } = compiled
   if (
-    unit === null ||
+    time === null ||
     fql["order-by"] !== undefined ||
     fql.limit !== undefined ||
     fql.page !== undefined ||
     fql.having !== undefined
   )
     return rows
-  const buckets = bucketsOf(compiled, rows, unit, now)
+  const buckets = bucketsOf(compiled, rows, time, now)
   if (buckets === null) return rows
   const width = planned.columns.filter(({ source }) => source === "breakout").length
   const series = new Map<string, { readonly keys: Row; readonly rows: Map<Cell, Row> }>()
@@ -80,13 +97,14 @@ export const fillBuckets = (
   if (width === 1 && series.size === 0) series.set("[]", { keys: [], rows: new Map() })
   if (buckets.length * series.size > ROWS_SHOWN.grouped) return rows
   const previous = new Map<string, Row>()
-  return buckets.flatMap((bucket) =>
+  const filled = buckets.flatMap((bucket) =>
     [...series].map(([id, { keys, rows: known }]) => {
       const row = known.get(bucket) ?? emptyRow(compiled, bucket, keys, previous.get(id))
       previous.set(id, row)
       return row
     })
   )
+  return [...filled, ...rows.filter(([label]) => label === null)]
 }
 
 const emptyRow = ({ planned }: CompiledQuestion, bucket: string, keys: Row, previous: Row | undefined): Row => [
@@ -105,8 +123,9 @@ export const partialBuckets = (
   rows: ReadonlyArray<Row>,
   now: Temporal.Instant
 ): ReadonlyArray<string> => {
-  const unit = seriesOf(compiled)
-  if (unit === null) return []
+  const series = seriesOf(compiled)
+  if (series === null) return []
+  const { unit } = series
   const { rows: scope, weekStart, zone } = compiled.planned
   const inZone = (instant: Temporal.Instant) => instant.toZonedDateTimeISO(zone)
   const { from, until } = scope.range
@@ -117,7 +136,7 @@ export const partialBuckets = (
   const partial = new Set(
     cuts.flatMap((cut) => {
       const start = startOf(unit, inZone(cut), weekStart)
-      return Temporal.Instant.compare(start.toInstant(), cut) === 0 ? [] : [labelOf(unit, start)]
+      return Temporal.Instant.compare(start.toInstant(), cut) === 0 ? [] : [labelOf(series, start)]
     })
   )
   return [...new Set(rows.flatMap(([label]) => (typeof label === "string" && partial.has(label) ? [label] : [])))]

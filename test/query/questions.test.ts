@@ -400,6 +400,88 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     ).toEqual([[8]])
   })
 
+  describe("at the first and the last times that there are", () => {
+    const countOf = (zone: string, ...condition: ReadonlyArray<unknown>) =>
+      rowsOf({ filter: ["and", ON_SITE, condition], aggregation: [["count"]], settings: { timezone: zone } })
+
+    test.each(["UTC", "Europe/Berlin", "America/Los_Angeles", "Pacific/Kiritimati"])(
+      "filters by dates in %s",
+      async (zone) => {
+        for (const time of ["created_at", ["datetime-add", ["field", "created_at"], 1, "day"]]) {
+          expect(await countOf(zone, "between", time, "0001-01-01", "9999-12-31")).toEqual([[23]])
+          expect(await countOf(zone, ">=", time, "0001-01")).toEqual([[23]])
+          expect(await countOf(zone, "<=", time, "9999-12")).toEqual([[23]])
+          expect(await countOf(zone, "<", time, "0001-01-01")).toEqual([[0]])
+          expect(await countOf(zone, ">", time, "9999-12-31")).toEqual([[0]])
+          expect(await countOf(zone, "!=", time, "0001-01-01", "9999-12-31")).toEqual([[23]])
+        }
+      }
+    )
+
+    test("has all years up to now from the year 1, in a zone that is ahead of UTC", async () => {
+      const { data, row_count } = await ask({
+        filter: ["and", ON_SITE, [">=", "created_at", "0001-01-01"]],
+        aggregation: [["count"]],
+        breakout: [["field", "created_at", { "temporal-unit": "year" }]],
+        settings: { timezone: "Europe/Berlin" }
+      })
+      expect([row_count, data.rows[0], data.rows.at(-1)]).toEqual([
+        2026,
+        ["0001-01-01T00:00:00", 0],
+        ["2026-01-01T00:00:00", 23]
+      ])
+    })
+
+    test("adds more than 68 years to a time", async () => {
+      const filter = during(["=", "event_name", "signup"], ["=", "country", "DE"])
+      const after = (count: number, unit: string) =>
+        rowsOf({
+          filter,
+          expressions: { t: ["datetime-add", ["field", "created_at"], count, unit] },
+          fields: [["expression", "t"]]
+        })
+      expect(await after(100_000, "day")).toEqual([["2300-01-11T22:53:00"]])
+      expect(await after(-100_000, "week")).toEqual([["0109-09-14T22:53:00"]])
+      expect(await after(3_999, "year")).toEqual([["6025-03-28T22:53:00"]])
+    })
+  })
+
+  test("groups computed times by hour, by the clock, with the hours in between", async () => {
+    const question = {
+      filter: ["and", ON_SITE, ["between", "created_at", "2026-03-30T00:00:00", "2026-03-30T02:59:59"]],
+      expressions: { earlier: ["datetime-subtract", ["field", "created_at"], 22, "hour"] },
+      aggregation: [["count"]],
+      breakout: [["expression", "earlier", { "temporal-unit": "hour" }]],
+      settings: { timezone: "Europe/Berlin", compare: "previous-period" }
+    }
+    const { comparison, data } = await ask(question)
+    // The clock has no 02:00 on this day, but 22 hours earlier by the clock it is 02:00.
+    expect(data.rows.slice(0, 3)).toEqual([
+      ["2026-03-29T02:00:00", 3],
+      ["2026-03-29T03:00:00", 0],
+      ["2026-03-29T04:00:00", 0]
+    ])
+    expect([data.rows.length, data.rows.at(-1)]).toEqual([25, ["2026-03-30T02:00:00", 0]])
+    expect(comparison!.rows[0]).toEqual(["2026-03-28T23:00:00", 0])
+  })
+
+  test("keeps the rows whose computed time is before the question's range, and those without one", async () => {
+    const earlier = ["datetime-subtract", ["field", "created_at"], 2, "day"]
+    const question = (time: unknown) => ({
+      filter: ["and", ON_SITE, ["=", "created_at", "2026-03-31"]],
+      expressions: { time },
+      aggregation: [["count"]],
+      breakout: [["expression", "time", { "temporal-unit": "day" }]]
+    })
+    const filled = [
+      ["2026-03-30T00:00:00", 0],
+      ["2026-03-31T00:00:00", 0]
+    ]
+    expect(await rowsOf(question(earlier))).toEqual([["2026-03-29T00:00:00", 2], ...filled])
+    const onHomePage = ["case", [[["=", ["field", "url_path"], "/"], earlier]]]
+    expect(await rowsOf(question(onHomePage))).toEqual([["2026-03-29T00:00:00", 1], ...filled, [null, 1]])
+  })
+
   test("treats properties as columns that never multiply rows", async () => {
     const signups = during(["=", "event_name", "signup"])
     const plan = ["prop", "plan"]
@@ -781,6 +863,14 @@ describe("a question that cannot be asked", () => {
     ]),
     [{ filter: ["=", ["field", "lcp", { binning: { strategy: "default" } }], 1] }, "bad-ast", "/filter/1/2/binning"],
     [{ aggregation: [["offset", true, -1]], breakout: [byDay] }, "type-mismatch", "/aggregation/0/1"],
+    [{ filter: [">=", "created_at", "0000-12-31"] }, "out-of-range", "/filter/2"],
+    [{ filter: [">=", "created_at", ["relative-datetime", -2026, "year"]] }, "out-of-range", "/filter/2"],
+    [{ filter: ["time-interval", "created_at", -2026, "year"] }, "out-of-range", "/filter"],
+    [
+      { expressions: { t: ["datetime-add", ["field", "created_at"], 4_001, "year"] }, fields: [["expression", "t"]] },
+      "out-of-range",
+      "/expressions/t/2"
+    ],
     [{ hello: 1 }, "bad-ast", "/hello"],
     [{ filter: ["or", ...Array.from({ length: 300 }, () => ["is-null", "tag"])] }, "limit-exceeded", "/filter/200"]
   ])("%j is refused with %s and a pointer", (question, code, pointer) => {

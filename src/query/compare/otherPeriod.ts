@@ -3,6 +3,7 @@ import { FqlError } from "../fql/FqlError.ts"
 import type { Query } from "../fql/schema.ts"
 import { dateClause } from "../passes/dateClause.ts"
 import type { TimeRange } from "../plan/plan.ts"
+import { isUsual } from "../resolve/moments.ts"
 import type { PlannedQuestion } from "../resolve/query.ts"
 import { periodOf, rangeOf } from "../resolve/ranges.ts"
 import type { Warning } from "../resolve/SelectScope.ts"
@@ -163,7 +164,7 @@ export const otherPeriod = (
   const shift = PERIODS[compare]
   if (shift === undefined) return chosenPeriod(instant, compare, planned)
   const other = asFarAsNow(own, shift(own), now)
-  return other.from.year < 1 ? Result.fail(outOfRange()) : Result.succeed({ range: rangeOf(other), warnings: [] })
+  return !isUsual(other.from) ? Result.fail(outOfRange()) : Result.succeed({ range: rangeOf(other), warnings: [] })
 }
 
 /** A range of dates is compared as a whole: it was chosen so. */

@@ -3,8 +3,13 @@ import { isByInstant, startOf, withOffset } from "../plan/time.ts"
 import type { PlannedQuestion } from "../resolve/query.ts"
 import { clockOf, hasWholeDays } from "./otherPeriod.ts"
 
-/** A bucket's start as part of a group's key: a date, or a moment with its offset. */
-export const timeKey = (unit: TruncationUnit, label: string): string => (isByInstant(unit) ? label : label.slice(0, 10))
+const dateOf = (label: string): string => label.split("T")[0]!
+
+/** Computed times are by the clock: their hours and minutes have no offset. */
+const hasOffset = (label: string): boolean => /[+-]\d{2}:\d{2}$/.test(label)
+
+/** A bucket's start as part of a group's key: a date, or a moment, with its offset if it has one. */
+export const timeKey = (unit: TruncationUnit, label: string): string => (isByInstant(unit) ? label : dateOf(label))
 
 /** The key of the bucket in the other period; null if that period does not have it. */
 type PartnerTime = (unit: TruncationUnit, label: string) => string | null
@@ -28,16 +33,22 @@ export const partnerTimes = (own: PlannedQuestion, other: PlannedQuestion): Part
     return partner !== null && isWithin(partner) ? withOffset(partner) : null
   }
 
+  const clock: PartnerTime = (unit, label) => {
+    const [start, otherStart] = [startOf(unit, from, weekStart), startOf(unit, otherFrom, weekStart)]
+    const partner = clockOf(otherStart).add(clockOf(start).until(Temporal.PlainDateTime.from(label)))
+    return isWithin(partner.toZonedDateTime(zone)) ? partner.toString({ smallestUnit: "second" }) : null
+  }
+
   const date: PartnerTime = (unit, label) => {
     const start = startOf(unit, from, weekStart).toPlainDate()
-    const distance = start.until(Temporal.PlainDate.from(label.slice(0, 10)), {
+    const distance = start.until(Temporal.PlainDate.from(dateOf(label)), {
       largestUnit: unit === "quarter" ? "month" : (unit as "day" | "week" | "month" | "year")
     })
     const partner = startOf(unit, otherFrom, weekStart).toPlainDate().add(distance)
     return isWithin(partner.toZonedDateTime(zone)) ? partner.toString() : null
   }
 
-  return (unit, label) => (isByInstant(unit) ? hour : date)(unit, label)
+  return (unit, label) => (isByInstant(unit) ? (hasOffset(label) ? hour : clock) : date)(unit, label)
 }
 
 /** The moment that is as far from its start by the clock. An hour that the clock repeats meets only another such hour. */

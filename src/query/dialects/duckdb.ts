@@ -71,6 +71,8 @@ export const DUCKDB: Dialect = {
     "seconds-between": ([first, last, unit]) => sql`((${micros(last!)} - ${micros(first!)}) // (1000000 * ${unit!}))`,
     "months-between": ([first, last, unit]) =>
       sql`(CAST(${monthsBetween(intoMonth, first!, last!)} AS BIGINT) // ${unit!})`,
+    // An interval holds at most 2^31 seconds, which is 68 years.
+    "add-seconds": ([x, seconds]) => moved(x!, "+", seconds!),
     bucket: ([x, width]) => sql`(floor(CAST(${x!} AS DOUBLE) / ${width!}) * ${width!})`
   },
   ...valuesOf(CASTS),

@@ -83,6 +83,10 @@ export const moveBy = (
 export const wallTime = (at: Temporal.ZonedDateTime): string =>
   at.toPlainDateTime().toString({ smallestUnit: "second" })
 
+/** With microseconds, as engines have it. */
+export const exactWallTime = (at: Temporal.ZonedDateTime): string =>
+  at.toPlainDateTime().toString({ smallestUnit: "microsecond" })
+
 /** An instant with the zone's offset, as in `2026-03-28T01:00:00+01:00`. */
 export const withOffset = (at: Temporal.ZonedDateTime): string =>
   at.toString({ smallestUnit: "second", timeZoneName: "never" })

@@ -28,7 +28,7 @@ import {
   value,
   type WeekStart
 } from "../plan/plan.ts"
-import { offsetsOf } from "../plan/time.ts"
+import { exactWallTime, offsetsOf } from "../plan/time.ts"
 import type { Cast } from "./casts.ts"
 import { propertyValue } from "./propertyValue.ts"
 
@@ -173,7 +173,7 @@ export class SelectScope {
     if (typeOf(expression) === "local") return expression
     if (expression.kind === "value") {
       const at = Temporal.Instant.from(String(expression.value)).toZonedDateTimeISO(this.build.zone)
-      return value("local", at.toPlainDateTime().toString({ smallestUnit: "microsecond" }))
+      return value("local", exactWallTime(at))
     }
     return { kind: "local", of: expression, offsets: this.offsets(expression), type: "local" }
   }

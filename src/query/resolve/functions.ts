@@ -294,6 +294,10 @@ const today: Maker = (given) => {
 const SECONDS: Readonly<Record<string, number>> = { second: 1, minute: 60, hour: 3_600, day: 86_400, week: 604_800 }
 const MONTHS: Readonly<Record<string, number>> = { month: 1, quarter: 3, year: 12 }
 
+/** Every engine knows the times that are so far from those of the years 1 to 9999. */
+const MAX_YEARS_ADDED = 4_000
+const MAX_ADDED = { months: 12 * MAX_YEARS_ADDED, seconds: 365 * SECONDS["day"]! * MAX_YEARS_ADDED }
+
 /** Adds to the wall-clock time in the report's zone: a day later is the same time of the next day. */
 const addTime =
   (sign: 1 | -1): Maker =>
@@ -303,9 +307,15 @@ const addTime =
     const count = sign * wholeNumber(given.args[1], below(given.pointer, 2))
     const unit = given.args[2] === "second" ? "second" : truncationUnit(given.args[2], below(given.pointer, 3))
     const seconds = SECONDS[unit]
-    return seconds === undefined
-      ? call("add-months", "local", start, value("integer", count * MONTHS[unit]!))
-      : call("add-seconds", "local", start, value("integer", count * seconds))
+    const added = count * (seconds ?? MONTHS[unit]!)
+    if (Math.abs(added) > (seconds === undefined ? MAX_ADDED.months : MAX_ADDED.seconds)) {
+      throw new FqlError(
+        "out-of-range",
+        below(given.pointer, 2),
+        `\`${given.name}\` moves a time by at most ${MAX_YEARS_ADDED.toLocaleString("en-US")} years.`
+      )
+    }
+    return call(seconds === undefined ? "add-months" : "add-seconds", "local", start, value("integer", added))
   }
 
 /** Whole units from one time to another. */

@@ -16,8 +16,28 @@ export interface Period {
 const DATE = /^(\d{4})-(\d{2})(?:-(\d{2}))?$/
 const TIME = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?$/
 
-/** Every engine accepts the years 1 to 9999. */
-const isUsual = (at: Temporal.ZonedDateTime): boolean => at.year >= 1 && at.year <= 9_999
+/** The years 1 to 9999, which every engine accepts, to the microsecond. */
+const YEARS = { first: "0001-01-01T00:00:00", last: "9999-12-31T23:59:59.999999" } as const
+
+const { compare } = Temporal.ZonedDateTime
+const later = (a: Temporal.ZonedDateTime, b: Temporal.ZonedDateTime) => (compare(a, b) < 0 ? b : a)
+const earlier = (a: Temporal.ZonedDateTime, b: Temporal.ZonedDateTime) => (compare(a, b) < 0 ? a : b)
+
+/** The first and the last time within those years both in UTC and in a zone. */
+const usualIn = (zone: string) => {
+  const inUtc = (at: string) => Temporal.Instant.from(`${at}Z`).toZonedDateTimeISO(zone)
+  const inZone = (at: string) => Temporal.PlainDateTime.from(at).toZonedDateTime(zone)
+  return {
+    first: later(inUtc(YEARS.first), inZone(YEARS.first)),
+    last: earlier(inUtc(YEARS.last), inZone(YEARS.last))
+  }
+}
+
+/** Whether every engine accepts a time. */
+export const isUsual = (at: Temporal.ZonedDateTime): boolean => {
+  const { first, last } = usualIn(at.timeZoneId)
+  return compare(first, at) <= 0 && compare(at, last) <= 0
+}
 
 const notATime = (given: unknown, pointer: string) =>
   new FqlError(
@@ -26,7 +46,7 @@ const notATime = (given: unknown, pointer: string) =>
     `${JSON.stringify(given)} is not a time. Write a date such as "2026-03-28" or a time such as "2026-03-28T22:50:00".`
   )
 
-/** The span that a date or time covers: a date its whole day, a month its month, a time its millisecond. */
+/** The span that a date or time covers: a date its whole day, a month its month, a time its millisecond. All within the years 1 to 9999. */
 export const momentOf = (
   build: Calendar,
   given: unknown,
@@ -63,8 +83,11 @@ export const momentOf = (
 }
 
 const checked = (from: Temporal.ZonedDateTime, until: Temporal.ZonedDateTime, given: unknown, pointer: string) => {
-  if (!isUsual(from) || !isUsual(until)) throw notATime(given, pointer)
-  return { from, until }
+  const { first, last } = usualIn(from.timeZoneId)
+  if (compare(until, first) <= 0 || compare(from, last) > 0) {
+    throw new FqlError("out-of-range", pointer, `${JSON.stringify(given)} is not within the years 1 to 9999.`)
+  }
+  return { from: later(from, first), until: earlier(until, last) }
 }
 
 const RELATIVE = ["now", "today", "relative-datetime"]
