@@ -989,9 +989,25 @@ describe("a question that cannot be asked", () => {
     )
   })
 
-  test("names a site that the person may not read", async () => {
+  test("names a site that the person may not read, without saying whether it exists", async () => {
     const limited = { isLimited: true, sites: QUESTION_SITES.slice(0, 1) }
-    expect(refuse({ filter: ["=", "site_id", OTHER_SITE] }, limited)).toMatchObject({ code: "forbidden" })
+    for (const site of [OTHER_SITE, "5a1ed000-0000-4000-8000-00000000dead"]) {
+      const denied = (pointer: string) => ({
+        code: "forbidden",
+        pointer,
+        detail: `You do not have access to the site ${site}.`
+      })
+      expect(refuse({ filter: ["=", "site_id", site] }, limited)).toMatchObject(denied("/filter/2"))
+      expect(refuse({ filter: during(["=", "site_id", SITE, site]) }, limited)).toBeNull()
+      expect(refuse({ filter: ["and", RANGE, ["=", "site_id", SITE, site]] }, limited)).toMatchObject(
+        denied("/filter/2/3")
+      )
+    }
+    expect(refuse({ filter: ["=", "v_pa_sites.name", "Other"] }, limited)).toMatchObject({
+      code: "not-found",
+      pointer: "/filter/2",
+      detail: "There is no site `Other`."
+    })
     expect((await askOn("replica", { aggregation: [["count"]] }, limited)).data.rows).toEqual([[23]])
     expect((await askOn("replica", { aggregation: [["count"]] })).data.rows).toEqual([[24]])
   })

@@ -202,7 +202,7 @@ const scopeMaker = (build: Build, query: Query, pointer: string, depth: number):
         }
       : narrow(build, view, query, at)
   const inner = view === null ? planSource(build, query.source, below(pointer, "source"), depth) : null
-  const rows: RowScope = inner?.rows ?? { sites: permittedSites(build, narrowed.sites, at), range: narrowed.range }
+  const rows: RowScope = inner?.rows ?? { sites: permittedSites(build, narrowed.sites), range: narrowed.range }
   const makeRows = (own: Build): Rows => {
     const scope = openScope(own, query, view, inner, rows)
     for (const [index, join] of (query.joins ?? []).entries()) {
@@ -310,7 +310,7 @@ const addJoin = (scope: SelectScope, join: QueryJoin, pointer: string, depth: nu
   const inner = view === null ? planSource(build, join.source, below(pointer, "source"), depth) : null
   // Rows that belong together may be far apart in time, but not on different sites' terms.
   const range: TimeRange = view?.name === "v_pa_visits" ? scope.rows.range : { from: null, until: null }
-  const rows: RowScope = { sites: permittedSites(build, null, pointer) ?? scope.rows.sites, range }
+  const rows: RowScope = { sites: permittedSites(build, null) ?? scope.rows.sites, range }
   const source: Source = view === null ? { kind: "select", select: inner!.select } : sourceOfView(build, view, rows)
   const relation: Relation = { alias: build.alias(), source }
   scope.joined.set(

@@ -121,11 +121,17 @@ const meet = (a: TimeRange, b: TimeRange): TimeRange => ({
   until: earlier(a.until, b.until)
 })
 
+/** A site that a filter names, and where. */
+interface NamedSite {
+  readonly id: string
+  readonly pointer: string
+}
+
 /** What a question's filter says about which rows to read, and the conditions that remain. */
 export interface Narrowed {
   readonly range: TimeRange
   /** The sites that the filter names; null if it names none. */
-  readonly sites: ReadonlyArray<string> | null
+  readonly sites: ReadonlyArray<NamedSite> | null
   /** The remaining conditions with their pointers, all of which must hold. */
   readonly rest: ReadonlyArray<readonly [Clause, string]>
 }
@@ -151,7 +157,7 @@ export const parseUuid = (given: string): string | null => {
 /** Takes the conditions on the site and on the time out of a filter: they apply where the rows are read. */
 export const narrow = (build: Build, view: View, query: Conditions, pointer: string): Narrowed => {
   let range: TimeRange = { from: null, until: null }
-  let sites = null as ReadonlyArray<string> | null
+  let sites = null as ReadonlyArray<NamedSite> | null
   const rest: Array<readonly [Clause, string]> = []
   for (const [clause, at] of query.filter === undefined ? [] : conjunction(query.filter, pointer)) {
     const [, operand] = clause
@@ -168,9 +174,12 @@ export const narrow = (build: Build, view: View, query: Conditions, pointer: str
       build.countFilter(at)
       const idsOf = (value: unknown, place: string) =>
         found.by === "id" ? [siteId(value, place)] : idsNamed(build.context, String(value), place)
-      const named = found.values.flatMap((value, index) => idsOf(value, below(at, index + 2)))
+      const named = found.values.flatMap((value, index) => {
+        const place = below(at, index + 2)
+        return idsOf(value, place).map((id) => ({ id, pointer: place }))
+      })
       const before = sites
-      sites = before === null ? named : named.filter((id) => before.includes(id))
+      sites = before === null ? named : named.filter(({ id }) => before.some((one) => one.id === id))
       continue
     }
     rest.push([clause, at])
@@ -202,17 +211,19 @@ const idsNamed = (context: QuestionContext, name: string, pointer: string): Read
   )
 }
 
-/** The sites to read: those that the filter names, within what the person may read; null for all. */
+/**
+ * The sites to read: those that the filter names, within what the person may read; null for all. Who may not read a site does not learn
+ * whether it exists.
+ */
 export const permittedSites = (
   { context }: Build,
-  named: ReadonlyArray<string> | null,
-  pointer: string
+  named: ReadonlyArray<NamedSite> | null
 ): ReadonlyArray<string> | null => {
   const known = new Set(context.sites.map(({ id }) => id))
   if (named === null) return context.isLimited ? [...known] : null
-  const denied = context.isLimited ? named.find((id) => !known.has(id)) : undefined
+  const denied = context.isLimited ? named.find(({ id }) => !known.has(id)) : undefined
   if (denied !== undefined) {
-    throw new FqlError("forbidden", pointer, `You do not have access to the site ${denied}.`)
+    throw new FqlError("forbidden", denied.pointer, `You do not have access to the site ${denied.id}.`)
   }
-  return named
+  return named.map(({ id }) => id)
 }
