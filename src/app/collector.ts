@@ -8,6 +8,7 @@ import { isWorker, joinSupervisor } from "../process/worker.ts"
 import { fromEnvironment } from "../settings/environment.ts"
 import { HOST, PORT, SHUTDOWN_TIMEOUT_SECONDS, WORKERS } from "../settings/settings.ts"
 import { collecting, logOptions, processOptions, runningOf } from "./collecting.ts"
+import { warnWithoutAdministrator } from "./warnWithoutAdministrator.ts"
 
 /** Only collects events. */
 const collect = (control: ProcessControl) =>
@@ -19,6 +20,7 @@ const collect = (control: ProcessControl) =>
       )
     )
     yield* Effect.logInfo(`The app database is ${databaseName(Context.get(context, DatabaseUrl))}.`)
+    yield* Effect.provide(warnWithoutAdministrator, context)
     yield* Effect.logInfo(`Collecting on ${Context.get(context, CollectServer).url}`)
     return runningOf(context)
   })

@@ -36,6 +36,7 @@ import { shipContent } from "./shipContent.ts"
 import { siteData } from "./siteData.ts"
 import { storageJobs } from "./storages.ts"
 import { questionWarehouse } from "./warehouses.ts"
+import { warnWithoutAdministrator } from "./warnWithoutAdministrator.ts"
 
 /** Collects events, serves the admin API and its documentation on the same port, answers queries and runs the background jobs. */
 const full = (control: ProcessControl) =>
@@ -60,6 +61,7 @@ const full = (control: ProcessControl) =>
       Effect.mapError(({ message }) => startLater(message))
     )
     yield* Effect.provide(shipContent, context)
+    yield* Effect.provide(warnWithoutAdministrator, context)
     const { port, url } = Context.get(context, CollectServer)
     const database = databaseName(Context.get(context, DatabaseUrl))
     const setup = setupToken === null ? null : setupUrl(publicUrl(Context.get(context, Settings), url), setupToken)

@@ -19,6 +19,10 @@ export type CollectionId = typeof CollectionId.Type
 export const ALL_USERS = GroupId.make(1)
 export const ADMINISTRATORS = GroupId.make(2)
 
+/** What to do on an instance without an administrator. */
+export const howToCreateAdministrator = (isSetupOpen: boolean): string =>
+  `${isSetupOpen ? "Open the link that `bun run full` prints when it starts, or create one" : "Create one"}: \`bun run footfall users create --email ada@example.com --name "Ada Lovelace" --admin\`.`
+
 /** The collection that controls access to Product Analytics, with the contract's entity id and namespace (section 1.2). */
 export const PRODUCT_ANALYTICS = {
   id: CollectionId.make(1),

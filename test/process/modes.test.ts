@@ -53,6 +53,26 @@ test("full with MODE=collector only collects: no admin routes, no documentation,
   expect(await collector.ended()).toBe(0)
 }, 180_000)
 
+test("full and the collector warn at the start of an instance whose only administrator is gone, with what to run", async () => {
+  const environment = await prepareInstance(Redacted.value(await freshDatabase()))
+  const warning =
+    'This instance has no administrator, and its setup is closed. Create one: `bun run footfall users create --email ada@example.com --name "Ada Lovelace" --admin`.'
+  const outputs = async () => {
+    const shown: Array<string> = []
+    for (const entry of ["full", "collector"] as const) {
+      await using started = await Footfall.start({ entry, environment })
+      expect(await started.health()).toBe(200)
+      shown.push(started.output)
+    }
+    return shown
+  }
+  for (const output of await outputs()) expect(output).not.toContain("administrator, and its setup")
+  await using database = await connect(environment.DATABASE_URL)
+  await database.query("UPDATE product_analytics_setup SET completed_at = now()")
+  await database.query("DELETE FROM product_analytics_membership WHERE group_id = 2")
+  for (const output of await outputs()) expect(output.replaceAll('\\"', '"')).toContain(warning)
+}, 180_000)
+
 test("two workers share one port, and each serves the metrics of both", async () => {
   await using collectors = await Footfall.start({ environment: { ...instance, WORKERS: "2" } })
   const metrics = async () => await (await fetch(`${collectors.url}/metrics`)).text()

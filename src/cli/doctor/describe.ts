@@ -1,3 +1,4 @@
+import { howToCreateAdministrator } from "../../domain/people.ts"
 import { describeProgress } from "../../domain/rebuildProgress.ts"
 import type { Finding } from "../../ports/Diagnostics.ts"
 import type { GateState } from "../../ports/FeatureGate.ts"
@@ -186,7 +187,7 @@ export const describe = (finding: Finding): Check => {
         ? note(
             "people",
             finding.isSetupOpen ? "no administrator yet" : "no administrator",
-            `${finding.isSetupOpen ? "Open the link that `bun run full` prints when it starts, or create one" : "Create one"}: \`bun run footfall users create --email ada@example.com --name "Ada Lovelace" --admin\`.`
+            howToCreateAdministrator(finding.isSetupOpen)
           )
         : ok("people", plural(finding.count, "administrator"))
     case "PeopleUnavailable":

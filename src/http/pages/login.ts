@@ -34,7 +34,7 @@ const signOnLink = (context: PageContext, next: string): Html | null => {
     : html`<a class="button" href="${href}">Sign in with ${provider.name}</a>`
 }
 
-const SIGN_IN_STATUS = { Wrong: 401, Off: 403, TooMany: 429 } as const
+const SIGN_IN_STATUS = { Wrong: 401, NoAdministrator: 401, Off: 403, TooMany: 429 } as const
 
 const passwordFields = (context: PageContext, email: string, next: string): Html => {
   const values = new Map([["email", email]])
@@ -48,10 +48,11 @@ ${field({ name: "password", label: "Password", type: "password", autocomplete: "
 }
 
 const loginForm = (context: PageContext, { email, failed, next }: LoginForm): Response => {
+  const canAskAdministrator = failed?._tag !== "SignInError" || failed.reason !== "NoAdministrator"
   const content = html`${problems(failed?.message ?? null)}${
     context.hasPasswords() ? passwordFields(context, email, next) : null
   }${signOnLink(context, next)}${
-    context.hasPasswords()
+    context.hasPasswords() && canAskAdministrator
       ? html`<p class="hint">Forgot your password? An administrator can give you a link to set a new one.</p>`
       : null
   }`

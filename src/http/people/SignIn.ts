@@ -1,6 +1,6 @@
 import { Context, Effect, Layer, type Redacted, Schema } from "effect"
 import { ANONYMOUS } from "../../domain/Principal.ts"
-import type { UserId } from "../../domain/people.ts"
+import { ADMINISTRATORS, howToCreateAdministrator, type UserId } from "../../domain/people.ts"
 import { AuditLog } from "../../ports/AuditLog.ts"
 import { CurrentPrincipal } from "../../ports/CurrentPrincipal.ts"
 import { LoginLimits } from "../../ports/LoginLimits.ts"
@@ -35,11 +35,12 @@ export interface SignedIn {
 
 /**
  * - `Wrong`: no active user has this email and password.
+ * - `NoAdministrator`: neither, on an instance where nobody can give them another.
  * - `Off`: signing in with passwords is turned off.
  * - `TooMany`: somebody tries too often; `retryAfterSeconds` says when to try again.
  */
 export class SignInError extends Schema.TaggedError<SignInError>()("SignInError", {
-  reason: Schema.Literals(["Wrong", "Off", "TooMany"]),
+  reason: Schema.Literals(["Wrong", "NoAdministrator", "Off", "TooMany"]),
   message: Schema.String,
   retryAfterSeconds: Schema.Int
 }) {}
@@ -49,6 +50,13 @@ const wrong = new SignInError({
   message: "There is no user with this email and password.",
   retryAfterSeconds: 0
 })
+
+const withoutAdministrator = (isSetupOpen: boolean) =>
+  new SignInError({
+    reason: "NoAdministrator",
+    message: `${wrong.message} This instance has no administrator. ${howToCreateAdministrator(isSetupOpen)}`,
+    retryAfterSeconds: 0
+  })
 
 const tooMany = (seconds: number) =>
   new SignInError({
@@ -134,15 +142,20 @@ export class SignIn extends Context.Service<
           ANONYMOUS
         )
 
+      const noSuchUser = Effect.gen(function* () {
+        const { total } = yield* users.list({ status: "active", group: ADMINISTRATORS, limit: 1, offset: 0 })
+        return total > 0 ? wrong : withoutAdministrator(yield* setup.isOpen)
+      })
+
       return SignIn.of({
         withPassword: Effect.fn("SignIn.withPassword")(function* (email, password, browser) {
           yield* assertAllowed(email, browser)
           const found = yield* users.credentials(email)
           const isRight = yield* passwords.verify(password, found?.passwordHash ?? null)
-          if (found === null) return yield* wrong
+          if (found === null) return yield* yield* noSuchUser
           if (!isRight || !found.isActive) {
             yield* recordFailure(found)
-            return yield* wrong
+            return yield* yield* noSuchUser
           }
           yield* limits.succeeded(email, browser.address)
           return yield* open(found.id, { method: "password" }, browser)

@@ -9,6 +9,7 @@ import {
   signIn,
   startPeopleServer
 } from "../../support/people/peopleServer.ts"
+import { connect } from "../../support/postgres/database.ts"
 import { PASSWORD } from "../../support/postgres/peopleProcess.ts"
 
 // The first test waits for the server to start.
@@ -103,6 +104,30 @@ describe("the setup page", () => {
     const users = await server.locally((people) => people.users.list({ status: "all", limit: 10, offset: 0 }))
     expect(users.total).toBe(1)
   })
+})
+
+test("without an administrator, the sign-in page and the API say how to create one, and send nobody to an administrator", async () => {
+  await using server = await startPeopleServer()
+  const failed = async () => {
+    const page = await server.browser().submit("/login", { email: ADA.email, password: "wrong password" })
+    const api = await server
+      .program()
+      .call("POST", "/api/session", { body: { username: ADA.email, password: "wrong password" } })
+    expect([page.status, api.status]).toEqual([401, 401])
+    expect(page.body).toContain("There is no user with this email and password.")
+    expect(page.body).not.toContain("An administrator can give you a link")
+    return api.body.detail
+  }
+  const create = '`bun run footfall users create --email ada@example.com --name "Ada Lovelace" --admin`.'
+  expect(await failed()).toBe(
+    `There is no user with this email and password. This instance has no administrator. Open the link that \`bun run full\` prints when it starts, or create one: ${create}`
+  )
+  await createAda(server)
+  await using database = await connect(Redacted.value(server.database))
+  await database.query("DELETE FROM product_analytics_membership WHERE group_id = 2")
+  expect(await failed()).toBe(
+    `There is no user with this email and password. This instance has no administrator. Create one: ${create}`
+  )
 })
 
 describe("on an instance with a user", () => {

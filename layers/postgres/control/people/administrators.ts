@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { PeopleError } from "../../../../src/ports/PeopleError.ts"
+import { AppDatabase } from "../../client/Database.ts"
 
 // What changes who is an administrator does so one after the other, so that two of them cannot remove each other.
 const LOCK = "SELECT 1 FROM product_analytics_group WHERE id = 2 FOR NO KEY UPDATE"
@@ -44,6 +45,14 @@ export const watchAdministrators = Effect.fnUntraced(function* (sql: SqlClient.S
       return before.isAny && !after.isAny ? ONLY_ADMIN : null
     })
   }
+})
+
+/** Whether nobody is an administrator, and setup makes nobody one any more. */
+export const lacksAdministrator: Effect.Effect<boolean, SqlError.SqlError, AppDatabase> = Effect.gen(function* () {
+  const sql = yield* AppDatabase
+  const { isAny } = yield* administrators(sql)
+  if (isAny) return false
+  return (yield* sql.unsafe("SELECT 1 FROM product_analytics_setup WHERE completed_at IS NULL")).length === 0
 })
 
 /** Makes a change in the caller's transaction, and fails if it took away the last administrator who can sign in, or the only one. */
