@@ -29,8 +29,12 @@ const shownCell = (column: AnswerColumn, cell: Cell, { results_week_start: weekS
   return printable(cell)
 }
 
+/** What the caller should know of an answer, in lines. */
+export const answerWarnings = ({ warnings }: Answer): ReadonlyArray<string> =>
+  warnings.map(({ detail }) => printable(detail))
+
 export const answerTable = (answer: Answer): string => {
-  const { comparison, data, partial_buckets: partial, truncated, warnings } = answer
+  const { comparison, data, partial_buckets: partial, truncated } = answer
   const { cols, rows } = tableOf(answer)
   const shown = table(
     cols.map(({ display_name }) => display_name.toUpperCase()),
@@ -39,8 +43,7 @@ export const answerTable = (answer: Answer): string => {
   const notes = [
     `${truncated ? "The first " : ""}${plural(data.rows.length, "row")}${truncated ? "; there are more" : ""}, times in ${data.results_timezone}, data up to ${answer.as_of}`,
     ...(comparison === null ? [] : [`Compared with ${comparison.from} up to ${comparison.until}`]),
-    ...(partial.length === 0 ? [] : [`Incomplete: ${partial.join(", ")}`]),
-    ...warnings.map(({ detail }) => printable(detail))
+    ...(partial.length === 0 ? [] : [`Incomplete: ${partial.join(", ")}`])
   ]
   return `${shown}\n\n${notes.join("\n")}`
 }

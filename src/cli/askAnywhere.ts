@@ -4,7 +4,7 @@ import type { QueryError } from "../ports/QueryEngine.ts"
 import type { Answer } from "../query/answer.ts"
 import { COMPARE_VALUES } from "../query/compare/otherPeriod.ts"
 import type { FqlError, FqlErrorCode } from "../query/fql/FqlError.ts"
-import { answerCsv, answerTable } from "./answers.ts"
+import { answerCsv, answerTable, answerWarnings } from "./answers.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { printJson } from "./output.ts"
 import { reportQueryError } from "./reportQueryError.ts"
@@ -123,7 +123,11 @@ const compared = ({ compare }: AskFlags, question: unknown): unknown => {
 export const askAndPrint = (flags: AskFlags, question: unknown, words: RefusalWords = {}) =>
   Effect.flatMap(askAnywhere(flags, compared(flags, question), words), (answer) => {
     if (flags.format === "json") return printJson(answer)
-    return Console.log(flags.format === "csv" ? answerCsv(answer) : answerTable(answer))
+    // Not among the data, which may go to another program.
+    return Effect.andThen(
+      Console.log(flags.format === "csv" ? answerCsv(answer) : answerTable(answer)),
+      Effect.forEach(answerWarnings(answer), (warning) => Console.error(warning), { discard: true })
+    )
   }).pipe(
     Effect.catchTags({
       FqlError: (error) => Effect.fail(refused(error, words)),

@@ -12,6 +12,7 @@ import type { ValueType } from "./plan/plan.ts"
 import { isByInstant, withOffset } from "./plan/time.ts"
 import type { PlannedColumn, PlannedQuestion } from "./resolve/query.ts"
 import type { Warning } from "./resolve/SelectScope.ts"
+import { unknownEventWarnings } from "./unknownEvents.ts"
 
 /** A value of an answer. Whole numbers beyond 2^53 and decimals that a double would round are strings. */
 export type Cell = null | string | number | boolean
@@ -75,18 +76,24 @@ export interface QuestionResult {
   readonly rows: ReadonlyArray<ReadonlyArray<QueryValue>>
   /** How many values each of the question's casts ignores. */
   readonly uncastable: ReadonlyArray<number>
+  /** About events that the question names and that there are none of. */
+  readonly unknownEvents: ReadonlyArray<Warning>
 }
 
-/** Runs a question: the statement for its rows, and the one for the values that it ignores, if it reads declared types. */
+/**
+ * Runs a question: the statement for its rows, the one for the values that it ignores, if it reads declared types, and the one for the names
+ * of events, if it names some and finds nothing.
+ */
 export const runQuestion = Effect.fnUntraced(function* (
   engine: Pick<QueryEngine["Service"], "run">,
   compiled: CompiledQuestion
 ): Effect.fn.Return<QuestionResult, QueryError> {
   const { rows } = yield* engine.run(shownQuery(compiled))
-  if (compiled.casts === null) return { rows, uncastable: [] }
+  const unknownEvents = yield* unknownEventWarnings(engine, compiled.planned, rows, compiled.eventNames)
+  if (compiled.casts === null) return { rows, uncastable: [], unknownEvents }
   const counted = yield* engine.run(compiled.casts)
   const counts = new Map(counted.rows.map(([place, count]) => [Number(place), Number(count)] as const))
-  return { rows, uncastable: compiled.planned.casts.map((_, place) => counts.get(place) ?? 0) }
+  return { rows, uncastable: compiled.planned.casts.map((_, place) => counts.get(place) ?? 0), unknownEvents }
 })
 
 /** What one value, and what several, should have been. */
@@ -130,7 +137,7 @@ type EngineRows = ReadonlyArray<ReadonlyArray<QueryValue>>
 /** An engine's rows as what a question returns. `other`: those of the period that it is compared with. */
 export const shapeAnswer = (
   compiled: CompiledQuestion,
-  { other, rows, uncastable }: QuestionResult & { readonly other: EngineRows | null },
+  { other, rows, uncastable, unknownEvents }: QuestionResult & { readonly other: EngineRows | null },
   { asOf, now, route, startedAt }: Circumstances
 ): Answer => {
   const { fql, planned, shown } = compiled
@@ -145,7 +152,7 @@ export const shapeAnswer = (
     partial_buckets: partialBuckets(compiled, own.rows, now),
     route,
     as_of: asOf,
-    warnings: [...planned.warnings, ...uncastableWarnings(compiled, uncastable)],
+    warnings: [...planned.warnings, ...uncastableWarnings(compiled, uncastable), ...unknownEvents],
     comparison:
       other === null ? null : comparisonOf(compiled, { cols, ...own }, shownRows(compiled.other!, other, now)),
     running_time: Math.round(performance.now() - startedAt)

@@ -20,6 +20,7 @@ import type { QuestionContext } from "./plan/context.ts"
 import type { Select } from "./plan/plan.ts"
 import { countCasts } from "./resolve/casts.ts"
 import { type PlannedQuestion, planQuestion, ROWS_SHOWN } from "./resolve/query.ts"
+import { eventNamesOf } from "./unknownEvents.ts"
 
 /** A question as an engine's statement. */
 export interface CompiledQuestion {
@@ -32,6 +33,11 @@ export interface CompiledQuestion {
   readonly statement: (select: Select) => Result.Result<EngineQuery, FqlError>
   /** Counts the values that `planned.casts` ignore, as rows of a cast's place and its count; null if there are none. */
   readonly casts: EngineQuery | null
+  /** How to look up which events there are; null if the question names none. */
+  readonly eventNames: {
+    readonly since: string | null
+    readonly query: () => Result.Result<EngineQuery, FqlError>
+  } | null
   /** How many rows are shown; the statement returns one more if there are more. */
   readonly shown: number
   /** The same question, with all of its groups, about the period that it is compared with; null if nothing is compared. */
@@ -166,10 +172,21 @@ const compileFor = (
       select: limited,
       statement,
       casts: planned.casts.length === 0 ? null : yield* statement(countCasts(planned.casts)),
+      eventNames: planned.events.length === 0 ? null : namesOf(context, planned, statement),
       shown,
       other: comparing === null ? null : yield* compileOther(compiler, { ...context, comparing }, query)
     }
   })
+
+/** Only planned when it is needed. The names are looked up where the question itself may look. */
+const namesOf = (
+  context: QuestionContext,
+  planned: PlannedQuestion,
+  statement: CompiledQuestion["statement"]
+): CompiledQuestion["eventNames"] => {
+  const { question, since } = eventNamesOf(context, planned)
+  return { since, query: () => Result.flatMap(planQuestion(context, question), ({ select }) => statement(select)) }
+}
 
 /** The question about the other period. Only the question's own period is searched for values that are ignored. */
 const compileOther = (compiler: Compiler, context: QuestionContext, query: Query) =>
@@ -179,5 +196,5 @@ const compileOther = (compiler: Compiler, context: QuestionContext, query: Query
       context,
       withAllGroups(query)
     ),
-    (compiled): CompiledQuestion => ({ ...compiled, casts: null })
+    (compiled): CompiledQuestion => ({ ...compiled, casts: null, eventNames: null })
   )

@@ -91,6 +91,16 @@ test("query answers a question in a file as a table, CSV or JSON, and points at 
     out: "",
     err: expect.stringMatching(/Did you mean "visitors"\?\n\n {2}visitrs by day\n {2}\^\n$/)
   })
+  const misspelled = { code: 0, err: "There is no event named `sigup`. Did you mean `signup`?\n" }
+  const sigups = await run("ask", "count of sigup over all time")
+  expect(sigups).toMatchObject({
+    ...misspelled,
+    out: expect.stringMatching(/^COUNT\n0 *\n\n1 row, times in [^\n]+\n$/)
+  })
+  expect(await run("ask", "count of sigup over all time", "--format", "csv")).toEqual({
+    ...misspelled,
+    out: "Count\r\n0\n"
+  })
   await run("sites", "create", "--name", "Shop in the US", "--currency", "USD")
   await run("sites", "update", SITE, "--currency", "EUR")
   expect(await run("ask", "revenue over 2026-03-30")).toMatchObject({

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
 import { Effect, Result } from "effect"
+import type { QueryEngine } from "../../src/ports/QueryEngine.ts"
 import { type Answer, askQuestion } from "../../src/query/answer.ts"
 import { compileQuestion, ENGINES } from "../../src/query/compile.ts"
 import type { Clause } from "../../src/query/fql/schema.ts"
@@ -390,6 +391,66 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
       ["organicSocial", 2],
       ["paidAds", 2]
     ])
+  })
+
+  describe("that finds nothing, about an event", () => {
+    const LAST_30_DAYS = ["time-interval", "created_at", -30, "day"]
+    const warningsOf = async (question: object, changes: Partial<QuestionContext> = {}) =>
+      (await askOn(engine, question, changes)).warnings.map(({ code, detail }) => `${code}: ${detail}`)
+    const named = (name: string, ...more: ReadonlyArray<unknown>) => ({
+      filter: ["and", ON_SITE, ["=", "event_name", name], ...more],
+      aggregation: [["count"]]
+    })
+
+    test("warns that there is none of this name, and says which was probably meant", async () => {
+      const { data, warnings } = await ask(named("sigup", LAST_30_DAYS))
+      expect(data.rows).toEqual([[0]])
+      expect(warnings).toEqual([
+        {
+          code: "unknown-event",
+          detail: "There has been no event named `sigup` since 2026-01-10. Did you mean `signup`?"
+        }
+      ])
+      expect(await warningsOf(named("sigup", ["between", "created_at", "2025-12-01", "2026-04-01"]))).toEqual([
+        "unknown-event: There has been no event named `sigup` since 2025-12-01. Did you mean `signup`?"
+      ])
+      expect(await warningsOf(named("something else"))).toEqual([
+        "unknown-event: There is no event named `something else`."
+      ])
+    })
+
+    test("warns in every form of the question", async () => {
+      const expected = ["unknown-event: There is no event named `sigup`. Did you mean `signup`?"]
+      expect(await warningsOf({ ...named("sigup"), breakout: [byDay] })).toEqual(expected)
+      expect(await warningsOf({ filter: named("sigup").filter, fields: ["id"] })).toEqual(expected)
+      const goal = ["metric", "conversion-rate", { goal: ["=", "event_name", "sigup"] }]
+      expect(await warningsOf({ filter: ON_SITE, aggregation: [goal] })).toEqual(expected)
+    })
+
+    test("does not warn of a rare event, or if something was found", async () => {
+      expect(await warningsOf(named("signup", ["=", "created_at", "2026-04-05"]))).toEqual([])
+      expect(
+        await warningsOf({ ...named("signup"), filter: ["and", ON_SITE, ["=", "event_name", "sigup", "signup"]] })
+      ).toEqual([])
+    })
+
+    test("knows only the events of sites that the person may read", async () => {
+      const limited = { isLimited: true, sites: QUESTION_SITES.slice(1) }
+      expect(await warningsOf({ filter: ["=", "event_name", "sigup"], aggregation: [["count"]] }, limited)).toEqual([
+        "unknown-event: There is no event named `sigup`."
+      ])
+    })
+
+    test("is answered without a warning if the names cannot be read in time", async () => {
+      let runs = 0
+      const slow: QueryEngine["Service"] = {
+        ...engines.get(engine),
+        run: (query) => (++runs === 1 ? engines.get(engine).run(query) : Effect.never)
+      }
+      const question = { fql: 1, type: "query", source: "v_pa_events", ...named("sigup") }
+      const { data, warnings } = await Effect.runPromise(askQuestion(slow, context, question))
+      expect([data.rows, warnings, runs]).toEqual([[[0]], [], 2])
+    })
   })
 
   test("keeps rows without a value when a filter excludes another value", async () => {
@@ -856,11 +917,6 @@ describe("a question that cannot be asked", () => {
       "bad-ast",
       "/breakout/0/2/binning/num-bins"
     ],
-    ...[0, -10, "10", 1e-300, 5e-324, 1e300].map((width) => [
-      { breakout: [["field", "lcp", { binning: { strategy: "bin-width", "bin-width": width } }]] },
-      "bad-ast",
-      "/breakout/0/2/binning/bin-width"
-    ]),
     [{ filter: ["=", ["field", "lcp", { binning: { strategy: "default" } }], 1] }, "bad-ast", "/filter/1/2/binning"],
     [{ aggregation: [["offset", true, -1]], breakout: [byDay] }, "type-mismatch", "/aggregation/0/1"],
     [{ filter: [">=", "created_at", "0000-12-31"] }, "out-of-range", "/filter/2"],
@@ -875,6 +931,11 @@ describe("a question that cannot be asked", () => {
     [{ filter: ["or", ...Array.from({ length: 300 }, () => ["is-null", "tag"])] }, "limit-exceeded", "/filter/200"]
   ])("%j is refused with %s and a pointer", (question, code, pointer) => {
     expect(refuse(question)).toMatchObject({ code, pointer })
+  })
+
+  test.each([0, -10, "10", 1e-300, 5e-324, 1e300])("refuses bins of the width %p, with a pointer to it", (width) => {
+    const breakout = [["field", "lcp", { binning: { strategy: "bin-width", "bin-width": width } }]]
+    expect(refuse({ breakout })).toMatchObject({ code: "bad-ast", pointer: "/breakout/0/2/binning/bin-width" })
   })
 
   test("refuses custom columns that double with each step, without computing them", () => {

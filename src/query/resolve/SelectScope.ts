@@ -48,6 +48,8 @@ export interface Build {
   readonly alias: () => string
   /** The properties that the question reads as declared types, each once. */
   readonly casts: Map<string, Cast>
+  /** The events that the question names. */
+  readonly events: Set<string>
   /** Counts conditions against the limit of a question. */
   readonly countFilter: (pointer: string) => void
   /** Adds a warning to the answer, once. */

@@ -94,6 +94,7 @@ const equals = (given: Condition): Expression => {
   const values = valuesOf(given)
   const known = values.filter((one) => one !== null)
   const parts: Array<Expression> = known.length < values.length ? [isNull(of)] : []
+  if (isEventName(of)) for (const one of known) if (typeof one === "string") scope.build.events.add(one)
   const position = (one: unknown) => below(pointer, values.indexOf(one) + 2)
   if (isTime(of))
     parts.push(
@@ -115,6 +116,12 @@ const equals = (given: Condition): Expression => {
   }
   return either(...parts)
 }
+
+const isEventName = (of: Expression): boolean =>
+  of.kind === "column" &&
+  of.column === "event_name" &&
+  of.relation.source.kind === "view" &&
+  of.relation.source.view === "v_pa_events"
 
 const oneOf = (of: Expression, constants: ReadonlyArray<Expression>): Expression => ({
   kind: "in",

@@ -71,6 +71,8 @@ export interface PlannedQuestion extends Planned {
   readonly isGrouped: boolean
   /** The properties that it reads as declared types. */
   readonly casts: ReadonlyArray<Cast>
+  /** The events that it names. */
+  readonly events: ReadonlyArray<string>
   readonly warnings: ReadonlyArray<Warning>
 }
 
@@ -96,6 +98,7 @@ export const planQuestion = (
       compat: build.compat,
       isGrouped: isGrouped(query),
       casts: [...build.casts.values()],
+      events: [...build.events],
       warnings
     })
   } catch (cause) {
@@ -151,6 +154,7 @@ const startBuild = (
       ),
     alias: () => `t${aliases++}`,
     casts: new Map(),
+    events: new Set(),
     warn: (warning) => {
       if (!warnings.some(({ code, detail }) => code === warning.code && detail === warning.detail))
         warnings.push(warning)

@@ -169,8 +169,8 @@ const make = Effect.gen(function* () {
       lane,
       Effect.gen(function* () {
         const { time, version } = yield* engine.asOf
-        const { rows, uncastable } = yield* runQuestion(engine, compiled)
-        return { rows, uncastable, asOf: time, version, at: yield* Clock.currentTimeMillis }
+        const result = yield* runQuestion(engine, compiled)
+        return { ...result, asOf: time, version, at: yield* Clock.currentTimeMillis }
       })
     )
 
