@@ -3,7 +3,7 @@ import type { AppDatabase } from "../../layers/postgres/client/Database.ts"
 import { lacksAdministrator } from "../../layers/postgres/control/people/administrators.ts"
 import { howToCreateAdministrator } from "../domain/people.ts"
 
-/** Says at the start that nobody can administer the instance, and what to do. If it cannot be known, `doctor` says why. */
+/** Says at the start that the instance has no administrator, and what to do. If it cannot be known, `doctor` says why. */
 export const warnWithoutAdministrator: Effect.Effect<void, never, AppDatabase> = lacksAdministrator.pipe(
   Effect.orElseSucceed(() => false),
   Effect.flatMap((isLacking) =>

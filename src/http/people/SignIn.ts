@@ -35,7 +35,7 @@ export interface SignedIn {
 
 /**
  * - `Wrong`: no active user has this email and password.
- * - `NoAdministrator`: neither, on an instance where nobody can give them another.
+ * - `NoAdministrator`: neither, on an instance without an administrator to ask.
  * - `Off`: signing in with passwords is turned off.
  * - `TooMany`: somebody tries too often; `retryAfterSeconds` says when to try again.
  */

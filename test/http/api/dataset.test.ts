@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DuckDBInstance } from "@duckdb/node-api"
-import { Context, Effect, Exit, Layer, Scope, Stream } from "effect"
+import { Context, Effect, Exit, Layer, type Redacted, Scope, Stream } from "effect"
 import { unzipSync } from "fflate"
 import { SiteId } from "../../../src/domain/ids.ts"
 import { SITE_DEFAULTS, Site } from "../../../src/domain/Site.ts"
@@ -13,6 +13,7 @@ import { OTHER_SITE, SITE } from "../../services/fixture.ts"
 import * as MemorySites from "../../support/memory/MemorySites.ts"
 import { pgWarehouse } from "../../support/postgres/pgWarehouse.ts"
 import { freshDatabase } from "../../support/postgres/postgres.ts"
+import { childrenOf } from "../../support/process/processes.ts"
 import { fillWithEvents } from "../../support/questions/events.ts"
 import { startReplica, type TestReplica } from "../../support/replica/replica.ts"
 import { ADMIN, type Admin, startAdmin, VIEWER } from "./support.ts"
@@ -47,9 +48,11 @@ const startWith = (engines: Layer.Layer<QuestionEngines>, environment: Record<st
 const scope = Scope.makeUnsafe()
 const admins = new Map<string, Admin>()
 let replica: TestReplica
+let database: Redacted.Redacted<string>
 
 beforeAll(async () => {
   const url = await freshDatabase()
+  database = url
   await fillWithEvents(url)
   const postgres = await Effect.runPromise(Scope.provide(Layer.build(pgWarehouse(url)), scope))
   replica = await startReplica(url)
@@ -72,6 +75,19 @@ const BY_DAY = events({
   aggregation: [["count"], ["metric", "visitors"]],
   breakout: [["field", "created_at", { "temporal-unit": "day" }]]
 })
+
+/** Billions of rows: each event with each, several times. */
+const ENDLESS = {
+  joins: Array.from({ length: 6 }, (_, index) => ({
+    alias: `e${index}`,
+    source: "v_pa_events",
+    strategy: "inner-join",
+    condition: ["=", "site_id", ["field", "site_id", { "join-alias": `e${index}` }]],
+    fields: "none"
+  })),
+  aggregation: [["count"]],
+  breakout: Array.from({ length: 6 }, (_, index) => ["field", "id", { "join-alias": `e${index}` }])
+}
 
 const ENGINES = ["postgres", "replica"] as const
 
@@ -258,8 +274,8 @@ const slowEngine = (changes: Partial<Engine> = {}) => {
   return { engine, seen, letGo: () => waiting.splice(0).forEach((go) => void go()) }
 }
 
-const until = async (condition: () => boolean) => {
-  for (let turn = 0; !condition(); turn++) {
+const until = async (condition: () => boolean | Promise<boolean>) => {
+  for (let turn = 0; !(await condition()); turn++) {
     if (turn > 2_000) throw new Error("It did not happen within 10 s.")
     await Bun.sleep(5)
   }
@@ -420,6 +436,31 @@ describe("running questions", () => {
     const admin = await startWith(usable(null, null, "Set WAREHOUSE to postgres."))
     const { body, status } = await admin.call("POST", "/api/dataset", { body: COUNT })
     expect([status, body.code, body.detail]).toEqual([503, "no-engine", "Set WAREHOUSE to postgres."])
+    await admin.close()
+  })
+
+  test("a question that takes the replica too long is canceled in it and gets 504, and the next one is answered", async () => {
+    const before = childrenOf(process.pid)
+    await using slow = await startReplica(database, { deadlineMs: 1_000 })
+    await slow.sync()
+    const own = childrenOf(process.pid).filter((pid) => !before.includes(pid))
+    const admin = await startWith(usable(slow.engine))
+    // More than run at a time: the last ones would wait until the first have ended.
+    const answers = await Promise.all(
+      [1, 2, 3, 4].map((limit) => admin.call("POST", "/api/dataset", { body: events({ ...ENDLESS, limit }) }))
+    )
+    for (const { body, status } of answers) {
+      expect([status, body.code]).toEqual([504, "query-timeout"])
+      expect(body.detail).toBe(
+        "The warehouse did not answer in time. Ask for a shorter range, or increase WAREHOUSE_TIMEOUT_SECONDS."
+      )
+    }
+    await until(async () => {
+      const { body, status } = await admin.call("POST", "/api/dataset", { body: BY_DAY })
+      return status === 200 && body.row_count === 4 && body.route === "replica"
+    })
+    // It was not killed for it.
+    expect(childrenOf(process.pid).filter((pid) => own.includes(pid))).toEqual(own)
     await admin.close()
   })
 

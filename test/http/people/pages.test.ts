@@ -106,7 +106,7 @@ describe("the setup page", () => {
   })
 })
 
-test("without an administrator, the sign-in page and the API say how to create one, and send nobody to an administrator", async () => {
+test("without an administrator, the sign-in page and the API say how to create one, and name no administrator to ask", async () => {
   await using server = await startPeopleServer()
   const failed = async () => {
     const page = await server.browser().submit("/login", { email: ADA.email, password: "wrong password" })

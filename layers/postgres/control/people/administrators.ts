@@ -47,7 +47,7 @@ export const watchAdministrators = Effect.fnUntraced(function* (sql: SqlClient.S
   }
 })
 
-/** Whether nobody is an administrator, and setup makes nobody one any more. */
+/** Whether the instance has no administrator, and setup makes none any more. */
 export const lacksAdministrator: Effect.Effect<boolean, SqlError.SqlError, AppDatabase> = Effect.gen(function* () {
   const sql = yield* AppDatabase
   const { isAny } = yield* administrators(sql)
