@@ -76,6 +76,13 @@ const BY_DAY = events({
   breakout: [["field", "created_at", { "temporal-unit": "day" }]]
 })
 
+const replicaProcesses = (): ReadonlyArray<number> =>
+  childrenOf(process.pid).filter((pid) =>
+    Bun.spawnSync(["ps", "-o", "args=", "-p", String(pid)])
+      .stdout.toString()
+      .includes("replicaChild")
+  )
+
 /** Billions of rows: each event with each, several times. */
 const ENDLESS = {
   joins: Array.from({ length: 6 }, (_, index) => ({
@@ -440,10 +447,10 @@ describe("running questions", () => {
   })
 
   test("a question that takes the replica too long is canceled in it and gets 504, and the next one is answered", async () => {
-    const before = childrenOf(process.pid)
+    const before = replicaProcesses()
     await using slow = await startReplica(database, { deadlineMs: 1_000 })
     await slow.sync()
-    const own = childrenOf(process.pid).filter((pid) => !before.includes(pid))
+    const own = replicaProcesses().filter((pid) => !before.includes(pid))
     const admin = await startWith(usable(slow.engine))
     // More than run at a time: the last ones would wait until the first have ended.
     const answers = await Promise.all(
@@ -460,7 +467,8 @@ describe("running questions", () => {
       return status === 200 && body.row_count === 4 && body.route === "replica"
     })
     // It was not killed for it.
-    expect(childrenOf(process.pid).filter((pid) => own.includes(pid))).toEqual(own)
+    expect(own).toHaveLength(1)
+    expect(replicaProcesses()).toContain(own[0]!)
     await admin.close()
   })
 
