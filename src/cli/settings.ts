@@ -11,10 +11,8 @@ const name = Argument.String("name").pipe(
 )
 
 /** The value as displayed; a default in words, because these say what happens without a value. */
-const displayValue = ({ setting, source, value }: SettingState): string => {
-  if (typeof setting.default === "boolean") return value ? "on" : "off"
-  return source === "default" ? setting.defaultText.replaceAll("`", "") : value || "none"
-}
+const displayValue = ({ setting, source, value }: SettingState): string =>
+  source === "default" ? setting.defaultText.replaceAll("`", "") : value || "none"
 
 /** What a change did, in one line. `get` explains the setting. */
 const showChange = Effect.fnUntraced(function* (state: SettingState, asJson: boolean) {

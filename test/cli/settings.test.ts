@@ -27,6 +27,19 @@ test("a setting is set, read and unset, and a note says when the environment ove
   })
 }, 180_000)
 
+test("a switch is shown as it is: off by default, off when it is set to off, and on when it is set to yes", async () => {
+  const run = await onFreshDatabase()
+  expect((await run(["settings", "list"])).out).toMatch(/^enable-embedding +off +default$/m)
+  expect((await run(["settings", "set", "enable-embedding", "yes"])).out).toBe(
+    "ENABLE_EMBEDDING is now on. Takes effect within 5 seconds.\n"
+  )
+  expect((await run(["settings", "set", "enforce-domains", "off"])).out).toStartWith("ENFORCE_DOMAINS is now off.")
+  expect((await run(["settings", "get", "enforce-domains"])).out).toMatch(/^value +off$/m)
+  expect((await run(["settings", "unset", "enable-embedding"])).out).toStartWith(
+    "ENABLE_EMBEDDING is the default again (off)."
+  )
+}, 180_000)
+
 test("the settings commands run despite an invalid value, so that they can correct it", async () => {
   const run = await onFreshDatabase()
   await run(["settings", "set", "max-batch-items", "10"])
