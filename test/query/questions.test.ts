@@ -587,6 +587,31 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     ])
   })
 
+  test("shows a number among a property's strings as it was sent, and finds it, however the value of the condition is written", async () => {
+    const signups = during(["=", "event_name", "signup"])
+    const asText = ["prop", "seats", { type: "text" }]
+    expect(await rowsOf({ filter: signups, aggregation: [["count"]], breakout: [asText] })).toEqual([
+      ["1", 1],
+      ["3", 1],
+      ["5", 1]
+    ])
+    const count = async (...condition: ReadonlyArray<unknown>) =>
+      rowsOf({ filter: ["and", signups, condition], aggregation: [["count"]] })
+    for (const three of [3, "3"]) {
+      expect(await count("=", asText, three)).toEqual([[1]])
+      expect(await count("!=", asText, three)).toEqual([[2]])
+      expect(await count("=", ["prop", "seats"], three, "5")).toEqual([[2]])
+      expect(await count(">=", ["prop", "seats"], three)).toEqual([[2]])
+    }
+    for (const yes of [true, "true"]) {
+      expect(await count("=", ["prop", "trial", { type: "boolean" }], yes)).toEqual([[1]])
+      expect(await count("=", ["prop", "trial"], yes)).toEqual([[1]])
+    }
+    await expect(ask({ filter: ["=", ["prop", "seats"], "many"], aggregation: [["count"]] })).rejects.toThrow(
+      '`=` compares a number with "many", which is text.'
+    )
+  })
+
   test("says how many values of a property in the range are not of its declared type", async () => {
     const warnings = async (property: unknown, filter: unknown = during(), changes: Partial<QuestionContext> = {}) =>
       (await askOn(engine, { filter, aggregation: [["count", property]] }, changes)).warnings

@@ -26,6 +26,14 @@ describe("a sentence becomes the question that it says", () => {
         breakout: [["prop", "plan", { event: "signup" }]]
       }
     ],
+    ["unique visitors by day", { filter: LAST_30_DAYS, aggregation: [["metric", "visitors"]], breakout: [by("day")] }],
+    [
+      "unique plan of signup",
+      {
+        filter: ["and", ["=", "event_name", "signup"], LAST_30_DAYS],
+        aggregation: [["distinct", ["prop", "plan", { event: "signup" }]]]
+      }
+    ],
     ["count of events by day", { filter: LAST_30_DAYS, aggregation: [["count"]], breakout: [by("day")] }],
     [
       "Visitors BY country, weekday TOP 5",

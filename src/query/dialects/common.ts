@@ -107,6 +107,13 @@ const domainPattern = text(
 /** A number of digits that a decimal(19, 4) holds. */
 export const decimalPattern = text("'^[+-]?(?:[0-9]{1,15}(?:\\.[0-9]{0,15})?|\\.[0-9]{1,15})$'")
 
+/** Text of a number as it is stored, with four decimals. */
+export const storedNumberPattern = text("'^-?[0-9]+[.][0-9]{4}$'")
+
+/** Text in which stored numbers lose the zeros at their end. */
+export const plainNumbers = (of: Sql, isStoredNumber: Sql): Sql =>
+  sql`CASE WHEN ${isStoredNumber} THEN trim(TRAILING '.' FROM trim(TRAILING '0' FROM ${of})) ELSE ${of} END`
+
 /** Parts of a time as the engines name them. */
 const EXTRACTIONS: Readonly<Record<ExtractionUnit, string>> = {
   "minute-of-hour": "minute",

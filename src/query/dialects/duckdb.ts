@@ -5,6 +5,8 @@ import {
   extractBy,
   intervalOf,
   monthsBetween,
+  plainNumbers,
+  storedNumberPattern,
   urlFunctions,
   valuesOf
 } from "./common.ts"
@@ -68,6 +70,9 @@ export const DUCKDB: Dialect = {
     "to-float": ([x]) => sql`CAST(${x!} AS DOUBLE)`,
     "text-to-decimal": ([x]) =>
       sql`CASE WHEN regexp_matches(trim(${x!}), ${decimalPattern}) THEN TRY_CAST(trim(${x!}) AS DECIMAL(19, 4)) END`,
+    // Comparing costs a tenth of what the pattern does, and only text that begins like a number passes.
+    "plain-numbers": ([x]) =>
+      plainNumbers(x!, sql`${x!} BETWEEN '-' AND ':' AND regexp_matches(${x!}, ${storedNumberPattern})`),
     "seconds-between": ([first, last, unit]) => sql`((${micros(last!)} - ${micros(first!)}) // (1000000 * ${unit!}))`,
     "months-between": ([first, last, unit]) =>
       sql`(CAST(${monthsBetween(intoMonth, first!, last!)} AS BIGINT) // ${unit!})`,

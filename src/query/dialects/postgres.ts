@@ -5,7 +5,9 @@ import {
   extractBy,
   intervalOf,
   monthsBetween,
+  plainNumbers,
   secondsInterval,
+  storedNumberPattern,
   urlFunctions,
   valuesOf
 } from "./common.ts"
@@ -60,6 +62,7 @@ export const POSTGRES: Dialect = {
     "to-float": ([x]) => sql`CAST(${x!} AS double precision)`,
     "text-to-decimal": ([x]) =>
       sql`CASE WHEN trim(${x!}) ~ ${decimalPattern} THEN CAST(trim(${x!}) AS numeric(19, 4)) END`,
+    "plain-numbers": ([x]) => plainNumbers(x!, sql`${x!} LIKE '%.____' AND ${x!} ~ ${storedNumberPattern}`),
     "seconds-between": ([first, last, unit]) => sql`((${epoch(last!)} - ${epoch(first!)}) / (1000000 * ${unit!}))`,
     "months-between": ([first, last, unit]) =>
       sql`(CAST(${monthsBetween(intoMonth, first!, last!)} AS bigint) / ${unit!})`,

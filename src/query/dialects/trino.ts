@@ -1,6 +1,14 @@
 import { FqlError } from "../fql/FqlError.ts"
 import type { ExtractionUnit, TruncationUnit, ValueType } from "../plan/plan.ts"
-import { COMMON_FUNCTIONS, decimalPattern, monthsBetween, urlFunctions, valuesOf } from "./common.ts"
+import {
+  COMMON_FUNCTIONS,
+  decimalPattern,
+  monthsBetween,
+  plainNumbers,
+  storedNumberPattern,
+  urlFunctions,
+  valuesOf
+} from "./common.ts"
 import type { Dialect } from "./Dialect.ts"
 import { bound, join, type Sql, sql, text } from "./Sql.ts"
 
@@ -119,6 +127,7 @@ export const TRINO: Dialect = {
       const trimmed = sql`trim(BOTH ' ' FROM ${x!})`
       return sql`CASE WHEN regexp_like(${trimmed}, ${decimalPattern}) THEN TRY_CAST(${trimmed} AS decimal(19, 4)) END`
     },
+    "plain-numbers": ([x]) => plainNumbers(x!, sql`regexp_like(${x!}, ${storedNumberPattern})`),
     "seconds-between": ([first, last, unit]) => sql`((${micros(last!)} - ${micros(first!)}) / (1000000 * ${unit!}))`,
     "months-between": ([first, last, unit]) =>
       sql`(CAST(${monthsBetween(intoMonth, first!, last!)} AS bigint) / ${unit!})`,

@@ -189,6 +189,8 @@ export type FunctionName =
   | "to-integer"
   | "to-float"
   | "text-to-decimal"
+  /** Text, with numbers of four decimals, as they are stored, without zeros at the end: `3.0000` is `3`. */
+  | "plain-numbers"
   | "seconds-between"
   | "months-between"
   | "add-seconds"

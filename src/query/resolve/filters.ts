@@ -2,7 +2,7 @@ import { below, FqlError } from "../fql/FqlError.ts"
 import { type Clause, LIMITS } from "../fql/schema.ts"
 import { didYouMean } from "../fql/suggest.ts"
 import { viewOf } from "../metadata/views.ts"
-import { call, columnOf, type Expression, type Select, typeOf, value } from "../plan/plan.ts"
+import { call, columnOf, type Expression, type Select, typeOf, type ValueType, value } from "../plan/plan.ts"
 import { exactWallTime } from "../plan/time.ts"
 import { isDimension, resolveDimension } from "./dimensions.ts"
 import { constant, isNumber, isTime, mismatch, resolveExpression, resolveOperand, typeName } from "./expressions.ts"
@@ -59,17 +59,35 @@ const valuesOf = ({ args, name, pointer }: Condition): ReadonlyArray<unknown> =>
   return values
 }
 
-/** A constant of the operand's type. */
-const constantLike = (of: Expression, given: unknown, what: string, pointer: string): Expression => {
-  const found = constant(given, pointer)
+/** A number as text has it. */
+const NUMBER_TEXT = /^-?\d+(?:\.\d+)?$/
+
+/** A constant as a property of this type has it. New values may change the type at any time, so either way to write one is understood. */
+const asProperty = (type: ValueType, given: unknown): unknown => {
+  if (type === "text") return typeof given === "number" || typeof given === "boolean" ? String(given) : given
+  if (typeof given !== "string") return given
+  if (type === "boolean") return given === "true" || given === "false" ? given === "true" : given
+  return NUMBER_TEXT.test(given) ? Number(given) : given
+}
+
+/** A constant of the type of a condition's operand. */
+const constantLike = (
+  of: Expression,
+  written: unknown,
+  { args: [field], name }: Condition,
+  pointer: string
+): Expression => {
   const type = typeOf(of)
+  const isProperty = Array.isArray(field) && (field[0] === "prop" || field[0] === "attr")
+  const given = isProperty ? asProperty(type, written) : written
+  const found = constant(given, pointer)
   const id = type === "uuid" && typeof given === "string" ? parseUuid(given) : null
   if (id !== null) return value("uuid", id)
   if (isNumber(of) ? isNumber(found) : type === typeOf(found)) return found
   throw new FqlError(
     "type-mismatch",
     pointer,
-    `${what} compares ${typeName(of)} with ${JSON.stringify(given)}, which is ${type === "uuid" ? "not an id" : typeName(found)}.`
+    `\`${name}\` compares ${typeName(of)} with ${JSON.stringify(written)}, which is ${type === "uuid" ? "not an id" : typeName(found)}.`
   )
 }
 
@@ -89,7 +107,7 @@ const within = (of: Expression, period: Period): Expression => {
 
 /** `=` with one value or several; null means the rows without a value. */
 const equals = (given: Condition): Expression => {
-  const { name, pointer, scope } = given
+  const { pointer, scope } = given
   const of = operand(given)
   const values = valuesOf(given)
   const known = values.filter((one) => one !== null)
@@ -107,7 +125,7 @@ const equals = (given: Condition): Expression => {
     parts.push(...clauses.map((one) => equal(scope, of, one, position(one))))
     const constants = known
       .filter((one) => !Array.isArray(one))
-      .map((one) => constantLike(of, one, `\`${name}\``, position(one)))
+      .map((one) => constantLike(of, one, given, position(one)))
     // No list of whole numbers can hold a fraction.
     const isFraction = (one: Expression) => typeOf(of) === "integer" && typeOf(one) === "float"
     const listed = constants.filter((one) => !isFraction(one))
@@ -179,9 +197,7 @@ const compares =
       return within(of, period)
     }
     if (!isNumber(of) && !isTime(of)) throw mismatch(below(pointer, 1), `\`${operator}\``, "a number or a time", of)
-    const right = Array.isArray(other)
-      ? resolveOperand(scope, other, at)
-      : constantLike(of, other, `\`${operator}\``, at)
+    const right = Array.isArray(other) ? resolveOperand(scope, other, at) : constantLike(of, other, given, at)
     return boolean(ORDER[operator], ...comparable(scope, of, right, `\`${operator}\``, at))
   }
 
@@ -197,7 +213,7 @@ const between: Maker = (given) => {
   const bound = (index: number) =>
     Array.isArray(args[index])
       ? resolveOperand(scope, args[index], below(pointer, index + 1))
-      : constantLike(of, args[index], "`between`", below(pointer, index + 1))
+      : constantLike(of, args[index], given, below(pointer, index + 1))
   const [least, most] = [bound(1), bound(2)]
   return both(
     boolean("ge", ...comparable(scope, of, least, "`between`", pointer)),

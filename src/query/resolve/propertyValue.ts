@@ -6,7 +6,7 @@ export const propertyValue = (relation: Relation, type: PropertyType): Expressio
   const text = columnOf(relation, "string_value", "text")
   switch (type) {
     case "text":
-      return text
+      return call("plain-numbers", "text", text)
     case "number":
       return call(
         "coalesce",

@@ -110,7 +110,9 @@ class Parser {
 
   /** What is computed, and of which event. */
   #measure(): Measure {
-    const aggregation = this.#phrase(AGGREGATIONS)
+    // "unique visitors" is a metric, though "unique" is an aggregation.
+    const isMetric = this.#lengthOf(METRICS) > this.#lengthOf(AGGREGATIONS)
+    const aggregation = isMetric ? null : this.#phrase(AGGREGATIONS)
     if (aggregation !== null) {
       const ofField = this.#fieldBeforeEvent()
       return { clause: () => [aggregation, asNumber(aggregation, ofField())], isGoal: false, isAmount: false }
@@ -365,6 +367,11 @@ class Parser {
     if (found === null) return null
     this.#next = found.end
     return found.meaning
+  }
+
+  /** How many words of a phrase come next. */
+  #lengthOf(known: ReadonlyArray<readonly [string, ReadonlyArray<string>]>): number {
+    return (this.#phraseAt(known, this.#next)?.end ?? this.#next) - this.#next
   }
 
   #phraseAt(

@@ -17,8 +17,8 @@ UPDATE product_analytics_event SET referrer_domain = 'www.example.com', hostname
 INSERT INTO product_analytics_event_data (created_at, event_id, site_id, session_id, data_type, event_name, data_key, string_value, number_value)
 SELECT created_at, event_id, site_id, session_id, type, event_name, key, string, number FROM product_analytics_event
 JOIN (VALUES
-  ('${eventAt("03-28T22:53:00")}'::uuid, 'plan', 1, 'pro', NULL::numeric), ('${eventAt("03-28T22:53:00")}', 'seats', 2, '3', 3), ('${eventAt("03-28T22:53:00")}', 'trial', 3, 'true', NULL),
-  ('${eventAt("03-29T22:31:00")}', 'plan', 1, 'free', NULL), ('${eventAt("03-29T22:31:00")}', 'seats', 2, '1', 1), ('${eventAt("03-29T22:31:00")}', 'trial', 3, 'false', NULL),
+  ('${eventAt("03-28T22:53:00")}'::uuid, 'plan', 1, 'pro', NULL::numeric), ('${eventAt("03-28T22:53:00")}', 'seats', 2, '3.0000', 3), ('${eventAt("03-28T22:53:00")}', 'trial', 3, 'true', NULL),
+  ('${eventAt("03-29T22:31:00")}', 'plan', 1, 'free', NULL), ('${eventAt("03-29T22:31:00")}', 'seats', 2, '1.0000', 1), ('${eventAt("03-29T22:31:00")}', 'trial', 3, 'false', NULL),
   ('${eventAt("03-30T10:05:00")}', 'plan', 1, 'pro', NULL), ('${eventAt("03-30T10:05:00")}', 'seats', 1, '5', NULL)
 ) AS property (event, key, type, string, number) ON event = event_id;
 `

@@ -74,7 +74,7 @@ INSERT INTO product_analytics_event_data
 SELECT e.created_at, e.event_id, e.site_id, e.session_id, p.type, e.event_name, p.key, p.string, p.number
 FROM product_analytics_event e CROSS JOIN LATERAL (VALUES
   ('plan', 1, CASE WHEN ascii(right(e.session_id::text, 1)) % 2 = 0 THEN 'pro' ELSE 'free' END, NULL::numeric),
-  ('seats', 2, (ascii(right(e.session_id::text, 1)) % 7 + 1)::text, (ascii(right(e.session_id::text, 1)) % 7 + 1)::numeric)
+  ('seats', 2, (ascii(right(e.session_id::text, 1)) % 7 + 1)::text || '.0000', (ascii(right(e.session_id::text, 1)) % 7 + 1)::numeric)
 ) AS p (key, type, string, number)
 WHERE e.event_name = 'signup'`
 
