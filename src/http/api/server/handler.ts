@@ -208,11 +208,11 @@ const BODY_PROBLEMS: Readonly<Record<BodyError["reason"], { readonly status: num
   Untyped: { status: 415, detail: `Say what the body is: ${SEND_JSON}` }
 }
 
-/** The request as if its base path were the root. One outside of the base path goes to a path where there is nothing. */
-const belowBase = (base: string | null, request: Request): Request => {
-  if (base === null) return request
+/** The request as if its base path were the root. One outside of the base path (null) goes to a path where there is nothing. */
+const requestAt = (path: string | null, request: Request): Request => {
   const url = new URL(request.url)
-  url.pathname = pathBelow(base, url.pathname) ?? "/"
+  if (url.pathname === path) return request
+  url.pathname = path ?? "/"
   return new Request(url.href, request)
 }
 
@@ -248,16 +248,17 @@ export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Sc
           server?.timeout?.(incoming, 0)
         })
       )
+      const path = pathBelow(base, new URL(incoming.url).pathname)
       // Where there is nothing, the body is not read.
-      const isOutside = base !== null && pathBelow(base, new URL(incoming.url).pathname) === null
-      const buffered = isOutside
-        ? Result.succeed(new Request(incoming.url, { method: incoming.method, headers }))
-        : await Effect.runPromise(Effect.result(bufferBody(incoming)))
+      const buffered =
+        path === null
+          ? Result.succeed(new Request(incoming.url, { method: incoming.method }))
+          : await Effect.runPromise(Effect.result(bufferBody(incoming)))
       const response = Result.isFailure(buffered)
         ? bodyResponse(buffered.failure, incoming, headers)
         : // A client that disconnects interrupts its request.
           await respond(
-            belowBase(base, new Request(buffered.success, { headers, signal: incoming.signal })),
+            requestAt(path, new Request(buffered.success, { headers, signal: incoming.signal })),
             connection
           )
       if (isTimeoutExtended) server?.timeout?.(incoming, IDLE_TIMEOUT_SECONDS)
