@@ -9,7 +9,7 @@ const inTheLake = Effect.fail(
   new SiteDataError({
     reason: "Unsupported",
     message:
-      "Footfall cannot delete rows of a lake. Archive the site, or delete its rows with an engine that can, such as Trino."
+      "Footfall does not delete rows of a lake. Archive the site, or delete its rows of pa_events, pa_sessions and pa_session_data with an engine that can, such as Trino: see docs/lake.md."
   })
 )
 

@@ -7,6 +7,7 @@ import { LakeUnderTest } from "../support/lake/LakeUnderTest.ts"
 import { Client } from "../support/people/peopleServer.ts"
 import { freshDatabase } from "../support/postgres/postgres.ts"
 import type { Footfall } from "../support/process/footfallProcess.ts"
+import { childrenOf } from "../support/process/processes.ts"
 
 setDefaultTimeout(180_000)
 
@@ -40,6 +41,13 @@ beforeAll(async () => {
 })
 
 afterAll(() => all.disposeAsync())
+
+const duckDbOf = (parent: number): number | undefined =>
+  childrenOf(parent).find((pid) =>
+    Bun.spawnSync(["ps", "-o", "args=", "-p", String(pid)])
+      .stdout.toString()
+      .includes("duckDbChild")
+  )
 
 const events = (question: object) => ({ fql: 1, type: "query", source: "v_pa_events", ...question })
 const ask = (question: object, path = "") => admin.call("POST", `/api/dataset${path}`, { body: events(question) })
@@ -82,6 +90,116 @@ describe.skipIf(extensions === null)("with a lake, over HTTP", () => {
       "/csv"
     )
     expect([status, body]).toEqual([200, "Event name,URL path\r\norder,/\r\norder,/\r\n"])
+  })
+
+  test("a comparison has the other period's values, also as a file, and reads both from the lake", async () => {
+    const at = (day: string) => Date.parse(`${day}T12:00:00Z`) / 1_000
+    for (const [day, url] of [
+      ["2026-03-28", "/"],
+      ["2026-03-29", "/"],
+      ["2026-03-29", "/blog"],
+      ["2026-03-30", "/"],
+      ["2026-03-31", "/pricing"]
+    ] as const) {
+      expect(await send({ url, timestamp: at(day) })).toBe(200)
+    }
+    await lake.hasEvents(9)
+    const question = {
+      filter: ["between", "created_at", "2026-03-30", "2026-03-31"],
+      aggregation: [["count"], ["metric", "visits"]],
+      breakout: ["url_path"],
+      settings: { timezone: "UTC", compare: "previous-period" }
+    }
+    const { body, status } = await ask(question)
+    expect([status, body.route, body.data.rows]).toEqual([
+      200,
+      "lake",
+      [
+        ["/", 1, 1],
+        ["/pricing", 1, 1]
+      ]
+    ])
+    expect(body.comparison).toEqual({
+      compare: "previous-period",
+      from: "2026-03-28T00:00:00+00:00",
+      until: "2026-03-30T00:00:00+00:00",
+      rows: [
+        ["/", 2, 2],
+        ["/pricing", 0, 0]
+      ],
+      changes: [
+        [null, { difference: -1, percent: -50 }, { difference: -1, percent: -50 }],
+        [null, { difference: 1, percent: null }, { difference: 1, percent: null }]
+      ],
+      unmatched: [["/blog", 1, 1]],
+      truncated: false
+    })
+    expect((await ask({ ...question, aggregation: [["count"]] }, "/csv")).body).toBe(
+      "URL path,Count,Count (compared),Count (change),Count (change in %)\r\n/,1,2,-1,-50\r\n/pricing,1,0,1,\r\n"
+    )
+  })
+
+  test("a question whose client disconnects is canceled in DuckDB, which answers the next one", async () => {
+    const items = Array.from({ length: 100 }, () => ({ type: "event", payload: { website: SITE, url: "/many" } }))
+    const stored = await fetch(`${full.url}/api/batch`, {
+      method: "POST",
+      headers: { "user-agent": AGENT },
+      body: JSON.stringify(items)
+    })
+    expect(stored.status).toBe(200)
+    await lake.hasEvents(109)
+    // Each event with each, several times.
+    const joins = Array.from({ length: 6 }, (_, index) => ({
+      alias: `e${index}`,
+      source: "v_pa_events",
+      strategy: "inner-join",
+      condition: ["=", "site_id", ["field", "site_id", { "join-alias": `e${index}` }]],
+      fields: "none"
+    }))
+    const endless = (limit: number) =>
+      events({
+        joins,
+        aggregation: [["count"]],
+        breakout: joins.map(({ alias }) => ["field", "id", { "join-alias": alias }]),
+        limit
+      })
+    const hangUp = new AbortController()
+    // As many as run at a time.
+    const asked = [1, 2].map((limit) =>
+      fetch(`${full.url}/api/dataset`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+        body: JSON.stringify(endless(limit)),
+        signal: hangUp.signal
+      }).then(
+        ({ status }) => status,
+        () => "disconnected"
+      )
+    )
+    const duckDb = duckDbOf(full.pid)
+    await Bun.sleep(1_000)
+    const waiting = ask({ aggregation: [["count"]], filter: ["=", "url_path", "/many"] })
+    expect(await Promise.race([waiting, Bun.sleep(2_000).then(() => "waits")])).toBe("waits")
+    hangUp.abort()
+    const startedAt = performance.now()
+    const { body, status } = await waiting
+    expect([status, body.data.rows]).toEqual([200, [[100]]])
+    expect(performance.now() - startedAt).toBeLessThan(10_000)
+    expect(await Promise.all(asked)).toEqual(["disconnected", "disconnected"])
+    // It was not killed for it.
+    expect(duckDbOf(full.pid)).toBe(duckDb)
+  })
+
+  test("a site's data is not deleted, and the refusal says what to do", async () => {
+    const refusal =
+      "Footfall does not delete rows of a lake. Archive the site, or delete its rows of pa_events, pa_sessions and pa_session_data with an engine that can, such as Trino: see docs/lake.md."
+    const { body, status } = await admin.call("POST", `/api/ee/product-analytics/sites/${SITE}/reset`)
+    expect([status, body.detail]).toEqual([409, refusal])
+    expect(await footfall(["sites", "reset", SITE, "--yes"], lake.environment)).toEqual({
+      code: 1,
+      out: "",
+      err: expect.stringContaining(refusal)
+    })
   })
 
   test("properties are fields with values, and `footfall ask` answers with and without the server", async () => {

@@ -481,6 +481,25 @@ describe("a signed embed", () => {
     expect(rowsOf(await ask(await sign(forDashboard({ country: "US" }))))).toEqual([["DE", 7]])
   })
 
+  test("compares with a period that visitors or the token choose, unless visitors can't choose the time", async () => {
+    const days = "2026-03-30~2026-03-31"
+    const compared = given({ date: days, compare: "previous-period" })
+    const comparison = { from: "2026-03-28T00:00:00+00:00", until: "2026-03-30T00:00:00+00:00", rows: COMPARED }
+    await allow()
+    const { body, status } = await ask(await sign(forDashboard()), compared)
+    expect([status, body.comparison]).toEqual([200, expect.objectContaining(comparison)])
+    // What the token locks limits both periods, and no other site is in either.
+    const locked = await ask(await sign(forDashboard({ country: "DE" })), compared)
+    expect([locked.body.data.rows, locked.body.comparison.rows]).toEqual([[["DE", 1]], [["DE", 6]]])
+    const byToken = await ask(await sign(forDashboard({ compare: "previous-period" })), given({ date: days }))
+    expect(byToken.body.comparison).toMatchObject(comparison)
+    const fixedTime = await sign(forDashboard({ date: days }))
+    expect(rowsOf(await ask(fixedTime, given({ compare: "previous-period" })))).toEqual([
+      400,
+      'There is no parameter "compare" to choose here.'
+    ])
+  })
+
   test("leaves out the cards that a token's parameter does not limit", async () => {
     const board = await boardOf([at(0, card.id, mapped("date"))])
     await put(`/api/embedding/dashboard/${board.id}`, { site_id: SITE })
