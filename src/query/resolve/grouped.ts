@@ -10,7 +10,7 @@ import {
   typeOf,
   value
 } from "../plan/plan.ts"
-import { columnsUsed, holdsFor, isColumn, isVisitorsRelation, valuesOf } from "../plan/rows.ts"
+import { columnsUsed, holdsFor, isColumn, isVisitorsRelation, valuesOf, withColumns } from "../plan/rows.ts"
 import type { Grouping, Leaf } from "./aggregations.ts"
 import type { Dimension } from "./dimensions.ts"
 import { isView, secondsBetween, VISIT } from "./metrics.ts"
@@ -200,32 +200,13 @@ const visitRows = (
   const { from, joins } = scope
   if (scope.view?.name !== "v_pa_events") return null
   const visits = scope.visits()
-  const known = (expression: Expression): Expression => {
-    if (isColumn(expression, from, "session_id", "site_id")) {
-      return columnOf(visits, (expression as { readonly column: string }).column, typeOf(expression))
-    }
-    if (end !== null && isColumn(expression, from, "url_path")) return columnOf(visits, end, "text")
-    switch (expression.kind) {
-      case "value":
-      case "null":
-        return expression
-      case "column":
-        if (expression.relation === visits || isVisitorsRelation(expression.relation)) return expression
-        throw new NotOfVisits()
-      case "call":
-        return { ...expression, args: expression.args.map(known) }
-      case "in":
-      case "local":
-      case "truncate":
-      case "extract":
-      case "among":
-        return { ...expression, of: known(expression.of) }
-      case "instant":
-        return { ...expression, of: known(expression.of), near: known(expression.near) }
-      default:
-        throw new NotOfVisits()
-    }
-  }
+  const known = (expression: Expression): Expression =>
+    withColumns(expression, (column) => {
+      if (isColumn(column, from, "session_id", "site_id")) return columnOf(visits, column.column, column.type)
+      if (end !== null && isColumn(column, from, "url_path")) return columnOf(visits, end, "text")
+      if (column.relation === visits || isVisitorsRelation(column.relation)) return column
+      throw new NotOfVisits()
+    })
   try {
     const isOfViews = (condition: Expression) => end !== null && holdsFor(condition, from, 1)
     return {
