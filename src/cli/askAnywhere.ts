@@ -43,18 +43,18 @@ const ANSWER_SECONDS = 3_700
 const at = (pointer: unknown, detail: string): string =>
   typeof pointer === "string" && pointer !== "" ? `At ${pointer}: ${detail}` : detail
 
-/** What replaces a refusal's own words, by its code: a sentence is not written as JSON. */
-export type RefusalWords = Readonly<Partial<Record<FqlErrorCode, string>>>
+/** What replaces a refusal's own words, by its code; null for a question in JSON, whose refusals also say where it is wrong. */
+export type RefusalWords = Readonly<Partial<Record<FqlErrorCode, string>>> | null
 
-const wordsFor = (words: RefusalWords, code: unknown): string | null =>
-  Object.entries(words).find(([one]) => one === code)?.[1] ?? null
+const refusal = (words: RefusalWords, code: unknown, pointer: unknown, detail: string): string =>
+  words === null ? at(pointer, detail) : (Object.entries(words).find(([one]) => one === code)?.[1] ?? detail)
 
 /** A refused question is the caller's mistake; everything else is a failure. */
 const problemOf = ({ body, status }: ServerResponse, server: string, words: RefusalWords) => {
   const detail = detailOf(body) ?? `it responded with ${status}`
   const { code, pointer } = (Predicate.isObject(body) ? body : {}) as Readonly<Record<string, unknown>>
   if (status === 400 || (status === 404 && code === "not-found")) {
-    return new UsageError({ message: wordsFor(words, code) ?? at(pointer, detail) })
+    return new UsageError({ message: refusal(words, code, pointer, detail) })
   }
   return new CommandFailure({ message: `${server} can't answer: ${detail}` })
 }
@@ -107,7 +107,7 @@ export const WHO_ANSWERS =
   "The running server answers. If none runs here, and no key or address is given, the command asks where the events are stored."
 
 const refused = ({ code, detail, pointer }: FqlError, words: RefusalWords) =>
-  new UsageError({ message: wordsFor(words, code) ?? at(pointer, detail) })
+  new UsageError({ message: refusal(words, code, pointer, detail) })
 
 /** A failure that the caller has not seen yet. */
 const reported = (error: CommandFailure) => Effect.andThen(Console.error(error.message), Effect.fail(error))
@@ -120,7 +120,7 @@ const compared = ({ compare }: AskFlags, question: unknown): unknown => {
 }
 
 /** Asks a question and prints the answer. */
-export const askAndPrint = (flags: AskFlags, question: unknown, words: RefusalWords = {}) =>
+export const askAndPrint = (flags: AskFlags, question: unknown, words: RefusalWords = null) =>
   Effect.flatMap(askAnywhere(flags, compared(flags, question), words), (answer) => {
     if (flags.format === "json") return printJson(answer)
     // Not among the data, which may go to another program.

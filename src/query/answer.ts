@@ -13,6 +13,7 @@ import { isByInstant, withOffset } from "./plan/time.ts"
 import type { PlannedColumn, PlannedQuestion } from "./resolve/query.ts"
 import type { Warning } from "./resolve/SelectScope.ts"
 import { unknownEventWarnings } from "./unknownEvents.ts"
+import { unknownPropertyWarnings } from "./unknownProperties.ts"
 
 /** A value of an answer. Whole numbers beyond 2^53 and decimals that a double would round are strings. */
 export type Cell = null | string | number | boolean
@@ -134,6 +135,18 @@ export interface Circumstances {
 
 type EngineRows = ReadonlyArray<ReadonlyArray<QueryValue>>
 
+/** What is to be said about what a question found, and did not find. */
+const warningsOfRows = (
+  compiled: CompiledQuestion,
+  { rows, uncastable, unknownEvents }: QuestionResult
+): ReadonlyArray<Warning> => {
+  const ignored = uncastableWarnings(compiled, uncastable)
+  // What an event that does not exist lacks goes without saying, and a property whose values are ignored has some.
+  const unknown = unknownEvents.length > 0 ? [] : unknownPropertyWarnings(compiled.planned, rows)
+  const hasIgnored = (key: string | undefined) => ignored.some((one) => one.key === key)
+  return [...ignored, ...unknownEvents, ...unknown.filter(({ key }) => !hasIgnored(key))]
+}
+
 /** An engine's rows as what a question returns. `other`: those of the period that it is compared with. */
 export const shapeAnswer = (
   compiled: CompiledQuestion,
@@ -152,7 +165,7 @@ export const shapeAnswer = (
     partial_buckets: partialBuckets(compiled, own.rows, now),
     route,
     as_of: asOf,
-    warnings: [...planned.warnings, ...uncastableWarnings(compiled, uncastable), ...unknownEvents],
+    warnings: [...planned.warnings, ...warningsOfRows(compiled, { rows, uncastable, unknownEvents })],
     comparison:
       other === null ? null : comparisonOf(compiled, { cols, ...own }, shownRows(compiled.other!, other, now)),
     running_time: Math.round(performance.now() - startedAt)

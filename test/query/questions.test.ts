@@ -453,6 +453,35 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     })
   })
 
+  test("warns of a property that is not registered and has no values, and says which field was probably meant", async () => {
+    const warningsOf = async (question: object, changes: Partial<QuestionContext> = {}) =>
+      (await askOn(engine, { filter: during(["=", "event_name", "signup"]), ...question }, changes)).warnings.map(
+        ({ code, detail }) => `${code}: ${detail}`
+      )
+    const count = { aggregation: [["count"]] }
+    const noCountry = ["unknown-property: There is no property `contry`. Did you mean `country`?"]
+    expect(await warningsOf({ ...count, breakout: [["prop", "contry"]] })).toEqual(noCountry)
+    expect(await warningsOf({ fields: ["id", ["prop", "contry"]] })).toEqual(noCountry)
+    expect(await warningsOf({ ...count, filter: during(["=", ["prop", "contry"], "DE"]) })).toEqual(noCountry)
+    expect(
+      await warningsOf({ aggregation: [["sum", ["prop", "price", { event: "signup", type: "number" }]]] })
+    ).toEqual(["unknown-property: `signup` has no property `price`."])
+    expect(await warningsOf({ ...count, breakout: [["attr", "teir"]] })).toEqual([
+      "unknown-property: There is no attribute `teir`."
+    ])
+    // New, or one of too many keys of its site: not registered, but there.
+    expect(await warningsOf({ ...count, breakout: [["prop", "plan"]] })).toEqual([])
+    // Registered, but without a value in the range.
+    expect(await warningsOf({ ...count, breakout: [["prop", "price"]] }, { propertyType: () => "number" })).toEqual([])
+    expect(
+      await warningsOf({
+        ...count,
+        filter: ["and", ON_SITE, ["=", "event_name", "sigup"]],
+        breakout: [["prop", "contry"]]
+      })
+    ).toEqual(["unknown-event: There is no event named `sigup`. Did you mean `signup`?"])
+  })
+
   test("keeps rows without a value when a filter excludes another value", async () => {
     const count = { aggregation: [["count"]] }
     expect(await rowsOf({ ...count, filter: during(VIEW_ROWS, ["!=", "country", "DE"]) })).toEqual([[9]])
@@ -624,7 +653,7 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     expect(await warnings(number({ event: "signup" }), day)).toEqual([
       uncastable(1, "1 value of `plan` of `signup` in the range is not a number, and ignored.")
     ])
-    expect(await warnings(number({ event: "purchase" }))).toEqual([])
+    expect(await warnings(number({ event: "purchase" }), during(), { propertyType: () => "text" })).toEqual([])
     expect(await warnings(["prop", "plan", { type: "date" }])).toMatchObject([{ count: 3 }])
     for (const fitting of [
       ["prop", "plan"],

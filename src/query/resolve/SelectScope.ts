@@ -50,17 +50,28 @@ export interface Build {
   readonly casts: Map<string, Cast>
   /** The events that the question names. */
   readonly events: Set<string>
+  /** The properties that the question names and that are not registered, each once. */
+  readonly unknownProperties: Map<string, UnknownProperty>
   /** Counts conditions against the limit of a question. */
   readonly countFilter: (pointer: string) => void
   /** Adds a warning to the answer, once. */
   readonly warn: (warning: Warning) => void
 }
 
+/** A property, or an attribute of the visitor, that is not registered. */
+export interface UnknownProperty {
+  readonly of: "event" | "session"
+  readonly key: string
+  /** Null: of any event. */
+  readonly event: string | null
+}
+
 export interface Warning {
   readonly code: string
   readonly detail: string
-  /** Of `uncastable`: the property, and how many of its values in the range were ignored. */
+  /** Of `uncastable` and `unknown-property`: the property. */
   readonly key?: string
+  /** Of `uncastable`: how many of its values in the range were ignored. */
   readonly count?: number
 }
 

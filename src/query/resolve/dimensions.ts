@@ -13,7 +13,7 @@ import { isByInstant } from "../plan/time.ts"
 import { binned } from "./bins.ts"
 import { noteCast } from "./casts.ts"
 import { resolveExpression } from "./expressions.ts"
-import type { Labeled, SelectScope } from "./SelectScope.ts"
+import type { Labeled, SelectScope, UnknownProperty } from "./SelectScope.ts"
 
 /** A dimension: what a question groups by, lists or filters. */
 export interface Dimension extends Labeled {
@@ -103,6 +103,7 @@ const plainDimension = (
         throw new FqlError("unknown-field", pointer, `There is no property \`${name}\`.`)
       }
       const known = context.propertyType(sites, event, name)
+      if (known === null) noteUnknown(scope, { of: "event", key: name, event })
       const type = propertyType(options, below(pointer, 2)) ?? known ?? "text"
       // Otherwise it is the type of all values.
       if (type !== known || context.isPropertyDeclared(sites, event, name)) {
@@ -119,6 +120,7 @@ const plainDimension = (
         throw new FqlError("unknown-field", pointer, `There is no attribute \`${name}\`.`)
       }
       const known = context.attributeType(sites, name)
+      if (known === null) noteUnknown(scope, { of: "session", key: name, event: null })
       const type = propertyType(options, below(pointer, 2)) ?? known ?? "text"
       if (type !== known || context.isAttributeDeclared(sites, name)) {
         noteCast(scope, { of: "session", key: name, event: null, type })
@@ -126,6 +128,10 @@ const plainDimension = (
       return scope.property("session", name, null, type)
     }
   }
+}
+
+const noteUnknown = ({ build }: SelectScope, property: UnknownProperty): void => {
+  build.unknownProperties.set(JSON.stringify([property.of, property.key, property.event]), property)
 }
 
 /** The sites whose rows a query reads. */

@@ -39,6 +39,7 @@ import {
   offsetsWithin,
   SelectScope,
   type SourceColumn,
+  type UnknownProperty,
   type Warning
 } from "./SelectScope.ts"
 
@@ -73,6 +74,8 @@ export interface PlannedQuestion extends Planned {
   readonly casts: ReadonlyArray<Cast>
   /** The events that it names. */
   readonly events: ReadonlyArray<string>
+  /** The properties that it names and that are not registered. */
+  readonly unknownProperties: ReadonlyArray<UnknownProperty>
   readonly warnings: ReadonlyArray<Warning>
 }
 
@@ -99,6 +102,7 @@ export const planQuestion = (
       isGrouped: isGrouped(query),
       casts: [...build.casts.values()],
       events: [...build.events],
+      unknownProperties: [...build.unknownProperties.values()],
       warnings
     })
   } catch (cause) {
@@ -155,6 +159,7 @@ const startBuild = (
     alias: () => `t${aliases++}`,
     casts: new Map(),
     events: new Set(),
+    unknownProperties: new Map(),
     warn: (warning) => {
       if (!warnings.some(({ code, detail }) => code === warning.code && detail === warning.detail))
         warnings.push(warning)

@@ -87,7 +87,10 @@ export const AnswerJson = Schema.Struct({
       code: Schema.String.annotate({ examples: ["uncastable"] }),
       detail: Schema.String,
       key: Schema.optionalKey(
-        Schema.String.annotate({ description: "Of `uncastable`: the property or attribute", examples: ["seats"] })
+        Schema.String.annotate({
+          description: "Of `uncastable` and `unknown-property`: the property or attribute",
+          examples: ["seats"]
+        })
       ),
       count: Schema.optionalKey(
         Schema.Int.annotate({
