@@ -46,6 +46,39 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
   const ask = (question: object): Promise<Answer> => askOn(engine, question)
   const rowsOf = async (question: object): Promise<unknown> => (await ask(question)).data.rows
 
+  describe("with a pattern", () => {
+    const text = ["concat", ["field", "url_path"], "/größe/", "l".repeat(700)]
+    /** How many of the 14 views match. */
+    const count = async (condition: string, pattern: string, ...options: ReadonlyArray<object>) => {
+      const matches = [condition, ["expression", "text"], pattern, ...options]
+      const { data } = await ask({
+        filter: during(VIEW_ROWS),
+        expressions: { text },
+        aggregation: [["count-where", matches]]
+      })
+      return data.rows[0]![0]
+    }
+    const CASE = { "case-sensitive": true }
+
+    test("takes time in proportion to the text, however many `.*` there are", async () => {
+      expect(await count("matches", `^${".*l".repeat(60)}z$`, CASE)).toBe(0)
+      expect(await count("wildcard", `/${"**l".repeat(60)}z`)).toBe(0)
+      expect(await count("wildcard", `/${"**l".repeat(60)}`)).toBe(14)
+    })
+
+    test("finds the beginning and the end nowhere else", async () => {
+      expect(await count("matches", "l^", CASE)).toBe(0)
+      expect(await count("matches", "$/", CASE)).toBe(0)
+      expect(await count("matches", "^/", CASE)).toBe(14)
+    })
+
+    test("means English letters by \\w, and everything else by \\W", async () => {
+      expect(await count("matches", "/\\w+/l")).toBe(0)
+      expect(await count("matches", "/[\\wöß]+/l")).toBe(14)
+      expect(await count("matches", "/gr\\W\\We/")).toBe(14)
+    })
+  })
+
   test("counts events by day", async () => {
     const answer = await ask({ filter: during(VIEW_ROWS), aggregation: [["count"]], breakout: [byDay] })
     expect(answer.data.rows).toEqual([
@@ -925,6 +958,9 @@ describe("the name of a field within a function is text", () => {
   })
 })
 
+/** Visitors who did something as others did that did something, and so on. */
+const nestedDid = (levels: number): unknown => (levels === 0 ? ["=", "country", "DE"] : ["did", nestedDid(levels - 1)])
+
 describe("a question that cannot be asked", () => {
   const refuse = (question: object, changes: Partial<QuestionContext> = {}) => {
     const result = compileQuestion(
@@ -945,6 +981,11 @@ describe("a question that cannot be asked", () => {
     [{ filter: ["matches", "url_path", "(x{1,255}){1,255}"] }, "bad-ast", "/filter/2"],
     [{ filter: ["matches", "url_path", "((?:[)\\]]{3}){200}\\){3}){2}"] }, "bad-ast", "/filter/2"],
     [{ filter: ["matches", "url_path", "((){255}){4,}"] }, "bad-ast", "/filter/2"],
+    [{ filter: ["matches", "url_path", "[a-\\d]"] }, "bad-ast", "/filter/2"],
+    [{ filter: ["matches", "url_path", "[\\d-a]"] }, "bad-ast", "/filter/2"],
+    [{ filter: ["matches", "url_path", "[]-"] }, "bad-ast", "/filter/2"],
+    [{ filter: ["wildcard", "url_path", "*a".repeat(251)] }, "limit-exceeded", "/filter/2"],
+    [{ filter: nestedDid(13) }, "limit-exceeded", `/filter${"/1".repeat(12)}`],
     [{ settings: { timezone: "CEST" } }, "bad-timezone", "/settings/timezone"],
     [
       { breakout: [["field", "created_at", { "temporal-unit": "fortnight" }]] },

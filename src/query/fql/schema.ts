@@ -15,6 +15,8 @@ export const LIMITS = {
   breakouts: 12,
   aggregations: 30,
   filterNodes: 200,
+  /** `did` within `did`, cohorts included. From about 13, each further level doubles the time that DuckDB plans a statement. */
+  did: 12,
   /** Values of one `=`. */
   values: 1_000,
   /** Of the question as JSON, in bytes. */

@@ -52,6 +52,8 @@ export interface Build {
   readonly events: Set<string>
   /** The properties that the question names and that are not registered, each once. */
   readonly unknownProperties: Map<string, UnknownProperty>
+  /** How many conditions of the form `did` this part of the question is within. */
+  readonly within: number
   /** Counts conditions against the limit of a question. */
   readonly countFilter: (pointer: string) => void
   /** Adds a warning to the answer, once. */

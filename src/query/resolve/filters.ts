@@ -16,7 +16,7 @@ import {
   truncationUnit,
   wholeNumber
 } from "./moments.ts"
-import { checkPattern, wildcardPattern } from "./patterns.ts"
+import { checkPattern, inGroup, wildcardPattern } from "./patterns.ts"
 import { parseUuid, rangeOf } from "./ranges.ts"
 import { type Build, SelectScope } from "./SelectScope.ts"
 
@@ -262,13 +262,16 @@ const textTest =
 
 const patternTest: Maker = (given) => {
   const { isCaseSensitive, of, strings } = textArguments(given)
-  const name = isCaseSensitive ? "matches-case" : "matches"
-  return either(...strings.map(([pattern, at]) => boolean(name, of, value("text", checkPattern(pattern, at)))))
+  const matches = (pattern: string): Expression =>
+    isCaseSensitive
+      ? boolean("matches-case", of, value("text", inGroup(pattern)))
+      : boolean("matches", of, value("text", pattern))
+  return either(...strings.map(([pattern, at]) => matches(checkPattern(pattern, at))))
 }
 
 const wildcard: Maker = (given) => {
   const { of, strings } = textArguments(given)
-  return either(...strings.map(([glob]) => boolean("matches-case", of, value("text", wildcardPattern(glob)))))
+  return either(...strings.map(([glob, at]) => boolean("matches-case", of, value("text", wildcardPattern(glob, at)))))
 }
 
 const negated =
@@ -352,7 +355,9 @@ const didOf = (
   options: Readonly<Record<string, unknown>>,
   pointer: string
 ): Expression => {
-  const { build } = scope
+  const build = { ...scope.build, within: scope.build.within + 1 }
+  if (build.within > LIMITS.did)
+    throw new FqlError("limit-exceeded", pointer, `Conditions with \`did\` may be nested ${LIMITS.did} levels deep.`)
   const { min = 1, within: span, ...others } = options
   const [unknown] = Object.keys(others)
   if (unknown !== undefined)

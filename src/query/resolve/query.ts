@@ -160,6 +160,7 @@ const startBuild = (
     casts: new Map(),
     events: new Set(),
     unknownProperties: new Map(),
+    within: 0,
     warn: (warning) => {
       if (!warnings.some(({ code, detail }) => code === warning.code && detail === warning.detail))
         warnings.push(warning)
