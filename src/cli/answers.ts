@@ -2,7 +2,7 @@ import { Predicate } from "effect"
 import type { Answer, AnswerColumn, Cell } from "../query/answer.ts"
 import { tableOf } from "../query/compare/comparedColumns.ts"
 import { csvLines } from "../query/export/csv.ts"
-import { plural, table } from "./output.ts"
+import { duration, plural, table } from "./output.ts"
 
 export const answerCsv = (answer: Answer): string => {
   const { cols, rows } = tableOf(answer)
@@ -20,13 +20,17 @@ const isWeekday = ({ field_ref: clause }: AnswerColumn): boolean =>
     ? clause[2]["temporal-unit"] === "day-of-week"
     : false
 
-/** A cell for people: rates as percentages, and days of the week by name. */
+/** Two decimals, or three digits of what is less than one. */
+const rounded = (number: number): string =>
+  String(Number(Math.abs(number) < 1 ? number.toPrecision(3) : number.toFixed(2)))
+
+/** A cell for people: rates as percentages, times of seconds in words, computed numbers rounded, and days of the week by name. */
 const shownCell = (column: AnswerColumn, cell: Cell, { results_week_start: weekStart }: Answer["data"]): string => {
-  if (typeof cell === "number" && column.semantic_type === "Percentage") return `${(cell * 100).toFixed(1)} %`
-  if (typeof cell === "number" && isWeekday(column)) {
-    return WEEKDAYS[(cell + (weekStart === "sunday" ? 6 : 0)) % 7]!
-  }
-  return printable(cell)
+  if (typeof cell !== "number") return printable(cell)
+  if (column.semantic_type === "Percentage") return `${(cell * 100).toFixed(1)} %`
+  if (isWeekday(column)) return WEEKDAYS[(cell + (weekStart === "sunday" ? 6 : 0)) % 7]!
+  if (column.source !== "aggregation") return printable(cell)
+  return column.unit === "s" ? duration(cell) : rounded(cell)
 }
 
 /** What the caller should know of an answer, in lines. */

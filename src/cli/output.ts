@@ -36,5 +36,13 @@ export const details = (entries: ReadonlyArray<readonly [name: string, value: st
 export const plural = (count: number, noun: string): string =>
   `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`
 
+/** `1 h 5 min`, `2 min 10 s`, `40 s`, from seconds; the seconds are rounded. */
+export const duration = (seconds: number): string => {
+  const whole = Math.round(Math.abs(seconds))
+  const [h, min, s] = [Math.floor(whole / 3_600), Math.floor(whole / 60) % 60, whole % 60]
+  const text = h > 0 ? `${h.toLocaleString("en-US")} h ${min} min` : min > 0 ? `${min} min ${s} s` : `${s} s`
+  return seconds < 0 && whole > 0 ? `-${text}` : text
+}
+
 /** The summary of an error message: engines quote the SQL statement on the following lines. */
 export const firstLine = (message: string): string => message.split("\n", 1)[0]!.trim()

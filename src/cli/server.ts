@@ -51,7 +51,8 @@ export const credentialFor = Effect.fnUntraced(function* (
   if (token === null) return null
   // The server may be a collector, or have another folder.
   const response = yield* Effect.result(request(`${server}${PREFIX}/client`, bearer(token)))
-  return Result.isSuccess(response) && response.success.status === 200 ? token : null
+  // A server without a license answers nothing else, and says why.
+  return Result.isSuccess(response) && [200, 402].includes(response.success.status) ? token : null
 })
 
 /** The server's address from `--url` or the environment, without a trailing slash. */

@@ -36,13 +36,15 @@ export const status = Command.make(
         flags.json ? printJson({ url: server, reachable: false, why: message }) : Console.log(message)
       )
     )
-    const ready = health.status === 200
     const response =
       token === null
         ? null
         : yield* Effect.mapError(request(`${server}${PREFIX}/status`, bearer(token)), ({ why }) =>
             fail(`${server} can't be reached: ${why}.`)
           )
+    // The health check is about the storage, and load balancers need no license.
+    const isLicensed = response?.status !== 402
+    const ready = health.status === 200 && isLicensed
     if (flags.json) {
       yield* printJson({
         url: server,
@@ -55,7 +57,10 @@ export const status = Command.make(
       yield* Console.log(
         details([
           ["server", server],
-          ["ready", ready ? "yes: events are stored" : `no: responds with ${health.status}`],
+          [
+            "ready",
+            ready ? "yes: events are stored" : `no: ${isLicensed ? `responds with ${health.status}` : "events get 402"}`
+          ],
           ...describe(response)
         ])
       )

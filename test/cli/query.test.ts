@@ -3,6 +3,7 @@ import { mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Redacted } from "effect"
+import { exportJWK, generateKeyPair } from "jose"
 import { SITE } from "../services/fixture.ts"
 import { fillPostgres } from "../support/postgres/pgWarehouse.ts"
 import { freshDatabase, openClient, temporaryFolder } from "../support/postgres/postgres.ts"
@@ -74,6 +75,16 @@ test("query answers a question in a file as a table, CSV or JSON, and points at 
     "CREATED AT: DAY OF WEEK  BOUNCE RATE",
     "Saturday                 0.0 %"
   ])
+  const averages = {
+    filter: byDay.filter,
+    aggregation: [
+      ["metric", "visit-duration"],
+      ["metric", "total-time"],
+      ["metric", "views-per-visit"]
+    ]
+  }
+  expect((await ask(averages)).out.split("\n")[1]).toBe("4 min 30 s      36 min 0 s  1.5")
+  expect((await ask(averages, "--format", "csv")).out).toEndWith("\r\n270,2160,1.5\n")
   expect((await run("ask", rates[0]!, "--format", "csv")).out.split("\r\n")[1]).toBe("6,0\n")
   await run("sites", "update", SITE, "--week-start", "sunday")
   expect((await run("ask", rates[0]!)).out.split("\n")[1]).toBe("Saturday                 0.0 %")
@@ -156,4 +167,27 @@ test("with a key, ask and query are answered by the running server only; without
   }
   const direct = await footfall(["ask", sentence, "--format", "csv"], here)
   expect(direct).toEqual({ code: 0, out: "Count\r\n0\n", err: "" })
+}, 180_000)
+
+test("without a license, ask, query and status on the server's machine say so and fail", async () => {
+  await using all = new AsyncDisposableStack()
+  const { publicKey } = await generateKeyPair("EdDSA", { extractable: true })
+  const environment = {
+    DATABASE_URL: Redacted.value(await freshDatabase()),
+    DATA_DIR: temporaryFolder(),
+    WAREHOUSE: "postgres",
+    FEATURE_GATE: "token",
+    LICENSE_PUBLIC_KEY: JSON.stringify(await exportJWK(publicKey))
+  }
+  const full = all.use(await Footfall.start({ entry: "full", environment }))
+  const here = { ...environment, PORT: String(full.port) }
+  expect(await footfall(["ask", "visitors"], here)).toMatchObject({
+    code: 1,
+    out: "",
+    err: `http://localhost:${full.port} can't answer: Product analytics requires a valid license: no license token is set; set LICENSE_TOKEN.\n`
+  })
+  const { code, out } = await footfall(["status"], here)
+  expect(code).toBe(1)
+  expect(out).toMatch(/^ready +no: events get 402$/m)
+  expect(out).toMatch(/^details +denied with 402: Product analytics requires a valid license: no license token is set/m)
 }, 180_000)

@@ -5,7 +5,7 @@ import { Sites } from "../../ports/Sites.ts"
 import { CHANNELS, type Channel } from "../../query/channel/channel.ts"
 import { type Overview, runOverview } from "../../query/overview.ts"
 import { type RangeIssue, rangeIssues, timestampOf } from "../../query/range.ts"
-import { details, json, printJson } from "../output.ts"
+import { details, duration, json, printJson } from "../output.ts"
 import { number } from "../progress.ts"
 import { reportQueryError } from "../reportQueryError.ts"
 import { UsageError } from "../UsageError.ts"
@@ -56,11 +56,6 @@ const readChannel = (given: Option.Option<string>): Effect.Effect<Channel | null
     : Effect.succeed(channel)
 }
 
-const formatDuration = (seconds: number): string => {
-  const [h, min, s] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60]
-  return h > 0 ? `${number(h)} h ${min} min` : min > 0 ? `${min} min ${s} s` : `${s} s`
-}
-
 const formatOverview = ({ bounces, pageviews, totaltime, visitors, visits }: Overview): string =>
   details([
     ["visitors", number(visitors)],
@@ -70,8 +65,8 @@ const formatOverview = ({ bounces, pageviews, totaltime, visitors, visits }: Ove
       "bounces",
       visits === 0 ? "0" : `${number(bounces)} (${Math.round((Math.min(visits, bounces) / visits) * 100)} %)`
     ],
-    ["visit time", visits === 0 ? "0 s" : `${formatDuration(Math.round(totaltime / visits))} on average`],
-    ["total time", formatDuration(totaltime)]
+    ["visit time", visits === 0 ? "0 s" : `${duration(Math.round(totaltime / visits))} on average`],
+    ["total time", duration(totaltime)]
   ])
 
 /** An issue of the range, in terms of the flags. */
