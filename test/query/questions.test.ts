@@ -845,6 +845,7 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     [["if", ["=", "event_type", 2], 1, 0], 0],
     [["concat", "a", ["field", "tag"], 1], "a1"],
     [["substring", "abcdef", 2, 3], "bcd"],
+    [["concat", "\uFEFF", "a"], "\uFEFFa"],
     [["length", "héllo"], 5],
     [["trim", "  a "], "a"],
     [["upper", "abc"], "ABC"],

@@ -8,6 +8,7 @@ import {
   tooManyRows
 } from "../../../src/ports/QueryEngine.ts"
 import { toValue, typeOf } from "../values.ts"
+import { exactText } from "./exactText.ts"
 
 /** `StatementType.SELECT` of DuckDB's module, which is loaded later. */
 const SELECT = 1
@@ -75,6 +76,7 @@ export const execute = async (
   connection: DuckDBConnection,
   { maxRows, onChunk, query, signal }: ExecuteOptions
 ): Promise<void> => {
+  await exactText()
   const statement = await connection.prepare(query.sql)
   if (statement.statementType !== SELECT) {
     throw new QueryError({ reason: "Invalid", message: "DuckDB: only SELECT statements are allowed." })

@@ -48,13 +48,13 @@ const CLASSES: Readonly<Record<string, string>> = { d: "0-9", w: "0-9A-Za-z_", s
 
 /** The pattern with its classes written out. Brackets cannot hold the opposite of a class. */
 const withClassesWrittenOut = (pattern: string): string =>
-  pattern.replaceAll(ESCAPE_OR_CLASS, (part, escape: string | undefined) => {
-    if (escape === undefined) {
-      return part.replaceAll(/\\(.)/gs, (inner, name: string) => CLASSES[name] ?? inner)
+  pattern.replaceAll(ESCAPE_OR_CLASS, (part, name: string | undefined) => {
+    if (name === undefined) {
+      return part.replaceAll(/\\(.)/gs, (inner, letter: string) => CLASSES[letter] ?? inner)
     }
-    const characters = CLASSES[escape.toLowerCase()]
+    const characters = CLASSES[name.toLowerCase()]
     if (characters === undefined) return part
-    return escape === escape.toLowerCase() ? `[${characters}]` : `[^${characters}]`
+    return name === name.toLowerCase() ? `[${characters}]` : `[^${characters}]`
   })
 
 /** A regular expression that every engine reads the same way, in linear time. */
