@@ -9,7 +9,7 @@ import type {
 } from "@duckdb/node-api"
 import { exactInteger } from "../../src/lib/exactInteger.ts"
 import { isoMicros } from "../../src/lib/isoMicros.ts"
-import type { QueryType, QueryValue } from "../../src/ports/QueryEngine.ts"
+import { QueryError, type QueryType, type QueryValue } from "../../src/ports/QueryEngine.ts"
 
 /** By DuckDB's name of the type, since DuckDB's module is loaded later. */
 const TYPES: Readonly<Record<string, QueryType>> = {
@@ -47,7 +47,7 @@ export const toValue = (type: DuckDBType, value: DuckDBValue): QueryValue => {
     case "integer":
       return exactInteger(value as number | bigint)
     case "float":
-      return value as number
+      return float(value as number)
     case "boolean":
       return value as boolean
     case "decimal":
@@ -65,6 +65,12 @@ export const toValue = (type: DuckDBType, value: DuckDBValue): QueryValue => {
     default:
       return String(value)
   }
+}
+
+/** No stored number is infinite: one was computed that is too large for a double, which is an error in Postgres. */
+const float = (value: number): number => {
+  if (Math.abs(value) !== Number.POSITIVE_INFINITY) return value
+  throw new QueryError({ reason: "OutOfRange", message: "DuckDB: a number is too large for a double." })
 }
 
 const decimal = ({ scale, value }: DuckDBDecimalValue): string => {

@@ -46,6 +46,18 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
   const ask = (question: object): Promise<Answer> => askOn(engine, question)
   const rowsOf = async (question: object): Promise<unknown> => (await ask(question)).data.rows
 
+  test("is refused if it computes a number that is too large, and not answered with one group for each sign", async () => {
+    const large = ["*", ["field", "event_type"], 1e300, 1e300]
+    const question = { filter: during(VIEW_ROWS), expressions: { large } }
+    for (const parts of [
+      { fields: [["expression", "large"]] },
+      { aggregation: [["count"]], breakout: [["expression", "large"]] },
+      { aggregation: [["sum", ["expression", "large"]]] }
+    ]) {
+      await expect(ask({ ...question, ...parts })).rejects.toMatchObject({ reason: "OutOfRange" })
+    }
+  })
+
   describe("with a pattern", () => {
     const text = ["concat", ["field", "url_path"], "/größe/", "l".repeat(700)]
     /** How many of the 14 views match. */
