@@ -110,6 +110,16 @@ test("a body without a type is rejected with 415, and no body needs none", async
   await admin.close()
 })
 
+test.each(["%zz", "%", "%ff"])("a path with the part %j, which is no text, is rejected with 400", async (part) => {
+  const admin = await startAdmin()
+  const { body, status } = await admin.call("GET", `/api/card/${part}`)
+  expect([status, body.detail]).toEqual([
+    400,
+    "The path has a `%` that is not followed by the code of a character in UTF-8."
+  ])
+  await admin.close()
+})
+
 test("a path with a part that is too long is rejected with 414, and with another method with 405", async () => {
   const admin = await startAdmin()
   const path = (length: number) => `/api/automagic-dashboards/adhoc/${"x".repeat(length)}`

@@ -96,11 +96,30 @@ const pathOf = (request: HttpServerRequest.HttpServerRequest) => request.url.spl
 /** In characters. The longest part of a path is the token of an embed. */
 const MAX_PARAM_LENGTH = 10_000
 
-/** 404 for a path that the API does not have, 405 for another method, and otherwise 414: the router finds no route for a long part. */
+const isDecodable = (path: string): boolean => {
+  try {
+    decodeURIComponent(path)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * 404 for a path that the API does not have, 405 for another method, 400 for an escape such as `%zz`, and otherwise 414: the router finds no
+ * route for these two.
+ */
 const routeNotFound = (request: HttpServerRequest.HttpServerRequest) => {
   const found = methodsAt(pathOf(request))
   const methods = found.join(", ")
   if (methods === "") return render.statusResponse(request, 404, "There is nothing at this path.")
+  if (!isDecodable(pathOf(request))) {
+    return render.statusResponse(
+      request,
+      400,
+      "The path has a `%` that is not followed by the code of a character in UTF-8."
+    )
+  }
   return found.includes(request.method === "HEAD" ? "GET" : request.method)
     ? render.statusResponse(request, 414, `Each part of a path may have up to ${MAX_PARAM_LENGTH} characters.`)
     : HttpServerResponse.setHeader(
