@@ -1,16 +1,16 @@
 import { Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { Role } from "../domain/Principal.ts"
-import { GroupId } from "../domain/people.ts"
 import { keyJson } from "../http/shared/json/key.ts"
 import { type AdminKey, AdminKeys } from "../ports/AdminKeys.ts"
+import { groupFlag, groupOf } from "./groupFlag.ts"
 import { json, printJson, table } from "./output.ts"
 import { UsageError } from "./UsageError.ts"
 
 interface ScopeFlags {
   readonly role: Option.Option<Role>
   readonly readOnly: boolean
-  readonly group: Option.Option<number>
+  readonly group: Option.Option<string>
 }
 
 /** What a new key may do. */
@@ -22,7 +22,7 @@ const scopeOf = Effect.fnUntraced(function* ({ group, readOnly, role }: ScopeFla
   if (Option.isSome(role)) {
     return yield* new UsageError({ message: "A key of a group has the group's permissions: leave out --role." })
   }
-  return { role: null, group: GroupId.make(group.value), isReadOnly: readOnly }
+  return { role: null, group: yield* groupOf(group.value), isReadOnly: readOnly }
 })
 
 const scopeText = ({ group, isReadOnly, role }: AdminKey): string =>
@@ -36,16 +36,14 @@ const create = Command.make(
       Flag.withDefault("cli")
     ),
     role: Flag.Literals("role", Role.literals).pipe(
-      Flag.withDescription("`admin`: everything; `viewer`: statistics, status and rejections; default: admin"),
+      Flag.withDescription(
+        "`admin`: everything; `viewer`: questions, metadata, statistics, status and rejections, but nothing that people saved; default: admin"
+      ),
       Flag.optional
     ),
     readOnly: Flag.Boolean("read-only").pipe(Flag.withDescription("The key may only read"), Flag.withDefault(false)),
-    group: Flag.Int("group").pipe(
-      Flag.withDescription("The id of a group, whose permissions the key then has in place of a role"),
-      Flag.filter(
-        (id) => id > 0,
-        () => "the id of a group, such as 3"
-      ),
+    group: groupFlag.pipe(
+      Flag.withDescription("The name or id of a group, whose permissions the key then has in place of a role"),
       Flag.optional
     ),
     json

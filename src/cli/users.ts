@@ -1,6 +1,6 @@
 import { Console, Effect, Redacted } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { ADMINISTRATORS, GroupId, type User, UserId } from "../domain/people.ts"
+import { ADMINISTRATORS, type User, UserId } from "../domain/people.ts"
 import { userJson } from "../http/shared/json/user.ts"
 import { linkUrl } from "../http/shared/links.ts"
 import { publicUrl } from "../http/shared/publicUrl.ts"
@@ -8,6 +8,7 @@ import { Settings } from "../ports/Settings.ts"
 import { type UserLink, Users } from "../ports/Users.ts"
 import { isPasswordLoginOn } from "../settings/passwordLogin.ts"
 import { OIDC_NAME } from "../settings/settings.ts"
+import { groupFlag, groupOf } from "./groupFlag.ts"
 import { json, printJson, table } from "./output.ts"
 import { UsageError } from "./UsageError.ts"
 
@@ -53,12 +54,8 @@ const create = Command.make(
     email: Flag.String("email").pipe(Flag.withDescription("The user's email, with which they sign in")),
     name: Flag.String("name").pipe(Flag.withDescription("The name that others see")),
     admin: Flag.Boolean("admin").pipe(Flag.withDescription("Make the user an administrator"), Flag.withDefault(false)),
-    group: Flag.Int("group").pipe(
-      Flag.withDescription("The id of a group that the user belongs to; may be repeated"),
-      Flag.filter(
-        (given) => given > 0,
-        () => "the id of a group, such as 3"
-      ),
+    group: groupFlag.pipe(
+      Flag.withDescription("The name or id of a group that the user belongs to; may be repeated"),
       Flag.between(0, 100)
     ),
     passwordStdin: Flag.Boolean("password-stdin").pipe(
@@ -69,7 +66,7 @@ const create = Command.make(
   },
   Effect.fn(function* (flags) {
     const users = yield* Users
-    const groups = [...flags.group.map((given) => GroupId.make(given)), ...(flags.admin ? [ADMINISTRATORS] : [])]
+    const groups = [...(yield* Effect.forEach(flags.group, groupOf)), ...(flags.admin ? [ADMINISTRATORS] : [])]
     const given = { email: flags.email, name: flags.name, groups }
     if (flags.passwordStdin) {
       const user = yield* users.create({ ...given, password: yield* passwordFromInput })

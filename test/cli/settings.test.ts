@@ -55,6 +55,13 @@ test("a key is shown once when it is created, listed without itself, and revoked
   const listed = (await run(["keys", "list"])).out
   expect(listed).toMatch(/ci +viewer +ff_/)
   expect(listed).not.toContain(created.key)
+  const ofGroup = await run(["keys", "create", "--group", "all users", "--json"])
+  expect(JSON.parse(ofGroup.out)).toMatchObject({ role: null, group_id: 1 })
+  expect(await run(["keys", "create", "--group", "Marketing"])).toEqual({
+    code: 2,
+    out: "",
+    err: 'There is no group "Marketing"; there are Administrators (2), All users (1).\n'
+  })
   expect((await run(["keys", "revoke", created.id])).code).toBe(0)
   expect((await run(["keys", "revoke", created.id])).code).toBe(1)
 }, 180_000)

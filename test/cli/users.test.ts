@@ -29,8 +29,13 @@ test("users are created, listed, disabled, enabled and deleted, and get links, f
     "Bob",
     "--json",
     "--group",
-    "2"
+    "administrators"
   ])
+  expect(await footfall(["users", "create", "--email", "eve@example.com", "--name", "Eve", "--group", "3"])).toEqual({
+    code: 2,
+    out: "",
+    err: 'There is no group "3"; there are Administrators (2), All users (1).\n'
+  })
   expect(JSON.parse(bob.out)).toMatchObject({ user: { id: 3, is_superuser: true }, link: { kind: "invitation" } })
   expect((await footfall(["users", "list"])).out).toMatch(
     /^ID +NAME +EMAIL +STATE +ADMIN +LAST SIGN-IN\n1 +Ada Lovelace +ada@example\.com +invited +yes +never\n3 +Bob +/

@@ -25,6 +25,12 @@ const formatted = SchemaIssue.makeFormatterStandardSchemaV1()
 const propertiesOf = (ast: SchemaAST.AST): ReadonlyMap<string, SchemaAST.AST> =>
   new Map(SchemaAST.isObjects(ast) ? ast.propertySignatures.map(({ name, type }) => [String(name), type]) : [])
 
+/** The properties of the only object that a value may be; none if it may be several or none. */
+const memberProperties = ({ types }: SchemaAST.Union): ReadonlyArray<string> => {
+  const objects = types.filter(SchemaAST.isObjects)
+  return objects.length === 1 ? [...propertiesOf(objects[0]!).keys()] : []
+}
+
 const codeList = (names: Iterable<string>): string => [...names].map((name) => `\`${name}\``).join(", ")
 
 /** The values of a choice; null for any other schema. */
@@ -133,6 +139,11 @@ export const schemaProblems = (
     const expected = expectation(ast)
     if (expected === OTHER) return sentence(message, nameOf(path, root))
     const given = valueAt(value, path)
+    const mayBeObject = value === undefined || (typeof given === "object" && given !== null && !Array.isArray(given))
+    const properties = SchemaAST.isUnion(ast) && mayBeObject ? memberProperties(ast) : []
+    if (properties.length > 0) {
+      return `${nameOf(path, root)} must be ${expected}. The object's properties are ${codeList(properties)}.`
+    }
     const choices = typeof given === "string" ? choicesOf(ast) : null
     return `${nameOf(path, root)} must be ${expected}.${choices === null ? "" : suggestion(String(given), choices)}`
   }

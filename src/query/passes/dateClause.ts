@@ -59,8 +59,21 @@ const FORMS: ReadonlyArray<readonly [form: RegExp, make: Make]> = [
   [new RegExp(`^~(${DAY})$`), (dimension, [, to]) => ["<=", dimension, to]]
 ]
 
+/** Whether the month, or the day and the time, of a value exist: there is no 31st of February. */
+const exists = (text: string): boolean => {
+  try {
+    if (text.length === 7) Temporal.PlainYearMonth.from(text)
+    else Temporal.PlainDateTime.from(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** The condition that a date parameter's value stands for; null: any time. Undefined if it is not such a value. */
 export const dateClause = (dimension: unknown, value: string): Clause | null | undefined => {
+  const dates = value.split("~").filter((part) => /^\d{4}-/.test(part))
+  if (!dates.every(exists)) return undefined
   for (const [form, make] of FORMS) {
     const match = form.exec(value)
     if (match !== null) return make(dimension, match)

@@ -449,6 +449,14 @@ describe("what an administrator chose", () => {
       status: 400,
       errors: [{ pointer: "#/semantic_type" }]
     })
+    expect(await refused({ remapping: { Home: "Start" } })).toMatchObject({
+      errors: [
+        {
+          pointer: "#/remapping",
+          detail: "`remapping` must be an object or null. The object's properties are `type`, `values`."
+        }
+      ]
+    })
     expect(await refused({ visibility_type: "gone" })).toMatchObject({ status: 400 })
     expect(await refused({ display_name: " " })).toMatchObject({ status: 400 })
     expect(await refused({ colour: "red" })).toMatchObject({ status: 400, errors: [{ pointer: "#/colour" }] })
