@@ -82,6 +82,8 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
       expect(await count("matches", "l^", CASE)).toBe(0)
       expect(await count("matches", "$/", CASE)).toBe(0)
       expect(await count("matches", "^/", CASE)).toBe(14)
+      expect(await count("matches", ".^")).toBe(0)
+      expect(await count("matches", "^^")).toBe(14)
     })
 
     test("means English letters by \\w, and everything else by \\W", async () => {

@@ -262,11 +262,8 @@ const textTest =
 
 const patternTest: Maker = (given) => {
   const { isCaseSensitive, of, strings } = textArguments(given)
-  const matches = (pattern: string): Expression =>
-    isCaseSensitive
-      ? boolean("matches-case", of, value("text", inGroup(pattern)))
-      : boolean("matches", of, value("text", pattern))
-  return either(...strings.map(([pattern, at]) => matches(checkPattern(pattern, at))))
+  const name = isCaseSensitive ? "matches-case" : "matches"
+  return either(...strings.map(([pattern, at]) => boolean(name, of, value("text", inGroup(checkPattern(pattern, at))))))
 }
 
 const wildcard: Maker = (given) => {

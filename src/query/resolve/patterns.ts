@@ -95,7 +95,7 @@ export const checkPattern = (pattern: string, pointer: string): string => {
 }
 
 /**
- * A case-sensitive pattern, so that DuckDB reads it as one. Without a group, DuckDB makes LIKE of text and `.*`. That ignores `^` and `$`
+ * A pattern that DuckDB reads as one. Without a group, DuckDB makes LIKE of text and `.*`. That ignores `^` and `$`
  * in the middle, and tries every way: the steps for a text are its length to the power of the number of `.*`, and nothing interrupts it.
  */
 export const inGroup = (pattern: string): string => `(${pattern})`
