@@ -5,7 +5,7 @@ import { FqlError } from "../fql/FqlError.ts"
 import type { Clause, Query } from "../fql/schema.ts"
 import { TRUNCATION_UNITS } from "../plan/plan.ts"
 import { parseUuid } from "../resolve/ranges.ts"
-import { DATE_VALUES, dateClause, isTruncationUnit } from "./dateClause.ts"
+import { DATE_VALUES, dateClause, hasRealDates, isTruncationUnit } from "./dateClause.ts"
 
 /** A parameter of a card or dashboard with its value, and what it applies to in the question. */
 export interface SetParameter {
@@ -60,7 +60,7 @@ const dates = (parameter: SetParameter): Clause | null => {
   const values = valuesOf(parameter)
   const clauses = values.map((value) => {
     const clause = typeof value === "string" ? dateClause(dimensionOf(parameter), value) : undefined
-    if (clause === undefined) throw mismatch(parameter, DATE_VALUES)
+    if (clause === undefined || !hasRealDates(String(value))) throw mismatch(parameter, DATE_VALUES)
     return clause
   })
   // A range or any time is any time.

@@ -70,10 +70,15 @@ const exists = (text: string): boolean => {
   }
 }
 
+/** Whether the dates that a value names exist. */
+export const hasRealDates = (value: string): boolean =>
+  value
+    .split("~")
+    .filter((part) => /^\d{4}-/.test(part))
+    .every(exists)
+
 /** The condition that a date parameter's value stands for; null: any time. Undefined if it is not such a value. */
 export const dateClause = (dimension: unknown, value: string): Clause | null | undefined => {
-  const dates = value.split("~").filter((part) => /^\d{4}-/.test(part))
-  if (!dates.every(exists)) return undefined
   for (const [form, make] of FORMS) {
     const match = form.exec(value)
     if (match !== null) return make(dimension, match)
