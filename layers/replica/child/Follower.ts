@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises"
 import { applyBatch, applySessionData, applySessions, applySites, describeVisits } from "./apply.ts"
 import { brokenBy, Horizons, type Position, readPosition } from "./position.ts"
-import { forgetUnusedSessions, type Range, rangeCondition, removeRange } from "./resync.ts"
+import { forgetUnused, type Range, rangeCondition, removeRange } from "./resync.ts"
 import { exportedColumns, type Reader, type Source } from "./Source.ts"
 import type { Store } from "./Store.ts"
 import { STAGED_EVENT, STAGED_EVENT_DATA, STAGED_SESSION, STAGED_SESSION_DATA, STAGED_SITE } from "./schema.ts"
@@ -221,7 +221,7 @@ export class Follower {
     const added = await applyBatch(store, "SELECT site, session, created_at, event_id FROM removed")
     await applyUnknownSessions(store, reader)
     await describeVisits(store, "SELECT session FROM forgotten")
-    await forgetUnusedSessions(store)
+    await forgetUnused(store)
     return added
   }
 }

@@ -108,7 +108,7 @@ export class Store {
   }
 
   get #allTables(): ReadonlyArray<string> {
-    return ["site", "session", "session_data", "event_data", "visit", ...this.#tables]
+    return ["site", "session", "session_data", "event_data", "visit", "path", ...this.#tables]
   }
 
   /** The file of a segment, for `stage`. */

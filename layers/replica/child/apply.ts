@@ -1,5 +1,6 @@
 import { NOT_VIEWS, PREDECESSOR_BUCKET_SECONDS, VISIT_GAP_SECONDS } from "../../../src/domain/Event.ts"
 import { PREVIOUS_SAME, REPEATED } from "../../../src/domain/repeatedVisits.ts"
+import { visitBucket } from "../../../src/domain/visitBuckets.ts"
 import { VISITOR_COLUMNS } from "../../../src/domain/visitorColumns.ts"
 import { eventsWithChannel } from "../../../src/query/channel/channel.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
@@ -40,8 +41,16 @@ export const ensureSessions = (store: Store, sessions: string): Promise<void> =>
       GROUP BY id
     ) AS first`)
 
-/** Gives numbers to the sites and sessions of the events in `staged_event`. */
+/** Gives every path of the staged events a number. */
+const ensurePaths = (store: Store): Promise<void> =>
+  store.run(`INSERT INTO path
+    SELECT (SELECT coalesce(max(path), 0) FROM path) + row_number() OVER (), url_path
+    FROM (SELECT DISTINCT url_path FROM staged_event WHERE url_path IS NOT NULL) AS given
+    WHERE NOT EXISTS (SELECT 1 FROM path WHERE path.text = given.url_path)`)
+
+/** Gives numbers to the sites, sessions and paths of the events in `staged_event`. */
 export const ensureKeys = async (store: Store): Promise<void> => {
+  await ensurePaths(store)
   await ensureSites(store, "SELECT site_id FROM staged_event")
   await ensureSessions(store, "SELECT session_id, site_id, created_at FROM staged_event")
 }
@@ -56,15 +65,16 @@ const makeMonth = (): string => {
 }
 
 /**
- * The keys of the staged events: `columns` of `staged`, which has `staged_row` and the channel, and of the `site` and `session` it is joined
- * with. Only what the next steps use: copying all columns would take as long as everything else.
+ * The keys of the staged events: `columns` of `staged`, which has `staged_row` and the channel, and of the `site`, `session` and `path` it is
+ * joined with. Only what the next steps use: copying all columns would take as long as everything else.
  */
 export const selectKeys = (
   columns: string
-): string => `SELECT site.site, session.session, event_id, channel, ${makeMonth()} AS month, ${columns}
+): string => `SELECT site.site, session.session, event_id, channel, path.path, ${makeMonth()} AS month, ${columns}
   FROM (SELECT * FROM ${eventsWithChannel("duckdb", "(SELECT rowid AS staged_row, * FROM staged_event) AS staged")}) AS staged
   JOIN site ON site.site_id = staged.site_id
-  JOIN session ON session.session_id = staged.session_id`
+  JOIN session ON session.session_id = staged.session_id
+  LEFT JOIN path ON path.text = staged.url_path`
 
 /** Makes `batch`, the keys of the events in `staged_event`, without the events that are in the file already. */
 const makeBatch = async (store: Store): Promise<void> => {
@@ -99,8 +109,8 @@ const makeTouched = (store: Store, more: string | null): Promise<void> =>
 /** Makes `earlier`: the last time of each type and path of the touched sessions, before their first new row. */
 const makeEarlier = (store: Store): Promise<void> =>
   store.run(`CREATE OR REPLACE TEMP TABLE earlier AS
-    SELECT site, session, event_type, same, max({'at': created_at, 'id': event_id}) AS moment FROM (
-      SELECT event.site, event.session, event_type, ${SAME} AS same, event.created_at, event.event_id
+    SELECT site, session, event_type, same, max({'at': created_at, 'id': event_id, 'path': path}) AS moment FROM (
+      SELECT event.site, event.session, event_type, ${SAME} AS same, path, event.created_at, event.event_id
       FROM event JOIN seen ON event.session = seen.session AND event.site = seen.site
       WHERE event_type <> 5 AND (event.created_at < first_at OR (event.created_at = first_at AND event.event_id < first_id))
     ) GROUP BY site, session, event_type, same`)
@@ -108,14 +118,14 @@ const makeEarlier = (store: Store): Promise<void> =>
 /** Makes `later`: the rows of the touched sessions after their first new row, which may get another predecessor. */
 const makeLater = async (store: Store): Promise<void> => {
   await store.run(`CREATE OR REPLACE TEMP TABLE later (target VARCHAR, row_number BIGINT, site INTEGER, session INTEGER,
-    created_at TIMESTAMP, event_id UUID, event_type TINYINT, same VARCHAR, prev_same INTEGER, prev_path VARCHAR)`)
+    created_at TIMESTAMP, event_id UUID, event_type TINYINT, same VARCHAR, path INTEGER, prev_same INTEGER, prev_path INTEGER)`)
   const [first] = await store.rows("SELECT strftime(min(first_at), 'event_%Y_%m') FROM seen")
   const firstTable = first?.[0]
   if (firstTable === null || firstTable === undefined) return
   for (const table of store.eventTables) {
     if (table < String(firstTable) && table !== OTHER_EVENTS) continue
     await store.run(`INSERT INTO later
-      SELECT '${table}', row.rowid, row.site, row.session, row.created_at, row.event_id, event_type, ${SAME}, prev_same, prev_path
+      SELECT '${table}', row.rowid, row.site, row.session, row.created_at, row.event_id, event_type, ${SAME}, path, prev_same, prev_path
       FROM ${table} AS row JOIN seen ON row.session = seen.session AND row.site = seen.site
       WHERE row.created_at >= (SELECT min(first_at) FROM seen) AND event_type <> 5
         AND (row.created_at > first_at OR (row.created_at = first_at AND row.event_id > first_id))`)
@@ -128,18 +138,18 @@ const makeLater = async (store: Store): Promise<void> => {
  */
 const makeItems = (store: Store): Promise<void> =>
   store.run(`CREATE OR REPLACE TEMP TABLE item AS SELECT * FROM (
-      SELECT NULL AS origin, rowid AS row_number, site, session, created_at, event_id, event_type, kind, same, channel,
-        NULL::INTEGER AS was_same, NULL::VARCHAR AS was_path
+      SELECT NULL AS origin, rowid AS row_number, site, session, created_at, event_id, event_type, kind, same, path, channel,
+        NULL::INTEGER AS was_same, NULL::INTEGER AS was_path
       FROM batch WHERE event_type <> 5
       UNION ALL
-      SELECT '', NULL, site, session, moment.at, moment.id, event_type, NULL, same, NULL, NULL, NULL FROM earlier
+      SELECT '', NULL, site, session, moment.at, moment.id, event_type, NULL, same, moment.path, NULL, NULL, NULL FROM earlier
       UNION ALL
-      SELECT target, row_number, site, session, created_at, event_id, event_type, NULL, same, NULL, prev_same, prev_path FROM later
+      SELECT target, row_number, site, session, created_at, event_id, event_type, NULL, same, path, NULL, prev_same, prev_path FROM later
     ) ORDER BY session, site, created_at, event_id`)
 
 /** The predecessors of the rows of `item`, which is in the order of its visitors and times. */
 export const PREDECESSORS = `lag(${BUCKET("created_at")}) OVER (PARTITION BY session, site, event_type, same ORDER BY rowid) AS prev_same,
-  CASE WHEN event_type = 1 THEN lag(same) OVER (PARTITION BY session, site, event_type ORDER BY rowid) END AS prev_path`
+  CASE WHEN event_type = 1 THEN lag(path) OVER (PARTITION BY session, site, event_type ORDER BY rowid) END AS prev_path`
 
 /** Makes `linked`: the bucket of the previous same row, and of pageviews the path of the previous one, of each new and each later row. */
 const makeLinked = (store: Store): Promise<void> =>
@@ -158,7 +168,7 @@ const correctLater = async (store: Store): Promise<void> => {
 }
 
 /** Columns of events that are not staged. */
-const KEYED: ReadonlySet<string> = new Set(["site", "session", "channel", "prev_same", "prev_path"])
+const KEYED: ReadonlySet<string> = new Set(["site", "session", "channel", "path", "prev_same", "prev_path"])
 
 /**
  * Adds the staged events with what `keyed` has of them, in the same order. Rows are put together by their positions: a join takes half as long
@@ -178,7 +188,7 @@ export const insertKeyed = async (store: Store): Promise<void> => {
 
 const insertBatch = async (store: Store): Promise<void> => {
   await store.run(`CREATE OR REPLACE TEMP TABLE keyed AS
-    SELECT month, site, session, channel, linked.prev_same, linked.prev_path
+    SELECT month, site, session, channel, path, linked.prev_same, linked.prev_path
     FROM batch LEFT JOIN (SELECT * FROM linked WHERE origin IS NULL) AS linked ON linked.row_number = batch.rowid
     ORDER BY staged_row`)
   await insertKeyed(store)
@@ -200,7 +210,7 @@ const FIRST_SOURCE = "(min(source) FILTER (WHERE source IS NOT NULL))"
 /** The visits that items (rows or visits) make together. */
 const mergedVisits = (items: string): string => `
   SELECT site, session, (min({'at': started_at, 'id': first_event_id})).id AS first_event_id, min(started_at) AS started_at,
-    max(ended_at) AS ended_at, sum(views)::INTEGER AS views, sum(other_views)::INTEGER AS other_views, sum(events)::INTEGER AS events, sum("rows")::INTEGER AS "rows",
+    max(ended_at) AS ended_at, ${visitBucket("min(started_at)")} AS start_bucket, ${visitBucket("max(ended_at)")} AS end_bucket, sum(views)::INTEGER AS views, sum(other_views)::INTEGER AS other_views, sum(events)::INTEGER AS events, sum("rows")::INTEGER AS "rows",
     ${FIRST_ENTRY}.path AS entry_path, ${FIRST_ENTRY}.at AS entry_at, ${FIRST_ENTRY}.id AS entry_id,
     ${LAST_EXIT}.path AS exit_path, ${LAST_EXIT}.at AS exit_at, ${LAST_EXIT}.id AS exit_id,
     ${FIRST_SOURCE}.at AS source_at, ${FIRST_SOURCE}.id AS source_id, ${channelOf(`${FIRST_SOURCE}.channel`)} AS channel,
@@ -227,7 +237,8 @@ const atLast = (column: string, where = "TRUE"): string => `arg_max(${column}, n
  */
 export const visitsOf = (items: string): string => `
       SELECT any_value(site) AS site, any_value(session) AS session, ${atFirst("event_id")} AS first_event_id, min(created_at) AS started_at,
-        max(created_at) AS ended_at, (count(*) FILTER (WHERE kind = 1))::INTEGER AS views,
+        max(created_at) AS ended_at, ${visitBucket("min(created_at)")} AS start_bucket, ${visitBucket("max(created_at)")} AS end_bucket,
+        (count(*) FILTER (WHERE kind = 1))::INTEGER AS views,
         (count(*) FILTER (WHERE kind = 1 AND event_type <> 1))::INTEGER AS other_views, (count(*) FILTER (WHERE kind = 2))::INTEGER AS events, count(*)::INTEGER AS "rows",
         ${atFirst("same", "kind = 1")} AS entry_path, min(created_at) FILTER (WHERE kind = 1) AS entry_at, ${atFirst("event_id", "kind = 1")} AS entry_id,
         ${atLast("same", "kind = 1")} AS exit_path, max(created_at) FILTER (WHERE kind = 1) AS exit_at, ${atLast("event_id", "kind = 1")} AS exit_id,

@@ -55,7 +55,7 @@ const derivePart = async (store: Store, { after, last }: Part): Promise<void> =>
       table,
       number
     ) => `SELECT ${number} AS row_number, site, session, created_at, event_id, event_type, ${KIND} AS kind,
-      ${SAME} AS same, channel FROM ${table} WHERE ${isOfPart}`
+      ${SAME} AS same, path, channel FROM ${table} WHERE ${isOfPart}`
   )
   await store.run(
     `CREATE OR REPLACE TEMP TABLE item AS SELECT * FROM (${rows}) ORDER BY session, site, created_at, event_id`

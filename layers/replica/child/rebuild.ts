@@ -200,7 +200,7 @@ const stageSegment = async (store: Store, { data, events }: Segment) => {
 const loadSegment = async (source: Source, store: Store) => {
   await ensureKeys(store)
   await store.run(`CREATE OR REPLACE TEMP TABLE keyed AS
-    ${selectKeys("NULL::INTEGER AS prev_same, NULL::VARCHAR AS prev_path")} ORDER BY staged_row`)
+    ${selectKeys("NULL::INTEGER AS prev_same, NULL::INTEGER AS prev_path")} ORDER BY staged_row`)
   await insertKeyed(store)
   await insertData(store, "keyed")
   await source.read(STATEMENT_MS, (reader) => applyUnknownSessions(store, reader))

@@ -41,7 +41,9 @@ export const removeRange = async (store: Store, range: Range): Promise<void> => 
   )
 }
 
-/** Deletes sessions that Postgres does not know and that no row has any more. */
-export const forgetUnusedSessions = (store: Store): Promise<void> =>
-  store.run(`DELETE FROM session WHERE NOT known
+/** Deletes sessions that Postgres does not know and that no row has any more, and paths that no event has. */
+export const forgetUnused = async (store: Store): Promise<void> => {
+  await store.run(`DELETE FROM session WHERE NOT known
     AND session NOT IN (SELECT session FROM event) AND session NOT IN (SELECT session FROM session_data)`)
+  await store.run("DELETE FROM path WHERE path NOT IN (SELECT path FROM event WHERE path IS NOT NULL)")
+}

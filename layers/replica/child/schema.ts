@@ -5,7 +5,7 @@ import { CHANNEL_VERSION } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
 
 /** Changes with the tables here. */
-const TABLES_VERSION = 4
+const TABLES_VERSION = 5
 /** A file of another format is set aside. Channels are stored, so their rules are part of it. */
 export const FORMAT = `${TABLES_VERSION}-${CHANNEL_VERSION}`
 
@@ -109,6 +109,7 @@ export const EVENT_COLUMNS = [
   "session",
   ...SHARED.map(({ column }) => column).filter((name) => name !== "event_id"),
   "channel",
+  "path",
   "prev_same",
   "prev_path"
 ]
@@ -119,7 +120,8 @@ const EVENT_TYPES: ReadonlyMap<string, string> = new Map([
   ["session", "INTEGER"],
   ["channel", "VARCHAR"],
   ["prev_same", "INTEGER"],
-  ["prev_path", "VARCHAR"]
+  ["path", "INTEGER"],
+  ["prev_path", "INTEGER"]
 ])
 
 export const createEvents = (table: string): string =>
@@ -132,10 +134,11 @@ export const createEventView = (tables: ReadonlyArray<string>): string =>
 /**
  * The columns of a visit that questions use, and those that merging needs: when its first and last view were, and its first row that says
  * how it came about. `prev_ended_at`: when the same visitor's visit before ended; and of each of `PREVIOUS_SAME`, the one before with the same
- * value. `other_views`: those of the views that are not pageviews. What is known of the visitor is here, too, since a join takes five times as
+ * value. `start_bucket` and `end_bucket`: the 15 minutes that it starts and ends in. `other_views`: those of the views that are not pageviews. What is known of the visitor is here, too, since a join takes five times as
  * long as reading it.
  */
-const VISIT_COLUMNS = `site INTEGER, session INTEGER, first_event_id UUID, started_at TIMESTAMP, ended_at TIMESTAMP, prev_ended_at TIMESTAMP,
+const VISIT_COLUMNS = `site INTEGER, session INTEGER, first_event_id UUID, started_at TIMESTAMP, ended_at TIMESTAMP, start_bucket INTEGER,
+  end_bucket INTEGER, prev_ended_at TIMESTAMP,
   ${Object.values(PREVIOUS_SAME)
     .map((name) => `${name} TIMESTAMP`)
     .join(
@@ -148,6 +151,7 @@ export const CREATE: ReadonlyArray<string> = [
   "CREATE TABLE replica_state (state VARCHAR)",
   `CREATE TABLE site (site INTEGER, site_id UUID, known BOOLEAN, ${defined(SITE_FIELDS)})`,
   `CREATE TABLE session (session INTEGER, session_id UUID, site INTEGER, known BOOLEAN, ${defined(SESSION_FIELDS)})`,
+  "CREATE TABLE path (path INTEGER, text VARCHAR)",
   createEvents(OTHER_EVENTS),
   createEventView([OTHER_EVENTS]),
   `CREATE TABLE event_data (event_id UUID, site INTEGER, session INTEGER, event_name VARCHAR, created_at TIMESTAMP, data_key VARCHAR,

@@ -49,6 +49,12 @@ export interface Key {
   readonly sql: Sql
 }
 
+/** What stands for a text within an engine, cheaper to group by, and the text that it stands for. */
+export interface TextKey {
+  readonly key: Sql
+  readonly text: Sql
+}
+
 /** Where an engine keeps the views' rows. */
 export interface Model {
   /**
@@ -63,6 +69,8 @@ export interface Model {
   readonly column: (relation: Relation, column: string) => Sql | null
   /** What stands for an id within the engine, cheaper to compare and count; null if the id itself does. */
   readonly key: (relation: Relation, column: string) => Key | null
+  /** What stands for a column's text in groups; null, or no such method, if the text itself does. */
+  readonly textKey?: (relation: Relation, column: string) => TextKey | null
   /** Whether an id is one of these; null if the id is compared as it is. */
   readonly isOneOf: (relation: Relation, column: string, ids: ReadonlyArray<string>) => Sql | null
 }

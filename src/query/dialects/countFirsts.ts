@@ -1,7 +1,7 @@
 import { PREDECESSOR_BUCKET_SECONDS } from "../../domain/Event.ts"
 import { REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
 import { call, columnOf, type Expression, type Relation, type Select, value } from "../plan/plan.ts"
-import { holdsFor, isColumn, isVisitorsRelation, valuesOf, withColumns } from "../plan/rows.ts"
+import { isColumn, isVisitorsRelation, valuesOf, withColumns } from "../plan/rows.ts"
 import { firstOf } from "./visitRows.ts"
 
 /*
@@ -135,8 +135,7 @@ const firstEvent = ({ columns, from, groupBy, where }: Select): First | null => 
   const width = BigInt(PREDECESSOR_BUCKET_SECONDS) * 1_000_000n
   // A bucket that the range cuts may hold rows before it and in it.
   if (micros !== null && (micros < 0n || micros % width !== 0n)) return null
-  return (given) => {
-    const condition = given === null || holdsFor(given, from, type) ? null : given
+  return (condition) => {
     if (condition !== null && !isOfVisitor(condition, isOwn)) return null
     const before = columnOf(from, "prev_same", "integer")
     const isNull = call("is-null", "boolean", before)

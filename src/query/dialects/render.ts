@@ -13,9 +13,10 @@ import {
 } from "../plan/plan.ts"
 import { isColumn, isVisitorsRelation, usesColumn } from "../plan/rows.ts"
 import { countFirsts } from "./countFirsts.ts"
-import type { Key, Target } from "./Dialect.ts"
+import type { Key, Target, TextKey } from "./Dialect.ts"
 import { withoutVisitors } from "./ofVisitor.ts"
 import { allOf, join, type Sql, sql, text } from "./Sql.ts"
+import { simplified } from "./simplified.ts"
 
 /** Renders a plan as one statement. */
 export const render = (target: Target, select: Select): Result.Result<Sql, FqlError> => {
@@ -96,14 +97,17 @@ class Renderer {
   }
 
   select(given: Select): Sql {
-    const select = this.#target.model.keepsVisits ? byIds(withoutVisitors(countFirsts(given))) : given
+    const select = this.#target.model.keepsVisits
+      ? byIds(withoutVisitors(countFirsts(simplified(given))))
+      : simplified(given)
     if (needsSteps(select)) columnOf(select.from, "step", "integer")
     if (this.#target.model.keepsVisits && needsNoSums(select)) columnOf(select.from, "unsummed", "boolean")
     const { columns, from, groupBy, isDistinct, joins, limit, offset, orderBy, where } = select
-    const list = columns.map(
-      ({ alias, expression, isIdentity = false }) =>
-        sql`${isIdentity || this.#selectsKeys ? this.#identity(expression) : this.expression(expression)} AS ${alias}`
-    )
+    const keys = columns.slice(0, groupBy ?? 0).map(({ expression }) => this.#textKey(expression))
+    const list = columns.map(({ alias, expression, isIdentity = false }, index) => {
+      const isKey = isIdentity || this.#selectsKeys
+      return sql`${keys[index]?.text ?? (isKey ? this.#identity(expression) : this.expression(expression))} AS ${alias}`
+    })
     const parts = [
       sql`SELECT ${isDistinct ? "DISTINCT " : ""}${list.length === 0 ? text("1 AS one") : join(list, ", ")}`,
       sql`FROM ${this.#from(from)}`,
@@ -111,7 +115,12 @@ class Renderer {
       ...(where.length === 0 ? [] : [sql`WHERE ${allOf(where.map((one) => this.expression(one)))}`]),
       ...(groupBy === null || groupBy === 0
         ? []
-        : [this.#groupBy(columns.slice(0, groupBy).map(({ expression }) => expression))]),
+        : [
+            this.#groupBy(
+              columns.slice(0, groupBy).map(({ expression }) => expression),
+              keys
+            )
+          ]),
       ...(orderBy.length === 0
         ? []
         : [
@@ -131,9 +140,16 @@ class Renderer {
   }
 
   /** Positions, so that a parameter in an expression is sent once. Constants need no group. */
-  #groupBy(expressions: ReadonlyArray<Expression>): Sql {
-    const positions = expressions.flatMap((one, index) => (isConstant(one) ? [] : [String(index + 1)]))
-    return text(positions.length === 0 ? "GROUP BY ()" : `GROUP BY ${positions.join(", ")}`)
+  #groupBy(expressions: ReadonlyArray<Expression>, keys: ReadonlyArray<TextKey | null>): Sql {
+    const groups = expressions.flatMap((one, index) =>
+      isConstant(one) ? [] : [keys[index]?.key ?? text(String(index + 1))]
+    )
+    return groups.length === 0 ? text("GROUP BY ()") : sql`GROUP BY ${join(groups, ", ")}`
+  }
+
+  #textKey(expression: Expression): TextKey | null {
+    if (expression.kind !== "column") return null
+    return this.#target.model.textKey?.(expression.relation, expression.column) ?? null
   }
 
   #order(expression: Expression): Sql {
@@ -267,7 +283,11 @@ class Renderer {
     const { dialect } = this.#target
     const filter = where === null ? text("") : sql` FILTER (WHERE ${this.expression(where)})`
     const operand =
-      of === null ? text("*") : name === "distinct" || name === "count" ? this.#identity(of) : this.expression(of)
+      of === null
+        ? text("*")
+        : name === "distinct" || name === "count"
+          ? (this.#textKey(of)?.key ?? this.#identity(of))
+          : this.expression(of)
     switch (name) {
       case "count":
         return sql`count(${operand})${filter}`

@@ -1,5 +1,6 @@
 import { VISIT_GAP_SECONDS } from "../../domain/Event.ts"
 import { PREVIOUS_SAME, REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
+import { DAYS_TO_1970, VISIT_BUCKET_SECONDS } from "../../domain/visitBuckets.ts"
 import { VISITOR_COLUMNS } from "../../domain/visitorColumns.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../channel/visitChannel.ts"
 import type { ViewName } from "../metadata/views.ts"
@@ -32,11 +33,11 @@ const flows = (used: ReadonlySet<string>, { range: { from, until } }: RowScope):
   if (used.has("step") || !used.has("unsummed")) {
     return text(`(
 SELECT site, ${day}, ${step}source, target, count(*) AS value FROM (
-${views(`site, created_at, prev_path AS source, url_path AS target${number}`)}) GROUP BY ALL) AS flow`)
+${views(`site, created_at, prev_path AS source, path AS target${number}`)}) GROUP BY ALL) AS flow`)
   }
   const start = from === null ? text("") : sql` AND created_at >= ${DUCKDB.value("instant", from)}`
   const end = until === null ? text("") : sql` AND created_at < ${DUCKDB.value("instant", until)} + INTERVAL 1 DAY`
-  return sql`(${views(`site, ${day}, prev_path AS source, url_path AS target, 1 AS value`)}${start}${end}) AS flow`
+  return sql`(${views(`site, ${day}, prev_path AS source, path AS target, 1 AS value`)}${start}${end}) AS flow`
 }
 
 /** Rows that stand only for an id that occurs elsewhere are not the view's. */
@@ -44,6 +45,8 @@ const KNOWN: ReadonlyArray<ViewName> = ["v_pa_sites", "v_pa_sessions"]
 
 const siteOf = (alias: string) => `(SELECT one.site_id FROM site AS one WHERE one.site = ${alias}.site)`
 const sessionOf = (alias: string) => `(SELECT one.session_id FROM session AS one WHERE one.session = ${alias}.session)`
+const pathOf = (column: string) => (alias: string) =>
+  `(SELECT one.text FROM path AS one WHERE one.path = ${alias}.${column})`
 
 /** Whether no other pageview of the stored visit comes before or after an event of this range. */
 const isEnd = (operator: "<" | ">", { from, until }: TimeRange): Sql => {
@@ -101,7 +104,13 @@ const COLUMNS: Readonly<Record<ViewName, Mapping>> = {
     distinct_id: (alias) => `(SELECT one.distinct_id FROM session AS one WHERE one.session = ${alias}.session)`
   },
   v_pa_visits: { site_id: siteOf, session_id: sessionOf },
-  v_pa_user_flows: { site_id: siteOf }
+  v_pa_user_flows: { site_id: siteOf, source: pathOf("source"), target: pathOf("target") }
+}
+
+/** The numbers of paths. Grouping by these takes half as long as by the paths. */
+const PATHS: Readonly<Partial<Record<ViewName, Readonly<Record<string, string>>>>> = {
+  v_pa_events: { url_path: "path" },
+  v_pa_user_flows: { source: "source", target: "target" }
 }
 
 const KEYS: Readonly<Record<ViewName, Readonly<Record<string, "site" | "session">>>> = {
@@ -309,12 +318,12 @@ SELECT *, row_number() OVER (PARTITION BY site, session, ${name} ORDER BY starte
 FROM (SELECT ${list} FROM visit WHERE ${where} AND ${cutSessions(source)} UNION ALL BY NAME (${regrouped(source, cut)})))`
 }
 
-/** Seconds from UTC at a time. */
-const secondsAt = (time: string, offsets: Offsets): Sql => {
+/** How far a time is from UTC, in units of so many seconds. */
+const offsetAt = (time: string, offsets: Offsets, length = 1): Sql => {
   const branches = offsets.flatMap(({ seconds, until }) =>
-    until === null ? [] : [sql`WHEN ${time} < ${DUCKDB.value("instant", until)} THEN ${String(seconds)} `]
+    until === null ? [] : [sql`WHEN ${time} < ${DUCKDB.value("instant", until)} THEN ${String(seconds / length)} `]
   )
-  const last = String(offsets.at(-1)!.seconds)
+  const last = String(offsets.at(-1)!.seconds / length)
   return branches.length === 0 ? text(last) : sql`CASE ${join(branches, "")}ELSE ${last} END`
 }
 
@@ -326,8 +335,6 @@ const LENGTHS: Readonly<Partial<Record<TruncationUnit, number>>> = {
   day: DAY_SECONDS,
   week: 7 * DAY_SECONDS
 }
-/** Days from a Monday, 7,666 years before 1970, to the beginning of 1970: numbers of units are positive. */
-const DAYS_TO_1970 = 400_000 * 7 + 3
 
 /** Whether what times of a unit have in common is its number. */
 const isNumbered = ({ offsets, unit }: Presence): boolean => {
@@ -336,19 +343,35 @@ const isNumbered = ({ offsets, unit }: Presence): boolean => {
   return !isByInstant(unit) || offsets.length === 1 || offsets.every(({ seconds }) => seconds % length === 0)
 }
 
+/** The stored buckets of visits that a time lies in. */
+const STORED_BUCKETS: Readonly<Record<string, string>> = { started_at: "start_bucket", ended_at: "end_bucket" }
+
+/** The number of the unit that a visit starts or ends in, from its bucket; null if the bucket does not tell. */
+const unitOfBucket = (time: string, { offsets, unit, weekStart }: Presence): Sql | null => {
+  const bucket = STORED_BUCKETS[time]
+  const buckets = LENGTHS[unit]! / VISIT_BUCKET_SECONDS
+  if (bucket === undefined || !Number.isInteger(buckets)) return null
+  if (isByInstant(unit) && offsets.length > 1) return text(`(${bucket} // ${buckets})`)
+  if (!offsets.every(({ seconds }) => seconds % VISIT_BUCKET_SECONDS === 0)) return null
+  const moved = unit === "week" && weekStart === "sunday" ? ` + ${DAY_SECONDS / VISIT_BUCKET_SECONDS}` : ""
+  return sql`((${bucket}${moved} + (${offsetAt(time, offsets, VISIT_BUCKET_SECONDS)})) // ${String(buckets)})`
+}
+
 /** What times of one unit have in common: a number, since truncating takes four times as long, or else the unit's start. */
 const unitOf = (time: string, presence: Presence): Sql => {
   const { offsets, unit, weekStart } = presence
-  const length = LENGTHS[unit]
-  const micros = (seconds: number): string => `${BigInt(seconds) * 1_000_000n}`
-  const sinceStart = micros((DAYS_TO_1970 + (unit === "week" && weekStart === "sunday" ? 1 : 0)) * DAY_SECONDS)
-  const number = (seconds: Sql): Sql =>
-    sql`((epoch_us(${time}) + ${sinceStart} + 1000000::BIGINT * (${seconds})) // ${micros(length!)})`
   // The hour that autumn repeats is two.
   const isInstant = isByInstant(unit) && offsets.length > 1
-  if (isNumbered(presence)) return number(isInstant ? text("0") : secondsAt(time, offsets))
-  const start = DUCKDB.truncate(DUCKDB.shift(text(time), secondsAt(time, offsets)), unit, weekStart)
-  return isInstant ? DUCKDB.unshift(start, secondsAt(time, offsets)) : start
+  if (!isNumbered(presence)) {
+    const start = DUCKDB.truncate(DUCKDB.shift(text(time), offsetAt(time, offsets)), unit, weekStart)
+    return isInstant ? DUCKDB.unshift(start, offsetAt(time, offsets)) : start
+  }
+  const ofBucket = unitOfBucket(time, presence)
+  if (ofBucket !== null) return ofBucket
+  const micros = (seconds: number): string => `${BigInt(seconds) * 1_000_000n}`
+  const sinceStart = micros((DAYS_TO_1970 + (unit === "week" && weekStart === "sunday" ? 1 : 0)) * DAY_SECONDS)
+  const offset = isInstant ? text("0") : offsetAt(time, offsets)
+  return sql`((epoch_us(${time}) + ${sinceStart} + 1000000::BIGINT * (${offset})) // ${micros(LENGTHS[unit]!)})`
 }
 
 /** What `fromRows` and `presence` may read of events. */
@@ -437,6 +460,10 @@ export const REPLICA_MODEL: Model = {
   key: (relation, column): Key | null => {
     const domain = keyName(relation, column)
     return domain === null ? null : { domain, sql: text(`${relation.alias}.${domain}`) }
+  },
+  textKey: ({ alias, source }, column) => {
+    const number = source.kind === "view" ? PATHS[source.view]?.[column] : undefined
+    return number === undefined ? null : { key: text(`${alias}.${number}`), text: text(pathOf(number)(alias)) }
   },
   isOneOf: (relation, column, ids) => {
     const domain = keyName(relation, column)

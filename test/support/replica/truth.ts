@@ -36,15 +36,22 @@ const PREVIOUS = ["", ...REPEATED.map((name) => `, ${name}`)].map(
 const EVENTS = {
   postgres: `SELECT site_id::text, session_id::text, ${postgresColumns.join(", ")},
     channel,
+    url_path AS numbered_path,
     CASE WHEN event_type <> 5 THEN lag(bucket) OVER (PARTITION BY site_id, session_id, event_type, same ORDER BY created_at, event_id) END::text,
     CASE WHEN event_type = 1 THEN lag(url_path) OVER (PARTITION BY site_id, session_id, event_type ORDER BY created_at, event_id) END
     FROM (
       SELECT *, ${BUCKET} AS bucket, CASE WHEN event_type = 2 THEN event_name ELSE url_path END AS same, ${CHANNEL} AS channel
       FROM product_analytics_event
     ) AS event ORDER BY event_id`,
-  replica: `SELECT site_id::VARCHAR, session_id::VARCHAR, ${replicaColumns.join(", ")}, channel, prev_same::VARCHAR, prev_path
+  replica: `SELECT site_id::VARCHAR, session_id::VARCHAR, ${replicaColumns.join(", ")}, channel,
+    (SELECT one.text FROM path AS one WHERE one.path = event.path) AS numbered_path, prev_same::VARCHAR,
+    (SELECT one.text FROM path AS one WHERE one.path = event.prev_path) AS prev_path
     FROM event JOIN session ON session.session = event.session JOIN site ON site.site = event.site ORDER BY event.event_id`
 }
+
+/** Buckets of visits are numbered from 2,800,003 days before 1970. */
+const BUCKETS_TO_1970 = 2_800_003 * 96
+const visitBucket = (time: string): string => `floor(extract(epoch FROM ${time}) / 900)::bigint::text`
 
 /** What is known of the visitor. */
 const VISITOR = VISITOR_COLUMNS.map(
@@ -55,7 +62,7 @@ const VISITOR = VISITOR_COLUMNS.map(
 const VISITS = {
   postgres: `SELECT *, ${[...PREVIOUS, ...VISITOR].join(", ")} FROM (
     SELECT site_id::text, session_id::text, (array_agg(event_id ORDER BY created_at, event_id))[1]::text AS first_id,
-    ${micros("min(created_at)")}, ${micros("max(created_at)")} AS ended_at,
+    ${micros("min(created_at)")}, ${micros("max(created_at)")} AS ended_at, ${visitBucket("min(created_at)")}, ${visitBucket("max(created_at)")},
     (count(*) FILTER (WHERE event_type <> 2))::text, (count(*) FILTER (WHERE event_type NOT IN (1, 2)))::text, (count(*) FILTER (WHERE event_type = 2))::text, count(*)::text,
     (array_agg(url_path ORDER BY created_at, event_id) FILTER (WHERE event_type <> 2))[1] AS entry_path,
     (array_agg(url_path ORDER BY created_at DESC, event_id DESC) FILTER (WHERE event_type <> 2))[1] AS exit_path,
@@ -70,7 +77,7 @@ const VISITS = {
     ) AS event
     GROUP BY site_id, session_id, number) AS visit ORDER BY first_id`,
   replica: `SELECT site_id::VARCHAR, session_id::VARCHAR, first_event_id::VARCHAR, epoch_us(started_at)::VARCHAR, epoch_us(ended_at)::VARCHAR,
-    views::VARCHAR, other_views::VARCHAR, events::VARCHAR, "rows"::VARCHAR, entry_path, exit_path, channel, ${SOURCE_COLUMNS.join(", ")},
+    (start_bucket - ${BUCKETS_TO_1970})::VARCHAR, (end_bucket - ${BUCKETS_TO_1970})::VARCHAR, views::VARCHAR, other_views::VARCHAR, events::VARCHAR, "rows"::VARCHAR, entry_path, exit_path, channel, ${SOURCE_COLUMNS.join(", ")},
     ${["prev_ended_at", ...Object.values(PREVIOUS_SAME)].map((name) => `epoch_us(${name})::VARCHAR`).join(", ")},
     ${VISITOR_COLUMNS.map((name) => `visit.${name}`).join(", ")}
     FROM visit JOIN session ON session.session = visit.session JOIN site ON site.site = visit.site ORDER BY first_event_id`

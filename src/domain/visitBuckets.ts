@@ -1,0 +1,9 @@
+/** How long the buckets of time are that a stored visit starts and ends in: every zone's distance from UTC is a multiple today. */
+export const VISIT_BUCKET_SECONDS = 900
+/** Days from a Monday, 7,666 years before 1970, to the beginning of 1970: what is numbered from there has no negative numbers. */
+export const DAYS_TO_1970 = 400_000 * 7 + 3
+const DAY_SECONDS = 86_400
+
+/** The number of a time's bucket, in DuckDB. Comparing these takes half as long as computing with times. */
+export const visitBucket = (time: string): string =>
+  `((epoch_us(${time}) + ${BigInt(DAYS_TO_1970 * DAY_SECONDS) * 1_000_000n}) // ${VISIT_BUCKET_SECONDS * 1_000_000})::INTEGER`
