@@ -30,16 +30,24 @@ export const ensureSites = (store: Store, ids: string): Promise<void> =>
     SELECT (SELECT coalesce(max(site), 0) FROM site) + row_number() OVER (ORDER BY id), id, false
     FROM (SELECT DISTINCT id FROM (${ids}) AS given (id) WHERE id NOT IN (SELECT site_id FROM site))`)
 
-/** Gives every session in `sessions` (a query of id, site id and time) a number, in the order of their times. */
-export const ensureSessions = (store: Store, sessions: string): Promise<void> =>
-  store.run(`INSERT INTO session (session, session_id, site, known)
-    SELECT (SELECT coalesce(max(session), 0) FROM session) + row_number() OVER (ORDER BY moment, id), id,
-      (SELECT site FROM site WHERE site.site_id = first.site_id), false
+/**
+ * Gives every session in `sessions` (a query of id, site id and time) a number, in the order of their times. Makes `numbered`, with what the file
+ * had of each before and the first of these times (`moment`): to find sessions by their ids means to read all ids, so it is done once.
+ */
+export const ensureSessions = async (store: Store, sessions: string): Promise<void> => {
+  await store.run(`CREATE OR REPLACE TEMP TABLE numbered AS
+    SELECT given.session_id, given.site_id, moment, session.created_at, session.session IS NULL AS is_new, coalesce(known, false) AS known,
+      coalesce(session.session, (SELECT coalesce(max(session), 0) FROM session)
+        + row_number() OVER (PARTITION BY session.session IS NULL ORDER BY moment, given.session_id))::INTEGER AS session
     FROM (
-      SELECT id, min(moment) AS moment, arg_min(site_id, moment) AS site_id FROM (${sessions}) AS given (id, site_id, moment)
-      ANTI JOIN session ON session.session_id = given.id
+      SELECT id AS session_id, min(moment) AS moment, arg_min(site_id, moment) AS site_id FROM (${sessions}) AS given (id, site_id, moment)
       GROUP BY id
-    ) AS first`)
+    ) AS given
+    LEFT JOIN session ON session.session_id = given.session_id`)
+  await store.run(`INSERT INTO session (session, session_id, site, known)
+    SELECT session, session_id, (SELECT site FROM site WHERE site.site_id = numbered.site_id), false
+    FROM numbered WHERE is_new ORDER BY session`)
+}
 
 /** Gives every path of the staged events a number. */
 const ensurePaths = (store: Store): Promise<void> =>
@@ -66,14 +74,14 @@ const makeMonth = (): string => {
 
 /**
  * The keys of the staged events: `columns` of `staged`, which has `staged_row` and the channel, and of the `site`, `session` and `path` it is
- * joined with. Only what the next steps use: copying all columns would take as long as everything else.
+ * joined with. After `ensureKeys`. Only what the next steps use: copying all columns would take as long as everything else.
  */
 export const selectKeys = (
   columns: string
 ): string => `SELECT site.site, session.session, event_id, channel, path.path, ${makeMonth()} AS month, ${columns}
   FROM (SELECT * FROM ${eventsWithChannel("duckdb", "(SELECT rowid AS staged_row, * FROM staged_event) AS staged")}) AS staged
   JOIN site ON site.site_id = staged.site_id
-  JOIN session ON session.session_id = staged.session_id
+  JOIN numbered AS session ON session.session_id = staged.session_id
   LEFT JOIN path ON path.text = staged.url_path`
 
 /** Makes `batch`, the keys of the events in `staged_event`, without the events that are in the file already. */
@@ -369,9 +377,13 @@ export const applySessions = async (store: Store): Promise<void> => {
   await ensureSites(store, "SELECT site_id FROM staged_session")
   await ensureSessions(store, "SELECT session_id, site_id, created_at FROM staged_session")
   const fields = SESSION_FIELDS.map(({ name }) => `staged.${name}`).join(", ")
-  await store.run(`CREATE OR REPLACE TEMP TABLE replaced AS SELECT session.session, staged.session_id, site.site, true AS known, ${fields}
-    FROM staged_session AS staged JOIN session ON session.session_id = staged.session_id JOIN site ON site.site_id = staged.site_id
-    WHERE NOT session.known OR ROW(session.site, ${SESSION_FIELDS.map(({ name }) => `session.${name}`).join(", ")})
+  const given = `SELECT numbered.session, staged.session_id, site.site, true AS known, ${fields}
+    FROM staged_session AS staged JOIN numbered ON numbered.session_id = staged.session_id JOIN site ON site.site_id = staged.site_id`
+  // Most are new. To compare the others means to read all columns of many.
+  await store.run(`CREATE OR REPLACE TEMP TABLE replaced AS ${given} WHERE NOT numbered.known
+    UNION ALL
+    ${given} JOIN session ON session.session = numbered.session
+    WHERE numbered.known AND ROW(session.site, ${SESSION_FIELDS.map(({ name }) => `session.${name}`).join(", ")})
       IS DISTINCT FROM ROW(site.site, ${fields})`)
   await store.run("DELETE FROM session WHERE session IN (SELECT session FROM replaced)")
   await store.run("INSERT INTO session SELECT * FROM replaced ORDER BY session")
@@ -386,8 +398,8 @@ export const applySessionData = async (store: Store, ids: string): Promise<void>
     `DELETE FROM session_data WHERE session IN (SELECT session FROM session WHERE session_id IN (SELECT * FROM (${ids})))`
   )
   await store.run(`INSERT INTO session_data
-    SELECT session.session, site.site, data.created_at, data_key, string_value, number_value, date_value, data_type
-    FROM staged_session_data AS data JOIN session ON session.session_id = data.session_id JOIN site ON site.site_id = data.site_id`)
+    SELECT numbered.session, site.site, data.created_at, data_key, string_value, number_value, date_value, data_type
+    FROM staged_session_data AS data JOIN numbered ON numbered.session_id = data.session_id JOIN site ON site.site_id = data.site_id`)
 }
 
 /** Replaces the sites that are known by `staged_site`, which has all of them. */

@@ -187,7 +187,7 @@ const loadEvents = async (
     })
     onProgress({ rows, total: Math.max(rows, total), linked: null })
   }
-  await store.drop("staged_event", "staged_event_data", "keyed")
+  await store.drop("staged_event", "staged_event_data", "keyed", "numbered")
   return current
 }
 

@@ -38,11 +38,9 @@ const applySessionsOf = async (store: Store, reader: Reader, ids: Iterable<strin
   }
 }
 
-/** Reads the sessions of the staged events that are not known, or that may begin earlier now. */
+/** Reads the sessions of the staged events that are not known, or that may begin earlier now. After `ensureKeys`. */
 export const applyUnknownSessions = async (store: Store, reader: Reader): Promise<void> => {
-  const rows =
-    await store.rows(`SELECT DISTINCT session.session_id::VARCHAR FROM session JOIN staged_event AS staged ON staged.session_id = session.session_id
-    WHERE NOT known OR staged.created_at < session.created_at`)
+  const rows = await store.rows("SELECT session_id::VARCHAR FROM numbered WHERE NOT known OR moment < created_at")
   await applySessionsOf(
     store,
     reader,
