@@ -138,9 +138,16 @@ const firstEvent = ({ columns, from, groupBy, where }: Select): First | null => 
   return (condition) => {
     if (condition !== null && !isOfVisitor(condition, isOwn)) return null
     const before = columnOf(from, "prev_same", "integer")
-    const isNull = call("is-null", "boolean", before)
+    // One comparison: also asking for nulls takes a fifth of the time of a list of pages.
     const isFirst =
-      micros === null ? isNull : or(isNull, call("lt", "boolean", before, value("integer", Number(micros / width))))
+      micros === null
+        ? call("is-null", "boolean", before)
+        : call(
+            "lt",
+            "boolean",
+            call("coalesce", "integer", before, value("integer", -1)),
+            value("integer", Number(micros / width))
+          )
     return condition === null ? isFirst : and(condition, isFirst)
   }
 }
@@ -172,7 +179,8 @@ const onlyFirsts = (select: Select): Select => {
   const { expression } = one
   if (expression.kind !== "aggregate" || expression.name !== "count" || expression.where === null) return select
   const isFirst = expression.where
-  const isOnlyThat = isFirst.kind === "column" || (isFirst.kind === "call" && ["or", "is-null"].includes(isFirst.name))
+  const isOnlyThat =
+    isFirst.kind === "column" || (isFirst.kind === "call" && ["or", "is-null", "lt"].includes(isFirst.name))
   if (!isOnlyThat) return select
   return {
     ...select,

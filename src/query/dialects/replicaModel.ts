@@ -311,9 +311,12 @@ const cutSessions = ({ scope }: Visits): Sql => sql`session IN (${storedVisits("
 const isFirst = ({ presence, scope }: Visits, name: Repeated, presentAt: string): Sql => {
   const before = PREVIOUS_SAME[name]
   const { from } = scope.range
-  const start = from === null ? text("") : sql` OR ${before} < ${DUCKDB.value("instant", from)}`
+  const start =
+    from === null
+      ? text(`${before} IS NULL`)
+      : sql`coalesce(${before}, TIMESTAMP '-infinity') < ${DUCKDB.value("instant", from)}`
   const unit = presence === null ? text("") : sql` OR ${unitOf(before, presence)} <> ${unitOf(presentAt, presence)}`
-  return sql`(${before} IS NULL${start}${unit})`
+  return sql`(${start}${unit})`
 }
 
 const strictVisits = (source: Visits): Sql => {
