@@ -79,6 +79,7 @@ export class Store {
       max_temp_directory_size: tempLimit,
       autoinstall_known_extensions: "false",
       autoload_known_extensions: "false",
+      allocator_flush_threshold: "4MB",
       preserve_insertion_order: "true"
     })
     try {
