@@ -63,8 +63,11 @@ export interface Model {
    * of events).
    */
   readonly keepsVisits: boolean
-  /** A source for a FROM clause, without an alias, restricted to its scope. */
-  readonly source: (source: Exclude<Source, { readonly kind: "select" | "union" }>) => Sql
+  /**
+   * A source for a FROM clause, without an alias, restricted to its scope; and to the events whose ids a query finds, if there is one. Only engines
+   * that keep visits get one.
+   */
+  readonly source: (source: Exclude<Source, { readonly kind: "select" | "union" }>, ids: Sql | null) => Sql
   /** A column of a view, a property or a visit; null if the engine does not keep it. */
   readonly column: (relation: Relation, column: string) => Sql | null
   /** What stands for an id within the engine, cheaper to compare and count; null if the id itself does. */

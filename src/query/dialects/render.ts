@@ -11,7 +11,7 @@ import {
   type Source,
   typeOf
 } from "../plan/plan.ts"
-import { isColumn, isVisitorsRelation, usesColumn } from "../plan/rows.ts"
+import { columnsIn, columnsUsed, isColumn, isVisitorsRelation, usesColumn } from "../plan/rows.ts"
 import { countFirsts } from "./countFirsts.ts"
 import type { Key, Target, TextKey } from "./Dialect.ts"
 import { withoutVisitors } from "./ofVisitor.ts"
@@ -61,21 +61,44 @@ const MAX_LOOKED_UP = 10_000
 /** Columns of rows for which that pays. */
 const MANY_COLUMNS = 5
 
+/** Whether a join finds at most one row for each. */
+const isOfOneRow = ({ kind, relation }: Join): boolean =>
+  kind === "left" && (isVisitorsRelation(relation) || ["property", "visits"].includes(relation.source.kind))
+
+/** The joins whose columns expressions use, and those that these joins use. */
+const joinsFor = (expressions: ReadonlyArray<Expression>, joins: ReadonlyArray<Join>): ReadonlyArray<Join> => {
+  const used = new Set(expressions.flatMap(columnsIn).map(({ relation }) => relation))
+  const kept = joins.toReversed().filter(({ on, relation }) => {
+    if (!used.has(relation)) return false
+    for (const column of on.flatMap(columnsIn)) used.add(column.relation)
+    return true
+  })
+  return kept.toReversed()
+}
+
 /**
- * The same select, which finds the ids of the first rows before it reads the rows: sorting only needs the columns of the order and of the
- * conditions.
+ * The ids of the rows that a select lists, if it pays to find them before it reads the rows: sorting only needs the columns of the order
+ * and of the conditions.
  */
-const byIds = (select: Select): Select => {
-  const { columns, from, groupBy, isDistinct, joins, limit, orderBy } = select
+const idsOf = (select: Select): Select | null => {
+  const { columns, from, groupBy, isDistinct, joins, limit, orderBy, where } = select
   const { source } = from
-  if (source.kind !== "view" || source.view !== "v_pa_events" || groupBy !== null || isDistinct) return select
-  if (limit === null || limit > MAX_LOOKED_UP || columns.length < MANY_COLUMNS) return select
+  if (source.kind !== "view" || source.view !== "v_pa_events" || groupBy !== null || isDistinct) return null
+  if (limit === null || limit > MAX_LOOKED_UP || columns.length < MANY_COLUMNS) return null
   // Otherwise, other rows could be as good as these.
-  if (!orderBy.some(({ expression }) => isColumn(expression, from, "id"))) return select
-  if (!joins.every(({ kind, relation }) => kind === "left" && isVisitorsRelation(relation))) return select
+  if (!orderBy.some(({ expression }) => isColumn(expression, from, "id"))) return null
+  if (!joins.every(isOfOneRow)) return null
   const id = columnOf(from, "id", "uuid")
-  const first: Select = { ...select, columns: [{ alias: "c0", expression: id }] }
-  return { ...select, where: [...select.where, { kind: "among", of: id, select: first }], offset: 0 }
+  const sorted = [...where, ...orderBy.map(({ expression }) => expression)]
+  const needed = joinsFor(sorted, joins)
+  // What is computed for each row takes most of the time.
+  const used = new Set([...sorted, ...needed.flatMap(({ on }) => on)].flatMap((one) => columnsUsed(one, from)))
+  return {
+    ...select,
+    columns: [{ alias: "c0", expression: id }],
+    from: { ...from, source: { ...source, used } },
+    joins: needed
+  }
 }
 
 const isConstant = ({ kind }: Expression): boolean => kind === "value" || kind === "null"
@@ -97,11 +120,12 @@ class Renderer {
   }
 
   select(given: Select): Sql {
-    const select = this.#target.model.keepsVisits
-      ? byIds(withoutVisitors(countFirsts(simplified(given))))
-      : simplified(given)
+    const { keepsVisits } = this.#target.model
+    const whole = keepsVisits ? withoutVisitors(countFirsts(simplified(given))) : simplified(given)
+    const ids = keepsVisits ? idsOf(whole) : null
+    const select = ids === null ? whole : { ...whole, offset: 0 }
     if (needsSteps(select)) columnOf(select.from, "step", "integer")
-    if (this.#target.model.keepsVisits && needsNoSums(select)) columnOf(select.from, "unsummed", "boolean")
+    if (keepsVisits && needsNoSums(select)) columnOf(select.from, "unsummed", "boolean")
     const { columns, from, groupBy, isDistinct, joins, limit, offset, orderBy, where } = select
     const keys = columns.slice(0, groupBy ?? 0).map(({ expression }) => this.#textKey(expression))
     const list = columns.map(({ alias, expression, isIdentity = false }, index) => {
@@ -110,7 +134,7 @@ class Renderer {
     })
     const parts = [
       sql`SELECT ${isDistinct ? "DISTINCT " : ""}${list.length === 0 ? text("1 AS one") : join(list, ", ")}`,
-      sql`FROM ${this.#from(from)}`,
+      sql`FROM ${this.#from(from, ids)}`,
       ...joins.map((one) => this.#join(one)),
       ...(where.length === 0 ? [] : [sql`WHERE ${allOf(where.map((one) => this.expression(one)))}`]),
       ...(groupBy === null || groupBy === 0
@@ -156,18 +180,19 @@ class Renderer {
     return this.#target.dialect.ordered(this.expression(expression), typeOf(expression))
   }
 
-  #from({ alias, source }: Relation): Sql {
-    return sql`(${this.#source(source)}) AS ${alias}`
+  /** `ids`: those of the rows that are needed; null: all. */
+  #from({ alias, source }: Relation, ids: Select | null = null): Sql {
+    return sql`(${this.#source(source, ids)}) AS ${alias}`
   }
 
-  #source(source: Source): Sql {
+  #source(source: Source, ids: Select | null): Sql {
     if (source.kind === "select") return this.select(source.select)
     if (source.kind === "union")
       return join(
         source.selects.map((one) => sql`(${this.select(one)})`),
         "\nUNION ALL\n"
       )
-    return this.#target.model.source(source)
+    return this.#target.model.source(source, ids === null ? null : this.select(ids))
   }
 
   #join({ kind, on, relation }: Join): Sql {

@@ -460,13 +460,14 @@ const visits = (source: Visits): Sql => {
 /** The columnar replica. */
 export const REPLICA_MODEL: Model = {
   keepsVisits: true,
-  source: (source) => {
+  source: (source, ids) => {
     if (source.kind === "visits") return visits(source)
     if (source.kind === "property") return property(source)
     const { scope, used, view } = source
     if (view === "v_pa_user_flows") return flows(used, scope)
     const known = KNOWN.includes(view) ? " AND known" : ""
-    return sql`SELECT *${lookedUp(view, used, scope)} FROM ${TABLES[view as keyof typeof TABLES]} WHERE ${scoped(scope, TIMES[view] ?? null)}${known}`
+    const among = ids === null ? text("") : sql` AND event_id IN (${ids})`
+    return sql`SELECT *${lookedUp(view, used, scope)} FROM ${TABLES[view as keyof typeof TABLES]} WHERE ${scoped(scope, TIMES[view] ?? null)}${known}${among}`
   },
   column: ({ alias, source }, column) => {
     if (source.kind === "property" && column === "session_id") return text(sessionOf(alias))

@@ -12,7 +12,7 @@ import { CurrentPrincipal } from "../access.ts"
 import { itemIdOf, makeItems } from "../content/items.ts"
 import { authorOf } from "../content/permission.ts"
 import { BadRequest, NotFound, ServiceUnavailable, UnprocessableContent } from "../problems.ts"
-import { lockedToOf } from "../shared/locks.ts"
+import { filtersNothing, lockedToOf } from "../shared/locks.ts"
 import { embeddingJson, publicLinkJson } from "./json.ts"
 
 const invalid = (pointer: string, detail: string) => new UnprocessableContent({ detail, errors: [{ pointer, detail }] })
@@ -42,8 +42,6 @@ interface Chosen {
   readonly exports?: boolean
 }
 
-const isNothing = (value: ParameterValue) => value === null || (Array.isArray(value) && value.length === 0)
-
 export const LinksHandlers = HttpApiBuilder.group(
   AdminApi,
   "links",
@@ -69,7 +67,7 @@ export const LinksHandlers = HttpApiBuilder.group(
           const parameter = parameters.find((one) => one.slug === slug)
           if (parameter === undefined) return yield* invalid(pointer, `There is no parameter \`${slug}\`.`)
           if (parameter.type === "site") return yield* invalid(pointer, "The site is locked by `site_id`.")
-          if (place === "locked" && isNothing(locked[slug]!)) {
+          if (place === "locked" && filtersNothing(locked[slug]!, parameter.type)) {
             return yield* invalid(pointer, "Lock a parameter to a value; without one, it filters nothing.")
           }
           if (place === "locked") {

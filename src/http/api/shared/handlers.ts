@@ -25,7 +25,7 @@ import { BadRequest, Forbidden, NotFound, TooManyRequests } from "../problems.ts
 import { withHeader } from "../server/browserRequest.ts"
 import { withExtendedTimeout } from "../server/ExtendTimeout.ts"
 import { NOT_SHOWN, sharedAnswerJson, sharedCardJson, sharedDashboardJson } from "./json.ts"
-import { isShown, type Lock, locksOf } from "./locks.ts"
+import { filtersNothing, isShown, type Lock, locksOf } from "./locks.ts"
 import { type OpenedLink, openEmbed, openPublic } from "./openLink.ts"
 import { visibleProblem, withSharedProblems } from "./problem.ts"
 
@@ -43,8 +43,11 @@ const NEVER_VISIBLE: ReadonlyArray<string> = ["site", "segment", "cohort"]
 
 const quoted = (slug: string) => `\`${slug.slice(0, 100)}\``
 
-/** Fails if something is locked that the item no longer has, or that has become something else. */
-const chosenOf = (body: Bodies[SharedKind], { link, locked, site }: OpenedLink): Effect.Effect<Chosen, NotFound> => {
+/** Fails if something is locked that the item no longer has or that has become something else, or if its value locks nothing. */
+const chosenOf = (
+  body: Bodies[SharedKind],
+  { link, locked, site }: OpenedLink
+): Effect.Effect<Chosen, BadRequest | NotFound> => {
   const slugs = Object.keys(locked)
   const parameters: Parameters = body.parameters
   const missing = slugs.find((slug) => !parameters.some((parameter) => parameter.slug === slug))
@@ -62,6 +65,14 @@ const chosenOf = (body: Bodies[SharedKind], { link, locked, site }: OpenedLink):
     return Effect.fail(
       new NotFound({
         detail: `The parameter ${quoted(found.failure)}, which is locked here, was changed. Ask for a new link.`
+      })
+    )
+  }
+  const empty = found.success.find(({ parameter: { slug, type } }) => filtersNothing(locked[slug]!, type))
+  if (empty !== undefined) {
+    return Effect.fail(
+      new BadRequest({
+        detail: `The value of the parameter ${quoted(empty.parameter.slug)}, which is locked here, filters nothing. Give it one that does.`
       })
     )
   }

@@ -7,7 +7,8 @@ import type {
   CardParameter,
   DashboardParameter,
   ParameterTarget,
-  ParameterType
+  ParameterType,
+  ParameterValue
 } from "../../../domain/content/Parameter.ts"
 
 type Body = CardBody | DashboardBody
@@ -31,6 +32,15 @@ export const lockedToOf = (body: Body, parameter: Parameter): LockedTo => {
     type: parameter.type,
     targets: targets.filter((target, index) => targets.findIndex((one) => isDeepStrictEqual(one, target)) === index)
   }
+}
+
+/** Types of conditions that every text meets if it is compared with an empty one. */
+const OF_PARTS: ReadonlyArray<ParameterType> = ["string/contains", "string/starts-with", "string/ends-with"]
+
+/** Whether every row has this value of a parameter: a lock to it would lock nothing. */
+export const filtersNothing = (value: ParameterValue, type: ParameterType): boolean => {
+  const values = Array.isArray(value) ? value : [value]
+  return values.every((one) => one === null) || (OF_PARTS.includes(type) && values.includes(""))
 }
 
 /** A parameter that is locked. */

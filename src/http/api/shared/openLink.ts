@@ -82,8 +82,6 @@ const verify = (token: string, secret: Redacted.Redacted<string>) =>
     return yield* Effect.mapError(Effect.fromResult(decodeClaims(payload)), () => NO_TOKEN)
   })
 
-const isNothing = (value: ParameterValue) => value === null || (Array.isArray(value) && value.length === 0)
-
 /** The site that a token names as the parameter `site`, and the other parameters. */
 const siteIn = ({ site, ...params }: Readonly<Record<string, ParameterValue>>) => ({
   site: typeof site === "string" ? parseSiteId(site) : null,
@@ -108,11 +106,6 @@ export const openEmbed = Effect.fnUntraced(function* (links: ContentLinks["Servi
   const site = link.site ?? named
   if (site === null || (hasSite && named !== site)) {
     return yield* new BadRequest({ detail: 'The token\'s `params` must name the site: `{"site": "…"}`.' })
-  }
-  if (Object.values(params).some(isNothing)) {
-    return yield* new BadRequest({
-      detail: "The token's `params` must have values; without one, a parameter filters nothing."
-    })
   }
   // What the instance locked stays locked.
   return { link, site, locked: { ...params, ...link.locked }, principal: visitorOf(link, site) } satisfies OpenedLink

@@ -515,6 +515,26 @@ describe("a signed embed", () => {
     ])
   })
 
+  test("refuses a locked text that every text contains, which would lock nothing", async () => {
+    const parameters = PARAMETERS.map((one) => (one.id === "path" ? { ...one, type: "string/contains" } : one))
+    const board = await saved("/api/dashboard", {
+      name: "Texts",
+      parameters,
+      dashcards: [at(0, card.id, mapped("date", "path"))]
+    })
+    const path = `/api/embedding/dashboard/${board.id}`
+    expect((await put(path, { site_id: SITE, locked: { path: "" } })).status).toBe(400)
+    expect((await put(path, { site_id: SITE })).status).toBe(200)
+    const asked = async (value: unknown) => {
+      const token = await sign({ resource: { dashboard: board.id }, params: { path: value } })
+      return rowsOf(await visit(`/api/embed/dashboard/${token}/dashcard/${board.dashcards[0].id}/card/${card.id}`))
+    }
+    const refusal = "The value of the parameter `path`, which is locked here, filters nothing. Give it one that does."
+    expect(await asked("")).toEqual([400, refusal])
+    expect(await asked(["", "/blog"])).toEqual([400, refusal])
+    expect(await asked("/blog")).toEqual([["FR", 3]])
+  })
+
   test("with a parameter that has no value, or that does not exist, shows nothing", async () => {
     await allow()
     expect((await ask(await sign(forDashboard({ country: [] })))).status).toBe(400)
