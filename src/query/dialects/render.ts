@@ -14,9 +14,9 @@ import {
 import { columnsIn, columnsUsed, isColumn, isVisitorsRelation, usesColumn } from "../plan/rows.ts"
 import { countFirsts } from "./countFirsts.ts"
 import type { Key, Target, TextKey } from "./Dialect.ts"
-import { withoutVisitors } from "./ofVisitor.ts"
 import { allOf, join, type Sql, sql, text } from "./Sql.ts"
 import { simplified } from "./simplified.ts"
+import { withoutJoins } from "./withoutJoins.ts"
 
 /** Renders a plan as one statement. */
 export const render = (target: Target, select: Select): Result.Result<Sql, FqlError> => {
@@ -121,7 +121,7 @@ class Renderer {
 
   select(given: Select): Sql {
     const { keepsVisits } = this.#target.model
-    const whole = keepsVisits ? withoutVisitors(countFirsts(simplified(given))) : simplified(given)
+    const whole = keepsVisits ? withoutJoins(countFirsts(simplified(given))) : simplified(given)
     const ids = keepsVisits ? idsOf(whole) : null
     const select = ids === null ? whole : { ...whole, offset: 0 }
     if (needsSteps(select)) columnOf(select.from, "step", "integer")
