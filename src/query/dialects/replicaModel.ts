@@ -363,7 +363,7 @@ const isNumbered = ({ offsets, unit }: Presence): boolean => {
 /** The stored buckets of visits that a time lies in. */
 const STORED_BUCKETS: Readonly<Record<string, string>> = { started_at: "start_bucket", ended_at: "end_bucket" }
 
-/** The number of the unit that a visit starts or ends in, from its bucket; null if the bucket does not tell. */
+/** The number of the unit that a visit starts or ends in, from its bucket; null if the bucket cannot say. */
 const unitOfBucket = (time: string, { offsets, unit, weekStart }: Presence): Sql | null => {
   const bucket = STORED_BUCKETS[time]
   const buckets = LENGTHS[unit]! / VISIT_BUCKET_SECONDS
