@@ -9,7 +9,9 @@ export interface GivenValue {
 /** Where a parameter has its default, for errors. */
 const DEFAULT_POINTER = "/parameters"
 
-const isEmpty = (value: ParameterValue): boolean => value === null || (Array.isArray(value) && value.length === 0)
+/** Whether a value filters nothing. A list with null does: rows without a value. */
+export const isEmpty = (value: ParameterValue): boolean =>
+  value === null || (Array.isArray(value) && value.length === 0)
 
 type Parameter = DashboardParameter | CardParameter
 

@@ -10,6 +10,7 @@ import type {
   ParameterType,
   ParameterValue
 } from "../../../domain/content/Parameter.ts"
+import { isEmpty } from "../../../query/passes/parameterValues.ts"
 
 type Body = CardBody | DashboardBody
 type Parameter = CardParameter | DashboardParameter
@@ -40,7 +41,7 @@ const OF_PARTS: ReadonlyArray<ParameterType> = ["string/contains", "string/start
 /** Whether every row has this value of a parameter: a lock to it would lock nothing. */
 export const filtersNothing = (value: ParameterValue, type: ParameterType): boolean => {
   const values = Array.isArray(value) ? value : [value]
-  return values.every((one) => one === null) || (OF_PARTS.includes(type) && values.includes(""))
+  return isEmpty(value) || (OF_PARTS.includes(type) && values.includes(""))
 }
 
 /** A parameter that is locked. */

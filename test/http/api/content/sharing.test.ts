@@ -515,6 +515,11 @@ describe("a signed embed", () => {
     ])
   })
 
+  test("can be locked to the rows without a value", async () => {
+    await allow()
+    expect(rowsOf(await ask(await sign(forDashboard({ country: [null] }))))).toEqual([[null, 3]])
+  })
+
   test("refuses a locked text that every text contains, which would lock nothing", async () => {
     const parameters = PARAMETERS.map((one) => (one.id === "path" ? { ...one, type: "string/contains" } : one))
     const board = await saved("/api/dashboard", {
