@@ -1,7 +1,7 @@
 import { PREDECESSOR_BUCKET_SECONDS } from "../../domain/Event.ts"
 import { REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
 import { call, columnOf, type Expression, type Relation, type Select, value } from "../plan/plan.ts"
-import { isColumn, isVisitorsRelation, valuesOf, withColumns } from "../plan/rows.ts"
+import { isColumn, isVisitorsRelation, onlyType, valuesOf, withColumns } from "../plan/rows.ts"
 import { firstOf } from "./visitRows.ts"
 
 /*
@@ -117,11 +117,7 @@ const isSame = (one: Expression, other: Expression): boolean => {
 const firstEvent = ({ columns, from, groupBy, where }: Select): First | null => {
   const { source } = from
   if (source.kind !== "view" || source.view !== "v_pa_events") return null
-  const types = where.flatMap((one) => {
-    const values = valuesOf(one, from, "event_type")
-    return values === null ? [] : [values]
-  })
-  const type = types.length === 1 && types[0]!.length === 1 ? Number(types[0]![0]) : null
+  const type = onlyType(where, from)
   if (type === null || type === 5) return null
   const name = type === 2 ? "event_name" : "url_path"
   const isOwn = (expression: Expression) => isColumn(expression, from, "session_id", "site_id", "event_type", name)

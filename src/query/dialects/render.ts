@@ -11,7 +11,7 @@ import {
   type Source,
   typeOf
 } from "../plan/plan.ts"
-import { columnsIn, columnsUsed, isColumn, isVisitorsRelation, usesColumn } from "../plan/rows.ts"
+import { columnsUsed, isColumn, isVisitorsRelation, joinsThatCount, usesColumn } from "../plan/rows.ts"
 import { countFirsts } from "./countFirsts.ts"
 import type { Key, Target, TextKey } from "./Dialect.ts"
 import { allOf, join, type Sql, sql, text } from "./Sql.ts"
@@ -65,17 +65,6 @@ const MANY_COLUMNS = 5
 const isOfOneRow = ({ kind, relation }: Join): boolean =>
   kind === "left" && (isVisitorsRelation(relation) || ["property", "visits"].includes(relation.source.kind))
 
-/** The joins whose columns expressions use, and those that these joins use. */
-const joinsFor = (expressions: ReadonlyArray<Expression>, joins: ReadonlyArray<Join>): ReadonlyArray<Join> => {
-  const used = new Set(expressions.flatMap(columnsIn).map(({ relation }) => relation))
-  const kept = joins.toReversed().filter(({ on, relation }) => {
-    if (!used.has(relation)) return false
-    for (const column of on.flatMap(columnsIn)) used.add(column.relation)
-    return true
-  })
-  return kept.toReversed()
-}
-
 /**
  * The ids of the rows that a select lists, if it pays to find them before it reads the rows: sorting only needs the columns of the order
  * and of the conditions.
@@ -90,7 +79,7 @@ const idsOf = (select: Select): Select | null => {
   if (!joins.every(isOfOneRow)) return null
   const id = columnOf(from, "id", "uuid")
   const sorted = [...where, ...orderBy.map(({ expression }) => expression)]
-  const needed = joinsFor(sorted, joins)
+  const needed = joinsThatCount(joins, sorted)
   // What is computed for each row takes most of the time.
   const used = new Set([...sorted, ...needed.flatMap(({ on }) => on)].flatMap((one) => columnsUsed(one, from)))
   return {

@@ -1,5 +1,5 @@
-import { call, type Expression, type Relation, type Select } from "../plan/plan.ts"
-import { holdsFor, valuesOf } from "../plan/rows.ts"
+import { call, type Expression, type Select } from "../plan/plan.ts"
+import { holdsFor, onlyType } from "../plan/rows.ts"
 
 /*
  * Conditions that say the same with less for an engine to do.
@@ -16,15 +16,6 @@ const notEmpty = (condition: Expression): Expression => {
   const [isNull, isOneOf] = isEmpty.args
   if (!isCall(isNull, "is-null") || isOneOf?.kind !== "in") return condition
   return isNull.args[0] === isOneOf.of ? call("not", "boolean", isOneOf) : condition
-}
-
-/** The only type of events that conditions leave; null if there are several. */
-const onlyType = (where: ReadonlyArray<Expression>, from: Relation): number | null => {
-  const [values] = where.flatMap((one) => {
-    const found = valuesOf(one, from, "event_type")
-    return found === null ? [] : [found]
-  })
-  return values?.length === 1 ? Number(values[0]) : null
 }
 
 export const simplified = (select: Select): Select => {

@@ -11,7 +11,7 @@ import {
   type TimeRange,
   value
 } from "../plan/plan.ts"
-import { columnsIn, columnsUsed, isColumn, isVisitorsRelation } from "../plan/rows.ts"
+import { columnsUsed, isColumn, isVisitorsRelation, joinsThatCount } from "../plan/rows.ts"
 
 /*
  * A long list is exported in slices of time, one after the other in the list's order: the engine sorts the wide rows of one slice at a
@@ -103,28 +103,9 @@ const isOwnVisit = ({ on, relation }: Join, from: Relation): boolean => {
   return isSide("ge", "started_at") && isSide("le", "ended_at")
 }
 
-/** The joins that change how many rows there are, or that conditions need. */
-const joinsThatCount = (joins: ReadonlyArray<Join>, where: ReadonlyArray<Expression>): ReadonlyArray<Join> => {
-  const conditions = [...where]
-  const kept = new Set<Join>()
-  // A join only refers to those before it.
-  for (const join of joins.toReversed()) {
-    const isUsed = conditions.flatMap(columnsIn).some(({ relation }) => relation === join.relation)
-    if (!isUsed && join.kind === "left" && hasOneRow(join)) continue
-    kept.add(join)
-    conditions.push(...join.on)
-  }
-  return joins.filter((join) => kept.has(join))
-}
-
-/** Whether a join adds at most one row to each: all but a person's own join of views. */
-const hasOneRow = ({ on, relation }: Join): boolean =>
-  relation.source.kind !== "view" ||
-  on.some((one) => one.kind === "call" && one.name === "eq" && one.args.some((side) => isColumn(side, relation, "id")))
-
 /**
  * What a relation has for this part of the range. Expressions go on referring to the whole relation, whose alias this one has. So slices
- * do not look for their ids first (`byIds`): they have few rows to sort.
+ * do not look for their ids first (`idsOf`): they have few rows to sort.
  */
 const within = ({ alias, source }: Relation, part: TimeRange): Relation => {
   if (source.kind === "visits") return { alias, source: { ...source, part } }

@@ -1,4 +1,4 @@
-import type { Expression, Relation } from "./plan.ts"
+import type { Expression, Join, Relation } from "./plan.ts"
 
 /*
  * What an expression says about the rows of a relation.
@@ -99,3 +99,31 @@ export const columnsUsed = (expression: Expression, relation: Relation): Readonl
 /** Whether an expression uses a column of this name, of any relation. */
 export const usesColumn = (expression: Expression, name: string): boolean =>
   columnsIn(expression).some(({ column }) => column === name)
+
+/** The joins that change how many rows there are, or that conditions need. */
+export const joinsThatCount = (joins: ReadonlyArray<Join>, where: ReadonlyArray<Expression>): ReadonlyArray<Join> => {
+  const conditions = [...where]
+  const kept = new Set<Join>()
+  // A join only refers to those before it.
+  for (const join of joins.toReversed()) {
+    const isUsed = conditions.flatMap(columnsIn).some(({ relation }) => relation === join.relation)
+    if (!isUsed && join.kind === "left" && hasOneRow(join)) continue
+    kept.add(join)
+    conditions.push(...join.on)
+  }
+  return joins.filter((join) => kept.has(join))
+}
+
+/** Whether a join adds at most one row to each: all but a person's own join of views. */
+const hasOneRow = ({ on, relation }: Join): boolean =>
+  relation.source.kind !== "view" ||
+  on.some((one) => one.kind === "call" && one.name === "eq" && one.args.some((side) => isColumn(side, relation, "id")))
+
+/** The only type of events that conditions leave; null if there may be several. */
+export const onlyType = (where: ReadonlyArray<Expression>, from: Relation): number | null => {
+  const types = where.flatMap((one) => {
+    const values = valuesOf(one, from, "event_type")
+    return values === null ? [] : [values]
+  })
+  return types.length === 1 && types[0]!.length === 1 ? Number(types[0]![0]) : null
+}

@@ -9,6 +9,7 @@ import { AppDatabase } from "../../client/Database.ts"
 import { runChange } from "../../client/runStatement.ts"
 import { writeAudit } from "../audit.ts"
 import { hashToken, MAX_TOKEN_LENGTH, newToken } from "../secretTokens.ts"
+import { IS_SETUP_OPEN } from "./administrators.ts"
 import { addToGroups } from "./memberships.ts"
 import { actorOf, toUser, USER_COLUMNS, type UserRow, userTarget } from "./userRows.ts"
 import { acceptNewUser } from "./values.ts"
@@ -16,7 +17,6 @@ import { acceptNewUser } from "./values.ts"
 /** Tokens that work at the same time: each start of a process creates one. */
 const MAX_TOKENS = 20
 
-const IS_OPEN = "SELECT 1 FROM product_analytics_setup WHERE completed_at IS NULL"
 const CREATE_TOKEN = "INSERT INTO product_analytics_setup_link (hash) VALUES (decode($1, 'hex'))"
 const DELETE_OLDEST = `DELETE FROM product_analytics_setup_link WHERE hash IN (
     SELECT hash FROM product_analytics_setup_link ORDER BY created_at DESC, hash OFFSET ${MAX_TOKENS}
@@ -68,7 +68,7 @@ export const layer: Layer.Layer<Setup, never, AppDatabase | Passwords> = Layer.e
       token.length > MAX_TOKEN_LENGTH ? Effect.succeed(false) : exists(IS_VALID, [hashToken(token)])
 
     const createToken = Effect.gen(function* () {
-      if (!(yield* exists(`${IS_OPEN} FOR SHARE`))) return null
+      if (!(yield* exists(`${IS_SETUP_OPEN} FOR SHARE`))) return null
       const token = newToken()
       yield* sql.unsafe(CREATE_TOKEN, [hashToken(token)])
       yield* sql.unsafe(DELETE_OLDEST)
@@ -98,7 +98,7 @@ export const layer: Layer.Layer<Setup, never, AppDatabase | Passwords> = Layer.e
       isOpen: Effect.suspend(() =>
         isClosed
           ? Effect.succeed(false)
-          : Effect.tap(run(exists(IS_OPEN)), (isOpen) =>
+          : Effect.tap(run(exists(IS_SETUP_OPEN)), (isOpen) =>
               Effect.sync(() => {
                 isClosed = !isOpen
               })

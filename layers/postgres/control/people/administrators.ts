@@ -6,6 +6,9 @@ import { AppDatabase } from "../../client/Database.ts"
 // What changes who is an administrator does so one after the other, so that two of them cannot remove each other.
 const LOCK = "SELECT 1 FROM product_analytics_group WHERE id = 2 FOR NO KEY UPDATE"
 
+/** Has a row while setup may make the first administrator. */
+export const IS_SETUP_OPEN = "SELECT 1 FROM product_analytics_setup WHERE completed_at IS NULL"
+
 /** Whether there are administrators, and some who can sign in: with a password, or through an identity provider. */
 const ADMINISTRATORS_LEFT = `SELECT count(*) > 0 AS "isAny", coalesce(bool_or(
     u.password_hash IS NOT NULL OR EXISTS (SELECT FROM product_analytics_user_identity i WHERE i.user_id = u.id)
@@ -52,7 +55,7 @@ export const lacksAdministrator: Effect.Effect<boolean, SqlError.SqlError, AppDa
   const sql = yield* AppDatabase
   const { isAny } = yield* administrators(sql)
   if (isAny) return false
-  return (yield* sql.unsafe("SELECT 1 FROM product_analytics_setup WHERE completed_at IS NULL")).length === 0
+  return (yield* sql.unsafe(IS_SETUP_OPEN)).length === 0
 })
 
 /** Makes a change in the caller's transaction, and fails if it took away the last administrator who can sign in, or the only one. */
