@@ -16,6 +16,7 @@ import { Setup } from "../ports/Setup.ts"
 import { type ProcessControl, runProcess, runToExit } from "../process/run.ts"
 import { joinSupervisor } from "../process/worker.ts"
 import * as FieldScanner from "../query/metadata/FieldScanner.ts"
+import * as Asking from "../query/run/Asking.ts"
 import { fromEnvironment } from "../settings/environment.ts"
 import {
   BASE_PATH,
@@ -50,7 +51,8 @@ const full = (control: ProcessControl) =>
           PgMetadata.layer,
           siteData,
           storageJobs,
-          questionWarehouse
+          questionWarehouse,
+          Asking.layer
         )
       ),
       Layer.provideMerge(collecting),

@@ -33,6 +33,8 @@ const DAY_MS = 86_400_000
 /** What is checked after the start. */
 const RECENT_DAYS = 3
 const FIRST_CHECK_MS = 30_000
+/** How long a check gives way to questions. After that, it would never begin where someone always asks. */
+const POSTPONED_MS = 600_000
 /** How long a check takes part in a poll. */
 const CHECK_MS = 300
 
@@ -363,7 +365,7 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
       this.#enter("following")
       await this.#publishStatus(source, follower.state.replicaId)
       for (const { resolve } of syncs) resolve()
-      this.#scheduleChecks()
+      this.#scheduleChecks(isAsked ? POSTPONED_MS : 0)
       const pause = isAsked
         ? PAUSE_MS.most
         : Math.min(Math.max((performance.now() - begun) * PAUSE_FACTOR, PAUSE_MS.least), PAUSE_MS.most)
@@ -431,12 +433,14 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
     this.#reportedAt = now
   }
 
-  #scheduleChecks(): void {
+  /** Begins a check that is due, and has been for longer than `postponed`. */
+  #scheduleChecks(postponed: number): void {
     if (this.#checking !== null) return
-    if (Date.now() >= this.#completeCheckAt) {
-      this.#completeCheckAt = Date.now() + DAY_MS
+    if (Date.now() >= this.#completeCheckAt + postponed) {
+      // At the same time of the night, however late this one began.
+      this.#completeCheckAt += Math.ceil((Date.now() - this.#completeCheckAt + 1) / DAY_MS) * DAY_MS
       void this.#startCheck(true)
-    } else if (performance.now() >= this.#recentCheckAt) {
+    } else if (performance.now() >= this.#recentCheckAt + postponed) {
       this.#recentCheckAt = Number.POSITIVE_INFINITY
       void this.#startCheck(false)
     }

@@ -13,6 +13,7 @@ import { FIELD_SCAN_INTERVAL_SECONDS } from "../../settings/settings.ts"
 import { compileQuestion, type RowLimits } from "../compile.ts"
 import type { FqlError } from "../fql/FqlError.ts"
 import { contextOf } from "../plan/contextOf.ts"
+import { Asking } from "../run/Asking.ts"
 import { onUsableEngine } from "../run/usableEngine.ts"
 import { columnsOf, type Field, propertyField } from "./fieldIds.ts"
 import { inferredSemanticType } from "./fingerprint.ts"
@@ -85,6 +86,7 @@ interface Boundary {
 }
 
 const make = Effect.gen(function* () {
+  const asking = yield* Asking
   const engines = yield* QuestionEngines
   const metadata = yield* Metadata
   const properties = yield* Properties
@@ -204,6 +206,7 @@ const make = Effect.gen(function* () {
     for (const field of due) {
       const group = costGroup(field)
       if (slow.has(group)) continue
+      yield* asking.untilQuiet
       const begin = yield* Clock.currentTimeMillis
       if (begin >= until) return
       yield* Effect.catch(Effect.asVoid(scanInTime(field, site)), (error) => {
@@ -279,5 +282,8 @@ const isUnavailable = (error: ScanError): boolean =>
 const messageOf = (error: ScanError): string => (error._tag === "FqlError" ? error.detail : error.message)
 
 /** Scans in the background as long as the scope is open. */
-export const layer: Layer.Layer<FieldScanner, never, QuestionEngines | Metadata | Properties | Sites | Settings> =
-  Layer.effect(FieldScanner, make)
+export const layer: Layer.Layer<
+  FieldScanner,
+  never,
+  Asking | QuestionEngines | Metadata | Properties | Sites | Settings
+> = Layer.effect(FieldScanner, make)

@@ -36,6 +36,7 @@ import { type Clause, isClause, LIMITS, parseQuery } from "../fql/schema.ts"
 import { hiddenFields } from "../metadata/hiddenFields.ts"
 import type { QuestionContext } from "../plan/context.ts"
 import { contextOf } from "../plan/contextOf.ts"
+import { Asking } from "./Asking.ts"
 import { QuestionQueue, type QuestionsBusy } from "./QuestionQueue.ts"
 import { type CachedResult, ResultCache } from "./ResultCache.ts"
 import { SharedRuns } from "./SharedRuns.ts"
@@ -125,6 +126,7 @@ const clauses = (definitions: ReadonlyMap<string, unknown>): ReadonlyMap<string,
   new Map([...definitions].flatMap(([id, json]) => (isClause(json) ? [[id, json] as const] : [])))
 
 const make = Effect.gen(function* () {
+  const asking = yield* Asking
   const engines = yield* QuestionEngines
   const metadata = yield* Metadata
   const properties = yield* Properties
@@ -220,7 +222,7 @@ const make = Effect.gen(function* () {
 
   const ask: Questions["Service"]["ask"] = Effect.fnUntraced(function* (principal, json, { ignoreCache = false } = {}) {
     const asked = { principal, context: yield* contextFor(principal, json), json }
-    return yield* onUsableEngine(engines, (engine) => answerFrom(engine, asked, ignoreCache))
+    return yield* asking.during(onUsableEngine(engines, (engine) => answerFrom(engine, asked, ignoreCache)))
   })
 
   const exportFrom = Effect.fnUntraced(function* (
@@ -355,5 +357,5 @@ const withComparison = (
 export const layer: Layer.Layer<
   Questions,
   never,
-  QuestionEngines | Sites | Metadata | Properties | SavedDefinitions | Settings
+  Asking | QuestionEngines | Sites | Metadata | Properties | SavedDefinitions | Settings
 > = Layer.effect(Questions, make)

@@ -23,6 +23,7 @@ import { SiteData } from "../../../src/ports/SiteData.ts"
 import type { Sites } from "../../../src/ports/Sites.ts"
 import { Storage } from "../../../src/ports/Storage.ts"
 import type { FieldScanner } from "../../../src/query/metadata/FieldScanner.ts"
+import * as Asking from "../../../src/query/run/Asking.ts"
 import type { Environment } from "../../../src/settings/resolve.ts"
 import * as MemoryAdminKeys from "../../support/memory/MemoryAdminKeys.ts"
 import * as MemoryMetadata from "../../support/memory/MemoryMetadata.ts"
@@ -210,6 +211,7 @@ export const startAdmin = async (
         options.content ?? noContent,
         options.metadata ?? Layer.merge(MemoryMetadata.layer, MemoryMetadata.noScanner),
         LinkBuckets.layer.pipe(Layer.provide(options.control ?? memoryControl(options.environment))),
+        Asking.layer,
         idle,
         london
       )

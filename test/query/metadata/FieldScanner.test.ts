@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
-import { Clock, Context, Duration, Effect, Exit, Option, type Redacted, Scope } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Fiber, Option, type Redacted, Scope } from "effect"
 import { FIELD_SCAN_LOCK } from "../../../layers/postgres/client/advisoryLocks.ts"
 import { AppDatabase } from "../../../layers/postgres/client/Database.ts"
 import type { SiteId } from "../../../src/domain/ids.ts"
@@ -10,6 +10,7 @@ import { FieldScanner } from "../../../src/query/metadata/FieldScanner.ts"
 import { columnsOf, type Field, fieldName, propertyField } from "../../../src/query/metadata/fieldIds.ts"
 import { fingerprintOf } from "../../../src/query/metadata/fingerprint.ts"
 import { VIEW_NAMES } from "../../../src/query/metadata/views.ts"
+import { Asking } from "../../../src/query/run/Asking.ts"
 import { OTHER_SITE, SITE } from "../../services/fixture.ts"
 import {
   databaseWithEvents,
@@ -252,6 +253,34 @@ describe("a scan of all fields", () => {
     expect(names).toContain("v_pa_events.url_path")
     expect(names).toContain("v_pa_sessions.country")
     expect(names).toContain("property")
+  })
+
+  test("gives way to people who ask", async () => {
+    let queries = 0
+    const services = await startWith(() => {
+      queries++
+      return null
+    })
+    await forget(services)
+    const { during } = Context.get(services, Asking)
+    const seen = await Effect.runPromise(
+      Effect.gen(function* () {
+        const question = yield* Effect.forkChild(during(Effect.never))
+        const scanning = yield* Effect.forkChild(
+          Effect.provide(
+            Effect.flatMap(FieldScanner, (scanner) => scanner.scanAll({ isForced: true })),
+            services
+          )
+        )
+        yield* Effect.sleep(1_500)
+        const asked = queries
+        yield* Fiber.interrupt(question)
+        yield* Effect.sleep(4_500)
+        yield* Fiber.interrupt(scanning)
+        return { whileAsked: asked, goesOn: queries > 0 }
+      })
+    )
+    expect(seen).toEqual({ whileAsked: 0, goesOn: true })
   })
 
   test("ends when the engine is unreachable, and keeps what it knew", async () => {

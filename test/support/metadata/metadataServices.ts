@@ -9,6 +9,7 @@ import { PropertyAdmin } from "../../../src/ports/PropertyAdmin.ts"
 import { QueryEngine } from "../../../src/ports/QueryEngine.ts"
 import { QuestionEngines } from "../../../src/ports/QuestionEngines.ts"
 import * as FieldScanner from "../../../src/query/metadata/FieldScanner.ts"
+import * as Asking from "../../../src/query/run/Asking.ts"
 import type { Environment } from "../../../src/settings/resolve.ts"
 import { OTHER_SITE, SITE } from "../../services/fixture.ts"
 import { type ControlPlane, controlPlane } from "../postgres/controlPlane.ts"
@@ -18,7 +19,13 @@ import { fillWithEvents } from "../questions/events.ts"
 
 type Engine = QueryEngine["Service"]
 
-export type MetadataServices = ControlPlane | Metadata | Properties | QuestionEngines | FieldScanner.FieldScanner
+export type MetadataServices =
+  | ControlPlane
+  | Metadata
+  | Properties
+  | QuestionEngines
+  | Asking.Asking
+  | FieldScanner.FieldScanner
 
 /** A database with the events of the contract's fixture, its two sites and their registered properties. */
 export const databaseWithEvents = async (): Promise<Redacted.Redacted<string>> => {
@@ -62,7 +69,7 @@ export const startMetadata = (
     Layer.build(
       Layer.fresh(
         FieldScanner.layer.pipe(
-          Layer.provideMerge(Layer.mergeAll(PgMetadata.layer, PgProperties.layer, engines)),
+          Layer.provideMerge(Layer.mergeAll(PgMetadata.layer, PgProperties.layer, engines, Asking.layer)),
           Layer.provideMerge(controlPlane(url, environment))
         )
       )

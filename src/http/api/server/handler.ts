@@ -19,6 +19,7 @@ import type { Sites } from "../../../ports/Sites.ts"
 import type { Storage } from "../../../ports/Storage.ts"
 import * as Catalog from "../../../query/metadata/Catalog.ts"
 import type { FieldScanner } from "../../../query/metadata/FieldScanner.ts"
+import type { Asking } from "../../../query/run/Asking.ts"
 import * as Questions from "../../../query/run/Questions.ts"
 import { BASE_PATH } from "../../../settings/settings.ts"
 import { Pages } from "../../pages/Pages.ts"
@@ -61,6 +62,7 @@ export type AdminServices =
   | Policy
   | QueryEngine
   | QuestionEngines
+  | Asking
   | Replica
   | Properties
   | Metadata
