@@ -14,6 +14,7 @@ import {
 import { columnsUsed, isColumn, isVisitorsRelation, joinsThatCount, usesColumn } from "../plan/rows.ts"
 import { countFirsts } from "./countFirsts.ts"
 import type { Key, Target, TextKey } from "./Dialect.ts"
+import { goalsOfVisits } from "./goalsOfVisits.ts"
 import { allOf, join, type Sql, sql, text } from "./Sql.ts"
 import { simplified } from "./simplified.ts"
 import { withoutJoins } from "./withoutJoins.ts"
@@ -110,7 +111,7 @@ class Renderer {
 
   select(given: Select): Sql {
     const { keepsVisits } = this.#target.model
-    const whole = keepsVisits ? withoutJoins(countFirsts(simplified(given))) : simplified(given)
+    const whole = keepsVisits ? goalsOfVisits(withoutJoins(countFirsts(simplified(given)))) : simplified(given)
     const ids = keepsVisits ? idsOf(whole) : null
     const select = ids === null ? whole : { ...whole, offset: 0 }
     if (needsSteps(select)) columnOf(select.from, "step", "integer")

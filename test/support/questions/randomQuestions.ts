@@ -425,6 +425,50 @@ export const randomQuestions = (random: () => number) => {
     breakout: several(2, () => (chance(0.1) ? timeField() : pick(VISIT_FIELDS)))
   })
 
+  const goal = (): Json =>
+    pick([
+      () => ["=", "event_name", pick(EVENT_NAMES)],
+      () => ["=", "event_type", pick([2, 3, 5])],
+      () => ["starts-with", "url_path", pick(PATHS)],
+      () => ["and", ["=", "event_name", pick(EVENT_NAMES)], ["=", "channel", "direct"]],
+      () => ["or", ["=", "event_name", pick(EVENT_NAMES)], ["=", "url_path", pick(PATHS)]]
+    ])()
+
+  /** Questions about goals, by what is known of visits. */
+  const ofGoals = (): Record<string, Json> => ({
+    ...ofVisits(),
+    filter: [
+      "and",
+      ...period(),
+      ...site(),
+      ...(chance(0.2) ? [["!=", "event_type", 5]] : []),
+      ...(chance(0.4)
+        ? [
+            pick<Json>([
+              ["=", "channel", "direct"],
+              [">", "v_pa_visits.pageviews", int(3)]
+            ])
+          ]
+        : [])
+    ],
+    aggregation: [
+      ["metric", "conversions", { goal: goal() }],
+      ...several(3, () =>
+        pick<() => Json>([
+          () => ["metric", "conversion-rate", { goal: goal() }],
+          () => ["metric", pick(["revenue", "arpu"]), { currency: pick(["EUR", "USD"]) }],
+          () => ["metric", pick(["visitors", "events"])],
+          () => ["count-where", goal()],
+          () => ["sum-where", "revenue", goal()]
+        ])()
+      )
+    ],
+    breakout: [
+      pick<Json>(["channel", "v_pa_visits.entry_path", "v_pa_visits.is_bounce", "v_pa_visits.utm_source"]),
+      ...(chance(0.2) ? [pick<Json>(["v_pa_visits.channel", "site_id", "country"])] : [])
+    ]
+  })
+
   const ofFlows = (): Record<string, Json> => ({
     fql: 1,
     type: "query",
@@ -437,7 +481,8 @@ export const randomQuestions = (random: () => number) => {
 
   return {
     next: (): Record<string, Json> =>
-      pick([() => plain(0), () => plain(0), ofVisits, ofFirsts, ofPages, ofMost, ofFlows])(),
+      pick([() => plain(0), () => plain(0), ofVisits, ofFirsts, ofPages, ofMost, ofGoals, ofFlows])(),
+    ofGoals,
     ofVisits,
     /** Clauses about events, as they are in questions. */
     clause: (): Json =>
