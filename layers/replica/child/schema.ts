@@ -5,7 +5,7 @@ import { CHANNEL_VERSION } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
 
 /** Changes with the tables here. */
-const TABLES_VERSION = 5
+const TABLES_VERSION = 6
 /** A file of another format is set aside. Channels are stored, so their rules are part of it. */
 export const FORMAT = `${TABLES_VERSION}-${CHANNEL_VERSION}`
 

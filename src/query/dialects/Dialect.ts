@@ -2,6 +2,7 @@ import type { QueryDialect, QueryParameter } from "../../ports/QueryEngine.ts"
 import type {
   ExtractionUnit,
   FunctionName,
+  Offsets,
   Relation,
   Source,
   TruncationUnit,
@@ -55,6 +56,13 @@ export interface TextKey {
   readonly text: Sql
 }
 
+/** A part of an instant, as the clocks of a zone show it. */
+export interface TimePart {
+  readonly offsets: Offsets
+  readonly unit: ExtractionUnit
+  readonly weekStart: WeekStart
+}
+
 /** Where an engine keeps the views' rows. */
 export interface Model {
   /**
@@ -74,6 +82,8 @@ export interface Model {
   readonly key: (relation: Relation, column: string) => Key | null
   /** What stands for a column's text in groups; null, or no such method, if the text itself does. */
   readonly textKey?: (relation: Relation, column: string) => TextKey | null
+  /** A part of a column's wall-clock time; null, or no such method, if it is computed from the time. Asked before `source`. */
+  readonly part?: (relation: Relation, column: string, part: TimePart) => Sql | null
   /** Whether an id is one of these; null if the id is compared as it is. */
   readonly isOneOf: (relation: Relation, column: string, ids: ReadonlyArray<string>) => Sql | null
 }

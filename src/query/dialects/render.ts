@@ -209,7 +209,10 @@ class Renderer {
       case "truncate":
         return dialect.truncate(this.expression(expression.of), expression.unit, expression.weekStart)
       case "extract":
-        return dialect.extract(this.expression(expression.of), expression.unit, expression.weekStart)
+        return (
+          this.#part(expression) ??
+          dialect.extract(this.expression(expression.of), expression.unit, expression.weekStart)
+        )
       case "aggregate":
         return this.#aggregate(expression)
       case "running-sum":
@@ -235,6 +238,12 @@ class Renderer {
     const found = this.#target.model.column(relation, column)
     if (found !== null) return found
     throw new FqlError("unsupported-on-backend", "", `The field \`${column}\` is not available from this engine.`)
+  }
+
+  #part({ of, unit, weekStart }: Extract<Expression, { readonly kind: "extract" }>): Sql | null {
+    if (of.kind !== "local" || of.of.kind !== "column") return null
+    const { column, relation } = of.of
+    return this.#target.model.part?.(relation, column, { offsets: of.offsets, unit, weekStart }) ?? null
   }
 
   /** What stands for an id where only equality matters. */
