@@ -52,12 +52,11 @@ class Locked extends Error {}
 const NO_SITE = -1
 
 /** The query with the sites' numbers in this file. */
-const withSiteNumbers = async (connection: DuckDBConnection, query: Query): Promise<Query> => {
+const withSiteNumbers = async (connection: DuckDBConnection, store: Store, query: Query): Promise<Query> => {
   const numbers = new Map<string, number>()
   for (const { type, value } of query.parameters) {
     if (type !== "site" || numbers.has(value)) continue
-    const found = await connection.runAndReadAll("SELECT site FROM site WHERE site_id = CAST($1 AS UUID)", [value])
-    numbers.set(value, Number(found.getRows()[0]?.[0] ?? NO_SITE))
+    numbers.set(value, (await store.siteNumber(connection, value)) ?? NO_SITE)
   }
   return {
     ...query,
@@ -111,8 +110,8 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
   }
 
   run({ maxRows, query }: ReplicaRequest, signal: AbortSignal): Promise<QueryResult> {
-    return this.#onOwnConnection(signal, async (connection) =>
-      collect(connection, { query: await withSiteNumbers(connection, query), maxRows, signal })
+    return this.#onOwnConnection(signal, async (connection, store) =>
+      collect(connection, { query: await withSiteNumbers(connection, store, query), maxRows, signal })
     )
   }
 
@@ -121,8 +120,8 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
     signal: AbortSignal,
     onChunk: (chunk: QueryChunk) => Promise<void>
   ): Promise<void> {
-    return this.#onOwnConnection(signal, async (connection) =>
-      execute(connection, { query: await withSiteNumbers(connection, query), maxRows, signal, onChunk })
+    return this.#onOwnConnection(signal, async (connection, store) =>
+      execute(connection, { query: await withSiteNumbers(connection, store, query), maxRows, signal, onChunk })
     )
   }
 
@@ -150,7 +149,10 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
     await this.#loop
   }
 
-  async #onOwnConnection<A>(signal: AbortSignal, work: (connection: DuckDBConnection) => Promise<A>): Promise<A> {
+  async #onOwnConnection<A>(
+    signal: AbortSignal,
+    work: (connection: DuckDBConnection, store: Store) => Promise<A>
+  ): Promise<A> {
     const store = this.#store
     if (store === null || !this.#isUsable) {
       throw new QueryError({ reason: "Unavailable", message: `The replica can't answer: ${this.#why ?? this.#phase}.` })
@@ -164,7 +166,7 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
         async (connection) => {
           signal.throwIfAborted()
           await connection.run("BEGIN TRANSACTION READ ONLY")
-          return await work(connection)
+          return await work(connection, store)
         }
       )
     } catch (error) {

@@ -52,6 +52,7 @@ export class Store {
   readonly folder: string
   readonly #instance: DuckDBInstance
   readonly #writer: DuckDBConnection
+  readonly #siteNumbers = new Map<string, number>()
   #tables: ReadonlyArray<string>
 
   private constructor(
@@ -122,6 +123,18 @@ export class Store {
   /** Opens a connection for a query. */
   connect(): Promise<DuckDBConnection> {
     return this.#instance.connect()
+  }
+
+  /** The number of a site, which never changes in a file; null if the file does not know the site. */
+  async siteNumber(connection: DuckDBConnection, id: string): Promise<number | null> {
+    const known = this.#siteNumbers.get(id)
+    if (known !== undefined) return known
+    const found = await connection.runAndReadAll("SELECT site FROM site WHERE site_id = CAST($1 AS UUID)", [id])
+    const [row] = found.getRows()
+    if (row === undefined) return null
+    const number = Number(row[0])
+    this.#siteNumbers.set(id, number)
+    return number
   }
 
   async run(statement: string): Promise<void> {
