@@ -7,7 +7,7 @@ export const ENABLE_PUBLIC_SHARING = define({
   env: "ENABLE_PUBLIC_SHARING",
   type: flag,
   default: false,
-  doc: "Whether public links work: anyone who has one sees its question or dashboard, of one site, without signing in. When it is off, existing links answer 404.",
+  doc: "Whether public links work: anyone who has one sees its question or dashboard, of one site, without signing in. When it is off, existing links answer 404, and none are made.",
   live: true
 })
 export const ENABLE_EMBEDDING = define({

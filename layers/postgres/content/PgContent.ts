@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect"
 import { type Bodies, DECODE_BODY } from "../../../src/domain/content/bodies.ts"
 import { type Item, ItemId, type ItemKind, type Revision } from "../../../src/domain/content/Item.ts"
+import { LruCache } from "../../../src/lib/LruCache.ts"
 import { isStorable } from "../../../src/lib/storable.ts"
 import { Content, ContentError, type ItemCriteria } from "../../../src/ports/Content.ts"
 import { intArray, textArray, uuidArray } from "../client/arrays.ts"
@@ -44,11 +45,32 @@ interface RevisionRow extends AuthorColumns {
 
 const unavailable = (message: string) => new ContentError({ reason: "Unavailable", message })
 
-/** Migrations keep stored content in the form of its kind. */
-const toItem = <Kind extends ItemKind>(kind: Kind, row: ItemRow): Item<Bodies[Kind]> => ({
-  ...toHead(row),
-  body: DECODE_BODY[kind](row.body)
-})
+/** Items whose bodies are kept, each of at most 256 KB of JSON: each card of a page asks for its dashboard. */
+const KEPT_BODIES = 64
+
+/**
+ * Makes items of rows. Migrations keep stored content in the form of its kind; decoding it takes longer than reading it, so it is done once
+ * for each revision.
+ */
+const makeItems = () => {
+  const bodies = new LruCache<Bodies[ItemKind]>(KEPT_BODIES)
+  const bodyOf = <Kind extends ItemKind>(
+    kind: Kind,
+    { body, id, revision, updated_ms: updated }: ItemRow
+  ): Bodies[Kind] => {
+    // The time, because an app database that was restored from a backup counts revisions again.
+    const key = `${id} ${revision} ${updated}`
+    const kept = bodies.get(key)
+    if (kept !== undefined) return kept as Bodies[Kind]
+    const decoded = DECODE_BODY[kind](body)
+    bodies.set(key, decoded)
+    return decoded
+  }
+  return <Kind extends ItemKind>(kind: Kind, row: ItemRow): Item<Bodies[Kind]> => ({
+    ...toHead(row),
+    body: bodyOf(kind, row)
+  })
+}
 
 const criteriaValues = ({ archived, collections, kinds, limit, offset, text }: ItemCriteria) => [
   textArray(kinds),
@@ -64,6 +86,7 @@ const criteriaValues = ({ archived, collections, kinds, limit, offset, text }: I
 export const layer: Layer.Layer<Content, never, AppDatabase> = Layer.effect(
   Content,
   Effect.map(AppDatabase, (sql) => {
+    const toItem = makeItems()
     const select = <Row extends object>(statement: string, values: ReadonlyArray<unknown>) =>
       runStatement(sql.unsafe<Row>(statement, values), unavailable)
     const write = <A>(statements: Writing<A>) => contentTransaction(sql, statements, unavailable)

@@ -119,13 +119,18 @@ export const displayName = (name: string): string => {
 export const columnTitle = (name: string): string =>
   name === "subdivision1" ? "Region" : displayName(name.replace(/^is_/, ""))
 
-export const labelOf = (column: ViewColumn): Label => ({
-  name: column.name,
-  display: columnTitle(column.name),
-  semantic: column.semantic,
-  unit: column.unit,
-  labels: column.labels
-})
+/** Of the views' columns: each question needs dozens, and making a title takes longer than the rest. */
+const LABELS = new WeakMap<ViewColumn, Label>()
+
+export const labelOf = (column: ViewColumn): Label => {
+  let label = LABELS.get(column)
+  if (label === undefined) {
+    const { labels, name, semantic, unit } = column
+    label = { name, display: columnTitle(name), semantic, unit, labels }
+    LABELS.set(column, label)
+  }
+  return label
+}
 
 export const plainLabel = (name: string, display = displayName(name)): Label => ({
   name,

@@ -7,6 +7,8 @@ import { parseSiteId } from "../../../domain/siteValues.ts"
 import { Collections } from "../../../ports/Collections.ts"
 import { Content } from "../../../ports/Content.ts"
 import { ContentLinks, type ContentLinksError } from "../../../ports/ContentLinks.ts"
+import { Settings } from "../../../ports/Settings.ts"
+import { ENABLE_EMBEDDING, ENABLE_PUBLIC_SHARING } from "../../../settings/settings.ts"
 import { AdminApi } from "../AdminApi.ts"
 import { CurrentPrincipal } from "../access.ts"
 import { itemIdOf, makeItems } from "../content/items.ts"
@@ -21,6 +23,12 @@ const appliesToNothing = (pointer: string, name: string) => {
   const detail = `The parameter "${name}" applies to no card of the dashboard, so that a lock would not limit anything.`
   return new BadRequest({ detail, errors: [{ pointer, detail }] })
 }
+
+/** A link that cannot be opened yet would only confuse those who get it. */
+const requireOn = (settings: Settings["Service"], setting: typeof ENABLE_PUBLIC_SHARING, what: string) =>
+  settings.get(setting)
+    ? Effect.void
+    : Effect.fail(new BadRequest({ detail: `${what} off on this instance: first set ${setting.env}=on.` }))
 
 const unavailable = ({ message }: ContentLinksError) => new ServiceUnavailable({ detail: message })
 const problemOf = (error: ContentLinksError) =>
@@ -47,6 +55,7 @@ export const LinksHandlers = HttpApiBuilder.group(
   "links",
   Effect.fn(function* (handlers) {
     const links = yield* ContentLinks
+    const settings = yield* Settings
     const items = makeItems(yield* Content, yield* Collections)
 
     /** What a link shows, checked against the item's parameters: a lock that locks nothing would show everything. */
@@ -83,6 +92,7 @@ export const LinksHandlers = HttpApiBuilder.group(
       list: () =>
         Effect.mapBoth(links.list("public"), { onSuccess: (all) => all.map(publicLinkJson), onFailure: unavailable }),
       create: Effect.fnUntraced(function* ({ payload }) {
+        yield* requireOn(settings, ENABLE_PUBLIC_SHARING, "Public sharing is")
         const { entity, expires_at: expires = null, item_id: id } = payload
         const site = yield* siteOf(payload.site_id)
         const expiresAt = expires === null ? null : new Date(expires)
@@ -100,6 +110,7 @@ export const LinksHandlers = HttpApiBuilder.group(
       listEmbeddings: () =>
         Effect.mapBoth(links.list("embed"), { onSuccess: (all) => all.map(embeddingJson), onFailure: unavailable }),
       allow: Effect.fnUntraced(function* ({ params, payload }) {
+        yield* requireOn(settings, ENABLE_EMBEDDING, "Embedding is")
         const { frame_ancestors: frameAncestors = [], site_id: given = null } = payload
         const site = given === null ? null : yield* siteOf(given)
         const chosen = yield* chosenFor(params, payload)

@@ -619,6 +619,23 @@ test("sharing is off by default, also for links that exist", async () => {
   await quiet.close()
 })
 
+test("while sharing is off, no links are made, and the answer says what to set", async () => {
+  const quiet = await startContentAdmin()
+  const { body: card } = await quiet.call("POST", "/api/card", { body: { name: "x", dataset_query: question() } })
+  const publicLink = { entity: "card", item_id: card.id, site_id: SITE }
+  const made = await quiet.call("POST", "/api/public-link", { body: publicLink })
+  const allowed = await quiet.call("PUT", `/api/embedding/card/${card.id}`, { body: {} })
+  expect([made.status, made.body.detail]).toEqual([
+    400,
+    "Public sharing is off on this instance: first set ENABLE_PUBLIC_SHARING=on."
+  ])
+  expect([allowed.status, allowed.body.detail]).toEqual([
+    400,
+    "Embedding is off on this instance: first set ENABLE_EMBEDDING=on."
+  ])
+  await quiet.close()
+})
+
 test("each link has its own rate limit, and answers 429 with when to try again", async () => {
   const limited = await startContentAdmin({ ENABLE_PUBLIC_SHARING: "on", SHARED_REQUESTS_PER_MINUTE: "3" })
   const made = async () => {
