@@ -68,7 +68,7 @@ export interface Model {
   /**
    * Whether the engine stores strict visits, and can split them by time (`Presence`). Then it also stores when the visit before ended
    * (`prev_ended_at` of visits), and the 15-minute bucket of the visitor's previous event of the same type and path, or name (`prev_same`
-   * of events).
+   * of events; in `prev_same_or_none`, -1 stands for null).
    */
   readonly keepsVisits: boolean
   /**

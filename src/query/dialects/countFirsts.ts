@@ -133,15 +133,14 @@ const firstEvent = ({ columns, from, groupBy, where }: Select): First | null => 
   if (micros !== null && (micros < 0n || micros % width !== 0n)) return null
   return (condition) => {
     if (condition !== null && !isOfVisitor(condition, isOwn)) return null
-    const before = columnOf(from, "prev_same", "integer")
     // One comparison: also asking for nulls takes a fifth of the time of a list of pages.
     const isFirst =
       micros === null
-        ? call("is-null", "boolean", before)
+        ? call("is-null", "boolean", columnOf(from, "prev_same", "integer"))
         : call(
             "lt",
             "boolean",
-            call("coalesce", "integer", before, value("integer", -1)),
+            columnOf(from, "prev_same_or_none", "integer"),
             value("integer", Number(micros / width))
           )
     return condition === null ? isFirst : and(condition, isFirst)

@@ -106,7 +106,8 @@ const COLUMNS: Readonly<Record<ViewName, Mapping>> = {
   v_pa_events: {
     id: (alias) => `${alias}.event_id`,
     site_id: siteOf,
-    session_id: sessionOf
+    session_id: sessionOf,
+    prev_same_or_none: (alias) => `coalesce(${alias}.prev_same, -1)`
   },
   v_pa_event_data: {
     id: (alias) => `CAST(md5(CAST(${alias}.event_id AS VARCHAR) || ${alias}.data_key) AS UUID)`,
