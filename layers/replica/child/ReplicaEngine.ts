@@ -33,13 +33,15 @@ const DAY_MS = 86_400_000
 /** What is checked after the start. */
 const RECENT_DAYS = 3
 const FIRST_CHECK_MS = 30_000
-/** How long a check gives way to questions. After that, it would never begin where someone always asks. */
+/** How long a check gives way to questions, unless it was asked for. After that, it would never end where someone always asks. */
 const POSTPONED_MS = 600_000
 /** How long a check takes part in a poll. */
 const CHECK_MS = 300
 
 interface Checking {
   readonly complete: boolean
+  /** Until when it gives way to questions. */
+  givesWayUntil: number
   units: Array<CheckUnit> | null
   differences: number
   readonly waiting: Array<(check: ReplicaCheck) => void>
@@ -353,7 +355,9 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
       const isAsked = this.#asked > 0
       this.#asked = 0
       try {
-        const { hasReplaced, position } = await follower.poll((reader) => this.#advanceCheck(reader, follower))
+        const { hasReplaced, position } = await follower.poll(async (reader) => {
+          if (this.#isCheckDue(isAsked)) await this.#advanceCheck(reader, follower)
+        })
         if (hasReplaced) this.#reportedAt = 0
         this.#obey(position)
         if (follower.state.isErasing) await this.#erase(follower)
@@ -367,11 +371,11 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
       this.#enter("following")
       await this.#publishStatus(source, follower.state.replicaId)
       for (const { resolve } of syncs) resolve()
-      this.#scheduleChecks(isAsked ? POSTPONED_MS : 0)
+      this.#scheduleChecks()
       const pause = isAsked
         ? PAUSE_MS.most
         : Math.min(Math.max((performance.now() - begun) * PAUSE_FACTOR, PAUSE_MS.least), PAUSE_MS.most)
-      if (this.#syncs.length === 0 && this.#checking === null) await this.#pause(pause)
+      if (this.#syncs.length === 0 && !this.#isCheckDue(isAsked)) await this.#pause(pause)
     }
   }
 
@@ -435,24 +439,29 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
     this.#reportedAt = now
   }
 
-  /** Begins a check that is due, and has been for longer than `postponed`. */
-  #scheduleChecks(postponed: number): void {
+  #scheduleChecks(): void {
     if (this.#checking !== null) return
-    if (Date.now() >= this.#completeCheckAt + postponed) {
-      // At the same time of the night, however late this one began.
-      this.#completeCheckAt += Math.ceil((Date.now() - this.#completeCheckAt + 1) / DAY_MS) * DAY_MS
-      void this.#startCheck(true)
-    } else if (performance.now() >= this.#recentCheckAt + postponed) {
+    if (Date.now() >= this.#completeCheckAt) {
+      this.#completeCheckAt = Date.now() + DAY_MS
+      void this.#startCheck(true, performance.now() + POSTPONED_MS)
+    } else if (performance.now() >= this.#recentCheckAt) {
       this.#recentCheckAt = Number.POSITIVE_INFINITY
-      void this.#startCheck(false)
+      void this.#startCheck(false, performance.now() + POSTPONED_MS)
     }
   }
 
-  #startCheck(complete: boolean): Promise<ReplicaCheck> {
+  /** Whether a check goes on now. */
+  #isCheckDue(isAsked: boolean): boolean {
+    return this.#checking !== null && !(isAsked && performance.now() < this.#checking.givesWayUntil)
+  }
+
+  #startCheck(complete: boolean, givesWayUntil = 0): Promise<ReplicaCheck> {
     const { promise, resolve } = Promise.withResolvers<ReplicaCheck>()
     if (this.#checking === null || (complete && !this.#checking.complete)) {
-      this.#checking = { complete, units: null, differences: 0, waiting: [...(this.#checking?.waiting ?? [])] }
+      const waiting = this.#checking?.waiting ?? []
+      this.#checking = { complete, givesWayUntil, units: null, differences: 0, waiting: [...waiting] }
     }
+    this.#checking.givesWayUntil = Math.min(this.#checking.givesWayUntil, givesWayUntil)
     this.#checking.waiting.push(resolve)
     this.#wake?.()
     return promise
