@@ -18,7 +18,6 @@ import { hasCluster } from "../../layers/postgres/embedded/cluster.ts"
 import { READER, readerState } from "../../layers/postgres/query/readerRole.ts"
 import * as PgReplicaAdmin from "../../layers/replica/PgReplicaAdmin.ts"
 import { leftovers } from "../../layers/spool/leftover.ts"
-import { ADMINISTRATORS } from "../domain/people.ts"
 import type { StartError } from "../domain/StartError.ts"
 import { errorCode } from "../lib/errorCode.ts"
 import { explainClient, trustInWords } from "../pipeline/explainClient.ts"
@@ -33,7 +32,7 @@ import { Settings } from "../ports/Settings.ts"
 import { Setup } from "../ports/Setup.ts"
 import { Sites } from "../ports/Sites.ts"
 import { Storage } from "../ports/Storage.ts"
-import { Users } from "../ports/Users.ts"
+import { countAdministrators, Users } from "../ports/Users.ts"
 import { probe } from "../query/probe.ts"
 import { fromEnvironment } from "../settings/environment.ts"
 import { passwordLoginProblem } from "../settings/passwordLogin.ts"
@@ -274,8 +273,8 @@ const checkSites: Check<Sites> = Effect.flatMap(Sites, (sites) =>
 )
 
 const checkAdministrators: Check<Users | Setup> = Effect.gen(function* () {
-  const { total } = yield* (yield* Users).list({ status: "active", group: ADMINISTRATORS, limit: 1, offset: 0 })
-  return { _tag: "AdministratorCount", count: total, isSetupOpen: yield* (yield* Setup).isOpen } as const
+  const count = yield* countAdministrators(yield* Users)
+  return { _tag: "AdministratorCount", count, isSetupOpen: yield* (yield* Setup).isOpen } as const
 }).pipe(Effect.catch(({ message }) => Effect.succeed<Finding>({ _tag: "PeopleUnavailable", message })))
 
 const checkClient: Check<Policy | Geo> = Effect.map(

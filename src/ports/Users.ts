@@ -1,5 +1,5 @@
-import { Context, type Effect, type Redacted } from "effect"
-import type { GroupId, User, UserId } from "../domain/people.ts"
+import { Context, Effect, type Redacted } from "effect"
+import { ADMINISTRATORS, type GroupId, type User, type UserId } from "../domain/people.ts"
 import type { UserValues } from "../domain/userValues.ts"
 import type { PeopleError } from "./PeopleError.ts"
 
@@ -109,3 +109,7 @@ export class Users extends Context.Service<
     readonly ofIdentity: (identity: Identity, provision: boolean) => Effect.Effect<User, PeopleError>
   }
 >()("footfall/ports/Users") {}
+
+/** The number of active administrators. */
+export const countAdministrators = (users: Users["Service"]): Effect.Effect<number, PeopleError> =>
+  Effect.map(users.list({ status: "active", group: ADMINISTRATORS, limit: 1, offset: 0 }), ({ total }) => total)

@@ -1,6 +1,6 @@
 import { Context, Effect, Layer, type Redacted, Schema } from "effect"
 import { ANONYMOUS } from "../../domain/Principal.ts"
-import { ADMINISTRATORS, howToCreateAdministrator, type UserId } from "../../domain/people.ts"
+import { howToCreateAdministrator, type UserId } from "../../domain/people.ts"
 import { AuditLog } from "../../ports/AuditLog.ts"
 import { CurrentPrincipal } from "../../ports/CurrentPrincipal.ts"
 import { LoginLimits } from "../../ports/LoginLimits.ts"
@@ -10,7 +10,7 @@ import { Settings } from "../../ports/Settings.ts"
 import { Setup, type SetupValues } from "../../ports/Setup.ts"
 import { SingleSignOn } from "../../ports/SingleSignOn.ts"
 import { type SessionOpen, type UserSession, UserSessions } from "../../ports/UserSessions.ts"
-import { type Credentials, Users } from "../../ports/Users.ts"
+import { type Credentials, countAdministrators, Users } from "../../ports/Users.ts"
 import { isPasswordLoginOn } from "../../settings/passwordLogin.ts"
 import { OIDC_NAME } from "../../settings/settings.ts"
 
@@ -142,8 +142,9 @@ export class SignIn extends Context.Service<
           ANONYMOUS
         )
 
-      const noSuchUser = Effect.gen(function* () {
-        const { total } = yield* users.list({ status: "active", group: ADMINISTRATORS, limit: 1, offset: 0 })
+      /** What a failed sign-in is answered with, whether the user exists or not. */
+      const refusal = Effect.gen(function* () {
+        const total = yield* countAdministrators(users)
         return total > 0 ? wrong : withoutAdministrator(yield* setup.isOpen)
       })
 
@@ -152,10 +153,10 @@ export class SignIn extends Context.Service<
           yield* assertAllowed(email, browser)
           const found = yield* users.credentials(email)
           const isRight = yield* passwords.verify(password, found?.passwordHash ?? null)
-          if (found === null) return yield* yield* noSuchUser
+          if (found === null) return yield* yield* refusal
           if (!isRight || !found.isActive) {
             yield* recordFailure(found)
-            return yield* yield* noSuchUser
+            return yield* yield* refusal
           }
           yield* limits.succeeded(email, browser.address)
           return yield* open(found.id, { method: "password" }, browser)

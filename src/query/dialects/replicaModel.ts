@@ -346,6 +346,9 @@ const offsetAt = (time: string, offsets: Offsets, length = 1): Sql => {
   return branches.length === 0 ? text(last) : sql`CASE ${join(branches, "")}ELSE ${last} END`
 }
 
+/** How many buckets of visits make an hour and a day. */
+const BUCKETS = { hour: 3_600 / VISIT_BUCKET_SECONDS, day: DAY_SECONDS / VISIT_BUCKET_SECONDS }
+
 /** Units whose length in seconds never changes. */
 const LENGTHS: Readonly<Partial<Record<TruncationUnit, number>>> = {
   minute: 60,
@@ -361,18 +364,22 @@ const isNumbered = ({ offsets, unit }: Presence): boolean => {
   return !isByInstant(unit) || offsets.length === 1 || offsets.every(({ seconds }) => seconds % length === 0)
 }
 
+/** Days by which weeks begin before Mondays, from which times and buckets are counted. */
+const daysBeforeMonday = ({ unit, weekStart }: Presence): number => (unit === "week" && weekStart === "sunday" ? 1 : 0)
+
 /** The stored buckets of visits that a time lies in. */
 const STORED_BUCKETS: Readonly<Record<string, string>> = { started_at: "start_bucket", ended_at: "end_bucket" }
 
 /** The number of the unit that a visit starts or ends in, from its bucket; null if the bucket cannot say. */
-const unitOfBucket = (time: string, { offsets, unit, weekStart }: Presence): Sql | null => {
+const unitOfBucket = (time: string, presence: Presence): Sql | null => {
+  const { offsets, unit } = presence
   const bucket = STORED_BUCKETS[time]
   const buckets = LENGTHS[unit]! / VISIT_BUCKET_SECONDS
   if (bucket === undefined || !Number.isInteger(buckets)) return null
   if (isByInstant(unit) && offsets.length > 1) return text(`(${bucket} // ${buckets})`)
   if (!offsets.every(({ seconds }) => seconds % VISIT_BUCKET_SECONDS === 0)) return null
-  const moved = unit === "week" && weekStart === "sunday" ? ` + ${DAY_SECONDS / VISIT_BUCKET_SECONDS}` : ""
-  return sql`((${bucket}${moved} + (${offsetAt(time, offsets, VISIT_BUCKET_SECONDS)})) // ${String(buckets)})`
+  const moved = daysBeforeMonday(presence) * BUCKETS.day
+  return sql`((${bucket}${moved === 0 ? "" : ` + ${moved}`} + (${offsetAt(time, offsets, VISIT_BUCKET_SECONDS)})) // ${String(buckets)})`
 }
 
 /** What times of one unit have in common: a number, since truncating takes four times as long, or else the unit's start. */
@@ -387,12 +394,10 @@ const unitOf = (time: string, presence: Presence): Sql => {
   const ofBucket = unitOfBucket(time, presence)
   if (ofBucket !== null) return ofBucket
   const micros = (seconds: number): string => `${BigInt(seconds) * 1_000_000n}`
-  const sinceStart = micros((DAYS_TO_1970 + (unit === "week" && weekStart === "sunday" ? 1 : 0)) * DAY_SECONDS)
+  const sinceStart = micros((DAYS_TO_1970 + daysBeforeMonday(presence)) * DAY_SECONDS)
   const offset = isInstant ? text("0") : offsetAt(time, offsets)
   return sql`((epoch_us(${time}) + ${sinceStart} + 1000000::BIGINT * (${offset})) // ${micros(LENGTHS[unit]!)})`
 }
-
-const BUCKETS = { hour: 3_600 / VISIT_BUCKET_SECONDS, day: DAY_SECONDS / VISIT_BUCKET_SECONDS }
 
 /** A part of the time at which a visit is present, from the bucket of that time: extracting it from the time takes twice as long. */
 const partOfBucket = (alias: string, { offsets, unit, weekStart }: TimePart): Sql | null => {
