@@ -278,6 +278,8 @@ export const questions: Case = async (bench) => {
       const { replica: status } = await client.call("GET", "/api/ee/product-analytics/status")
       return status.usable === true
     })
+    // The disk would otherwise go on storing what the rebuild wrote, and keep commits waiting.
+    await Bun.spawn(["sync"]).exited
     await waitFor("shipping the dashboards", short, async () => (await client.call("GET", "/api/dashboard")).total > 0)
     const cards = await shippedCards(client)
     const ask = async () => ({
