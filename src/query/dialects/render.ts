@@ -122,11 +122,18 @@ class Renderer {
       const isKey = isIdentity || this.#selectsKeys
       return sql`${keys[index]?.text ?? (isKey ? this.#identity(expression) : this.expression(expression))} AS ${alias}`
     })
+    const joined = joins.map((one) => this.#join(one))
+    const conditions = where.map((one) => this.expression(one))
+    const orders = orderBy.map(
+      ({ descending, expression }) =>
+        sql`${this.#order(expression)}${descending ? " DESC" : ""}${isTimeOf(from, expression) ? "" : " NULLS LAST"}`
+    )
     const parts = [
       sql`SELECT ${isDistinct ? "DISTINCT " : ""}${list.length === 0 ? text("1 AS one") : join(list, ", ")}`,
+      // After everything else, which may need more of its columns.
       sql`FROM ${this.#from(from, ids)}`,
-      ...joins.map((one) => this.#join(one)),
-      ...(where.length === 0 ? [] : [sql`WHERE ${allOf(where.map((one) => this.expression(one)))}`]),
+      ...joined,
+      ...(conditions.length === 0 ? [] : [sql`WHERE ${allOf(conditions)}`]),
       ...(groupBy === null || groupBy === 0
         ? []
         : [
@@ -135,17 +142,7 @@ class Renderer {
               keys
             )
           ]),
-      ...(orderBy.length === 0
-        ? []
-        : [
-            sql`ORDER BY ${join(
-              orderBy.map(
-                ({ descending, expression }) =>
-                  sql`${this.#order(expression)}${descending ? " DESC" : ""}${isTimeOf(from, expression) ? "" : " NULLS LAST"}`
-              ),
-              ", "
-            )}`
-          ]),
+      ...(orders.length === 0 ? [] : [sql`ORDER BY ${join(orders, ", ")}`]),
       // Trino takes them in this order only.
       ...(offset === 0 ? [] : [text(`OFFSET ${offset}`)]),
       ...(limit === null ? [] : [text(`LIMIT ${limit}`)])

@@ -67,9 +67,11 @@ const nameThrough = (key: Json, name: string): string => {
   return nameOf(name.startsWith(`${view}.`) ? name : `${view}.${name}`)
 }
 
+/** A unit or a part of the time at which a visit is present. */
+const presentAt = (unit: Json): Clause => ["field", "present_at", { "temporal-unit": unit }]
+
 const dimensionOf = (dimension: Json): Dimension => {
   if (typeof dimension === "string") return nameOf(dimension)
-  if (timeUnit(dimension) !== null) return ["field", "present_at", (dimension as Clause)[2]]
   if (!isArray(dimension)) throw new Unknown()
   const [kind, name, given] = dimension
   if (kind === "attr" || kind === "expression") return dimension as Clause
@@ -77,6 +79,12 @@ const dimensionOf = (dimension: Json): Dimension => {
   const { "source-field": key, ...options } = (given ?? {}) as Readonly<Record<string, Json>>
   const renamed = key === undefined ? nameOf(name) : nameThrough(key, name)
   return Object.keys(options).length === 0 ? ["field", renamed] : ["field", renamed, options]
+}
+
+/** A dimension of groups, which may be a time. */
+const groupOf = (dimension: Json): Dimension => {
+  const unit = timeUnit(dimension)
+  return unit === null ? dimensionOf(dimension) : presentAt(unit)
 }
 
 /** Whether custom columns use the day of an event; the only thing they may say of its time. */
@@ -102,30 +110,43 @@ const customOf = (given: Readonly<Record<string, Json>>): Custom => {
   return { expressions, usesDay }
 }
 
-const conditionOf = (clause: Json): Clause => {
+/** `units`: gets the units of time that the condition is about. */
+const conditionOf = (clause: Json, units: Array<Json>): Clause => {
   if (!isArray(clause)) throw new Unknown()
   const [name, ...args] = clause
-  if (name === "and" || name === "or" || name === "not") return [name, ...args.map(conditionOf)]
+  if (name === "and" || name === "or" || name === "not") return [name, ...args.map((one) => conditionOf(one, units))]
   if (!CONDITIONS.has(name) || args.slice(1).some(isArray)) throw new Unknown()
-  return [name as string, dimensionOf(args[0]), ...args.slice(1)]
+  const unit = timeUnit(args[0])
+  if (unit !== null) units.push(unit)
+  return [name as string, groupOf(args[0]), ...args.slice(1)]
 }
 
 /** Metrics that count nothing twice if a visit is in a group more than once, with its views of different times. */
 const METRICS_OF_PARTS: ReadonlySet<Json> = new Set(["visitors", "pageviews"])
 
+/** What a question says of the times at which visits are present. */
+interface Times {
+  /** The units and parts that it groups by. */
+  readonly groups: ReadonlyArray<Json>
+  /** Those of its conditions. */
+  readonly conditions: ReadonlyArray<Json>
+  readonly usesDay: boolean
+}
+
 /**
- * The longest unit within which all these units of time are the same, and the day if `usesDay`. Visits of minutes would be no fewer than
- * their rows. A group of other units, such as Mondays, may hold several parts of a visit.
+ * The longest unit within which all these units of time are the same, and the day if it is used. Visits of minutes would be no fewer than
+ * their rows. A group of other units, such as Mondays, may hold several parts of a visit, and so may the times that meet a condition.
  */
 const commonUnit = (
-  units: ReadonlyArray<Json>,
-  usesDay: boolean,
+  { conditions, groups, usesDay }: Times,
   aggregation: ReadonlyArray<Clause>
 ): TruncationUnit | null => {
+  const units = [...groups, ...conditions]
   const [first, ...others] = units
   if (first === undefined && !usesDay) return null
   if (units.some((unit) => unit === "minute" || PARTS_OF_MINUTES.has(unit))) throw new Unknown()
-  const isUnit = TRUNCATION_UNITS.some((unit) => unit === first) && (first === "day" || !usesDay)
+  const isUnit =
+    conditions.length === 0 && TRUNCATION_UNITS.some((unit) => unit === first) && (first === "day" || !usesDay)
   if (isUnit && others.every((unit) => unit === first)) return first as TruncationUnit
   if (!aggregation.every(([name, metric]) => name === "metric" && METRICS_OF_PARTS.has(metric))) throw new Unknown()
   const all: ReadonlyArray<Json> = [...TRUNCATION_UNITS, ...EXTRACTION_UNITS]
@@ -136,10 +157,10 @@ const commonUnit = (
 const isTime = (field: Json): boolean =>
   field === "created_at" || (isArray(field) && field.length === 2 && field[1] === "created_at")
 
-const topCondition = (clause: Clause): Clause => {
+const topCondition = (clause: Clause, units: Array<Json>): Clause => {
   const [name, field, ...values] = clause
-  if (name === "and") return [name, ...clause.slice(1).map((one) => topCondition(one as Clause))]
-  if (!isTime(field)) return conditionOf(clause)
+  if (name === "and") return [name, ...clause.slice(1).map((one) => topCondition(one as Clause, units))]
+  if (!isTime(field)) return conditionOf(clause, units)
   const isPeriod = PERIODS[name] === values.length && values.every((value) => typeof value === "string")
   if (!isPeriod && !INTERVALS.has(name)) throw new Unknown()
   return [name, ["field", "started_at"], ...values]
@@ -156,7 +177,7 @@ const isMetric = (aggregation: Clause): boolean => {
 type Ordering = NonNullable<Query["order-by"]>[number]
 
 const orderOf = ([direction, by]: Ordering): Ordering =>
-  isArray(by) && by[0] === "aggregation" ? [direction, by] : [direction, dimensionOf(by)]
+  isArray(by) && by[0] === "aggregation" ? [direction, by] : [direction, groupOf(by)]
 
 /** The same question about events, without web vitals: they are no part of a visit, and make no group of their own. */
 export const withoutVitals = (query: Query): Query => {
@@ -183,11 +204,10 @@ export const visitsInsteadOfEvents = (query: Query): VisitQuestion | null => {
   try {
     const order = query["order-by"]
     const custom = expressions === undefined ? null : customOf(expressions)
-    const presence = commonUnit(
-      breakout.map(timeUnit).filter((unit) => unit !== null),
-      custom?.usesDay ?? false,
-      aggregation
-    )
+    const conditions: Array<Json> = []
+    const kept = filter === undefined ? undefined : topCondition(filter, conditions)
+    const groups = breakout.map(timeUnit).filter((unit) => unit !== null)
+    const presence = commonUnit({ groups, conditions, usesDay: custom?.usesDay ?? false }, aggregation)
     // Several groups as one could hold several parts of a visit.
     if (presence !== null && query.settings?.other === true) return null
     return {
@@ -196,8 +216,8 @@ export const visitsInsteadOfEvents = (query: Query): VisitQuestion | null => {
         ...query,
         source: "v_pa_visits",
         ...(custom !== null && { expressions: custom.expressions }),
-        ...(filter !== undefined && { filter: topCondition(filter) }),
-        breakout: breakout.map(dimensionOf),
+        ...(kept !== undefined && { filter: kept }),
+        breakout: breakout.map(groupOf),
         ...(order !== undefined && { "order-by": order.map(orderOf) })
       }
     }

@@ -120,7 +120,8 @@ const summedUp = (scope: SelectScope, groups: OrderedGroups, rest: Select) => {
   const { columns, pointer, query } = groups
   const rowsOfRest = () => {
     const { breakouts, rows } = groups.again()
-    rows.scope.joins.push(joinRest(breakouts, { alias: build.alias(), source: { kind: "select", select: rest } }))
+    const others: Relation = { alias: build.alias(), source: { kind: "select", select: rest } }
+    rows.scope.joins.push(joinRest(breakouts, query.breakout ?? [], others))
     return { rows, breakouts: [], page: pageAmong(breakouts) }
   }
   const { page, rows } = rowsOfRest()
@@ -162,11 +163,19 @@ const PLACEHOLDERS: Readonly<Record<ValueType, string | number | boolean>> = {
   local: "2000-01-01T00:00:00"
 }
 
-/** Only rows whose group is one of these. Compared so that every engine can look groups up, also by null. */
-const joinRest = (breakouts: ReadonlyArray<Dimension>, rest: Relation): Join => ({
+/** Whether a list has the same item before. */
+const isRepeated = (all: ReadonlyArray<unknown>, index: number): boolean =>
+  all.findIndex((one) => JSON.stringify(one) === JSON.stringify(all[index])) < index
+
+/**
+ * Only rows whose group is one of these. Compared so that every engine can look groups up, also by null. `given`: the breakouts as the question
+ * has them. One that is there twice is compared once: Postgres would otherwise expect no rows, and join the others one by one.
+ */
+const joinRest = (breakouts: ReadonlyArray<Dimension>, given: ReadonlyArray<unknown>, rest: Relation): Join => ({
   kind: "inner",
   relation: rest,
   on: breakouts.flatMap(({ expression }, index) => {
+    if (isRepeated(given, index)) return []
     const type = typeOf(expression)
     const known = columnOf(rest, `c${index}`, type)
     const orNothing = (of: Expression) => call("coalesce", type, of, value(type, PLACEHOLDERS[type]))

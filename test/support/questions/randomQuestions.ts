@@ -336,7 +336,9 @@ export const randomQuestions = (random: () => number) => {
       () => [">", "v_pa_visits.pageviews", int(3)],
       () => ["=", "channel", "direct"],
       () => ["not", ["=", ["attr", "tier"], textValue()]],
-      () => ["or", ["=", "v_pa_sessions.device", "mobile"], ["is-null", "browser"]]
+      () => ["or", ["=", "v_pa_sessions.device", "mobile"], ["is-null", "browser"]],
+      () => ["=", ["field", "created_at", { "temporal-unit": "hour-of-day" }], int(24)],
+      () => ["<", ["field", "created_at", { "temporal-unit": "day-of-week" }], 1 + int(7)]
     ])()
   /** Questions about events that their visits can answer. */
   const ofVisits = (): Record<string, Json> => ({
