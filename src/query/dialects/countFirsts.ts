@@ -1,15 +1,13 @@
 import { PREDECESSOR_BUCKET_SECONDS } from "../../domain/Event.ts"
 import { REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
-import { call, columnOf, type Expression, type Relation, type Select, value } from "../plan/plan.ts"
-import { isColumn, isVisitorsRelation, onlyType, valuesOf, withColumns } from "../plan/rows.ts"
+import { call, columnOf, type Expression, type Select, value } from "../plan/plan.ts"
+import { isColumn, isDistinctVisitors, isVisitorsRelation, onlyType, valuesOf, withColumns } from "../plan/rows.ts"
 import { firstOf } from "./visitRows.ts"
 
 /*
  * Visitors without a DISTINCT, for engines that keep predecessors: among rows that differ only in what is the same for all of a visitor,
  * a visitor is counted by the row whose predecessor is not among them.
  */
-
-type Aggregate = Extract<Expression, { readonly kind: "aggregate" }>
 
 const or = (...args: ReadonlyArray<Expression>) => call("or", "boolean", ...args)
 const and = (...args: ReadonlyArray<Expression>) => call("and", "boolean", ...args)
@@ -38,12 +36,6 @@ const isOfVisitor = (expression: Expression, isOwn: (expression: Expression) => 
       return false
   }
 }
-
-const isVisitors = (expression: Expression, from: Relation): expression is Aggregate =>
-  expression.kind === "aggregate" &&
-  expression.name === "distinct" &&
-  expression.of !== null &&
-  isColumn(expression.of, from, "session_id")
 
 /** The condition on which a row counts as its visitor's first, in addition to another; null if there is none. */
 type First = (where: Expression | null) => Expression | null
@@ -150,14 +142,14 @@ const firstEvent = ({ columns, from, groupBy, where }: Select): First | null => 
 /** The same select, whose visitors are counted by their first rows where that is possible. */
 export const countFirsts = (select: Select): Select => {
   const { columns, from, joins } = select
-  if (!columns.some(({ expression }) => isVisitors(expression, from))) return select
+  if (!columns.some(({ expression }) => isDistinctVisitors(expression, from))) return select
   // A join may multiply or remove rows, unless it finds what belongs to a visitor.
   if (!joins.every(({ kind, relation }) => kind === "left" && isVisitorsRelation(relation))) return select
   const first = firstVisit(select) ?? firstEvent(select)
   if (first === null) return select
   const counted = columns.map((column) => {
     const { expression } = column
-    if (!isVisitors(expression, from)) return column
+    if (!isDistinctVisitors(expression, from)) return column
     const where = first(expression.where)
     return where === null
       ? column

@@ -14,7 +14,6 @@ import {
 import { columnsUsed, isColumn, isVisitorsRelation, joinsThatCount, usesColumn } from "../plan/rows.ts"
 import { countFirsts } from "./countFirsts.ts"
 import type { Key, Target, TextKey } from "./Dialect.ts"
-import { goalsOfVisits } from "./goalsOfVisits.ts"
 import { allOf, join, type Sql, sql, text } from "./Sql.ts"
 import { simplified } from "./simplified.ts"
 import { withoutJoins } from "./withoutJoins.ts"
@@ -111,7 +110,7 @@ class Renderer {
 
   select(given: Select): Sql {
     const { keepsVisits } = this.#target.model
-    const whole = keepsVisits ? goalsOfVisits(withoutJoins(countFirsts(simplified(given)))) : simplified(given)
+    const whole = keepsVisits ? withoutJoins(countFirsts(simplified(given))) : simplified(given)
     const ids = keepsVisits ? idsOf(whole) : null
     const select = ids === null ? whole : { ...whole, offset: 0 }
     if (needsSteps(select)) columnOf(select.from, "step", "integer")
@@ -237,6 +236,7 @@ class Renderer {
     throw new FqlError("unsupported-on-backend", "", `The field \`${column}\` is not available from this engine.`)
   }
 
+  /** A part of a time that the engine keeps. */
   #part({ of, unit, weekStart }: Extract<Expression, { readonly kind: "extract" }>): Sql | null {
     if (of.kind !== "local" || of.of.kind !== "column") return null
     const { column, relation } = of.of

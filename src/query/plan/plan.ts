@@ -266,6 +266,8 @@ export type Expression =
   /** Whether a value is among the rows of a select with one column. */
   | { readonly kind: "among"; readonly of: Expression; readonly select: Select }
 
+export type Aggregate = Extract<Expression, { readonly kind: "aggregate" }>
+
 export const typeOf = (expression: Expression): ValueType =>
   expression.kind === "in" || expression.kind === "among" ? "boolean" : expression.type
 

@@ -1,4 +1,5 @@
-import type { Expression, Join, Relation } from "./plan.ts"
+import { EventType } from "../../domain/Event.ts"
+import { type Aggregate, type Expression, type FunctionName, type Join, type Relation, typeOf } from "./plan.ts"
 
 /*
  * What an expression says about the rows of a relation.
@@ -18,6 +19,36 @@ export const valuesOf = (condition: Expression, from: Relation, column: string):
   if (condition.kind !== "call" || condition.name !== "eq") return null
   const [left, right] = condition.args
   return isColumn(left!, from, column) && right!.kind === "value" ? [right!.value] : null
+}
+
+/** Whether an expression counts the different visitors of a relation's rows, perhaps on a condition. */
+export const isDistinctVisitors = (expression: Expression, from: Relation): expression is Aggregate =>
+  expression.kind === "aggregate" &&
+  expression.name === "distinct" &&
+  expression.of !== null &&
+  isColumn(expression.of, from, "session_id")
+
+const PATTERNS: ReadonlySet<string> = new Set<FunctionName>([
+  "contains",
+  "starts-with",
+  "ends-with",
+  "contains-any-case",
+  "starts-with-any-case",
+  "ends-with-any-case"
+])
+
+/** Whether few events meet a condition, as far as one can say without knowing them. */
+export const isOfFew = (condition: Expression, from: Relation): boolean => {
+  if (condition.kind === "call" && condition.name === "and") return condition.args.some((one) => isOfFew(one, from))
+  if (condition.kind === "call" && condition.name === "or") return condition.args.every((one) => isOfFew(one, from))
+  const types = valuesOf(condition, from, "event_type")
+  if (types !== null) return !types.map(Number).includes(EventType.pageview)
+  const isText = (one: Expression | undefined) =>
+    one?.kind === "column" && one.relation === from && typeOf(one) === "text"
+  if (condition.kind === "in") return isText(condition.of)
+  if (condition.kind !== "call") return false
+  const [of, to] = condition.args
+  return isText(of) && to?.kind === "value" && (condition.name === "eq" || PATTERNS.has(condition.name))
 }
 
 /** Whether a condition is only about the type of an event, and holds for this one. */

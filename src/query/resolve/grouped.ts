@@ -1,4 +1,6 @@
+import { EventType } from "../../domain/Event.ts"
 import {
+  type Aggregate,
   call,
   columnOf,
   type Expression,
@@ -10,7 +12,16 @@ import {
   typeOf,
   value
 } from "../plan/plan.ts"
-import { columnsUsed, holdsFor, isColumn, isVisitorsRelation, valuesOf, withColumns } from "../plan/rows.ts"
+import {
+  columnsUsed,
+  holdsFor,
+  isColumn,
+  isDistinctVisitors,
+  isOfFew,
+  isVisitorsRelation,
+  valuesOf,
+  withColumns
+} from "../plan/rows.ts"
 import type { Grouping, Leaf } from "./aggregations.ts"
 import type { Dimension } from "./dimensions.ts"
 import { isView, secondsBetween, VISIT } from "./metrics.ts"
@@ -27,8 +38,12 @@ interface PartRows {
 export const groupedSelect = (grouping: Grouping, rows: Rows, again: () => PartRows): Source => {
   const ofVisits = grouping.leaves.filter(({ part }) => part === "visits")
   const ofRows = grouping.leaves.filter(({ part }) => part === "rows")
-  if (ofVisits.length === 0) return { kind: "select", select: rowsPart(grouping, rows, ofRows) }
   const { compat, keepsVisits } = rows.scope.build
+  if (ofVisits.length === 0) {
+    const select = rowsPart(grouping, rows, ofRows)
+    const faster = compat === "strict" && keepsVisits ? byGoals(select, again) : null
+    return { kind: "select", select: faster ?? select }
+  }
   const direct = compat === "strict" ? directVisits(again()) : null
   if (direct !== null && keepsVisits) {
     return { kind: "select", select: byVisits(grouping, rows, { direct, ofVisits, ofRows }) }
@@ -58,8 +73,13 @@ const onlyRows = (select: Select, conditions: ReadonlyArray<Expression>): Select
   where: [...select.where, conditions.length === 1 ? conditions[0]! : boolean("or", ...conditions)]
 })
 
-const isOfVisit = ({ from }: Rows["scope"]): Expression =>
-  boolean("not", { kind: "in", of: columnOf(from, "event_type", "integer"), values: [5] })
+const isVital = (from: Relation): Expression => ({
+  kind: "in",
+  of: columnOf(from, "event_type", "integer"),
+  values: [EventType.performance]
+})
+
+const isOfVisit = ({ from }: Rows["scope"]): Expression => boolean("not", isVital(from))
 
 interface Direct {
   readonly part: PartRows
@@ -108,6 +128,78 @@ const byVisits = (grouping: Grouping, rows: Rows, { direct, ofRows, ofVisits }: 
   const counting = conditions === null ? select : onlyRows(select, conditions)
   return merged(grouping, [counting, counted])
 }
+
+/** An aggregate that needs only visits and the events of goals. `goal`: which events it counts; null if it counts visitors. */
+interface OfGoals {
+  readonly alias: string
+  readonly aggregate: Aggregate
+  readonly goal: Expression | null
+}
+
+const ofGoals = ({ alias, expression }: OutputColumn, from: Relation): ReadonlyArray<OfGoals> => {
+  if (expression.kind !== "aggregate") return []
+  const { where } = expression
+  if (where !== null && isOfFew(where, from)) return [{ alias, aggregate: expression, goal: where }]
+  const isOfAll = isEveryone(expression, from) || isVisitors(expression, from)
+  return isOfAll ? [{ alias, aggregate: expression, goal: null }] : []
+}
+
+/**
+ * The groups of goals, by what visits know: a row for each visit, which says whose visits there are, and one for each event that reaches a goal,
+ * which are a fraction of all, or that may be in no visit, which can make a group. Null if visits do not know enough, or are not needed.
+ */
+const byGoals = (select: Select, again: () => PartRows): Select | null => {
+  const { columns, from, groupBy, joins } = select
+  if (!joins.some(({ relation }) => relation.source.kind === "visits")) return null
+  const leaves = columns.slice(groupBy!)
+  const counted = leaves.flatMap((leaf) => ofGoals(leaf, from))
+  const goals = counted.flatMap(({ goal }) => (goal === null ? [] : [goal]))
+  if (goals.length === 0 || counted.length < leaves.length) return null
+  const direct = directVisits(again())
+  if (direct === null) return null
+  const visits = visitSelect(direct.visits, new Set(), {})
+  const events = onlyRows(select, [...goals, isVital(from)])
+  const sources = { ofVisit: [...visits.columns], ofEvent: [...columns.slice(0, groupBy!), sessionOf(from)] }
+  const all: Relation = {
+    alias: direct.part.rows.scope.build.alias(),
+    source: {
+      kind: "union",
+      selects: [
+        { ...visits, columns: sources.ofVisit },
+        { ...events, columns: sources.ofEvent, groupBy: null }
+      ]
+    }
+  }
+  /** A column of both. */
+  const shared = (alias: string, ofEvent: Expression, ofVisit: Expression): Expression => {
+    sources.ofEvent.push({ alias, expression: ofEvent })
+    sources.ofVisit.push({ alias, expression: ofVisit })
+    return columnOf(all, alias, typeOf(ofEvent))
+  }
+  const totals = counted.map(({ aggregate, alias, goal }) => {
+    const { of, where } = aggregate
+    const isOfVisitor = of !== null && isColumn(of, from, "session_id")
+    return {
+      alias,
+      expression: {
+        ...aggregate,
+        of: isOfVisitor
+          ? columnOf(all, "session", "uuid")
+          : of && shared(`${alias}_of`, of, { kind: "null", type: typeOf(of) }),
+        // No visit is a goal, but each has a visitor.
+        where: where && shared(`${alias}_counts`, where, value("boolean", goal === null))
+      }
+    }
+  })
+  return countVisits(direct.part, all, totals)
+}
+
+/** The visitor, of whom only equality matters. */
+const sessionOf = (from: Relation): OutputColumn => ({
+  alias: "session",
+  expression: columnOf(from, "session_id", "uuid"),
+  isIdentity: true
+})
 
 const breakoutAliases = (breakouts: ReadonlyArray<Dimension>): ReadonlyArray<OutputColumn> =>
   breakouts.map(({ expression }, index) => ({ alias: `b${index}`, expression }))
@@ -171,15 +263,19 @@ const countVisits = ({ breakouts }: PartRows, distinct: Relation, columns: Reado
 
 const aggregateOf = (name: "count" | "distinct") => ({ kind: "aggregate", name, where: null, type: "integer" }) as const
 
+/** Whether a condition holds for the rows that belong to a visit, and for no others. */
+const holdsInVisits = (condition: Expression, from: Relation): boolean =>
+  condition.kind === "call" &&
+  condition.name === "not" &&
+  valuesOf(condition.args[0]!, from, "event_type")?.join() === String(EventType.performance)
+
 /** Whether an expression counts the visitors of all rows that belong to a visit. */
 const isVisitors = (expression: Expression, from: Relation): boolean =>
-  expression.kind === "aggregate" &&
-  expression.name === "distinct" &&
-  expression.of !== null &&
-  isColumn(expression.of, from, "session_id") &&
-  expression.where?.kind === "call" &&
-  expression.where.name === "not" &&
-  valuesOf(expression.where.args[0]!, from, "event_type")?.join() === "5"
+  isDistinctVisitors(expression, from) && expression.where !== null && holdsInVisits(expression.where, from)
+
+/** Whether an expression counts the visitors of all rows. */
+const isEveryone = (expression: Expression, from: Relation): boolean =>
+  isDistinctVisitors(expression, from) && expression.where === null
 
 /** Visits as rows, with what they are grouped by. */
 interface VisitRows {
@@ -217,7 +313,7 @@ const visitRows = (
           if (join.kind !== "left" || !isVisitorsRelation(join.relation)) throw new NotOfVisits()
           return { ...join, on: join.on.map(known) }
         }),
-      where: where.filter((condition) => !isOfViews(condition)).map(known),
+      where: where.filter((condition) => !isOfViews(condition) && !holdsInVisits(condition, from)).map(known),
       breakouts: breakouts.map(({ expression }) => known(expression))
     }
   } catch (error) {
@@ -246,7 +342,7 @@ const visitSelect = (
     where,
     columns: [
       ...breakouts.map((expression, index) => ({ alias: `b${index}`, expression })),
-      { alias: "session", expression: columnOf(from, "session_id", "uuid"), isIdentity: true },
+      sessionOf(from),
       ...all.flatMap(([alias, make]) => (used.has(alias) ? [{ alias, expression: make() }] : []))
     ],
     groupBy: null
@@ -370,7 +466,7 @@ const strictVisits = (part: PartRows, used: ReadonlySet<string>, isOfEnds: boole
   const flags = endFlags(part, used)
   const keys = [
     ...breakoutAliases(breakouts),
-    { alias: "session", expression: columnOf(visits, "session_id", "uuid"), isIdentity: true },
+    sessionOf(visits),
     { alias: "started", expression: started },
     ...optional.flatMap(([alias, make]) => (used.has(alias) ? [{ alias, expression: make() }] : [])),
     ...flags.keys
@@ -397,7 +493,6 @@ const storedVisits = (part: PartRows, used: ReadonlySet<string>): Select => {
     breakouts,
     rows: { scope, where }
   } = part
-  const own = (name: string) => columnOf(scope.from, name, "uuid")
   const time = (name: "min" | "max"): Expression => ({
     kind: "aggregate",
     name,
@@ -409,8 +504,8 @@ const storedVisits = (part: PartRows, used: ReadonlySet<string>): Select => {
   const flags = endFlags(part, used)
   const keys = [
     ...breakoutAliases(breakouts),
-    { alias: "session", expression: own("session_id"), isIdentity: true },
-    { alias: VISIT.id, expression: own("visit_id") },
+    sessionOf(scope.from),
+    { alias: VISIT.id, expression: columnOf(scope.from, "visit_id", "uuid") },
     ...flags.keys
   ]
   return {
