@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises"
 import { cpus, setPriority } from "node:os"
 import { join } from "node:path"
+import { NICENESS } from "../../layers/duckdb/child/giveWay.ts"
 import type { Bench, Case } from "../support/Bench.ts"
 import { measure } from "../support/load.ts"
 import { median, type Row } from "../support/report.ts"
@@ -218,9 +219,6 @@ const exportRows = async (client: Client, server: Server, site: string, count: n
   if (bytes < count * 100) throw new Error(`the export has only ${bytes} bytes`)
   return most - before
 }
-
-/** The niceness of the process that answers questions. */
-const NICENESS = 10
 
 /** What any other work on all cores does to collecting: loops that use no memory and no disk, as nice as the process that answers questions. */
 const duringLoops = async <A>(work: () => Promise<A>): Promise<A> => {

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs"
 import { setPriority } from "node:os"
 
 /** On a busy machine, the process that acknowledges events runs first. */
-const NICENESS = 10
+export const NICENESS = 10
 /** How long a thread runs before another one that has just become ready takes its place. Linux's own choice is 1.4 ms with two cores. */
 const SLICE_NS = 100_000n
 

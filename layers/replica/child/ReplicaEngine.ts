@@ -4,7 +4,13 @@ import { cpus } from "node:os"
 import { join } from "node:path"
 import type { DuckDBConnection } from "@duckdb/node-api"
 import type { RebuildProgress } from "../../../src/domain/rebuildProgress.ts"
-import { type Query, type QueryChunk, QueryError, type QueryResult } from "../../../src/ports/QueryEngine.ts"
+import {
+  type Query,
+  type QueryChunk,
+  QueryError,
+  type QueryParameter,
+  type QueryResult
+} from "../../../src/ports/QueryEngine.ts"
 import type { ReplicaCheck, ReplicaPhase, ReplicaStatus } from "../../../src/ports/Replica.ts"
 import { collect, execute, firstLineOf, onOwnConnection } from "../../duckdb/child/execute.ts"
 import type { ServedEngine } from "../../duckdb/child/serveQueries.ts"
@@ -55,17 +61,15 @@ const NO_SITE = -1
 
 /** The query with the sites' numbers in this file. */
 const withSiteNumbers = async (connection: DuckDBConnection, store: Store, query: Query): Promise<Query> => {
-  const numbers = new Map<string, number>()
-  for (const { type, value } of query.parameters) {
-    if (type !== "site" || numbers.has(value)) continue
-    numbers.set(value, (await store.siteNumber(connection, value)) ?? NO_SITE)
-  }
-  return {
-    ...query,
-    parameters: query.parameters.map((parameter) =>
-      parameter.type === "site" ? { type: "integer", value: numbers.get(parameter.value)! } : parameter
+  const parameters: Array<QueryParameter> = []
+  for (const parameter of query.parameters) {
+    parameters.push(
+      parameter.type === "site"
+        ? { type: "integer", value: (await store.siteNumber(connection, parameter.value)) ?? NO_SITE }
+        : parameter
     )
   }
+  return { ...query, parameters }
 }
 
 /** Keeps the file up to date in the background, and answers queries while it is complete. */

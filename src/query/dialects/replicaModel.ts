@@ -4,7 +4,16 @@ import { DAYS_TO_1970, VISIT_BUCKET_SECONDS, visitBucket } from "../../domain/vi
 import { VISITOR_COLUMNS } from "../../domain/visitorColumns.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../channel/visitChannel.ts"
 import type { ViewName } from "../metadata/views.ts"
-import type { Offsets, Presence, Relation, RowScope, Source, TimeRange, TruncationUnit } from "../plan/plan.ts"
+import type {
+  Offsets,
+  Presence,
+  Relation,
+  RowScope,
+  Source,
+  TimeRange,
+  TruncationUnit,
+  WeekStart
+} from "../plan/plan.ts"
 import { isByInstant } from "../plan/time.ts"
 import type { Key, Model, TimePart } from "./Dialect.ts"
 import { DUCKDB } from "./duckdb.ts"
@@ -365,21 +374,28 @@ const isNumbered = ({ offsets, unit }: Presence): boolean => {
 }
 
 /** Days by which weeks begin before Mondays, from which times and buckets are counted. */
-const daysBeforeMonday = ({ unit, weekStart }: Presence): number => (unit === "week" && weekStart === "sunday" ? 1 : 0)
+const daysBeforeMonday = (weekStart: WeekStart): number => (weekStart === "sunday" ? 1 : 0)
+
+/** The number of a bucket by the clocks of a zone, given a time in the bucket; null where these differ from UTC by parts of buckets. */
+const localBucket = (bucket: string, time: string, offsets: Offsets): Sql | null =>
+  offsets.every(({ seconds }) => seconds % VISIT_BUCKET_SECONDS === 0)
+    ? sql`(${bucket} + (${offsetAt(time, offsets, VISIT_BUCKET_SECONDS)}))`
+    : null
 
 /** The stored buckets of visits that a time lies in. */
 const STORED_BUCKETS: Readonly<Record<string, string>> = { started_at: "start_bucket", ended_at: "end_bucket" }
 
 /** The number of the unit that a visit starts or ends in, from its bucket; null if the bucket cannot say. */
 const unitOfBucket = (time: string, presence: Presence): Sql | null => {
-  const { offsets, unit } = presence
+  const { offsets, unit, weekStart } = presence
   const bucket = STORED_BUCKETS[time]
   const buckets = LENGTHS[unit]! / VISIT_BUCKET_SECONDS
   if (bucket === undefined || !Number.isInteger(buckets)) return null
   if (isByInstant(unit) && offsets.length > 1) return text(`(${bucket} // ${buckets})`)
-  if (!offsets.every(({ seconds }) => seconds % VISIT_BUCKET_SECONDS === 0)) return null
-  const moved = daysBeforeMonday(presence) * BUCKETS.day
-  return sql`((${bucket}${moved === 0 ? "" : ` + ${moved}`} + (${offsetAt(time, offsets, VISIT_BUCKET_SECONDS)})) // ${String(buckets)})`
+  const local = localBucket(bucket, time, offsets)
+  if (local === null) return null
+  const moved = unit === "week" ? daysBeforeMonday(weekStart) * BUCKETS.day : 0
+  return sql`((${local} + ${moved}) // ${buckets})`
 }
 
 /** What times of one unit have in common: a number, since truncating takes four times as long, or else the unit's start. */
@@ -394,21 +410,20 @@ const unitOf = (time: string, presence: Presence): Sql => {
   const ofBucket = unitOfBucket(time, presence)
   if (ofBucket !== null) return ofBucket
   const micros = (seconds: number): string => `${BigInt(seconds) * 1_000_000n}`
-  const sinceStart = micros((DAYS_TO_1970 + daysBeforeMonday(presence)) * DAY_SECONDS)
+  const sinceStart = micros((DAYS_TO_1970 + (unit === "week" ? daysBeforeMonday(weekStart) : 0)) * DAY_SECONDS)
   const offset = isInstant ? text("0") : offsetAt(time, offsets)
   return sql`((epoch_us(${time}) + ${sinceStart} + 1000000::BIGINT * (${offset})) // ${micros(LENGTHS[unit]!)})`
 }
 
 /** A part of the time at which a visit is present, from the bucket of that time: extracting it from the time takes twice as long. */
 const partOfBucket = (alias: string, { offsets, unit, weekStart }: TimePart): Sql | null => {
-  if (!offsets.every(({ seconds }) => seconds % VISIT_BUCKET_SECONDS === 0)) return null
-  const local = sql`(${alias}.present_bucket + (${offsetAt(`${alias}.present_at`, offsets, VISIT_BUCKET_SECONDS)}))`
+  const local = localBucket(`${alias}.present_bucket`, `${alias}.present_at`, offsets)
+  if (local === null) return null
   switch (unit) {
     case "hour-of-day":
-      return sql`CAST((${local} // ${String(BUCKETS.hour)}) % 24 AS BIGINT)`
+      return sql`CAST((${local} // ${BUCKETS.hour}) % 24 AS BIGINT)`
     case "day-of-week":
-      // Buckets are counted from a Monday.
-      return sql`CAST(((${local} // ${String(BUCKETS.day)}) + ${weekStart === "sunday" ? "1" : "0"}) % 7 + 1 AS BIGINT)`
+      return sql`CAST(((${local} // ${BUCKETS.day}) + ${daysBeforeMonday(weekStart)}) % 7 + 1 AS BIGINT)`
     default:
       return null
   }

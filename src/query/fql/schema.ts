@@ -32,6 +32,9 @@ export const LIMITS = {
 export const Clause = Schema.TupleWithRest(Schema.Tuple([Schema.String]), [Schema.Unknown])
 export type Clause = typeof Clause.Type
 
+/** Whether two parts of a question are written alike. */
+export const isSameJson = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other)
+
 /** Whether a value has the form of a clause. */
 export const isClause = (json: unknown): json is Clause => Array.isArray(json) && typeof json[0] === "string"
 

@@ -1,5 +1,5 @@
 import { below, FqlError } from "../fql/FqlError.ts"
-import type { Query } from "../fql/schema.ts"
+import { isSameJson, type Query } from "../fql/schema.ts"
 import {
   call,
   columnOf,
@@ -163,10 +163,6 @@ const PLACEHOLDERS: Readonly<Record<ValueType, string | number | boolean>> = {
   local: "2000-01-01T00:00:00"
 }
 
-/** Whether a list has the same item before. */
-const isRepeated = (all: ReadonlyArray<unknown>, index: number): boolean =>
-  all.findIndex((one) => JSON.stringify(one) === JSON.stringify(all[index])) < index
-
 /**
  * Only rows whose group is one of these. Compared so that every engine can look groups up, also by null. `given`: the breakouts as the question
  * has them. One that is there twice is compared once: Postgres would otherwise expect no rows, and join the others one by one.
@@ -175,7 +171,7 @@ const joinRest = (breakouts: ReadonlyArray<Dimension>, given: ReadonlyArray<unkn
   kind: "inner",
   relation: rest,
   on: breakouts.flatMap(({ expression }, index) => {
-    if (isRepeated(given, index)) return []
+    if (given.findIndex((one) => isSameJson(one, given[index])) < index) return []
     const type = typeOf(expression)
     const known = columnOf(rest, `c${index}`, type)
     const orNothing = (of: Expression) => call("coalesce", type, of, value(type, PLACEHOLDERS[type]))

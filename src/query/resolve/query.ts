@@ -1,6 +1,6 @@
 import { Result } from "effect"
 import { below, FqlError } from "../fql/FqlError.ts"
-import { LIMITS, type Query, type QueryJoin, type QuerySource } from "../fql/schema.ts"
+import { isSameJson, LIMITS, type Query, type QueryJoin, type QuerySource } from "../fql/schema.ts"
 import { nearest } from "../fql/suggest.ts"
 import { findView, presentIn, VIEWS, type View } from "../metadata/views.ts"
 import type { QuestionContext } from "../plan/context.ts"
@@ -567,7 +567,7 @@ const finishGroups = (build: Build, groups: Groups, pointer: string) => {
   scope.aggregate = (clause, at) => {
     if (clause[0] === "aggregation") return aggregationAt(clause[1], at)
     if (typeof clause[0] !== "string" || !AGGREGATIONS.has(clause[0])) return breakoutLike(clause)
-    const same = (query.aggregation ?? []).findIndex((one) => JSON.stringify(one) === JSON.stringify(clause))
+    const same = (query.aggregation ?? []).findIndex((one) => isSameJson(one, clause))
     if (same >= 0) return { expression: columnAt(breakouts.length + same), label: columns[breakouts.length + same]! }
     const added = resolveExpression(after, clause, at)
     extra.push(added.expression)
@@ -586,7 +586,7 @@ const finishGroups = (build: Build, groups: Groups, pointer: string) => {
   const breakoutLike = (clause: ReadonlyArray<unknown>): Labeled | null => {
     const index = (query.breakout ?? []).findIndex(
       (one) =>
-        JSON.stringify(one) === JSON.stringify(clause) ||
+        isSameJson(one, clause) ||
         (typeof one === "string" && clause[0] === "field" && clause[1] === one && clause.length === 2)
     )
     return index < 0 ? null : { expression: columnAt(index), label: columns[index]! }

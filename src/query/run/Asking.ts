@@ -12,7 +12,7 @@ export class Asking extends Context.Service<
   {
     /** Runs a question that someone waits for. */
     readonly during: <A, E, R>(question: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-    /** Waits until there was no question for 3 s, or until 30 s have passed. */
+    /** Waits for a pause of 3 s without questions, but no longer than 30 s. */
     readonly untilQuiet: Effect.Effect<void>
   }
 >()("footfall/query/Asking") {}

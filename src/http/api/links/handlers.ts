@@ -28,7 +28,7 @@ const appliesToNothing = (pointer: string, name: string) => {
 const requireOn = (settings: Settings["Service"], setting: typeof ENABLE_PUBLIC_SHARING, what: string) =>
   settings.get(setting)
     ? Effect.void
-    : Effect.fail(new BadRequest({ detail: `${what} off on this instance: first set ${setting.env}=on.` }))
+    : Effect.fail(new BadRequest({ detail: `${what} is off on this instance: first set ${setting.env}=on.` }))
 
 const unavailable = ({ message }: ContentLinksError) => new ServiceUnavailable({ detail: message })
 const problemOf = (error: ContentLinksError) =>
@@ -92,7 +92,7 @@ export const LinksHandlers = HttpApiBuilder.group(
       list: () =>
         Effect.mapBoth(links.list("public"), { onSuccess: (all) => all.map(publicLinkJson), onFailure: unavailable }),
       create: Effect.fnUntraced(function* ({ payload }) {
-        yield* requireOn(settings, ENABLE_PUBLIC_SHARING, "Public sharing is")
+        yield* requireOn(settings, ENABLE_PUBLIC_SHARING, "Public sharing")
         const { entity, expires_at: expires = null, item_id: id } = payload
         const site = yield* siteOf(payload.site_id)
         const expiresAt = expires === null ? null : new Date(expires)
@@ -110,7 +110,7 @@ export const LinksHandlers = HttpApiBuilder.group(
       listEmbeddings: () =>
         Effect.mapBoth(links.list("embed"), { onSuccess: (all) => all.map(embeddingJson), onFailure: unavailable }),
       allow: Effect.fnUntraced(function* ({ params, payload }) {
-        yield* requireOn(settings, ENABLE_EMBEDDING, "Embedding is")
+        yield* requireOn(settings, ENABLE_EMBEDDING, "Embedding")
         const { frame_ancestors: frameAncestors = [], site_id: given = null } = payload
         const site = given === null ? null : yield* siteOf(given)
         const chosen = yield* chosenFor(params, payload)
