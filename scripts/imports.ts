@@ -32,7 +32,7 @@ const MAY_IMPORT: ReadonlyArray<readonly [folder: string, dependsOn: ReadonlyArr
     "layers/lake/",
     [...CORE, "layers/inprocess/", "layers/spool/", "layers/forward/", "layers/iceberg/", "layers/postgres/client/"]
   ],
-  ["layers/duckdb/", [...CORE, "layers/lake/", "layers/iceberg/", "layers/postgres/client/"]],
+  ["layers/duckdb/", [...CORE, "layers/inprocess/", "layers/lake/", "layers/iceberg/", "layers/postgres/client/"]],
   [
     "layers/replica/",
     [...CORE, "src/query/channel/", "layers/inprocess/", "layers/duckdb/child/", "layers/postgres/client/"]

@@ -1,4 +1,5 @@
 import { Context, Effect, Layer } from "effect"
+import { runPromptly } from "../../layers/inprocess/scheduling.ts"
 import { DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import { databaseName } from "../../layers/postgres/client/openPool.ts"
 import * as PgMetadata from "../../layers/postgres/metadata/PgMetadata.ts"
@@ -151,6 +152,7 @@ export const runFull = (): void =>
             "WORKERS applies to collectors: run `bun run collector` with it, alongside one `bun run full` with WORKERS=1."
         })
       }
+      runPromptly()
       runProcess(processOptions, full)
       return null
     })

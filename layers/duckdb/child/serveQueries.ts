@@ -1,7 +1,7 @@
 import { type QueryChunk, QueryError, type QueryResult } from "../../../src/ports/QueryEngine.ts"
+import { giveWay } from "../../inprocess/scheduling.ts"
 import { Credits } from "./Credits.ts"
 import { firstLineOf } from "./execute.ts"
-import { giveWay } from "./giveWay.ts"
 import { mostMemory, watchMemory } from "./MemoryWatch.ts"
 import type { FromChild, ToChild } from "./protocol.ts"
 

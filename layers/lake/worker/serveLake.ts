@@ -1,8 +1,8 @@
-import { setPriority } from "node:os"
 import { Cause, Effect, Exit, Option, Scope } from "effect"
 import type { IcebergError } from "../../iceberg/IcebergError.ts"
 import { onceSuccessful } from "../../iceberg/onceSuccessful.ts"
 import { initParquet } from "../../iceberg/parquet/wasm.ts"
+import { giveWayInThread } from "../../inprocess/scheduling.ts"
 import type { LakeConfig } from "../config.ts"
 import { maintain } from "../maintain.ts"
 import { openLake } from "../openLake.ts"
@@ -44,8 +44,7 @@ const open = (config: LakeConfig) =>
 
 /** Serves a lake to the thread that started this one (`makeLakeThread`). */
 export const serveLake = (): void => {
-  // On Linux, a thread has its own niceness. Elsewhere this would change the whole process.
-  if (process.platform === "linux") setPriority(0, NICENESS)
+  giveWayInThread(NICENESS)
   const post = (message: FromWorker) => self.postMessage(message)
   let lake: Effect.Effect<Effect.Success<ReturnType<typeof open>>, IcebergError> = Effect.never
   self.onmessage = ({ data }: MessageEvent<ToWorker>) => {

@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync, renameSync, statSync } from "node:fs
 import { join } from "node:path"
 import { Effect } from "effect"
 import { StartError } from "../../../src/domain/StartError.ts"
+import { runPromptly } from "../../inprocess/scheduling.ts"
 import { diskFull } from "./fileError.ts"
 import type { Place } from "./Place.ts"
 import { clearStalePid, readPostmaster } from "./postmaster.ts"
@@ -56,6 +57,8 @@ export const startServer = Effect.fnUntraced(function* (place: Place) {
   closeSync(log)
   if (descriptor !== undefined) closeSync(descriptor)
   child.unref()
+  // Whoever starts it, events wait for it.
+  if (child.pid !== undefined) runPromptly(child.pid)
   let exited: string | undefined
   child.on("error", (error) => {
     exited = String(error)
