@@ -33,8 +33,8 @@ const CONNECTIONS = 4
 const EXPORT_CONNECTIONS = 2
 /** Rows that an export reads at a time: a few megabytes. */
 const FETCH_ROWS = 2_000
-/** Only a migration holds a lock that a query waits for longer than this. */
-const LOCK_TIMEOUT = "1s"
+/** The maintenance of partitions waits up to 2 s for a lock, and queries wait behind it. Only a migration holds one longer than this. */
+const LOCK_TIMEOUT = "5s"
 /** The server cancels a statement this much before our deadline, since its own error says more. */
 const SERVER_MARGIN_MS = 250
 /** The maximum of `statement_timeout`. */
