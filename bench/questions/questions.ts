@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises"
 import { cpus, setPriority } from "node:os"
 import { join } from "node:path"
-import { NICENESS } from "../../layers/duckdb/child/giveWay.ts"
+import { NICENESS } from "../../layers/inprocess/scheduling.ts"
 import type { Bench, Case } from "../support/Bench.ts"
 import { measure } from "../support/load.ts"
 import { median, type Row } from "../support/report.ts"
@@ -89,51 +89,48 @@ const waitFor = async (what: string, short: boolean, holds: () => Promise<boolea
   return performance.now() - begin
 }
 
+/** In ms. */
+const timed = async (work: () => Promise<unknown>): Promise<number> => {
+  const begin = performance.now()
+  await work()
+  return performance.now() - begin
+}
+
+/** In ms, by what was asked. */
+type Times<Name> = ReadonlyMap<Name, number>
+
+/** The median of each. All have the same names. */
+const medians = <Name>(all: ReadonlyArray<Times<Name>>): Times<Name> =>
+  new Map([...all[0]!.keys()].map((name) => [name, median(all.map((times) => times.get(name)!))]))
+
 const parametersOf = (site: string) => [
   { id: "site", value: site },
   { id: "date", value: RANGE }
 ]
 
-/** The median time in ms of all cards of a dashboard, asked as a browser does. */
+/** The time in ms of all cards of a dashboard, asked as a browser does. */
 const timePage = async (
   client: Client,
   cards: ReadonlyArray<Card>,
   site: string,
-  { isCold, runs }: { readonly runs: number; readonly isCold: boolean }
+  { isCold }: { readonly isCold: boolean }
 ): Promise<number> => {
   const body = { parameters: parametersOf(site), ignore_cache: isCold }
-  const taken: Array<number> = []
-  for (let turn = 0; turn < runs; turn++) {
-    const begin = performance.now()
-    const waiting = cards.filter(({ dashboard }) => dashboard === PAGE)
-    const ask = async () => {
-      for (let card = waiting.shift(); card !== undefined; card = waiting.shift()) {
-        await client.call("POST", card.path, body)
-      }
+  const waiting = cards.filter(({ dashboard }) => dashboard === PAGE)
+  const ask = async () => {
+    for (let card = waiting.shift(); card !== undefined; card = waiting.shift()) {
+      await client.call("POST", card.path, body)
     }
-    await Promise.all(Array.from({ length: BROWSER_CONNECTIONS }, ask))
-    taken.push(performance.now() - begin)
   }
-  return median(taken)
+  return timed(() => Promise.all(Array.from({ length: BROWSER_CONNECTIONS }, ask)))
 }
 
-/** The median time in ms of each card, asked one after the other; answers come from the engine. */
-const timeCards = async (
-  client: Client,
-  cards: ReadonlyArray<Card>,
-  site: string,
-  { isCold, runs }: { readonly runs: number; readonly isCold: boolean }
-): Promise<ReadonlyMap<Card, number>> => {
-  const parameters = parametersOf(site)
+/** The time in ms of each card, asked one after the other; answers come from the engine. */
+const timeCards = async (client: Client, cards: ReadonlyArray<Card>, site: string): Promise<Times<Card>> => {
+  const body = { parameters: parametersOf(site), ignore_cache: true }
   const times = new Map<Card, number>()
   for (const card of cards) {
-    const taken: Array<number> = []
-    for (let turn = 0; turn < runs; turn++) {
-      const begin = performance.now()
-      await client.call("POST", card.path, { parameters, ignore_cache: isCold })
-      taken.push(performance.now() - begin)
-    }
-    times.set(card, median(taken))
+    times.set(card, await timed(() => client.call("POST", card.path, body)))
   }
   return times
 }
@@ -175,21 +172,15 @@ const AD_HOC: Readonly<Record<string, object>> = {
   "the newest events of one campaign": { filter: ["=", "utm_campaign", "spring"], limit: 100 }
 }
 
-/** The median time in ms of each question that no card asks. */
-const timeQuestions = async (client: Client, site: string, runs: number): Promise<ReadonlyMap<string, number>> => {
+/** The time in ms of each question that no card asks. */
+const timeQuestions = async (client: Client, site: string): Promise<Times<string>> => {
   const times = new Map<string, number>()
   for (const [name, { filter, ...question }] of Object.entries(AD_HOC) as ReadonlyArray<
     [string, { filter?: unknown }]
   >) {
     const all = ["and", RANGE_FILTER, ["=", "site_id", site], ...(filter === undefined ? [] : [filter])]
     const body = { fql: 1, type: "query", source: "v_pa_events", filter: all, ...question }
-    const taken: Array<number> = []
-    for (let turn = 0; turn < runs; turn++) {
-      const begin = performance.now()
-      await client.call("POST", "/api/dataset?ignore_cache=true", body)
-      taken.push(performance.now() - begin)
-    }
-    times.set(name, median(taken))
+    times.set(name, await timed(() => client.call("POST", "/api/dataset?ignore_cache=true", body)))
   }
   return times
 }
@@ -232,7 +223,7 @@ const duringLoops = async <A>(work: () => Promise<A>): Promise<A> => {
   }
 }
 
-const slowest = <Name>(times: ReadonlyMap<Name, number>): readonly [Name, number] =>
+const slowest = <Name>(times: Times<Name>): readonly [Name, number] =>
   [...times].reduce((most, one) => (one[1] > most[1] ? one : most))
 
 /** How many requests a browser sends to a server at the same time. */
@@ -281,32 +272,45 @@ export const questions: Case = async (bench) => {
     await waitFor("shipping the dashboards", short, async () => (await client.call("GET", "/api/dashboard")).total > 0)
     const cards = await shippedCards(client)
     // Later pages find the code compiled and the file in memory, as most pages of a server that runs for days do.
-    const first = await timePage(client, cards, website, { runs: 1, isCold: true })
-    const ask = async () => ({
-      page: await timePage(client, cards, website, { runs, isCold: true }),
-      cached: await timePage(client, cards, website, { runs, isCold: false }),
-      cold: await timeCards(client, cards, website, { runs, isCold: true }),
-      adHoc: await timeQuestions(client, website, runs)
-    })
+    const first = await timePage(client, cards, website, { isCold: true })
+    const ask = async () => {
+      const page = await timePage(client, cards, website, { isCold: true })
+      // The next page finds the answers of this one, also if events have come since the last.
+      await timePage(client, cards, website, { isCold: false })
+      const cached = await timePage(client, cards, website, { isCold: false })
+      return {
+        page,
+        cached,
+        cold: await timeCards(client, cards, website),
+        adHoc: await timeQuestions(client, website)
+      }
+    }
     const collect = (seconds: number) =>
-      measure(server, { website, connections: 16, ratePerSecond: COLLECTED, seconds })
-    let isAnswered = false
-    const asked = ask().finally(() => {
-      isAnswered = true
-    })
-    const collected = await collect(short ? 2 : 30)
-    // Collecting goes on for as long as the questions take.
-    while (!isAnswered) await collect(short ? 1 : 10)
-    const answered = await asked
-    const atRest = await collect(short ? 2 : 30)
-    const whileBusy = await duringLoops(() => collect(short ? 2 : 30))
+      measure(server, { website, connections: 16, ratePerSecond: COLLECTED, seconds: short ? 1 : seconds })
+    const round = async () => {
+      const atRest = await collect(20)
+      let isAnswered = false
+      const asked = ask().finally(() => {
+        isAnswered = true
+      })
+      const collected = await collect(20)
+      // Collecting goes on for as long as the questions take.
+      while (!isAnswered) await collect(5)
+      return { ...(await asked), p99: collected.latency.p99, p99AtRest: atRest.latency.p99 }
+    }
+    const rounds = [await round()]
+    while (rounds.length < runs) rounds.push(await round())
+    const whileBusy = await duringLoops(() => collect(20))
     return {
       rebuilt,
       cards,
       first,
-      ...answered,
-      p99: collected.latency.p99,
-      p99AtRest: atRest.latency.p99,
+      page: median(rounds.map(({ page }) => page)),
+      cached: median(rounds.map(({ cached }) => cached)),
+      cold: medians(rounds.map(({ cold }) => cold)),
+      adHoc: medians(rounds.map(({ adHoc }) => adHoc)),
+      p99: median(rounds.map(({ p99 }) => p99)),
+      p99AtRest: median(rounds.map(({ p99AtRest }) => p99AtRest)),
       p99WhileBusy: whileBusy.latency.p99,
       memory: server.memory().peak,
       exported: await exportRows(client, server, website, EXPORTED[short ? "short" : "long"])
@@ -315,7 +319,7 @@ export const questions: Case = async (bench) => {
   const postgres = short
     ? replica.page
     : await withFull(bench, key, "postgres", async (client) =>
-        timePage(client, await shippedCards(client), website, { runs: 1, isCold: true })
+        timePage(client, await shippedCards(client), website, { isCold: true })
       )
 
   const [slow, slowMs] = slowest(replica.cold)
