@@ -1,6 +1,6 @@
 import { NOT_VIEWS, PREDECESSOR_BUCKET_SECONDS, VISIT_GAP_SECONDS } from "../../../src/domain/Event.ts"
-import { PREVIOUS_SAME, REPEATED } from "../../../src/domain/repeatedVisits.ts"
-import { visitBucket } from "../../../src/domain/visitBuckets.ts"
+import { PREVIOUS_IN_HOUR, PREVIOUS_SAME, REPEATED } from "../../../src/domain/repeatedVisits.ts"
+import { hourOfWeek, visitBucket } from "../../../src/domain/visitBuckets.ts"
 import { VISITOR_COLUMNS } from "../../../src/domain/visitorColumns.ts"
 import { eventsWithChannel } from "../../../src/query/channel/channel.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
@@ -307,6 +307,7 @@ const remakeVisits = async (store: Store): Promise<void> => {
 /** What visits store about those before: `[column, columns that both share]`. */
 const LINKS: ReadonlyArray<readonly [string, string]> = [
   ["prev_ended_at", ""],
+  [PREVIOUS_IN_HOUR, `, ${hourOfWeek("start_bucket")}`],
   ...REPEATED.map((name) => [PREVIOUS_SAME[name], `, ${name}`] as const)
 ]
 
@@ -322,7 +323,7 @@ export const VISITOR = (visit: string): string => `${visit}.session::BIGINT << 3
 /** Notes in the visits of the touched sessions when the visits before ended. A session's only visit has none before. */
 const linkVisits = async (store: Store): Promise<void> => {
   await store.run(`CREATE OR REPLACE TEMP TABLE sequence AS
-    SELECT visit.rowid AS number, ${VISITOR("visit")}, ended_at, ${REPEATED.join(", ")}
+    SELECT visit.rowid AS number, ${VISITOR("visit")}, start_bucket, ended_at, ${REPEATED.join(", ")}
     FROM visit JOIN (
       SELECT site, session FROM visit SEMI JOIN touched ON touched.session = visit.session AND touched.site = visit.site
       GROUP BY site, session HAVING count(*) > 1 OR bool_or(prev_ended_at IS NOT NULL)

@@ -74,7 +74,7 @@ const derivePart = async (store: Store, { after, last }: Part): Promise<void> =>
   await store.run(`CREATE OR REPLACE TEMP TABLE source AS ${sources}`)
   // Windows take along all columns of their rows, so these have few.
   await store.run(`CREATE OR REPLACE TEMP TABLE chained AS SELECT n, ${previousVisits()} FROM (
-    SELECT own.rowid AS n, ${VISITOR("own")}, ended_at, ${REPEATED.join(", ")}
+    SELECT own.rowid AS n, ${VISITOR("own")}, start_bucket, ended_at, ${REPEATED.join(", ")}
     FROM own LEFT JOIN source ON source.source_row = own.source_row
   )`)
 }

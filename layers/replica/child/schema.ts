@@ -1,11 +1,11 @@
 import { EVENT_COLUMN_LIST, type EventColumn } from "../../../src/domain/eventColumns.ts"
-import { PREVIOUS_SAME } from "../../../src/domain/repeatedVisits.ts"
+import { PREVIOUS_IN_HOUR, PREVIOUS_SAME } from "../../../src/domain/repeatedVisits.ts"
 import { VISITOR_COLUMNS } from "../../../src/domain/visitorColumns.ts"
 import { CHANNEL_VERSION } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
 
 /** Changes with the tables here. */
-const TABLES_VERSION = 6
+const TABLES_VERSION = 7
 /** A file of another format is set aside. Channels are stored, so their rules are part of it. */
 export const FORMAT = `${TABLES_VERSION}-${CHANNEL_VERSION}`
 
@@ -133,13 +133,13 @@ export const createEventView = (tables: ReadonlyArray<string>): string =>
 
 /**
  * The columns of a visit that questions use, and those that merging needs: when its first and last view were, and its first row that says
- * how it came about. `prev_ended_at`: when the same visitor's visit before ended; and of each of `PREVIOUS_SAME`, the one before with the same
- * value. `start_bucket` and `end_bucket`: the 15 minutes that it starts and ends in. `other_views`: those of the views that are not pageviews. What is known of the visitor is here, too, since a join takes five times as
+ * how it came about. `prev_ended_at`: when the same visitor's visit before ended; of `PREVIOUS_IN_HOUR`, the one before
+ * that started in the same hour of the week; and of each of `PREVIOUS_SAME`, the one before with the same value. `start_bucket` and `end_bucket`: the 15 minutes that it starts and ends in. `other_views`: those of the views that are not pageviews. What is known of the visitor is here, too, since a join takes five times as
  * long as reading it.
  */
 const VISIT_COLUMNS = `site INTEGER, session INTEGER, first_event_id UUID, started_at TIMESTAMP, ended_at TIMESTAMP, start_bucket INTEGER,
   end_bucket INTEGER, prev_ended_at TIMESTAMP,
-  ${Object.values(PREVIOUS_SAME)
+  ${[PREVIOUS_IN_HOUR, ...Object.values(PREVIOUS_SAME)]
     .map((name) => `${name} TIMESTAMP`)
     .join(
       ", "

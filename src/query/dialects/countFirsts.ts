@@ -2,7 +2,7 @@ import { PREDECESSOR_BUCKET_SECONDS } from "../../domain/Event.ts"
 import { REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
 import { call, columnOf, type Expression, type Select, value } from "../plan/plan.ts"
 import { isColumn, isDistinctVisitors, isVisitorsRelation, onlyType, valuesOf, withColumns } from "../plan/rows.ts"
-import { firstOf } from "./visitRows.ts"
+import { FIRST_OF_HOUR, firstOf } from "./visitRows.ts"
 
 /*
  * Visitors without a DISTINCT, for engines that keep predecessors: among rows that differ only in what is the same for all of a visitor,
@@ -41,7 +41,8 @@ const isOfVisitor = (expression: Expression, isOwn: (expression: Expression) => 
 type First = (where: Expression | null) => Expression | null
 
 /** A visitor's first visit in the range, of its kind and in its unit of time if visits are grouped by these. */
-const firstVisit = ({ columns, from, groupBy, where }: Select): First | null => {
+const firstVisit = (select: Select): First | null => {
+  const { columns, from, groupBy, where } = select
   const { source } = from
   if (source.kind !== "visits" || source.compat !== "strict") return null
   const { presence, scope } = source
@@ -49,7 +50,7 @@ const firstVisit = ({ columns, from, groupBy, where }: Select): First | null => 
   const present = presence === null ? null : columnOf(from, "present_at", "instant")
   const unit = present === null ? null : (keys.find((key) => isUnitOf(key, present)) ?? null)
   // Without a group by its unit, a visit may be there several times.
-  if (present !== null && unit === null) return null
+  if (present !== null && unit === null) return firstOfHour(select)
   const isOfAll = (name: Repeated) =>
     keys.some((key) => isColumn(key, from, name)) || where.some((one) => valuesOf(one, from, name)?.length === 1)
   const isOwn = (expression: Expression, ...names: ReadonlyArray<string>) =>
@@ -75,6 +76,31 @@ const firstVisit = ({ columns, from, groupBy, where }: Select): First | null => 
   return (condition) => {
     if (condition !== null && !isOfVisitor(condition, (expression) => isOwn(expression, kind))) return null
     const isFirst = columnOf(from, firstOf(kind), "boolean")
+    return condition === null ? isFirst : and(condition, isFirst)
+  }
+}
+
+const PARTS_OF_WEEK = ["day-of-week", "hour-of-day"]
+
+/** A visitor's first visit in an hour of the week, if visits are grouped by these and only visitors are counted. */
+const firstOfHour = ({ columns, from, groupBy, where }: Select): First | null => {
+  const { source } = from
+  if (source.kind !== "visits" || source.presence?.unit !== "hour" || source.part !== null) return null
+  // Where clocks change within the range, or differ from UTC by half an hour, hours of the week are others than those in UTC.
+  const { offsets } = source.presence
+  if (offsets.length > 1 || offsets[0]!.seconds % 3_600 !== 0) return null
+  const keys = columns.slice(0, groupBy ?? 0).map(({ expression }) => expression)
+  const partOf = (one: Expression): string | null =>
+    one.kind === "extract" && one.of.kind === "local" && isColumn(one.of.of, from, "present_at") ? one.unit : null
+  const parts = keys.map(partOf)
+  if (!PARTS_OF_WEEK.every((part) => parts.includes(part as never))) return null
+  if (!columns.slice(groupBy ?? 0).every(({ expression }) => isDistinctVisitors(expression, from))) return null
+  const isOwn = (one: Expression) =>
+    isColumn(one, from, "session_id", "site_id") || PARTS_OF_WEEK.includes(partOf(one) ?? "")
+  if (![...keys, ...where].every((one) => isOfVisitor(one, isOwn))) return null
+  return (condition) => {
+    if (condition !== null && !isOfVisitor(condition, isOwn)) return null
+    const isFirst = columnOf(from, FIRST_OF_HOUR, "boolean")
     return condition === null ? isFirst : and(condition, isFirst)
   }
 }

@@ -1,6 +1,6 @@
 import { VISIT_GAP_SECONDS } from "../../domain/Event.ts"
-import { PREVIOUS_SAME, REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
-import { DAYS_TO_1970, VISIT_BUCKET_SECONDS, visitBucket } from "../../domain/visitBuckets.ts"
+import { PREVIOUS_IN_HOUR, PREVIOUS_SAME, REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
+import { DAYS_TO_1970, hourOfWeek, VISIT_BUCKET_SECONDS, visitBucket } from "../../domain/visitBuckets.ts"
 import { VISITOR_COLUMNS } from "../../domain/visitorColumns.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../channel/visitChannel.ts"
 import type { ViewName } from "../metadata/views.ts"
@@ -18,7 +18,7 @@ import { isByInstant } from "../plan/time.ts"
 import type { Key, Model, TimePart } from "./Dialect.ts"
 import { DUCKDB } from "./duckdb.ts"
 import { allOf, bound, join, type Sql, sql, text } from "./Sql.ts"
-import { CUSTOM_EVENTS, firstOf, IS_BOUNCE, IS_VIEW, PAGEVIEWS } from "./visitRows.ts"
+import { CUSTOM_EVENTS, FIRST_OF_HOUR, firstOf, IS_BOUNCE, IS_VIEW, PAGEVIEWS } from "./visitRows.ts"
 
 /** The replica's tables hold small numbers in place of the ids of sites and visitors; see docs/replica.md. */
 const TABLES: Readonly<Record<Exclude<ViewName, "v_pa_user_flows" | "v_pa_visits">, string>> = {
@@ -317,14 +317,16 @@ const wholeVisits = ({ part, scope, used }: Visits) => {
 /** Sessions with a visit that the range cuts: which of their visits is the first of its kind is not stored. */
 const cutSessions = ({ scope }: Visits): Sql => sql`session IN (${storedVisits("session", scope, cutBy(scope.range))})`
 
+/** Whether a time, or null for none, is before the range. */
+const isBefore = (time: string, { from }: TimeRange): Sql =>
+  from === null
+    ? text(`${time} IS NULL`)
+    : sql`coalesce(${time}, TIMESTAMP '-infinity') < ${DUCKDB.value("instant", from)}`
+
 /** Whether a visit is the first of its kind, as stored; see `firstOf`. */
 const isFirst = ({ presence, scope }: Visits, name: Repeated, presentAt: string): Sql => {
   const before = PREVIOUS_SAME[name]
-  const { from } = scope.range
-  const start =
-    from === null
-      ? text(`${before} IS NULL`)
-      : sql`coalesce(${before}, TIMESTAMP '-infinity') < ${DUCKDB.value("instant", from)}`
+  const start = isBefore(before, scope.range)
   const unit = presence === null ? text("") : sql` OR ${unitOf(before, presence)} <> ${unitOf(presentAt, presence)}`
   return sql`(${start}${unit})`
 }
@@ -355,6 +357,8 @@ const offsetAt = (time: string, offsets: Offsets, length = 1): Sql => {
   return branches.length === 0 ? text(last) : sql`CASE ${join(branches, "")}ELSE ${last} END`
 }
 
+const isUtc = (offsets: Offsets): boolean => offsets.every(({ seconds }) => seconds === 0)
+
 /** How many buckets of visits make an hour and a day. */
 const BUCKETS = { hour: 3_600 / VISIT_BUCKET_SECONDS, day: DAY_SECONDS / VISIT_BUCKET_SECONDS }
 
@@ -379,7 +383,9 @@ const daysBeforeMonday = (weekStart: WeekStart): number => (weekStart === "sunda
 /** The number of a bucket by the clocks of a zone, given a time in the bucket; null where these differ from UTC by parts of buckets. */
 const localBucket = (bucket: string, time: string, offsets: Offsets): Sql | null =>
   offsets.every(({ seconds }) => seconds % VISIT_BUCKET_SECONDS === 0)
-    ? sql`(${bucket} + (${offsetAt(time, offsets, VISIT_BUCKET_SECONDS)}))`
+    ? isUtc(offsets)
+      ? text(bucket)
+      : sql`(${bucket} + (${offsetAt(time, offsets, VISIT_BUCKET_SECONDS)}))`
     : null
 
 /** The stored buckets of visits that a time lies in. */
@@ -395,7 +401,7 @@ const unitOfBucket = (time: string, presence: Presence): Sql | null => {
   const local = localBucket(bucket, time, offsets)
   if (local === null) return null
   const moved = unit === "week" ? daysBeforeMonday(weekStart) * BUCKETS.day : 0
-  return sql`((${local} + ${moved}) // ${buckets})`
+  return moved === 0 ? sql`(${local} // ${buckets})` : sql`((${local} + ${moved}) // ${buckets})`
 }
 
 /** What times of one unit have in common: a number, since truncating takes four times as long, or else the unit's start. */
@@ -429,6 +435,24 @@ const partOfBucket = (alias: string, { offsets, unit, weekStart }: TimePart): Sq
   }
 }
 
+/**
+ * Visits in the hours of the week (UTC) in which their visitors have none before, for visits that are split by hours. Most are there in the hour
+ * in which they start, for which it is stored. `inHours`: the others, also in that hour; and all of visitors whose visits the range cuts (`isCut`).
+ */
+const firstsOfHours = (source: Visits, { inHours, isCut }: { readonly inHours: Sql; readonly isCut: Sql }): Sql => {
+  const { list, where } = wholeVisits(source)
+  const starting = sql`FROM visit WHERE ${where} AND NOT ${isCut}`
+  const placeOf = (bucket: string) => `(session::BIGINT << 32 | site << 8 | ${hourOfWeek(bucket)})`
+  // DuckDB would guess that there are many others, and put all visits into a hash table, if these were joins.
+  return sql`WITH other AS MATERIALIZED (SELECT *, ${placeOf("present_bucket")} AS place FROM (${inHours})),
+taken AS MATERIALIZED (SELECT place FROM (SELECT ${placeOf("start_bucket")} AS place ${starting}) WHERE (place IN (SELECT place FROM other)) IS TRUE)
+SELECT ${list}, started_at AS present_at, start_bucket AS present_bucket, TRUE AS ${FIRST_OF_HOUR}
+${starting} AND ${isBefore(PREVIOUS_IN_HOUR, source.scope.range)}
+UNION ALL BY NAME (
+SELECT * EXCLUDE (place), TRUE AS ${FIRST_OF_HOUR} FROM other WHERE (place IN (SELECT place FROM taken)) IS NOT TRUE
+QUALIFY row_number() OVER (PARTITION BY place ORDER BY present_at) = 1)`
+}
+
 /** What `fromRows` and `presence` may read of events. */
 const ROW_COLUMNS = ["created_at", "event_type", "event_id", "url_path", "channel", ...SOURCE_COLUMNS]
 
@@ -437,11 +461,14 @@ const presentVisits = (source: Visits, presence: Presence): Sql => {
   const { scope, used } = source
   const { list, where } = wholeVisits(source)
   const [start, end] = [unitOf("started_at", presence), unitOf("ended_at", presence)]
-  const isOne = sql`${start} = ${end}`
-  const bucket = (of: string) => (used.has("present_bucket") ? `, ${of} AS present_bucket` : "")
+  // Most start and end in the same bucket, which is faster to find out.
+  const isByBucket = isNumbered(presence) && unitOfBucket("started_at", presence) !== null
+  const isOne = sql`(${isByBucket ? "start_bucket = end_bucket OR " : ""}${start} = ${end})`
+  const hasBucket = used.has("present_bucket") || used.has(FIRST_OF_HOUR)
+  const bucket = (of: string) => (hasBucket ? `, ${of} AS present_bucket` : "")
   // One that ends in the next unit has a row in both. How many pageviews, only its rows know.
   const isNext = isNumbered(presence) && !used.has("present_pageviews") ? sql`${start} + 1 = ${end}` : null
-  const isJoined = isNext === null ? sql`NOT (${isOne})` : sql`NOT (${isOne}) AND NOT (${isNext})`
+  const isJoined = isNext === null ? sql`NOT ${isOne}` : sql`NOT ${isOne} AND NOT (${isNext})`
   const ofVisits = fromRows(source)
   const columns = ROW_COLUMNS.filter(
     (name, index) =>
@@ -463,9 +490,14 @@ FROM part GROUP BY ${keys}, ${unitOf("created_at", presence)}
   const split =
     isNext === null
       ? joined
-      : sql`(${joined}) UNION ALL BY NAME (SELECT ${list}${ofPrevious}, unnest([started_at, ended_at]) AS present_at${bucket("unnest([start_bucket, end_bucket])")} FROM visit WHERE ${where} AND ${isNext})`
+      : sql`(${joined}) UNION ALL BY NAME (SELECT ${list}${ofPrevious}, unnest([started_at, ended_at]) AS present_at${bucket("unnest([start_bucket, end_bucket])")} FROM visit WHERE ${where} AND ${isByBucket ? "start_bucket <> end_bucket AND " : ""}${isNext})`
   const one = (more: Sql): Sql =>
     sql`SELECT ${list}, started_at AS present_at, views AS present_pageviews${bucket("start_bucket")}${more} FROM visit WHERE ${where} AND ${isOne}`
+  if (used.has(FIRST_OF_HOUR)) {
+    const isCut = cutBy(scope.range).length === 0 ? text("FALSE") : cutSessions(source)
+    const inHours = sql`${split} UNION ALL BY NAME (${one(text(""))} AND (${isCut}) IS TRUE)`
+    return firstsOfHours(source, { inHours, isCut })
+  }
   if (name === null) return sql`${one(text(""))} UNION ALL BY NAME (${split})`
   const first = (presentAt: string) => isFirst(source, name, presentAt)
   const whole = one(sql`, ${first("started_at")} AS ${firstOf(name)}`)

@@ -361,6 +361,16 @@ export const randomQuestions = (random: () => number) => {
     { "temporal-unit": pick([...UNITS, ...PARTS].filter((unit) => !unit.startsWith("minute"))) }
   ]
 
+  /** Questions about visitors by the hours of a week. */
+  const ofHours = (): Record<string, Json> => ({
+    ...ofVisits(),
+    aggregation: [["metric", "visitors"]],
+    breakout: [
+      ...["day-of-week", "hour-of-day"].map((unit) => ["field", "created_at", { "temporal-unit": unit }]),
+      ...(chance(0.3) ? [pick(["country", "v_pa_sites.name", "v_pa_visits.channel"])] : [])
+    ]
+  })
+
   /** Questions about visitors, events of one kind, and their names. */
   const ofFirsts = (): Record<string, Json> => {
     const isCustom = chance(0.4)
@@ -483,8 +493,9 @@ export const randomQuestions = (random: () => number) => {
 
   return {
     next: (): Record<string, Json> =>
-      pick([() => plain(0), () => plain(0), ofVisits, ofFirsts, ofPages, ofMost, ofGoals, ofFlows])(),
+      pick([() => plain(0), () => plain(0), ofVisits, ofFirsts, ofHours, ofPages, ofMost, ofGoals, ofFlows])(),
     ofGoals,
+    ofHours,
     ofVisits,
     /** Clauses about events, as they are in questions. */
     clause: (): Json =>

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { DatabaseClient } from "../../../layers/postgres/client/makeClient.ts"
 import { EVENT_COLUMN_LIST } from "../../../src/domain/eventColumns.ts"
-import { PREVIOUS_SAME, REPEATED } from "../../../src/domain/repeatedVisits.ts"
+import { PREVIOUS_IN_HOUR, PREVIOUS_SAME, REPEATED } from "../../../src/domain/repeatedVisits.ts"
 import { VISITOR_COLUMNS } from "../../../src/domain/visitorColumns.ts"
 import { CHANNEL_PARAMETERS, EVENT_CHANNEL_INPUT } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
@@ -28,8 +28,11 @@ const SOURCES = SOURCE_COLUMNS.map(
   (name) =>
     `(array_agg(${name} ORDER BY created_at, event_id) FILTER (WHERE channel NOT IN ('direct', '')))[1] AS ${name}`
 )
-/** When the visitor's visit before ended, and the one before with the same value. */
-const PREVIOUS = ["", ...REPEATED.map((name) => `, ${name}`)].map(
+/** Buckets of visits are numbered from 2,800,003 days before 1970, which was a Monday. */
+const BUCKETS_TO_1970 = 2_800_003 * 96
+const HOUR_OF_WEEK = `(start_bucket::bigint + ${BUCKETS_TO_1970}) / 4 % 168`
+/** When the visitor's visit before ended, that in the same hour of the week, and the one before with the same value. */
+const PREVIOUS = ["", `, ${HOUR_OF_WEEK}`, ...REPEATED.map((name) => `, ${name}`)].map(
   (shared) => `lag(ended_at) OVER (PARTITION BY site_id, session_id${shared} ORDER BY ended_at::bigint)`
 )
 
@@ -49,8 +52,6 @@ const EVENTS = {
     FROM event JOIN session ON session.session = event.session JOIN site ON site.site = event.site ORDER BY event.event_id`
 }
 
-/** Buckets of visits are numbered from 2,800,003 days before 1970. */
-const BUCKETS_TO_1970 = 2_800_003 * 96
 const visitBucket = (time: string): string => `floor(extract(epoch FROM ${time}) / 900)::bigint::text`
 
 /** What is known of the visitor. */
@@ -62,7 +63,7 @@ const VISITOR = VISITOR_COLUMNS.map(
 const VISITS = {
   postgres: `SELECT *, ${[...PREVIOUS, ...VISITOR].join(", ")} FROM (
     SELECT site_id::text, session_id::text, (array_agg(event_id ORDER BY created_at, event_id))[1]::text AS first_id,
-    ${micros("min(created_at)")}, ${micros("max(created_at)")} AS ended_at, ${visitBucket("min(created_at)")}, ${visitBucket("max(created_at)")},
+    ${micros("min(created_at)")}, ${micros("max(created_at)")} AS ended_at, ${visitBucket("min(created_at)")} AS start_bucket, ${visitBucket("max(created_at)")},
     (count(*) FILTER (WHERE event_type <> 2))::text, (count(*) FILTER (WHERE event_type NOT IN (1, 2)))::text, (count(*) FILTER (WHERE event_type = 2))::text, count(*)::text,
     (array_agg(url_path ORDER BY created_at, event_id) FILTER (WHERE event_type <> 2))[1] AS entry_path,
     (array_agg(url_path ORDER BY created_at DESC, event_id DESC) FILTER (WHERE event_type <> 2))[1] AS exit_path,
@@ -78,7 +79,7 @@ const VISITS = {
     GROUP BY site_id, session_id, number) AS visit ORDER BY first_id`,
   replica: `SELECT site_id::VARCHAR, session_id::VARCHAR, first_event_id::VARCHAR, epoch_us(started_at)::VARCHAR, epoch_us(ended_at)::VARCHAR,
     (start_bucket - ${BUCKETS_TO_1970})::VARCHAR, (end_bucket - ${BUCKETS_TO_1970})::VARCHAR, views::VARCHAR, other_views::VARCHAR, events::VARCHAR, "rows"::VARCHAR, entry_path, exit_path, channel, ${SOURCE_COLUMNS.join(", ")},
-    ${["prev_ended_at", ...Object.values(PREVIOUS_SAME)].map((name) => `epoch_us(${name})::VARCHAR`).join(", ")},
+    ${["prev_ended_at", PREVIOUS_IN_HOUR, ...Object.values(PREVIOUS_SAME)].map((name) => `epoch_us(${name})::VARCHAR`).join(", ")},
     ${VISITOR_COLUMNS.map((name) => `visit.${name}`).join(", ")}
     FROM visit JOIN session ON session.session = visit.session JOIN site ON site.site = visit.site ORDER BY first_event_id`
 }
