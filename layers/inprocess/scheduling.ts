@@ -43,7 +43,7 @@ const onLinux = (work: () => void): void => {
   try {
     work()
   } catch {
-    // A thread or the process has just ended, or there is another libc. It works all the same, only less promptly.
+    // A thread or the process has just ended, or there is another libc. It still works, only less promptly.
   }
 }
 

@@ -57,7 +57,7 @@ export const startServer = Effect.fnUntraced(function* (place: Place) {
   closeSync(log)
   if (descriptor !== undefined) closeSync(descriptor)
   child.unref()
-  // Whoever starts it, events wait for it.
+  // Events wait for it, whichever process started it.
   if (child.pid !== undefined) runPromptly(child.pid)
   let exited: string | undefined
   child.on("error", (error) => {
