@@ -796,6 +796,21 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     ])
   })
 
+  test("compares amounts with numbers that have more digits than amounts, or are larger", async () => {
+    const countOf = (...condition: ReadonlyArray<unknown>) =>
+      rowsOf({ filter: ["and", ON_SITE, condition], aggregation: [["count"]] })
+    const [[paid]] = (await countOf("not-null", "revenue")) as [[number]]
+    expect(await countOf("=", "revenue", 20)).toEqual([[1]])
+    expect(await countOf("=", "revenue", 20.000001)).toEqual([[0]])
+    expect(await countOf("=", "revenue", 20, 20.000001)).toEqual([[1]])
+    expect(
+      await rowsOf({
+        filter: ["and", ON_SITE, ["not-null", "revenue"], ["!=", "revenue", 1e308]],
+        aggregation: [["count"]]
+      })
+    ).toEqual([[paid]])
+  })
+
   test("accumulates and looks back over days, also those without rows", async () => {
     expect(
       await rowsOf({
@@ -1011,6 +1026,7 @@ describe("a question that cannot be asked", () => {
     [{ source: "pg_user" }, "forbidden", "/source"],
     [{ type: "native", native: { query: "SELECT 1" } }, "forbidden", ""],
     [{ aggregation: [["cuont"]] }, "bad-ast", "/aggregation/0/0"],
+    [{ fields: [] }, "bad-ast", "/fields"],
     [{ aggregation: [["count"]], breakout: ["country"], settings: { other: true } }, "bad-ast", "/settings/other"],
     [
       { aggregation: [["count"]], breakout: [byDay], limit: 3, settings: { other: true } },

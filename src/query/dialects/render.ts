@@ -90,6 +90,10 @@ const idsOf = (select: Select): Select | null => {
   }
 }
 
+/** Whether a decimal can hold a value exactly: engines have four digits after the point, and at most 34 before it. */
+const isDecimal = (value: unknown): boolean =>
+  typeof value !== "number" || (Math.abs(value) < 1e34 && Math.round(value * 1e4) / 1e4 === value)
+
 const isConstant = ({ kind }: Expression): boolean => kind === "value" || kind === "null"
 
 /** Whether an expression is the time of the source's rows, which is never null. Postgres finds the latest by their index only without NULLS LAST. */
@@ -277,7 +281,8 @@ class Renderer {
       const found = this.#target.model.isOneOf(of.relation, of.column, values.map(String))
       if (found !== null) return found
     }
-    return this.#target.dialect.isOneOf(this.expression(of), type, values)
+    const compared = type === "decimal" && !values.every(isDecimal) ? "float" : type
+    return this.#target.dialect.isOneOf(this.expression(of), compared, values)
   }
 
   #call({ args, name }: Extract<Expression, { readonly kind: "call" }>): Sql {

@@ -382,6 +382,13 @@ const pageOf = (query: Query): { readonly limit: number | null; readonly offset:
 
 /** A question that lists rows. */
 const planRows = (query: Query, { scope, where }: Rows, pointer: string): Planned => {
+  if (query.fields?.length === 0) {
+    throw new FqlError(
+      "bad-ast",
+      below(pointer, "fields"),
+      "`fields` is empty. Name at least one, or leave it out for all."
+    )
+  }
   const chosen =
     query.fields === undefined
       ? allFields(query, scope)
