@@ -120,9 +120,13 @@ const summedUp = (scope: SelectScope, groups: OrderedGroups, rest: Select) => {
   const { columns, pointer, query } = groups
   const rowsOfRest = () => {
     const { breakouts, rows } = groups.again()
-    const others: Relation = { alias: build.alias(), source: { kind: "select", select: rest } }
+    const isOther = { alias: "is_other", expression: value("boolean", true) }
+    const select: Select = { ...rest, columns: [...rest.columns, isOther] }
+    const others: Relation = { alias: build.alias(), source: { kind: "select", select } }
     rows.scope.joins.push(joinRest(breakouts, query.breakout ?? [], others))
-    return { rows, breakouts: [], page: pageAmong(breakouts) }
+    // Not an inner join: Postgres would expect one row of it, and join everything else one by one.
+    const isAmong = call("coalesce", "boolean", columnOf(others, "is_other", "boolean"), value("boolean", false))
+    return { rows: { ...rows, where: [...rows.where, isAmong] }, breakouts: [], page: pageAmong(breakouts) }
   }
   const { page, rows } = rowsOfRest()
   const relation: { alias: string; source: Relation["source"] } = {
@@ -168,7 +172,7 @@ const PLACEHOLDERS: Readonly<Record<ValueType, string | number | boolean>> = {
  * has them. One that is there twice is compared once: Postgres would otherwise expect no rows, and join the others one by one.
  */
 const joinRest = (breakouts: ReadonlyArray<Dimension>, given: ReadonlyArray<unknown>, rest: Relation): Join => ({
-  kind: "inner",
+  kind: "left",
   relation: rest,
   on: breakouts.flatMap(({ expression }, index) => {
     if (given.findIndex((one) => isSameJson(one, given[index])) < index) return []
