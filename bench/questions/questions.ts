@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises"
-import { cpus, setPriority } from "node:os"
+import { cpus } from "node:os"
 import { join } from "node:path"
-import { NICENESS } from "../../layers/inprocess/scheduling.ts"
 import type { Bench, Case } from "../support/Bench.ts"
 import { measure } from "../support/load.ts"
 import { median, type Row } from "../support/report.ts"
@@ -211,11 +210,13 @@ const exportRows = async (client: Client, server: Server, site: string, count: n
   return most - before
 }
 
-/** What any other work on all cores does to collecting: loops that use no memory and no disk, as nice as the process that answers questions. */
+/** Keeps all cores busy, and gives way as the process that answers questions does. */
+const LOOP = `import { giveWay } from ${JSON.stringify(join(ROOT, "layers/inprocess/scheduling.ts"))}; giveWay(); for (;;);`
+
+/** What any other work on all cores does to collecting: loops that use no memory, no disk and none of the server. */
 const duringLoops = async <A>(work: () => Promise<A>): Promise<A> => {
-  const loops = Array.from({ length: cpus().length }, () => Bun.spawn([process.execPath, "-e", "for (;;);"]))
+  const loops = Array.from({ length: cpus().length }, () => Bun.spawn([process.execPath, "-e", LOOP]))
   try {
-    for (const { pid } of loops) setPriority(pid, NICENESS)
     return await work()
   } finally {
     for (const loop of loops) loop.kill("SIGKILL")

@@ -1,4 +1,5 @@
 import { join } from "node:path"
+import { runPromptly } from "../../layers/inprocess/scheduling.ts"
 import { type LoadConfig, type LoadResult, MEASURING } from "../load/config.ts"
 import { HOSTNAME, ROOT, type Server } from "./server.ts"
 
@@ -26,6 +27,8 @@ export const measure = async (server: Server, asked: Asked): Promise<Measured> =
   const generator = Bun.spawn([process.execPath, join(ROOT, "bench", "load", "generator.ts"), JSON.stringify(config)], {
     stdio: ["ignore", "pipe", "inherit"]
   })
+  // At a rate, it stands for clients elsewhere, which do not wait for this machine's cores.
+  if (config.ratePerSecond !== null) runPromptly(generator.pid)
   let cpuBefore = 0
   let result: LoadResult | null = null
   for await (const line of lines(generator.stdout)) {

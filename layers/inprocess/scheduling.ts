@@ -15,7 +15,7 @@ const SLICES = { prompt: 100_000n, patient: 3_000_000n }
 const CALLS: Readonly<Partial<Record<NodeJS.Architecture, number>>> = { x64: 314, arm64: 274 }
 /** Bytes of `struct sched_attr` in its first version. */
 const ATTRIBUTES = 48
-const NICENESS_AT = 16
+export const NICENESS_AT = 16
 const RUN_TIME_AT = 24
 
 /** Linux 6.12 and later take the run time in a thread's attributes as its slice. Earlier ones ignore it. */

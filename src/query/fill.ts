@@ -52,11 +52,11 @@ const bucketsOf = (
   const [first] = starts.toSorted(Temporal.ZonedDateTime.compare)
   const end = inZone(until === null ? now.add({ milliseconds: 1 }) : Temporal.Instant.from(until))
   if (first === undefined) return []
-  const last = labels.at(-1)
+  const label = labels.at(-1)
+  const last = label === undefined ? null : parse(label)
   const buckets: Array<string> = []
   const isBefore = (at: Temporal.ZonedDateTime) =>
-    Temporal.ZonedDateTime.compare(at, end) < 0 ||
-    (last !== undefined && Temporal.ZonedDateTime.compare(at, parse(last)) <= 0)
+    Temporal.ZonedDateTime.compare(at, end) < 0 || (last !== null && Temporal.ZonedDateTime.compare(at, last) <= 0)
   for (let at = startOf(unit, first, weekStart); isBefore(at); at = moveBy(unit, at, 1, weekStart)) {
     buckets.push(labelOf(series, at))
     if (buckets.length > ROWS_SHOWN.grouped) return null
