@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs"
 import { getPriority, setPriority } from "node:os"
 
 /** That of processes that answer questions. They still get a fortieth of a core that others keep busy. */
-export const NICENESS = 15
+const NICENESS = 15
 
 /**
  * How long a thread may run before another that is ready takes its place, in ns. Linux lets a thread that wakes up with a shorter slice
@@ -15,7 +15,7 @@ const SLICES = { prompt: 100_000n, patient: 3_000_000n }
 const CALLS: Readonly<Partial<Record<NodeJS.Architecture, number>>> = { x64: 314, arm64: 274 }
 /** Bytes of `struct sched_attr` in its first version. */
 const ATTRIBUTES = 48
-export const NICENESS_AT = 16
+const NICENESS_AT = 16
 const RUN_TIME_AT = 24
 
 /** Linux 6.12 and later take the run time in a thread's attributes as its slice. Earlier ones ignore it. */

@@ -40,6 +40,14 @@ const isOfVisitor = (expression: Expression, isOwn: (expression: Expression) => 
 /** The condition on which a row counts as its visitor's first, in addition to another; null if there is none. */
 type First = (where: Expression | null) => Expression | null
 
+/** Rows that count if `isFirst` holds, for conditions that are the same for all of a visitor's rows by `isOwn`. */
+const countedBy =
+  (isOwn: (expression: Expression) => boolean, isFirst: () => Expression): First =>
+  (condition) => {
+    if (condition === null) return isFirst()
+    return isOfVisitor(condition, isOwn) ? and(condition, isFirst()) : null
+  }
+
 /** A visitor's first visit in the range, of its kind and in its unit of time if visits are grouped by these. */
 const firstVisit = (select: Select): First | null => {
   const { columns, from, groupBy, where } = select
@@ -59,8 +67,7 @@ const firstVisit = (select: Select): First | null => {
   const isWithin = (...names: ReadonlyArray<string>) =>
     rest.every((one) => isOfVisitor(one, (expression) => isOwn(expression, ...names)))
   if (isWithin()) {
-    return (condition) => {
-      if (condition !== null && !isOfVisitor(condition, isOwn)) return null
+    return countedBy(isOwn, () => {
       const before = columnOf(from, "prev_ended_at", "instant")
       const isFirst = [call("is-null", "boolean", before)]
       if (scope.range.from !== null) isFirst.push(call("lt", "boolean", before, value("instant", scope.range.from)))
@@ -68,16 +75,15 @@ const firstVisit = (select: Select): First | null => {
         const beforeUnit = withColumns(unit!, (column) => (isSame(column, present) ? before : column))
         isFirst.push(call("not", "boolean", call("eq", "boolean", beforeUnit, unit!)))
       }
-      return condition === null ? or(...isFirst) : and(condition, or(...isFirst))
-    }
+      return or(...isFirst)
+    })
   }
   const kind = REPEATED.find((name) => isOfAll(name) && isWithin(name))
   if (kind === undefined) return null
-  return (condition) => {
-    if (condition !== null && !isOfVisitor(condition, (expression) => isOwn(expression, kind))) return null
-    const isFirst = columnOf(from, firstOf(kind), "boolean")
-    return condition === null ? isFirst : and(condition, isFirst)
-  }
+  return countedBy(
+    (expression) => isOwn(expression, kind),
+    () => columnOf(from, firstOf(kind), "boolean")
+  )
 }
 
 const PARTS_OF_WEEK = ["day-of-week", "hour-of-day"]
@@ -93,16 +99,12 @@ const firstOfHour = ({ columns, from, groupBy, where }: Select): First | null =>
   const partOf = (one: Expression): string | null =>
     one.kind === "extract" && one.of.kind === "local" && isColumn(one.of.of, from, "present_at") ? one.unit : null
   const parts = keys.map(partOf)
-  if (!PARTS_OF_WEEK.every((part) => parts.includes(part as never))) return null
+  if (!PARTS_OF_WEEK.every((part) => parts.includes(part))) return null
   if (!columns.slice(groupBy ?? 0).every(({ expression }) => isDistinctVisitors(expression, from))) return null
   const isOwn = (one: Expression) =>
     isColumn(one, from, "session_id", "site_id") || PARTS_OF_WEEK.includes(partOf(one) ?? "")
   if (![...keys, ...where].every((one) => isOfVisitor(one, isOwn))) return null
-  return (condition) => {
-    if (condition !== null && !isOfVisitor(condition, isOwn)) return null
-    const isFirst = columnOf(from, FIRST_OF_HOUR, "boolean")
-    return condition === null ? isFirst : and(condition, isFirst)
-  }
+  return countedBy(isOwn, () => columnOf(from, FIRST_OF_HOUR, "boolean"))
 }
 
 /** Whether an expression is the unit that a time lies in: two times with a third between them have it only if the third has. */
@@ -149,20 +151,12 @@ const firstEvent = ({ columns, from, groupBy, where }: Select): First | null => 
   const width = BigInt(PREDECESSOR_BUCKET_SECONDS) * 1_000_000n
   // A bucket that the range cuts may hold rows before it and in it.
   if (micros !== null && (micros < 0n || micros % width !== 0n)) return null
-  return (condition) => {
-    if (condition !== null && !isOfVisitor(condition, isOwn)) return null
-    // One comparison: also asking for nulls takes a fifth of the time of a list of pages.
-    const isFirst =
-      micros === null
-        ? call("is-null", "boolean", columnOf(from, "prev_same", "integer"))
-        : call(
-            "lt",
-            "boolean",
-            columnOf(from, "prev_same_or_none", "integer"),
-            value("integer", Number(micros / width))
-          )
-    return condition === null ? isFirst : and(condition, isFirst)
-  }
+  return countedBy(isOwn, () =>
+    micros === null
+      ? call("is-null", "boolean", columnOf(from, "prev_same", "integer"))
+      : // One comparison: also asking for nulls takes a fifth of the time of a list of pages.
+        call("lt", "boolean", columnOf(from, "prev_same_or_none", "integer"), value("integer", Number(micros / width)))
+  )
 }
 
 /** The same select, whose visitors are counted by their first rows where that is possible. */

@@ -1,6 +1,6 @@
 import { VISIT_GAP_SECONDS } from "../../domain/Event.ts"
 import { PREVIOUS_IN_HOUR, PREVIOUS_SAME, REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
-import { DAYS_TO_1970, hourOfWeek, VISIT_BUCKET_SECONDS, visitBucket } from "../../domain/visitBuckets.ts"
+import { BUCKETS, DAYS_TO_1970, hourOfWeek, VISIT_BUCKET_SECONDS, visitBucket } from "../../domain/visitBuckets.ts"
 import { VISITOR_COLUMNS } from "../../domain/visitorColumns.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../channel/visitChannel.ts"
 import type { ViewName } from "../metadata/views.ts"
@@ -357,11 +357,6 @@ const offsetAt = (time: string, offsets: Offsets, length = 1): Sql => {
   return branches.length === 0 ? text(last) : sql`CASE ${join(branches, "")}ELSE ${last} END`
 }
 
-const isUtc = (offsets: Offsets): boolean => offsets.every(({ seconds }) => seconds === 0)
-
-/** How many buckets of visits make an hour and a day. */
-const BUCKETS = { hour: 3_600 / VISIT_BUCKET_SECONDS, day: DAY_SECONDS / VISIT_BUCKET_SECONDS }
-
 /** Units whose length in seconds never changes. */
 const LENGTHS: Readonly<Partial<Record<TruncationUnit, number>>> = {
   minute: 60,
@@ -380,27 +375,29 @@ const isNumbered = ({ offsets, unit }: Presence): boolean => {
 /** Days by which weeks begin before Mondays, from which times and buckets are counted. */
 const daysBeforeMonday = (weekStart: WeekStart): number => (weekStart === "sunday" ? 1 : 0)
 
+/** Days by which units begin before those that are counted from a Monday. */
+const daysMoved = ({ unit, weekStart }: Presence): number => (unit === "week" ? daysBeforeMonday(weekStart) : 0)
+
 /** The number of a bucket by the clocks of a zone, given a time in the bucket; null where these differ from UTC by parts of buckets. */
-const localBucket = (bucket: string, time: string, offsets: Offsets): Sql | null =>
-  offsets.every(({ seconds }) => seconds % VISIT_BUCKET_SECONDS === 0)
-    ? isUtc(offsets)
-      ? text(bucket)
-      : sql`(${bucket} + (${offsetAt(time, offsets, VISIT_BUCKET_SECONDS)}))`
-    : null
+const localBucket = (bucket: string, time: string, offsets: Offsets): Sql | null => {
+  if (offsets.every(({ seconds }) => seconds === 0)) return text(bucket)
+  if (!offsets.every(({ seconds }) => seconds % VISIT_BUCKET_SECONDS === 0)) return null
+  return sql`(${bucket} + (${offsetAt(time, offsets, VISIT_BUCKET_SECONDS)}))`
+}
 
 /** The stored buckets of visits that a time lies in. */
 const STORED_BUCKETS: Readonly<Record<string, string>> = { started_at: "start_bucket", ended_at: "end_bucket" }
 
 /** The number of the unit that a visit starts or ends in, from its bucket; null if the bucket cannot say. */
 const unitOfBucket = (time: string, presence: Presence): Sql | null => {
-  const { offsets, unit, weekStart } = presence
+  const { offsets, unit } = presence
   const bucket = STORED_BUCKETS[time]
   const buckets = LENGTHS[unit]! / VISIT_BUCKET_SECONDS
   if (bucket === undefined || !Number.isInteger(buckets)) return null
   if (isByInstant(unit) && offsets.length > 1) return text(`(${bucket} // ${buckets})`)
   const local = localBucket(bucket, time, offsets)
   if (local === null) return null
-  const moved = unit === "week" ? daysBeforeMonday(weekStart) * BUCKETS.day : 0
+  const moved = daysMoved(presence) * BUCKETS.day
   return moved === 0 ? sql`(${local} // ${buckets})` : sql`((${local} + ${moved}) // ${buckets})`
 }
 
@@ -416,7 +413,7 @@ const unitOf = (time: string, presence: Presence): Sql => {
   const ofBucket = unitOfBucket(time, presence)
   if (ofBucket !== null) return ofBucket
   const micros = (seconds: number): string => `${BigInt(seconds) * 1_000_000n}`
-  const sinceStart = micros((DAYS_TO_1970 + (unit === "week" ? daysBeforeMonday(weekStart) : 0)) * DAY_SECONDS)
+  const sinceStart = micros((DAYS_TO_1970 + daysMoved(presence)) * DAY_SECONDS)
   const offset = isInstant ? text("0") : offsetAt(time, offsets)
   return sql`((epoch_us(${time}) + ${sinceStart} + 1000000::BIGINT * (${offset})) // ${micros(LENGTHS[unit]!)})`
 }

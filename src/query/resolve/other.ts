@@ -1,5 +1,5 @@
 import { below, FqlError } from "../fql/FqlError.ts"
-import { isSameJson, type Query } from "../fql/schema.ts"
+import type { Query } from "../fql/schema.ts"
 import {
   call,
   columnOf,
@@ -123,7 +123,7 @@ const summedUp = (scope: SelectScope, groups: OrderedGroups, rest: Select) => {
     const isOther = { alias: "is_other", expression: value("boolean", true) }
     const select: Select = { ...rest, columns: [...rest.columns, isOther] }
     const others: Relation = { alias: build.alias(), source: { kind: "select", select } }
-    rows.scope.joins.push(joinRest(breakouts, query.breakout ?? [], others))
+    rows.scope.joins.push(joinRest(breakouts, others))
     // Not an inner join: Postgres would expect one row of it, and join everything else one by one.
     const isAmong = call("coalesce", "boolean", columnOf(others, "is_other", "boolean"), value("boolean", false))
     return { rows: { ...rows, where: [...rows.where, isAmong] }, breakouts: [], page: pageAmong(breakouts) }
@@ -167,15 +167,11 @@ const PLACEHOLDERS: Readonly<Record<ValueType, string | number | boolean>> = {
   local: "2000-01-01T00:00:00"
 }
 
-/**
- * Only rows whose group is one of these. Compared so that every engine can look groups up, also by null. `given`: the breakouts as the question
- * has them. One that is there twice is compared once: Postgres would otherwise expect no rows, and join the others one by one.
- */
-const joinRest = (breakouts: ReadonlyArray<Dimension>, given: ReadonlyArray<unknown>, rest: Relation): Join => ({
+/** The group of a row among these, if it is one of them. Compared so that every engine can look groups up, also by null. */
+const joinRest = (breakouts: ReadonlyArray<Dimension>, rest: Relation): Join => ({
   kind: "left",
   relation: rest,
   on: breakouts.flatMap(({ expression }, index) => {
-    if (given.findIndex((one) => isSameJson(one, given[index])) < index) return []
     const type = typeOf(expression)
     const known = columnOf(rest, `c${index}`, type)
     const orNothing = (of: Expression) => call("coalesce", type, of, value(type, PLACEHOLDERS[type]))

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { NICENESS } from "../../../layers/inprocess/scheduling.ts"
 
 const MODULE = join(import.meta.dir, "..", "..", "..", "layers", "inprocess", "scheduling.ts")
 /** Whether the kernel shows slices. */
@@ -29,7 +28,7 @@ test.if(IS_SHOWN)("a process that runs promptly has short slices in all threads"
 })
 
 test.if(IS_SHOWN)("a child of a process that runs promptly gives way to it in all threads", () => {
-  expect(threadsAfter("runPromptly()", "giveWay()")).toBe(`3000000 ${NICENESS}`)
+  expect(threadsAfter("runPromptly()", "giveWay()")).toBe("3000000 15")
 })
 
 test.if(IS_SHOWN)("a thread that gives way leaves the others prompt", () => {

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, t
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Exit, Layer, type Redacted, Scope, Stream } from "effect"
-import { NICENESS } from "../../../layers/inprocess/scheduling.ts"
 import { AppDatabase } from "../../../layers/postgres/client/Database.ts"
 import type { DatabaseClient } from "../../../layers/postgres/client/makeClient.ts"
 import * as PgReplicaAdmin from "../../../layers/replica/PgReplicaAdmin.ts"
@@ -310,7 +309,7 @@ describe("queries of a replica", () => {
       return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16])
     })
     expect(nicenesses.length).toBeGreaterThan(2)
-    expect(new Set(nicenesses)).toEqual(new Set([NICENESS]))
+    expect(new Set(nicenesses)).toEqual(new Set([15]))
   })
 
   test("a stream has every row at the pace of its reader, and closing it early frees its place", async () => {

@@ -28,7 +28,7 @@ const SOURCES = SOURCE_COLUMNS.map(
   (name) =>
     `(array_agg(${name} ORDER BY created_at, event_id) FILTER (WHERE channel NOT IN ('direct', '')))[1] AS ${name}`
 )
-/** Buckets of visits are numbered from 2,800,003 days before 1970, which was a Monday. */
+/** Buckets of visits are numbered from a Monday, 2,800,003 days before 1970. */
 const BUCKETS_TO_1970 = 2_800_003 * 96
 const HOUR_OF_WEEK = `(start_bucket::bigint + ${BUCKETS_TO_1970}) / 4 % 168`
 /** When the visitor's visit before ended, that in the same hour of the week, and the one before with the same value. */
