@@ -1,9 +1,9 @@
 import type { RebuildProgress } from "../../../src/domain/rebuildProgress.ts"
 import { REPEATED } from "../../../src/domain/repeatedVisits.ts"
-import { VISITOR_COLUMNS } from "../../../src/domain/visitorColumns.ts"
 import { HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
 import { KIND, PREDECESSORS, previousVisits, SAME, VISITOR, visitsOf } from "./apply.ts"
 import type { Store } from "./Store.ts"
+import { OF_VISITOR } from "./schema.ts"
 import type { ReplicaState } from "./state.ts"
 
 /*
@@ -86,7 +86,7 @@ const storePart = async (store: Store): Promise<void> => {
       WHERE origin = ${index} AND ${table}.rowid = linked.row_number`)
   }
   await store.run(`INSERT INTO visit BY NAME
-    SELECT own.* EXCLUDE (source_row), source.* EXCLUDE (source_row), chained.* EXCLUDE (n), ${VISITOR_COLUMNS.map((name) => `visitor.${name}`).join(", ")}
+    SELECT own.* EXCLUDE (source_row), source.* EXCLUDE (source_row), chained.* EXCLUDE (n), ${OF_VISITOR.map(([column, known]) => `visitor.${known} AS ${column}`).join(", ")}
     FROM own JOIN chained ON chained.n = own.rowid LEFT JOIN source ON source.source_row = own.source_row
     LEFT JOIN session AS visitor ON visitor.session = own.session AND visitor.site = own.site
     ORDER BY started_at`)

@@ -1,11 +1,11 @@
 import { EVENT_COLUMN_LIST, type EventColumn } from "../../../src/domain/eventColumns.ts"
 import { PREVIOUS_IN_HOUR, PREVIOUS_SAME } from "../../../src/domain/repeatedVisits.ts"
-import { VISITOR_COLUMNS } from "../../../src/domain/visitorColumns.ts"
+import { VISITOR_COLUMNS, VISITOR_CREATED_AT } from "../../../src/domain/visitorColumns.ts"
 import { CHANNEL_VERSION } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
 
 /** Changes with the tables here. */
-const TABLES_VERSION = 7
+const TABLES_VERSION = 8
 /** A file of another format is set aside. Channels are stored, so their rules are part of it. */
 export const FORMAT = `${TABLES_VERSION}-${CHANNEL_VERSION}`
 
@@ -131,6 +131,12 @@ export const createEvents = (table: string): string =>
 export const createEventView = (tables: ReadonlyArray<string>): string =>
   `CREATE OR REPLACE VIEW event AS ${tables.map((table) => `SELECT * FROM ${table}`).join(" UNION ALL ")}`
 
+/** What is known of a visit's visitor: the visit's columns and those of `session`. */
+export const OF_VISITOR: ReadonlyArray<readonly [string, string]> = [
+  ...VISITOR_COLUMNS.map((name) => [name, name] as const),
+  [VISITOR_CREATED_AT, "created_at"]
+]
+
 /**
  * The columns of a visit that questions use, and those that merging needs: when its first and last view were, and its first row that says
  * how it came about. `prev_ended_at`: when the same visitor's visit before ended; of `PREVIOUS_IN_HOUR`, the one before
@@ -144,7 +150,7 @@ const VISIT_COLUMNS = `site INTEGER, session INTEGER, first_event_id UUID, start
     .join(
       ", "
     )}, views INTEGER, other_views INTEGER, events INTEGER, "rows" INTEGER, entry_path VARCHAR, exit_path VARCHAR, entry_at TIMESTAMP, entry_id UUID, exit_at TIMESTAMP,
-  exit_id UUID, channel VARCHAR, source_at TIMESTAMP, source_id UUID, ${[...SOURCE_COLUMNS, ...VISITOR_COLUMNS].map((name) => `${name} VARCHAR`).join(", ")}`
+  exit_id UUID, channel VARCHAR, source_at TIMESTAMP, source_id UUID, ${[...SOURCE_COLUMNS, ...VISITOR_COLUMNS].map((name) => `${name} VARCHAR`).join(", ")}, ${VISITOR_CREATED_AT} TIMESTAMP`
 
 /** Creates a file's tables. */
 export const CREATE: ReadonlyArray<string> = [

@@ -32,6 +32,8 @@ export interface Dialect {
   /** One of several numbers: the first below the first bound, the second from there up to the second bound, and so on. `of` occurs once. */
   readonly lookUp: (of: Sql, bounds: ReadonlyArray<Sql>, numbers: ReadonlyArray<number>) => Sql
   readonly truncate: (local: Sql, unit: TruncationUnit, weekStart: WeekStart) => Sql
+  /** What stands for the day of a wall-clock time where that is cheaper to group by and compare than the time at which the day begins. */
+  readonly day?: (local: Sql) => Sql
   readonly extract: (local: Sql, unit: ExtractionUnit, weekStart: WeekStart) => Sql
   /** Text in an order that does not depend on the server's locale. */
   readonly ordered: (of: Sql, type: ValueType) => Sql
@@ -50,10 +52,10 @@ export interface Key {
   readonly sql: Sql
 }
 
-/** What stands for a text within an engine, cheaper to group by, and the text that it stands for. */
-export interface TextKey {
+/** What stands for a value within an engine, cheaper to group by, and the value that it stands for. */
+export interface GroupKey {
   readonly key: Sql
-  readonly text: Sql
+  readonly value: Sql
 }
 
 /** A part of an instant, as the clocks of a zone show it. */
@@ -81,7 +83,7 @@ export interface Model {
   /** What stands for an id within the engine, cheaper to compare and count; null if the id itself does. */
   readonly key: (relation: Relation, column: string) => Key | null
   /** What stands for a column's text in groups; null, or no such method, if the text itself does. */
-  readonly textKey?: (relation: Relation, column: string) => TextKey | null
+  readonly textKey?: (relation: Relation, column: string) => GroupKey | null
   /** A part of a column's wall-clock time; null, or no such method, if it is computed from the time. Asked before `source`. */
   readonly part?: (relation: Relation, column: string, part: TimePart) => Sql | null
   /** Whether an id is one of these; null if the id is compared as it is. */

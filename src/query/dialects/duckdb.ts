@@ -33,6 +33,8 @@ const moved = (of: Sql, sign: "+" | "-", seconds: Sql): Sql =>
     ? of
     : sql`make_timestamp(${micros(of)} ${sign} 1000000::BIGINT * (${seconds}))`
 
+const day = (local: Sql): Sql => sql`CAST(${local} AS DATE)`
+
 /** How far into its month a time is, in microseconds. */
 const intoMonth = (of: Sql): Sql => sql`(${micros(of)} - ${micros(sql`CAST(date_trunc('month', ${of}) AS TIMESTAMP)`)})`
 
@@ -86,11 +88,12 @@ export const DUCKDB: Dialect = {
   lookUp: (of, bounds, numbers) =>
     sql`[${numbers.join(", ")}][1 + len(list_filter([${join(bounds, ", ")}], lambda bound: bound <= ${of}))]`,
   truncate: (local, unit, weekStart) => {
-    if (unit === "day") return sql`CAST(CAST(${local} AS DATE) AS TIMESTAMP)`
+    if (unit === "day") return sql`CAST(${day(local)} AS TIMESTAMP)`
     return unit === "week" && weekStart === "sunday"
       ? sql`(CAST(date_trunc('week', ${local} + INTERVAL '1 day') AS TIMESTAMP) - INTERVAL '1 day')`
       : sql`CAST(date_trunc('${unit}', ${local}) AS TIMESTAMP)`
   },
+  day,
   extract: extractBy("//"),
   ordered: (of) => of,
   percentile: (of, fraction, filter) => sql`quantile_cont(CAST(${of} AS DOUBLE), ${String(fraction)})${filter}`,

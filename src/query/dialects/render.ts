@@ -13,7 +13,7 @@ import {
 } from "../plan/plan.ts"
 import { columnsUsed, isColumn, isVisitorsRelation, joinsThatCount, usesColumn } from "../plan/rows.ts"
 import { countFirsts } from "./countFirsts.ts"
-import type { Key, Target, TextKey } from "./Dialect.ts"
+import type { GroupKey, Key, Target } from "./Dialect.ts"
 import { allOf, join, type Sql, sql, text } from "./Sql.ts"
 import { simplified } from "./simplified.ts"
 import { withoutJoins } from "./withoutJoins.ts"
@@ -120,10 +120,14 @@ class Renderer {
     if (needsSteps(select)) columnOf(select.from, "step", "integer")
     if (keepsVisits && needsNoSums(select)) columnOf(select.from, "unsummed", "boolean")
     const { columns, from, groupBy, isDistinct, joins, limit, offset, orderBy, where } = select
-    const keys = columns.slice(0, groupBy ?? 0).map(({ expression }) => this.#textKey(expression))
+    const keys = columns.slice(0, groupBy ?? 0).map(({ expression }) => {
+      const found = this.#groupKey(expression)
+      // Another parameter would make it another expression than that of the column.
+      return found === null || found.key.parameters.length > 0 ? null : found
+    })
     const list = columns.map(({ alias, expression, isIdentity = false }, index) => {
       const isKey = isIdentity || this.#selectsKeys
-      return sql`${keys[index]?.text ?? (isKey ? this.#identity(expression) : this.expression(expression))} AS ${alias}`
+      return sql`${keys[index]?.value ?? (isKey ? this.#identity(expression) : this.expression(expression))} AS ${alias}`
     })
     const joined = joins.map((one) => this.#join(one))
     const conditions = where.map((one) => this.expression(one))
@@ -154,16 +158,25 @@ class Renderer {
   }
 
   /** Positions, so that a parameter in an expression is sent once. Constants need no group. */
-  #groupBy(expressions: ReadonlyArray<Expression>, keys: ReadonlyArray<TextKey | null>): Sql {
+  #groupBy(expressions: ReadonlyArray<Expression>, keys: ReadonlyArray<GroupKey | null>): Sql {
     const groups = expressions.flatMap((one, index) =>
       isConstant(one) ? [] : [keys[index]?.key ?? text(String(index + 1))]
     )
     return groups.length === 0 ? text("GROUP BY ()") : sql`GROUP BY ${join(groups, ", ")}`
   }
 
-  #textKey(expression: Expression): TextKey | null {
-    if (expression.kind !== "column") return null
-    return this.#target.model.textKey?.(expression.relation, expression.column) ?? null
+  #groupKey(expression: Expression): GroupKey | null {
+    if (expression.kind === "column") {
+      return this.#target.model.textKey?.(expression.relation, expression.column) ?? null
+    }
+    const key = this.#day(expression)
+    return key === null ? null : { key, value: this.expression(expression) }
+  }
+
+  /** What stands for the day that an expression is the beginning of. */
+  #day(expression: Expression): Sql | null {
+    if (expression.kind !== "truncate" || expression.unit !== "day") return null
+    return this.#target.dialect.day?.(this.expression(expression.of)) ?? null
   }
 
   #order(expression: Expression): Sql {
@@ -297,6 +310,8 @@ class Renderer {
           types
         )
       }
+      const days = args.map((one) => this.#day(one))
+      if (days.every((day) => day !== null)) return render(days, types)
     }
     return render(
       args.map((one) => this.expression(one)),
@@ -312,7 +327,7 @@ class Renderer {
       of === null
         ? text("*")
         : name === "distinct" || name === "count"
-          ? (this.#textKey(of)?.key ?? this.#identity(of))
+          ? (this.#groupKey(of)?.key ?? this.#identity(of))
           : this.expression(of)
     switch (name) {
       case "count":

@@ -1,7 +1,7 @@
 import { VISIT_GAP_SECONDS } from "../../domain/Event.ts"
 import { PREVIOUS_IN_HOUR, PREVIOUS_SAME, REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
 import { BUCKETS, DAYS_TO_1970, hourOfWeek, VISIT_BUCKET_SECONDS, visitBucket } from "../../domain/visitBuckets.ts"
-import { VISITOR_COLUMNS } from "../../domain/visitorColumns.ts"
+import { VISITOR_COLUMNS, VISITOR_CREATED_AT } from "../../domain/visitorColumns.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../channel/visitChannel.ts"
 import type { ViewName } from "../metadata/views.ts"
 import type {
@@ -197,6 +197,9 @@ const BY_TIME = "{'at': created_at, 'id': event_id}"
 const first = (column: string, where: string): string =>
   `arg_min({'value': ${column}}, ${BY_TIME}) FILTER (WHERE ${where}).value`
 
+/** What visits store about their visitors. */
+const OF_VISITOR: ReadonlyArray<string> = [...VISITOR_COLUMNS, VISITOR_CREATED_AT]
+
 /** Columns of visits from their rows. */
 const FROM_ROWS: Readonly<Record<string, string>> = {
   id: `arg_min(event_id, ${BY_TIME})`,
@@ -209,7 +212,7 @@ const FROM_ROWS: Readonly<Record<string, string>> = {
   prev_ended_at: "any_value(prev_ended_at)",
   channel: channelOf(`arg_min(channel, ${BY_TIME}) FILTER (WHERE ${HAS_SOURCE})`),
   ...Object.fromEntries(SOURCE_COLUMNS.map((name) => [name, `(${first(name, HAS_SOURCE)})`])),
-  ...Object.fromEntries(VISITOR_COLUMNS.map((name) => [name, `any_value(${name})`]))
+  ...Object.fromEntries(OF_VISITOR.map((name) => [name, `any_value(${name})`]))
 }
 
 /** The same columns from the table of visits. */
@@ -223,7 +226,7 @@ const FROM_TABLE: Readonly<Record<string, string>> = {
   has_pageviews_only: "(other_views = 0)",
   prev_ended_at: "prev_ended_at",
   is_bounce: "(views = 1 AND events = 0)",
-  ...Object.fromEntries(["channel", ...SOURCE_COLUMNS, ...VISITOR_COLUMNS].map((name) => [name, name]))
+  ...Object.fromEntries(["channel", ...SOURCE_COLUMNS, ...OF_VISITOR].map((name) => [name, name]))
 }
 
 type Visits = Extract<Source, { readonly kind: "visits" }>
@@ -268,7 +271,7 @@ const repeated = (used: ReadonlySet<string>): Repeated | null =>
 const carried = (used: ReadonlySet<string>): ReadonlyArray<string> => {
   const name = repeated(used)
   return [
-    ...["prev_ended_at", ...VISITOR_COLUMNS].filter((column) => used.has(column)),
+    ...["prev_ended_at", ...OF_VISITOR].filter((column) => used.has(column)),
     ...(name === null ? [] : [PREVIOUS_SAME[name]])
   ]
 }
@@ -458,14 +461,15 @@ const presentVisits = (source: Visits, presence: Presence): Sql => {
   const { scope, used } = source
   const { list, where } = wholeVisits(source)
   const [start, end] = [unitOf("started_at", presence), unitOf("ended_at", presence)]
-  // Most start and end in the same bucket, which is faster to find out.
+  const isOne = sql`${start} = ${end}`
+  // Of the others, which are few, most do not end in the bucket in which they start, which is faster to find out.
   const isByBucket = isNumbered(presence) && unitOfBucket("started_at", presence) !== null
-  const isOne = sql`(${isByBucket ? "start_bucket = end_bucket OR " : ""}${start} = ${end})`
+  const isOther = (more: Sql) => (isByBucket ? sql`start_bucket <> end_bucket AND ${more}` : more)
   const hasBucket = used.has("present_bucket") || used.has(FIRST_OF_HOUR)
   const bucket = (of: string) => (hasBucket ? `, ${of} AS present_bucket` : "")
   // One that ends in the next unit has a row in both. How many pageviews, only its rows know.
   const isNext = isNumbered(presence) && !used.has("present_pageviews") ? sql`${start} + 1 = ${end}` : null
-  const isJoined = isNext === null ? sql`NOT ${isOne}` : sql`NOT ${isOne} AND NOT (${isNext})`
+  const isJoined = isOther(isNext === null ? sql`${start} <> ${end}` : sql`${start} <> ${end} AND NOT (${isNext})`)
   const ofVisits = fromRows(source)
   const columns = ROW_COLUMNS.filter(
     (name, index) =>
@@ -487,7 +491,7 @@ FROM part GROUP BY ${keys}, ${unitOf("created_at", presence)}
   const split =
     isNext === null
       ? joined
-      : sql`(${joined}) UNION ALL BY NAME (SELECT ${list}${ofPrevious}, unnest([started_at, ended_at]) AS present_at${bucket("unnest([start_bucket, end_bucket])")} FROM visit WHERE ${where} AND ${isByBucket ? "start_bucket <> end_bucket AND " : ""}${isNext})`
+      : sql`(${joined}) UNION ALL BY NAME (SELECT ${list}${ofPrevious}, unnest([started_at, ended_at]) AS present_at${bucket("unnest([start_bucket, end_bucket])")} FROM visit WHERE ${where} AND ${isOther(isNext)})`
   const one = (more: Sql): Sql =>
     sql`SELECT ${list}, started_at AS present_at, views AS present_pageviews${bucket("start_bucket")}${more} FROM visit WHERE ${where} AND ${isOne}`
   if (used.has(FIRST_OF_HOUR)) {
@@ -549,7 +553,7 @@ export const REPLICA_MODEL: Model = {
   },
   textKey: ({ alias, source }, column) => {
     const number = source.kind === "view" ? PATHS[source.view]?.[column] : undefined
-    return number === undefined ? null : { key: text(`${alias}.${number}`), text: text(pathOf(number)(alias)) }
+    return number === undefined ? null : { key: text(`${alias}.${number}`), value: text(pathOf(number)(alias)) }
   },
   part: ({ alias, source }, column, part) => {
     if (source.kind !== "visits" || source.presence === null || column !== "present_at") return null

@@ -1,4 +1,4 @@
-import { VISITOR_COLUMNS } from "../../domain/visitorColumns.ts"
+import { VISITOR_COLUMNS, VISITOR_CREATED_AT } from "../../domain/visitorColumns.ts"
 import type { ViewName } from "../metadata/views.ts"
 import { columnOf, type Expression, type Join, type Relation, type Select, typeOf } from "../plan/plan.ts"
 import { columnsUsed, isColumn, withColumns } from "../plan/rows.ts"
@@ -7,21 +7,27 @@ import { columnsUsed, isColumn, withColumns } from "../plan/rows.ts"
  * Rows joined with others only for columns that engines which keep visits have in the rows themselves.
  */
 
-/** A view that rows are joined with, by its ids and the rows' own column, and the columns that the rows have, too. */
+/** A view that rows are joined with, by its ids and the rows' own column, and its columns that the rows have, too. */
 interface Known {
   readonly view: ViewName
   readonly ids: ReadonlyArray<string>
   readonly key: string
-  readonly columns: ReadonlyArray<string>
+  /** The names of those columns in the view and in the rows. */
+  readonly columns: ReadonlyMap<string, string>
 }
 
 const OF_VISITS: Known = {
   view: "v_pa_sessions",
   ids: ["id", "session_uuid"],
   key: "session_id",
-  columns: VISITOR_COLUMNS
+  columns: new Map([...VISITOR_COLUMNS.map((name) => [name, name] as const), ["created_at", VISITOR_CREATED_AT]])
 }
-const OF_PROPERTIES: Known = { view: "v_pa_events", ids: ["id"], key: "event_id", columns: ["event_name"] }
+const OF_PROPERTIES: Known = {
+  view: "v_pa_events",
+  ids: ["id"],
+  key: "event_id",
+  columns: new Map([["event_name", "event_name"]])
+}
 
 const knownOf = ({ source }: Relation): Known | null => {
   if (source.kind === "visits") return source.compat === "strict" ? OF_VISITS : null
@@ -52,11 +58,11 @@ export const withoutJoins = (select: Select): Select => {
     ...select.orderBy.map(({ expression }) => expression),
     ...rest.flatMap(({ on }) => on)
   ]
-  if (!expressions.flatMap((one) => columnsUsed(one, found.relation)).every((name) => known.columns.includes(name)))
+  if (!expressions.flatMap((one) => columnsUsed(one, found.relation)).every((name) => known.columns.has(name)))
     return select
   const own = (expression: Expression) =>
     withColumns(expression, (column) =>
-      column.relation === found.relation ? columnOf(from, column.column, typeOf(column)) : column
+      column.relation === found.relation ? columnOf(from, known.columns.get(column.column)!, typeOf(column)) : column
     )
   return {
     ...select,

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import type { DatabaseClient } from "../../../layers/postgres/client/makeClient.ts"
 import { EVENT_COLUMN_LIST } from "../../../src/domain/eventColumns.ts"
 import { PREVIOUS_IN_HOUR, PREVIOUS_SAME, REPEATED } from "../../../src/domain/repeatedVisits.ts"
-import { VISITOR_COLUMNS } from "../../../src/domain/visitorColumns.ts"
+import { VISITOR_COLUMNS, VISITOR_CREATED_AT } from "../../../src/domain/visitorColumns.ts"
 import { CHANNEL_PARAMETERS, EVENT_CHANNEL_INPUT } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
 
@@ -55,9 +55,9 @@ const EVENTS = {
 const visitBucket = (time: string): string => `floor(extract(epoch FROM ${time}) / 900)::bigint::text`
 
 /** What is known of the visitor. */
-const VISITOR = VISITOR_COLUMNS.map(
-  (name) =>
-    `(SELECT session.${name}::text FROM product_analytics_session AS session WHERE session.session_id = visit.session_id::uuid AND session.site_id = visit.site_id::uuid)`
+const VISITOR = [...VISITOR_COLUMNS.map((name) => `session.${name}`), micros("session.created_at")].map(
+  (of) =>
+    `(SELECT ${of}::text FROM product_analytics_session AS session WHERE session.session_id = visit.session_id::uuid AND session.site_id = visit.site_id::uuid)`
 )
 
 const VISITS = {
@@ -80,7 +80,7 @@ const VISITS = {
   replica: `SELECT site_id::VARCHAR, session_id::VARCHAR, first_event_id::VARCHAR, epoch_us(started_at)::VARCHAR, epoch_us(ended_at)::VARCHAR,
     (start_bucket - ${BUCKETS_TO_1970})::VARCHAR, (end_bucket - ${BUCKETS_TO_1970})::VARCHAR, views::VARCHAR, other_views::VARCHAR, events::VARCHAR, "rows"::VARCHAR, entry_path, exit_path, channel, ${SOURCE_COLUMNS.join(", ")},
     ${["prev_ended_at", PREVIOUS_IN_HOUR, ...Object.values(PREVIOUS_SAME)].map((name) => `epoch_us(${name})::VARCHAR`).join(", ")},
-    ${VISITOR_COLUMNS.map((name) => `visit.${name}`).join(", ")}
+    ${VISITOR_COLUMNS.map((name) => `visit.${name}`).join(", ")}, epoch_us(visit.${VISITOR_CREATED_AT})::VARCHAR
     FROM visit JOIN session ON session.session = visit.session JOIN site ON site.site = visit.site ORDER BY first_event_id`
 }
 
