@@ -44,7 +44,7 @@ import { type BodyError, bufferBody } from "./body.ts"
 import { type ContentServices, contentHandlers } from "./content.ts"
 import { Documentation } from "./documentation.ts"
 import { ExtendTimeout } from "./ExtendTimeout.ts"
-import { isOpenWithoutLicense, methodsAt } from "./methods.ts"
+import { isKnownPath, isOpenWithoutLicense, methodsAt } from "./methods.ts"
 import { Peer } from "./Peer.ts"
 import { type PeopleServices, peopleHandlers } from "./people.ts"
 import * as render from "./render.ts"
@@ -159,7 +159,7 @@ const withProblems = <R>(
     const request = yield* HttpServerRequest.HttpServerRequest
     const state = gate.state()
     const path = pathOf(request)
-    const isKnown = methodsAt(path).length > 0
+    const isKnown = isKnownPath(path)
     if (state._tag === "Off" && (isKnown || isUnderPrefix(path)) && !isOpenWithoutLicense(request.method, path)) {
       return render.statusResponse(request, 402, `Product analytics requires a valid license: ${state.why}.`)
     }

@@ -22,6 +22,11 @@ HttpApi.reflect(AdminApi, {
   }
 })
 
+const anyPath = new RegExp([...new Set(routes.map(({ pattern }) => pattern.source))].join("|"))
+
+/** Whether the API has anything at a path. */
+export const isKnownPath = (path: string): boolean => anyPath.test(path)
+
 /** The methods that the API has at a path; an empty list for an unknown path. */
 export const methodsAt = (path: string): ReadonlyArray<string> => [
   ...new Set(routes.flatMap(({ pattern, method }) => (pattern.test(path) ? method : [])))
