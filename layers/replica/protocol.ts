@@ -14,6 +14,8 @@ export interface ReplicaOptions {
   readonly configuration?: Readonly<Record<string, string>>
   /** Rows that a rebuild links at a time, for tests. */
   readonly linkedRows?: number
+  /** How many events of a month or a day a check compares at once, for tests. */
+  readonly checkedEvents?: number
   /** The name of this machine, for the list of replicas. */
   readonly host: string
 }

@@ -49,7 +49,8 @@ interface Checking {
   /** Until when it gives way to questions. */
   givesWayUntil: number
   units: Array<CheckUnit> | null
-  differences: number
+  /** Days of sites. */
+  readonly differing: Set<string>
   readonly waiting: Array<(check: ReplicaCheck) => void>
 }
 
@@ -463,7 +464,7 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
     const { promise, resolve } = Promise.withResolvers<ReplicaCheck>()
     if (this.#checking === null || (complete && !this.#checking.complete)) {
       const waiting = this.#checking?.waiting ?? []
-      this.#checking = { complete, givesWayUntil, units: null, differences: 0, waiting: [...waiting] }
+      this.#checking = { complete, givesWayUntil, units: null, differing: new Set(), waiting: [...waiting] }
     }
     this.#checking.givesWayUntil = Math.min(this.#checking.givesWayUntil, givesWayUntil)
     this.#checking.waiting.push(resolve)
@@ -476,18 +477,21 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
     const checking = this.#checking
     if (checking === null) return
     const since = new Date(Date.now() - RECENT_DAYS * DAY_MS).toISOString().slice(0, 10)
-    checking.units ??= [...(await checkUnits(reader, this.#store!, checking.complete ? null : since))]
+    checking.units ??= [
+      ...(await checkUnits(reader, this.#store!, checking.complete ? null : since, this.#options.checkedEvents))
+    ]
     const begun = performance.now()
     while (performance.now() - begun < CHECK_MS) {
       const unit = checking.units.shift()
       if (unit === undefined) break
-      const differing = await runUnit(reader, this.#store!, unit)
-      checking.differences += differing.length
-      for (const range of differing) follower.resync(range)
+      for (const { day, range } of await runUnit(reader, this.#store!, unit)) {
+        checking.differing.add(day)
+        follower.resync(range)
+      }
     }
     if (checking.units.length > 0 || this.#checking !== checking) return
     this.#checking = null
-    this.#check = { at: Date.now(), complete: checking.complete, differences: checking.differences }
+    this.#check = { at: Date.now(), complete: checking.complete, differences: checking.differing.size }
     this.#isCheckUnreported = checking.complete
     for (const resolve of checking.waiting) resolve(this.#check)
   }

@@ -68,8 +68,8 @@ const TABLES = {
   }
 } as const satisfies Readonly<Record<string, Compared>>
 
-/** Days, from the first up to, but not including, the last: `2026-03-28`. */
-export interface Days {
+/** From one time (UTC) up to, but not including, another: days as `2026-03-28`, or an hour from `2026-03-28 05:00:00` on. */
+interface Span {
   readonly from: string
   readonly until: string
 }
@@ -77,12 +77,12 @@ export interface Days {
 /** A part of a check that one statement on each side does. */
 export interface CheckUnit {
   readonly table: keyof typeof TABLES
-  /** Null for all days. */
-  readonly days: Days | null
+  /** Whole days, or a part of one; null for all days. */
+  readonly span: Span | null
 }
 
-/** A month with fewer events is checked at once: it takes a few seconds. */
-const MONTH_EVENTS = 200_000
+/** A month with fewer events is checked at once, and so is a day: it takes a few seconds, in which nothing is followed. */
+export const CHECKED_EVENTS = 200_000
 
 /** Null is not the empty string, and no value looks like the end of the one before. */
 const joined = (columns: ReadonlyArray<string>, text: string): string =>
@@ -98,18 +98,27 @@ const FILE_HASH = (columns: ReadonlyArray<string>) =>
 
 const nextDay = (day: string): string => new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10)
 
+const wholeDay = (day: string): Span => ({ from: day, until: nextDay(day) })
+
+const isHour = ({ from }: Span): boolean => from.includes(" ")
+
+const hoursOf = (day: string): ReadonlyArray<Span> => {
+  const begins = Array.from({ length: 24 }, (_, hour) => `${day} ${String(hour).padStart(2, "0")}:00:00`)
+  return begins.map((from, hour) => ({ from, until: begins[hour + 1] ?? `${nextDay(day)} 00:00:00` }))
+}
+
 /** Site and day to count and checksum. */
 type Sums = ReadonlyMap<string, string>
 
 const sumsOf = (rows: ReadonlyArray<ReadonlyArray<unknown>>): Sums =>
   new Map(rows.map(([site, day, count, hash]) => [`${site} ${day}`, `${count} ${hash}`]))
 
-const sourceSums = async (reader: Reader, { days, table }: CheckUnit, sites: ReadonlyArray<string>): Promise<Sums> => {
+const sourceSums = async (reader: Reader, { span, table }: CheckUnit, sites: ReadonlyArray<string>): Promise<Sums> => {
   const { columns, table: name } = TABLES[table].source
   const where =
-    days === null
+    span === null
       ? ""
-      : `WHERE site_id = ANY ('{${sites.join(",")}}'::uuid[]) AND created_at >= '${days.from}Z' AND created_at < '${days.until}Z'`
+      : `WHERE site_id = ANY ('{${sites.join(",")}}'::uuid[]) AND created_at >= '${span.from}Z' AND created_at < '${span.until}Z'`
   const rows = await reader.query<{ site: string; day: string; count: string; hash: string }>(
     `SELECT site_id::text AS site, (created_at AT TIME ZONE 'UTC')::date::text AS day, count(*)::text AS count, ${SOURCE_HASH(columns)} AS hash
     FROM ${name} ${where} GROUP BY 1, 2`
@@ -117,21 +126,22 @@ const sourceSums = async (reader: Reader, { days, table }: CheckUnit, sites: Rea
   return sumsOf(rows.map(({ count, day, hash, site }) => [site, day, count, hash]))
 }
 
-const fileSums = async (store: Store, { days, table }: CheckUnit): Promise<Sums> => {
+const fileSums = async (store: Store, { span, table }: CheckUnit): Promise<Sums> => {
   const { columns, from } = TABLES[table].file
   const time = `${from.split(" ")[0]}.created_at`
-  const where = days === null ? "" : `WHERE ${time} >= TIMESTAMP '${days.from}' AND ${time} < TIMESTAMP '${days.until}'`
+  const where = span === null ? "" : `WHERE ${time} >= TIMESTAMP '${span.from}' AND ${time} < TIMESTAMP '${span.until}'`
   const rows = await store.rows(
     `SELECT site.site_id::VARCHAR, ${time}::DATE::VARCHAR, count(*)::VARCHAR, ${FILE_HASH(columns)} FROM ${from} ${where} GROUP BY ALL`
   )
   return sumsOf(rows)
 }
 
-/** The units of a check of all days, or of those from `since` on. */
+/** The units of a check of all days, or of those from `since` on. `atOnce`: how many events of a month or a day are compared at once. */
 export const checkUnits = async (
   reader: Reader,
   store: Store,
-  since: string | null
+  since: string | null,
+  atOnce = CHECKED_EVENTS
 ): Promise<ReadonlyArray<CheckUnit>> => {
   const months = await reader.query<{ month: string }>(
     `SELECT replace(right(relname, 7), '_', '-') AS month FROM pg_inherits JOIN pg_class ON oid = inhrelid
@@ -149,24 +159,45 @@ export const checkUnits = async (
   const chosen = [...days].filter((day) => /^\d{4}-/.test(day) && (since === null || day >= since)).sort()
   const units: Array<CheckUnit> = []
   for (const [month, own] of Map.groupBy(chosen, (day) => day.slice(0, 7))) {
-    const table = `event_${month.replace("-", "_")}`
-    const count = store.eventTables.includes(table) ? await store.number(`SELECT count(*) FROM ${table}`) : 0
-    const whole = { from: own[0]!, until: nextDay(own.at(-1)!) }
-    const ranges = count < MONTH_EVENTS ? [whole] : own.map((day) => ({ from: day, until: nextDay(day) }))
-    for (const range of ranges) units.push({ table: "events", days: range }, { table: "sessions", days: range })
+    for (const span of await spansOf(store, month, own, atOnce)) {
+      units.push({ table: "events", span }, { table: "sessions", span })
+    }
   }
-  return since === null ? [...units, { table: "properties", days: null }, { table: "attributes", days: null }] : units
+  return since === null ? [...units, { table: "properties", span: null }, { table: "attributes", span: null }] : units
 }
 
-/** What differs between the two sides, which must be at the same position: the ranges to read again. */
-export const runUnit = async (reader: Reader, store: Store, unit: CheckUnit): Promise<ReadonlyArray<Range>> => {
+/** The spans of days of a month that are compared at once. */
+const spansOf = async (
+  store: Store,
+  month: string,
+  days: ReadonlyArray<string>,
+  atOnce: number
+): Promise<ReadonlyArray<Span>> => {
+  const table = `event_${month.replace("-", "_")}`
+  const rows = store.eventTables.includes(table)
+    ? await store.rows(`SELECT created_at::DATE::VARCHAR, count(*) FROM ${table} GROUP BY ALL`)
+    : []
+  const counts = new Map(rows.map(([day, count]) => [String(day), Number(count)]))
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
+  if (total < atOnce) return [{ from: days[0]!, until: nextDay(days.at(-1)!) }]
+  return days.flatMap((day) => ((counts.get(day) ?? 0) < atOnce ? [wholeDay(day)] : hoursOf(day)))
+}
+
+/** A part of a site's day that differs, to be read again. */
+export interface Difference {
+  readonly day: string
+  readonly range: Range
+}
+
+/** What differs between the two sides, which must be at the same position. */
+export const runUnit = async (reader: Reader, store: Store, unit: CheckUnit): Promise<ReadonlyArray<Difference>> => {
   const sites = new Set((await store.rows("SELECT site_id::VARCHAR FROM site")).map(([id]) => String(id)))
   for (const { id } of await reader.query<{ id: string }>("SELECT id::text AS id FROM product_analytics_site"))
     sites.add(id)
   const [source, file] = [await sourceSums(reader, unit, [...sites]), await fileSums(store, unit)]
-  return [...new Set([...source.keys(), ...file.keys()])].flatMap((key): ReadonlyArray<Range> => {
+  return [...new Set([...source.keys(), ...file.keys()])].flatMap((key): ReadonlyArray<Difference> => {
     if (source.get(key) === file.get(key)) return []
     const [siteId, day] = key.split(" ") as [string, string]
-    return [{ siteId, from: day, until: nextDay(day) }]
+    return [{ day: key, range: { siteId, ...(unit.span !== null && isHour(unit.span) ? unit.span : wholeDay(day)) } }]
   })
 }

@@ -160,4 +160,21 @@ describe("a replica that follows", () => {
     await expectEqual(replica)
     expect((await Effect.runPromise(replica.replica.check)).differences).toBe(0)
   })
+
+  test("a check of days with many events compares them by the hour, and reads the hours again that differ", async () => {
+    await using replica = await startReplica(url, { checkedEvents: 20 })
+    await replica.sync()
+    await Effect.runPromise(
+      sql.unsafe(`UPDATE product_analytics_event SET page_title = 'by the hour' WHERE event_id IN (
+        (SELECT event_id FROM product_analytics_event WHERE event_type <> 5 ORDER BY created_at LIMIT 1),
+        (SELECT event_id FROM product_analytics_event WHERE event_type <> 5 ORDER BY created_at DESC LIMIT 1))`)
+    )
+    const [{ days } = { days: 0 }] = await Effect.runPromise(
+      sql.unsafe<{ days: number }>(
+        "SELECT count(DISTINCT (site_id, (created_at AT TIME ZONE 'UTC')::date))::int AS days FROM product_analytics_event WHERE page_title = 'by the hour'"
+      )
+    )
+    expect((await Effect.runPromise(replica.replica.check)).differences).toBe(days)
+    await expectEqual(replica)
+  })
 })
