@@ -8,8 +8,6 @@ import { SESSION_FIELDS, STAGED_EVENT_DATA, STAGED_SESSION_DATA, type StagedColu
 interface Compared {
   readonly source: { readonly table: string; readonly columns: ReadonlyArray<string> }
   readonly file: { readonly from: string; readonly columns: ReadonlyArray<string> }
-  /** An index finds a site's rows of a day. Otherwise, all rows are read at once. */
-  readonly byDay: boolean
 }
 
 const columnsOf = (columns: ReadonlyArray<StagedColumn>, alias: string) => ({
@@ -39,32 +37,28 @@ const TABLES = {
     file: {
       from: "event JOIN session ON session.session = event.session JOIN site ON site.site = event.site",
       columns: [SESSION_ID, ...EVENT.file]
-    },
-    byDay: true
+    }
   },
   sessions: {
     source: { table: "product_analytics_session", columns: ["session_id", ...SESSION.source] },
     file: {
       from: "session JOIN site ON site.site = session.site AND session.known",
       columns: [SESSION_ID, ...SESSION.file]
-    },
-    byDay: true
+    }
   },
   properties: {
     source: { table: "product_analytics_event_data", columns: ["session_id", ...DATA.source] },
     file: {
       from: "event_data JOIN session ON session.session = event_data.session JOIN site ON site.site = event_data.site",
       columns: [SESSION_ID, ...DATA.file]
-    },
-    byDay: false
+    }
   },
   attributes: {
     source: { table: "product_analytics_session_data", columns: ["session_id", ...ATTRIBUTE.source] },
     file: {
       from: "session_data JOIN session ON session.session = session_data.session JOIN site ON site.site = session_data.site",
       columns: [SESSION_ID, ...ATTRIBUTE.file]
-    },
-    byDay: false
+    }
   }
 } as const satisfies Readonly<Record<string, Compared>>
 
@@ -82,7 +76,7 @@ export interface CheckUnit {
 }
 
 /** A month with fewer events is checked at once, and so is a day: it takes a few seconds, in which nothing is followed. */
-export const CHECKED_EVENTS = 200_000
+const CHECKED_EVENTS = 200_000
 
 /** Null is not the empty string, and no value looks like the end of the one before. */
 const joined = (columns: ReadonlyArray<string>, text: string): string =>
@@ -184,7 +178,8 @@ const spansOf = async (
 }
 
 /** A part of a site's day that differs, to be read again. */
-export interface Difference {
+interface Difference {
+  /** With the site. */
   readonly day: string
   readonly range: Range
 }
