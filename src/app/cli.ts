@@ -6,6 +6,7 @@ import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
 import { Cause, Clock, Console, Effect, Exit, Fiber, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import * as LakeAdmin from "../../layers/lake/LakeAdmin.ts"
+import * as LicenseGate from "../../layers/license/LicenseGate.ts"
 import * as LocalSecretFile from "../../layers/local/LocalSecretFile.ts"
 import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import { MIGRATIONS } from "../../layers/postgres/client/migrate.ts"
@@ -48,6 +49,7 @@ import { StartError } from "../domain/StartError.ts"
 import { VERSION } from "../lib/version.ts"
 import * as Demo from "../pipeline/demo/Demo.ts"
 import { CurrentPrincipal } from "../ports/CurrentPrincipal.ts"
+import { FeatureGate, offMessage } from "../ports/FeatureGate.ts"
 import { LAKE_TABLE_NAMES, LakeAdmin as LakeAdminPort } from "../ports/LakeAdmin.ts"
 import { LocalToken } from "../ports/LocalCommands.ts"
 import { Migrations } from "../ports/Migrations.ts"
@@ -66,7 +68,7 @@ import * as Diagnostics from "./diagnostics.ts"
 import { people } from "./people.ts"
 import { siteData } from "./siteData.ts"
 import { storage } from "./storages.ts"
-import { quietWarehouse } from "./warehouses.ts"
+import { quietly, quietWarehouse } from "./warehouses.ts"
 
 /** The app database, joined or started, and migrated. Invalid settings are ignored, so that a command can correct them. */
 const instance = Layer.merge(PgSites.layer, people).pipe(
@@ -103,12 +105,21 @@ const askDirectly = Layer.succeed(
   AskDirectly,
   AskDirectly.of((question) =>
     Effect.gen(function* () {
+      const license = (yield* FeatureGate).state()
+      if (license._tag === "Off") {
+        return yield* new CommandFailure({ message: offMessage(license.why) })
+      }
       const all = yield* (yield* Sites).list({ archived: true })
       const now = Temporal.Instant.fromEpochMilliseconds(yield* Clock.currentTimeMillis)
       const context = contextOf(all, { properties: yield* Properties, settings: yield* Settings, now })
       return yield* askQuestion(yield* QueryEngine, context, question)
     }).pipe(
-      Effect.provide(quietWarehouse.pipe(Layer.provideMerge(PgProperties.layer), Layer.provideMerge(instance))),
+      Effect.provide(
+        Layer.mergeAll(quietWarehouse, LicenseGate.layer.pipe(quietly)).pipe(
+          Layer.provideMerge(PgProperties.layer),
+          Layer.provideMerge(instance)
+        )
+      ),
       Effect.catchTags({
         SitesError: ({ message }) => Effect.fail(new CommandFailure({ message })),
         StartError: ({ message, outside }) =>

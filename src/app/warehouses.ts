@@ -88,7 +88,10 @@ export const warehouse: Warehouse = Layer.unwrap(
 )
 
 /** Without the warnings that a starting server would log: a command reports its own errors. */
-export const quietWarehouse = warehouse.pipe(Layer.provide(Layer.succeed(References.MinimumLogLevel, "Error")))
+export const quietly = Layer.provide(Layer.succeed(References.MinimumLogLevel, "Error"))
+
+/** The engine for a command. */
+export const quietWarehouse = warehouse.pipe(quietly)
 
 /** For processes without a replica of their own, such as commands. */
 const engineForQuestions: Layer.Layer<QuestionEngines, never, QueryEngine> = Layer.effect(

@@ -10,6 +10,9 @@ export type GateState =
   /** `why` is for operators: no token, expired, wrong signature, feature not licensed. It has no final period. */
   | { readonly _tag: "Off"; readonly why: string }
 
+/** The message while product analytics is off. */
+export const offMessage = (why: string): string => `Product analytics requires a valid license: ${why}.`
+
 /** Whether product analytics is on. A changed license takes effect within 5 s, an expiry to the millisecond. */
 export class FeatureGate extends Context.Service<
   FeatureGate,

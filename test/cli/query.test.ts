@@ -169,7 +169,7 @@ test("with a key, ask and query are answered by the running server only; without
   expect(direct).toEqual({ code: 0, out: "Count\r\n0\n", err: "" })
 }, 180_000)
 
-test("without a license, ask, query and status on the server's machine say so and fail", async () => {
+test("without a license, ask, query and status on the server's machine say so and fail, with and without the server", async () => {
   await using all = new AsyncDisposableStack()
   const { publicKey } = await generateKeyPair("EdDSA", { extractable: true })
   const environment = {
@@ -190,4 +190,10 @@ test("without a license, ask, query and status on the server's machine say so an
   expect(code).toBe(1)
   expect(out).toMatch(/^ready +no: events get 402$/m)
   expect(out).toMatch(/^details +denied with 402: Product analytics requires a valid license: no license token is set/m)
+  await full.kill()
+  expect(await footfall(["ask", "visitors"], here)).toEqual({
+    code: 1,
+    out: "",
+    err: "Product analytics requires a valid license: no license token is set; set LICENSE_TOKEN.\n"
+  })
 }, 180_000)

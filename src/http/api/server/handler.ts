@@ -4,7 +4,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import * as Demo from "../../../pipeline/demo/Demo.ts"
 import type { Policy } from "../../../pipeline/Policy.ts"
 import type { AppSecret } from "../../../ports/AppSecret.ts"
-import { FeatureGate } from "../../../ports/FeatureGate.ts"
+import { FeatureGate, offMessage } from "../../../ports/FeatureGate.ts"
 import type { Geo } from "../../../ports/Geo.ts"
 import type { Metadata } from "../../../ports/Metadata.ts"
 import type { Properties } from "../../../ports/Properties.ts"
@@ -161,7 +161,7 @@ const withProblems = <R>(
     const path = pathOf(request)
     const isKnown = isKnownPath(path)
     if (state._tag === "Off" && (isKnown || isUnderPrefix(path)) && !isOpenWithoutLicense(request.method, path)) {
-      return render.statusResponse(request, 402, `Product analytics requires a valid license: ${state.why}.`)
+      return render.statusResponse(request, 402, offMessage(state.why))
     }
     // Only literal paths, since a proxy's rules for them apply to nothing else.
     if (!isKnown) return routeNotFound(request)
