@@ -583,6 +583,37 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     })
   })
 
+  test("has all events of a day and of a week at whose beginning the clock skips midnight", async () => {
+    // In Beirut, it was 01:00 when March 29 began.
+    const settings = { timezone: "Asia/Beirut" }
+    const inRange = ["between", "created_at", "2026-03-28", "2026-03-31"]
+    const count = { aggregation: [["count"]], settings }
+    const counted = await ask({
+      ...count,
+      filter: ["and", ON_SITE, inRange],
+      aggregation: [["count"], ["cum-count"], ["offset", ["count"], -1]],
+      breakout: [byDay]
+    })
+    expect(counted.data.rows).toEqual([
+      ["2026-03-28T00:00:00", 0, 0, null],
+      ["2026-03-29T00:00:00", 9, 9, 0],
+      ["2026-03-30T00:00:00", 11, 20, 9],
+      ["2026-03-31T00:00:00", 1, 21, 11]
+    ])
+    const weeks = { ...settings, "week-start": "sunday" }
+    const byWeek = ["field", "created_at", { "temporal-unit": "week" }]
+    expect(await rowsOf({ ...count, filter: ["and", ON_SITE, inRange], breakout: [byWeek], settings: weeks })).toEqual([
+      ["2026-03-22T00:00:00", 0],
+      ["2026-03-29T00:00:00", 21]
+    ])
+    const ofDay = (...condition: ReadonlyArray<unknown>) =>
+      rowsOf({ ...count, filter: ["and", ON_SITE, inRange, condition] })
+    expect(await ofDay("=", byDay, "2026-03-29")).toEqual([[9]])
+    expect(await ofDay("=", byDay, "2026-03-29T01:00:00")).toEqual([[9]])
+    expect(await ofDay("between", byDay, "2026-03-28", "2026-03-28")).toEqual([[0]])
+    expect(await ofDay(">", byDay, "2026-03-29")).toEqual([[12]])
+  })
+
   test("groups computed times by hour, by the clock, with the hours in between", async () => {
     const question = {
       filter: ["and", ON_SITE, ["between", "created_at", "2026-03-30T00:00:00", "2026-03-30T02:59:59"]],

@@ -79,9 +79,16 @@ export const moveBy = (
   weekStart: WeekStart
 ): Temporal.ZonedDateTime => startOf(unit, start.add(spanOf(unit, count)), weekStart)
 
-/** A wall-clock time as in `2026-03-28T00:00:00`. */
-export const wallTime = (at: Temporal.ZonedDateTime): string =>
-  at.toPlainDateTime().toString({ smallestUnit: "second" })
+/** What the clock shows. A day begins at midnight, even where the clock skips it: so do the days that engines group by. */
+const clockAt = (at: Temporal.ZonedDateTime): Temporal.PlainDateTime =>
+  at.equals(at.startOfDay()) ? at.toPlainDate().toPlainDateTime() : at.toPlainDateTime()
+
+/** The wall-clock time at which a unit of time begins, as in `2026-03-28T00:00:00`. */
+export const wallTime = (at: Temporal.ZonedDateTime): string => clockAt(at).toString({ smallestUnit: "second" })
+
+/** A bound of wall-clock times, with microseconds. */
+export const wallTimeBound = (at: Temporal.ZonedDateTime): string =>
+  clockAt(at).toString({ smallestUnit: "microsecond" })
 
 /** With microseconds, as engines have it. */
 export const exactWallTime = (at: Temporal.ZonedDateTime): string =>

@@ -3,7 +3,7 @@ import { type Clause, LIMITS } from "../fql/schema.ts"
 import { didYouMean } from "../fql/suggest.ts"
 import { viewOf } from "../metadata/views.ts"
 import { call, columnOf, type Expression, type Select, typeOf, type ValueType, value } from "../plan/plan.ts"
-import { exactWallTime } from "../plan/time.ts"
+import { wallTimeBound } from "../plan/time.ts"
 import { isDimension, resolveDimension } from "./dimensions.ts"
 import { constant, isNumber, isTime, mismatch, resolveExpression, resolveOperand, typeName } from "./expressions.ts"
 import { FUNCTIONS } from "./functions.ts"
@@ -99,8 +99,8 @@ const within = (of: Expression, period: Period): Expression => {
     if (from !== null) bounds.push(boolean("ge", of, value("instant", from)))
     if (until !== null) bounds.push(boolean("lt", of, value("instant", until)))
   } else {
-    if (period.from !== null) bounds.push(boolean("ge", of, value("local", exactWallTime(period.from))))
-    if (period.until !== null) bounds.push(boolean("lt", of, value("local", exactWallTime(period.until))))
+    if (period.from !== null) bounds.push(boolean("ge", of, value("local", wallTimeBound(period.from))))
+    if (period.until !== null) bounds.push(boolean("lt", of, value("local", wallTimeBound(period.until))))
   }
   return both(...bounds)
 }
