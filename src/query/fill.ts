@@ -129,15 +129,18 @@ export const partialBuckets = (
   const { rows: scope, weekStart, zone } = compiled.planned
   const inZone = (instant: Temporal.Instant) => instant.toZonedDateTimeISO(zone)
   const { from, until } = scope.range
-  const cuts = [
-    now.add({ nanoseconds: 1 }),
-    ...[from, until].flatMap((iso) => (iso === null ? [] : [Temporal.Instant.from(iso)]))
-  ]
+  const current = startOf(unit, inZone(now), weekStart)
+  const isNotOver = (label: string): boolean =>
+    series.hasOffset
+      ? Temporal.Instant.compare(Temporal.Instant.from(label), current.toInstant()) >= 0
+      : label >= labelOf(series, current)
+  const cuts = [from, until].flatMap((iso) => (iso === null ? [] : [Temporal.Instant.from(iso)]))
   const partial = new Set(
     cuts.flatMap((cut) => {
       const start = startOf(unit, inZone(cut), weekStart)
       return Temporal.Instant.compare(start.toInstant(), cut) === 0 ? [] : [labelOf(series, start)]
     })
   )
-  return [...new Set(rows.flatMap(([label]) => (typeof label === "string" && partial.has(label) ? [label] : [])))]
+  const labels = rows.flatMap(([label]) => (typeof label === "string" ? [label] : []))
+  return [...new Set(labels)].filter((label) => partial.has(label) || isNotOver(label))
 }

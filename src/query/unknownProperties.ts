@@ -32,5 +32,6 @@ export const unknownPropertyWarnings = (planned: PlannedQuestion, rows: EngineRo
     const { event, key, of } = property
     const what = of === "session" ? "attribute" : "property"
     const missing = event === null ? `There is no ${what} \`${key}\`` : `\`${event}\` has no property \`${key}\``
-    return [{ code: "unknown-property", detail: `${missing}.${didYouMean(key, FIELD_NAMES)}`, key }]
+    const instead = FIELD_NAMES.includes(key) ? ` There is a field \`${key}\`.` : didYouMean(key, FIELD_NAMES)
+    return [{ code: "unknown-property", detail: `${missing}.${instead}`, key }]
   })

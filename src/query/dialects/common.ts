@@ -72,7 +72,7 @@ export const COMMON_FUNCTIONS = {
   power: ([x, y]) =>
     sql`CASE WHEN ${x!} = 0 AND ${y!} > 0 THEN 0 WHEN ${x!} > 0 OR (${x!} < 0 AND ${y!} = floor(${y!})) THEN CASE WHEN abs(${y!} * ln(abs(${x!}))) <= 700 THEN power(${x!}, ${y!}) END END`,
   sqrt: guarded("sqrt", (x) => sql`${x} >= 0`),
-  log: guarded("ln", (x) => sql`${x} > 0`),
+  log: guarded("log10", (x) => sql`${x} > 0`),
   exp: guarded("exp", (x) => sql`${x} BETWEEN -700 AND 700`),
   coalesce: prefix("coalesce"),
   case: (args) => {

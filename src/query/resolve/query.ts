@@ -119,7 +119,7 @@ const startBuild = (
   query: Query,
   warnings: Array<Warning>
 ): Omit<Build, "keepsVisits" | "presence"> => {
-  const named = sitesOf(context, query, 0)
+  const named = sitesOf(context, query, "", 0)
   const sites = context.sites.filter(({ id }) => named === null || named.has(id))
   const { timezone, "week-start": weekStart } = query.settings ?? {}
   if (timezone !== undefined && !isZone(timezone)) {
@@ -174,15 +174,21 @@ const startBuild = (
 }
 
 /** The sites that a question or its source names; null if it names none. */
-const sitesOf = (context: QuestionContext, query: Query, depth: number): ReadonlySet<string> | null => {
+const sitesOf = (
+  context: QuestionContext,
+  query: Query,
+  pointer: string,
+  depth: number
+): ReadonlySet<string> | null => {
   const { source } = query
   if (depth > LIMITS.depth) return null
   if (typeof source !== "string") {
     const inner = "card" in source ? context.cards.get(source.card.toLowerCase()) : source.query
-    return inner === undefined ? null : sitesOf(context, inner, depth + 1)
+    const place = below(pointer, "source", ...("card" in source ? [] : ["query"]))
+    return inner === undefined ? null : sitesOf(context, inner, place, depth + 1)
   }
   const view = findView(source)
-  return view === undefined ? null : namedSites(context, view, query)
+  return view === undefined ? null : namedSites(context, view, query, below(pointer, "filter"))
 }
 
 const planQuery = (build: Build, query: Query, pointer: string, depth: number): Planned => {

@@ -56,9 +56,14 @@ const sitesNamed = ({ sites }: QuestionContext, name: unknown): ReadonlyArray<Qu
   sites.filter((site) => site.name === name)
 
 /** The sites of a query that reads a view, as far as its conditions name any; null if they name none. */
-export const namedSites = (context: QuestionContext, view: View, query: Conditions): ReadonlySet<string> | null => {
+export const namedSites = (
+  context: QuestionContext,
+  view: View,
+  query: Conditions,
+  pointer: string
+): ReadonlySet<string> | null => {
   let named: ReadonlySet<string> | null = null
-  for (const [clause] of query.filter === undefined ? [] : conjunction(query.filter, "")) {
+  for (const [clause] of query.filter === undefined ? [] : conjunction(query.filter, pointer)) {
     const found = siteValuesOf(context, view, query, clause)
     if (found === null) continue
     const ids = new Set(
