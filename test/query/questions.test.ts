@@ -614,6 +614,40 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     expect(await ofDay(">", byDay, "2026-03-29")).toEqual([[12]])
   })
 
+  // Written out, each level of these would repeat the one below, two to four times.
+  test.each<[string, (inner: unknown) => ReadonlyArray<unknown>, unknown]>([
+    ["split-part", (inner) => ["split-part", inner, "/", 1], ["concat", "a", ["field", "event_name"]]],
+    ["/", (inner) => ["/", 2, inner], ["field", "event_type"]],
+    ["%", (inner) => ["%", 2, inner], ["field", "event_type"]],
+    ["% of a fraction", (inner) => ["%", ["+", inner, 0.5], 7.5], ["field", "event_type"]],
+    ["exp", (inner) => ["exp", ["*", inner, 0.1]], ["field", "event_type"]],
+    ["sqrt", (inner) => ["sqrt", inner], ["field", "event_type"]],
+    ["power", (inner) => ["power", inner, 1], ["field", "event_type"]],
+    ["upper", (inner) => ["upper", inner], ["concat", "a", ["field", "event_name"]]],
+    ["regex-match-first", (inner) => ["regex-match-first", inner, "^(.)"], ["concat", "a", ["field", "event_name"]]],
+    ["host", (inner) => ["host", inner], ["field", "hostname"]]
+  ])("answers what nests %s 35 times, or refuses it", async (_name, nest, innermost) => {
+    const nested = (levels: number): unknown => (levels === 0 ? innermost : nest(nested(levels - 1)))
+    const asked = (levels: number) =>
+      ask({
+        filter: during(["=", "event_name", "signup"], ["=", "country", "DE"]),
+        expressions: { x: nested(levels) },
+        fields: [["expression", "x"]]
+      })
+    const deep = await asked(35).catch((error: unknown) => error)
+    if (engine === "replica") expect(deep).not.toBeInstanceOf(Error)
+    // Of four levels, some are written out, and others computed once.
+    const known = await askOn("postgres", {
+      fql: 1,
+      type: "query",
+      source: "v_pa_events",
+      filter: during(["=", "event_name", "signup"], ["=", "country", "DE"]),
+      expressions: { x: nested(4) },
+      fields: [["expression", "x"]]
+    })
+    expect((await asked(4)).data.rows).toEqual(known.data.rows)
+  })
+
   test("groups computed times by hour, by the clock, with the hours in between", async () => {
     const question = {
       filter: ["and", ON_SITE, ["between", "created_at", "2026-03-30T00:00:00", "2026-03-30T02:59:59"]],
