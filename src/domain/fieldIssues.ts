@@ -18,6 +18,7 @@ export const parseName = (given: string): Parsed<string> => {
   if (name === "") return reject("name", "The name must not be blank.")
   if (name.length > MAX_NAME_LENGTH) return reject("name", `The name must have at most ${MAX_NAME_LENGTH} characters.`)
   if (/\p{Cc}/u.test(name)) return reject("name", "The name must not contain control characters.")
+  if (!name.isWellFormed()) return reject("name", "The name must not contain half of a surrogate pair.")
   return Result.succeed(name)
 }
 

@@ -1,4 +1,5 @@
 import { Result, Schema } from "effect"
+import { isStorable } from "../lib/storable.ts"
 import type { SettingType } from "./types.ts"
 
 /** The groups of the documentation, in its order. */
@@ -96,6 +97,9 @@ export const decodeSetting = <A>(setting: Setting<A>, value: string): Result.Res
     return Result.fail(
       `${setting.env} is set but empty; it accepts ${setting.accepts}. Unset it to use the default (${setting.defaultText}).`
     )
+  }
+  if (!isStorable(value)) {
+    return Result.fail(`${setting.env} must not contain the character U+0000 or half of a surrogate pair.`)
   }
   return Result.mapError(Schema.decodeUnknownResult(setting.schema)(value), () => {
     const given = setting.secret ? setting.describe(value) : `is ${JSON.stringify(value)}`

@@ -41,6 +41,7 @@ describe("rejecting an invalid value", () => {
     ["a blank name", { name: " \t" }, ["name"]],
     ["a name of 101 characters", { name: "x".repeat(101) }, ["name"]],
     ["a name with a NUL", { name: "a\u0000b" }, ["name"]],
+    ["a name with half of a surrogate pair", { name: "a\ud800b" }, ["name"]],
     ["an invalid second domain", { domains: ["ok.example", "https://x.example/page"] }, ["domains/1"]],
     ["201 domains", { domains: Array.from({ length: 201 }, (_, i) => `d${i}.example`) }, ["domains"]],
     ["a rate of 0", { rateLimit: { eventsPerSecond: 0, burst: 1 } }, ["rateLimit"]],

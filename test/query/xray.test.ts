@@ -18,6 +18,7 @@ import { cellFilter, namesIn } from "../../src/query/xray/cellFilter.ts"
 import { differencesIn } from "../../src/query/xray/comparison.ts"
 import { layOut, mappingsOf, parametersFor, ranked, SHOWN_CARDS } from "../../src/query/xray/dashboard.ts"
 import { dimensionsOf } from "../../src/query/xray/dimensions.ts"
+import { fieldCards } from "../../src/query/xray/fieldCards.ts"
 import { unitOfDate } from "../../src/query/xray/period.ts"
 import { emptiness, probe } from "../../src/query/xray/probe.ts"
 import { subjectOf, TEMPLATES } from "../../src/query/xray/templates.ts"
@@ -137,6 +138,17 @@ test("the x-ray of events is always the same for the same metadata", () => {
   expect(dashcards[1]!.id).toBe("f570f862-34f8-52a1-9b4e-de74c6aa28dd")
   const body = { parameters: chosen.parameters, tabs: [], dashcards, auto_apply_filters: true, width: "fixed" }
   expect(Schema.is(DashboardBody)(body)).toBe(true)
+})
+
+test("a property with dates is drawn by its own dates", () => {
+  const renewal = { ...events.dimensions[0]!, class: "timestamp" as const, title: "Renewal" }
+  const clause = ["prop", "renewal", { event: "signup" }] as const
+  const breakouts = fieldCards(events, { ...renewal, clause }).map(({ query }) => query.breakout)
+  expect(breakouts).toEqual(
+    ["day", "day-of-week", "hour-of-day"].map((unit) => [
+      ["prop", "renewal", { event: "signup", "temporal-unit": unit }] as unknown as Clause
+    ])
+  )
 })
 
 test("a category of more than ten values shows the ten most frequent, and sums up the others", () => {

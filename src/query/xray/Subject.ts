@@ -22,8 +22,8 @@ export interface Subject {
   readonly parts: Pick<Query, "joins" | "expressions" | "compat" | "settings">
   /** The best ones first. */
   readonly dimensions: ReadonlyArray<XrayDimension>
-  /** The column whose times are drawn; null if the rows have none. */
-  readonly time: string | null
+  /** The clause of the times that are drawn; null if the rows have none. */
+  readonly time: Clause | null
   /** The unit in which times are drawn. */
   readonly unit: TruncationUnit
 }
@@ -53,6 +53,8 @@ export const questionAbout = (
   }
 }
 
-/** The column that says when a row was recorded: the one whose range bounds a view's rows, otherwise its time of creation. */
-export const timeOf = (view: View): string | null =>
-  view.time ?? view.columns.find(({ semantic }) => semantic === "CreationTimestamp")?.name ?? null
+/** When a row was recorded: the column whose range bounds a view's rows, otherwise its time of creation. */
+export const timeOf = (view: View): Clause | null => {
+  const name = view.time ?? view.columns.find(({ semantic }) => semantic === "CreationTimestamp")?.name
+  return name === undefined ? null : ["field", name]
+}

@@ -81,7 +81,12 @@ export const named = (clause: Clause, name: string, title: string): Clause => [
   { name, "display-name": title }
 ]
 
-export const inUnit = (time: string, unit: string): Clause => ["field", time, { "temporal-unit": unit }]
+/** A field or a property of times, in units of time. */
+export const inUnit = ([kind, name, options]: Clause, unit: string): Clause => [
+  kind,
+  name,
+  { ...(options as object | undefined), "temporal-unit": unit }
+]
 
 /** The parts of a question that show the values of a dimension: all of them if there are few, otherwise the most frequent ones. */
 export const valuesOf = (

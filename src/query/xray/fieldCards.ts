@@ -74,7 +74,7 @@ const newValues = (subject: Subject, { clause, title }: XrayDimension): Readonly
   if (subject.time === null) return []
   const firsts = questionAbout(subject, {
     filter: ["not-null", clause],
-    aggregation: [named(["min", ["field", subject.time]], FIRST_SEEN, "First seen")],
+    aggregation: [named(["min", subject.time], FIRST_SEEN, "First seen")],
     breakout: [clause]
   })
   const card = custom(
@@ -91,7 +91,7 @@ const newValues = (subject: Subject, { clause, title }: XrayDimension): Readonly
         type: "query",
         source: { query: firsts },
         aggregation: [["count"]],
-        breakout: [inUnit(FIRST_SEEN, subject.unit)]
+        breakout: [inUnit(["field", FIRST_SEEN], subject.unit)]
       }
     }
   ]
@@ -138,7 +138,7 @@ export const fieldCards = (subject: Subject, dimension: XrayDimension): Readonly
     case "number":
       return number(subject, dimension)
     case "timestamp": {
-      const dated: Subject = { ...subject, time: dimension.field.name }
+      const dated: Subject = { ...subject, time: dimension.clause }
       return [...overTime(dated, `${subject.noun} over time, by ${dimension.title}`), ...perSeason(dated, 2)]
     }
     case "url":

@@ -71,7 +71,7 @@ export const fieldUrl = (field: FieldRecord): string => `field/${field.id}`
 
 const fieldLinks = ({ site }: RelatedContext, { dimensions, time }: Subject): ReadonlyArray<RelatedXray> =>
   dimensions
-    .filter(({ field }) => field.name !== time)
+    .filter(({ field }) => field.name !== time?.[1])
     .slice(0, LINKED_FIELDS)
     .map(({ field, title }) => ({
       url: xrayUrl(fieldUrl(field), site),

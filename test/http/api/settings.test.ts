@@ -47,6 +47,7 @@ test("a rejected setting responds with a status and a reason", async () => {
     expect.stringContaining("overrides the settings table")
   ])
   expect((await set("max-body-bytes", { value: 2048 }))[0]).toBe(400)
+  expect(await set("instance-name", { value: "a\ud800b" })).toEqual([422, expect.stringContaining("surrogate pair")])
   expect((await admin.call("GET", "settings/nonsense")).status).toBe(404)
   expect((await admin.call("DELETE", "settings/nonsense")).status).toBe(404)
   await admin.close()

@@ -34,12 +34,19 @@ export const TimelineEventJson = Schema.Struct(fields).annotate({
   description: "A note on the time axis."
 })
 
+/** The years that the app database and texts such as `2026-03-28T12:00:00Z` can both have, in UTC. */
+const TIMES = { first: Date.parse("0001-01-01T00:00:00Z"), last: Date.parse("9999-12-31T23:59:59.999Z") }
+
 /** A time with a zone, such as `2026-03-28T12:00:00Z`. */
 export const Timestamp = Schema.String.check(
   Schema.isPattern(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/, {
     message: "Give a time with a zone, such as `2026-03-28T12:00:00Z`."
   }),
-  Schema.makeFilter((text) => !Number.isNaN(Date.parse(text)) || "There is no such time.")
+  Schema.makeFilter((text) => {
+    const at = Date.parse(text)
+    if (Number.isNaN(at)) return "There is no such time."
+    return (at >= TIMES.first && at <= TIMES.last) || "The year must be from 1 to 9999, in UTC."
+  })
 ).annotate({ format: "date-time", examples: ["2026-03-28T12:00:00Z"] })
 
 const SiteId = Schema.NullOr(Schema.String).annotate(SITE)

@@ -168,6 +168,10 @@ describe("a note on the time axis", () => {
       revision: 1,
       can_write: true
     })
+    for (const timestamp of ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-05:00"]) {
+      const refused = await post("/api/timeline-event", { name: "Never", timestamp })
+      expect([refused.status, JSON.stringify(refused.body)]).toEqual([400, expect.stringContaining("year")])
+    }
     await post("/api/timeline-event", { name: "Holiday", timestamp: "2026-03-29T00:00:00Z", time_matters: false })
     const names = async (query: string) =>
       (await get(`/api/timeline-event?${query}`)).body.map(({ name }: Json) => name)
