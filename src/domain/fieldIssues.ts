@@ -1,4 +1,5 @@
 import { Result, Schema } from "effect"
+import { isZone } from "../lib/timeZone.ts"
 
 /** Why a value was rejected. `field` is a key of the input (`domains/2` for an item), `message` a whole sentence. */
 export const FieldIssue = Schema.Struct({ field: Schema.String, message: Schema.String })
@@ -22,21 +23,10 @@ export const parseName = (given: string): Parsed<string> => {
   return Result.succeed(name)
 }
 
-const isTimezone = (zone: string): boolean => {
-  // Intl accepts offsets such as `+02:00`, but Postgres reads names of the IANA database.
-  if (!/^[A-Za-z]/.test(zone)) return false
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: zone })
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** The name of a time zone. */
 export const parseTimezone = (given: string): Parsed<string> => {
   const timezone = given.trim()
-  return isTimezone(timezone)
+  return isZone(timezone)
     ? Result.succeed(timezone)
     : reject(
         "timezone",

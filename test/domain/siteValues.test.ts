@@ -48,6 +48,7 @@ describe("rejecting an invalid value", () => {
     ["a burst of one and a half", { rateLimit: { eventsPerSecond: 1, burst: 1.5 } }, ["rateLimit"]],
     ["an unknown time zone", { timezone: "Mars/Olympus" }, ["timezone"]],
     ["an offset as a time zone", { timezone: "+02:00" }, ["timezone"]],
+    ["an abbreviation as a time zone", { timezone: "EST" }, ["timezone"]],
     ["a week that starts on Friday", { weekStart: "friday" }, ["weekStart"]],
     ["definitions that do not exist", { definitions: "loose" }, ["definitions"]],
     ["a currency of four letters", { currency: "EURO" }, ["currency"]],

@@ -4,17 +4,6 @@ import type { Offsets, TruncationUnit, WeekStart } from "./plan.ts"
 const EARLIEST = Temporal.Instant.from("2000-01-01T00:00:00Z")
 const AHEAD = Temporal.Duration.from({ hours: 24 * 400 })
 
-/** Whether a zone is a name of the IANA database. Abbreviations and offsets are ambiguous or ignore daylight saving time. */
-export const isZone = (zone: string): boolean => {
-  if (zone !== "UTC" && !/^[A-Za-z_]+(?:\/[A-Za-z0-9_+-]+)+$/.test(zone)) return false
-  try {
-    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(zone)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** An instant as bound to queries: UTC, with milliseconds. */
 export const isoOf = (instant: Temporal.Instant): string => new Date(instant.epochMilliseconds).toISOString()
 

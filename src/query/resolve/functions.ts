@@ -1,3 +1,4 @@
+import { isZone } from "../../lib/timeZone.ts"
 import { below, FqlError } from "../fql/FqlError.ts"
 import { didYouMean } from "../fql/suggest.ts"
 import {
@@ -9,7 +10,7 @@ import {
   type ValueType,
   value
 } from "../plan/plan.ts"
-import { isoOf, isZone, offsetsOf, wallTime } from "../plan/time.ts"
+import { isoOf, offsetsOf, wallTime } from "../plan/time.ts"
 import { extracted, truncated } from "./dimensions.ts"
 import { isNumber, isTime, mismatch, resolveOperand } from "./expressions.ts"
 import { resolveFilter } from "./filters.ts"

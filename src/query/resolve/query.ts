@@ -1,4 +1,5 @@
 import { Result } from "effect"
+import { isZone } from "../../lib/timeZone.ts"
 import { below, FqlError } from "../fql/FqlError.ts"
 import { isSameJson, LIMITS, type Query, type QueryJoin, type QuerySource } from "../fql/schema.ts"
 import { nearest } from "../fql/suggest.ts"
@@ -21,7 +22,6 @@ import {
   typeOf,
   type ValueType
 } from "../plan/plan.ts"
-import { isZone } from "../plan/time.ts"
 import { AGGREGATIONS, aggregateIn, Grouping, pageAmong, unknownAggregation } from "./aggregations.ts"
 import type { Cast } from "./casts.ts"
 import { type Dimension, resolveDimension, sitesRead } from "./dimensions.ts"
