@@ -34,7 +34,7 @@ export const TimelineEventJson = Schema.Struct(fields).annotate({
   description: "A note on the time axis."
 })
 
-/** The years that the app database and texts such as `2026-03-28T12:00:00Z` can both have, in UTC. */
+/** The first and the last time that both the app database and ISO 8601 with four digits can write, in UTC. */
 const TIMES = { first: Date.parse("0001-01-01T00:00:00Z"), last: Date.parse("9999-12-31T23:59:59.999Z") }
 
 /** A time with a zone, such as `2026-03-28T12:00:00Z`. */
