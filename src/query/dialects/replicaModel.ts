@@ -462,7 +462,7 @@ const presentVisits = (source: Visits, presence: Presence): Sql => {
   const { list, where } = wholeVisits(source)
   const [start, end] = [unitOf("started_at", presence), unitOf("ended_at", presence)]
   const isOne = sql`${start} = ${end}`
-  // Of the others, which are few, most do not end in the bucket in which they start, which is faster to find out.
+  // The others are few, and none of them starts and ends in the same bucket, which is faster to find out.
   const isByBucket = isNumbered(presence) && unitOfBucket("started_at", presence) !== null
   const isOther = (more: Sql) => (isByBucket ? sql`start_bucket <> end_bucket AND ${more}` : more)
   const hasBucket = used.has("present_bucket") || used.has(FIRST_OF_HOUR)
