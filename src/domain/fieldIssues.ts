@@ -1,4 +1,5 @@
 import { Result, Schema } from "effect"
+import { isStorable } from "../lib/storable.ts"
 import { isZone } from "../lib/timeZone.ts"
 
 /** Why a value was rejected. `field` is a key of the input (`domains/2` for an item), `message` a whole sentence. */
@@ -19,7 +20,7 @@ export const parseName = (given: string): Parsed<string> => {
   if (name === "") return reject("name", "The name must not be blank.")
   if (name.length > MAX_NAME_LENGTH) return reject("name", `The name must have at most ${MAX_NAME_LENGTH} characters.`)
   if (/\p{Cc}/u.test(name)) return reject("name", "The name must not contain control characters.")
-  if (!name.isWellFormed()) return reject("name", "The name must not contain half of a surrogate pair.")
+  if (!isStorable(name)) return reject("name", "The name must not contain half of a surrogate pair.")
   return Result.succeed(name)
 }
 

@@ -3,3 +3,9 @@ export const VISITOR_COLUMNS = ["country", "device", "browser", "os"] as const
 
 /** The column of a visit that says when its visitor was recorded. */
 export const VISITOR_CREATED_AT = "visitor_created_at"
+
+/** What a visit stores about its visitor: the visit's column and the visitor's. */
+export const OF_VISITOR: ReadonlyArray<readonly [string, string]> = [
+  ...VISITOR_COLUMNS.map((name) => [name, name] as const),
+  [VISITOR_CREATED_AT, "created_at"]
+]

@@ -1,10 +1,11 @@
 import { NOT_VIEWS, PREDECESSOR_BUCKET_SECONDS, VISIT_GAP_SECONDS } from "../../../src/domain/Event.ts"
 import { PREVIOUS_IN_HOUR, PREVIOUS_SAME, REPEATED } from "../../../src/domain/repeatedVisits.ts"
 import { hourOfWeek, visitBucket } from "../../../src/domain/visitBuckets.ts"
+import { OF_VISITOR } from "../../../src/domain/visitorColumns.ts"
 import { eventsWithChannel } from "../../../src/query/channel/channel.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
 import type { Store } from "./Store.ts"
-import { EVENT_COLUMNS, OF_VISITOR, OTHER_EVENTS, SESSION_FIELDS, SITE_FIELDS } from "./schema.ts"
+import { EVENT_COLUMNS, OTHER_EVENTS, SESSION_FIELDS, SITE_FIELDS } from "./schema.ts"
 
 /*
  * How rows get into the file. Everything is SQL over temporary tables, whatever the number of rows: a poll of a second and a segment of
@@ -342,17 +343,11 @@ export const insertData = (store: Store, keys: "batch" | "keyed"): Promise<void>
 
 /** Notes in their visits what is known of visitors. `sessions`: a query of their numbers. */
 export const describeVisits = (store: Store, sessions: string): Promise<void> => {
-  const row = (of: string, names: ReadonlyArray<string>) => `ROW(${names.map((name) => `${of}.${name}`).join(", ")})`
-  const isOther = `${row(
-    "visit",
-    OF_VISITOR.map(([column]) => column)
-  )} IS DISTINCT FROM ${row(
-    "visitor",
-    OF_VISITOR.map(([, known]) => known)
-  )}`
-  return store.run(`UPDATE visit SET ${OF_VISITOR.map(([column, known]) => `${column} = visitor.${known}`).join(", ")}
+  const stored = OF_VISITOR.map(([column]) => `visit.${column}`).join(", ")
+  const known = OF_VISITOR.map(([, column]) => `visitor.${column}`).join(", ")
+  return store.run(`UPDATE visit SET ${OF_VISITOR.map(([column, of]) => `${column} = visitor.${of}`).join(", ")}
     FROM (SELECT * FROM session WHERE session IN (${sessions})) AS visitor
-    WHERE visit.session = visitor.session AND visit.site = visitor.site AND ${isOther}`)
+    WHERE visit.session = visitor.session AND visit.site = visitor.site AND ROW(${stored}) IS DISTINCT FROM ROW(${known})`)
 }
 
 /**

@@ -149,32 +149,20 @@ export const checkUnits = async (
     "SELECT DISTINCT (created_at AT TIME ZONE 'UTC')::date::text AS day FROM product_analytics_event_default"
   )
   for (const { day } of elsewhere) days.add(day)
-  for (const [day] of await store.rows("SELECT DISTINCT created_at::DATE::VARCHAR FROM event")) days.add(String(day))
+  const rows = await store.rows("SELECT created_at::DATE::VARCHAR, count(*) FROM event GROUP BY ALL")
+  const counts = new Map(rows.map(([day, count]) => [String(day), Number(count)]))
+  for (const day of counts.keys()) days.add(day)
   const chosen = [...days].filter((day) => /^\d{4}-/.test(day) && (since === null || day >= since)).sort()
   const units: Array<CheckUnit> = []
   for (const [month, own] of Map.groupBy(chosen, (day) => day.slice(0, 7))) {
-    for (const span of await spansOf(store, month, own, atOnce)) {
-      units.push({ table: "events", span }, { table: "sessions", span })
-    }
+    const total = [...counts].reduce((sum, [day, count]) => (day.startsWith(month) ? sum + count : sum), 0)
+    const spans =
+      total < atOnce
+        ? [{ from: own[0]!, until: nextDay(own.at(-1)!) }]
+        : own.flatMap((day) => ((counts.get(day) ?? 0) < atOnce ? [wholeDay(day)] : hoursOf(day)))
+    for (const span of spans) units.push({ table: "events", span }, { table: "sessions", span })
   }
   return since === null ? [...units, { table: "properties", span: null }, { table: "attributes", span: null }] : units
-}
-
-/** The spans of days of a month that are compared at once. */
-const spansOf = async (
-  store: Store,
-  month: string,
-  days: ReadonlyArray<string>,
-  atOnce: number
-): Promise<ReadonlyArray<Span>> => {
-  const table = `event_${month.replace("-", "_")}`
-  const rows = store.eventTables.includes(table)
-    ? await store.rows(`SELECT created_at::DATE::VARCHAR, count(*) FROM ${table} GROUP BY ALL`)
-    : []
-  const counts = new Map(rows.map(([day, count]) => [String(day), Number(count)]))
-  const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
-  if (total < atOnce) return [{ from: days[0]!, until: nextDay(days.at(-1)!) }]
-  return days.flatMap((day) => ((counts.get(day) ?? 0) < atOnce ? [wholeDay(day)] : hoursOf(day)))
 }
 
 /** A part of a site's day that differs, to be read again. */

@@ -1,9 +1,9 @@
 import type { RebuildProgress } from "../../../src/domain/rebuildProgress.ts"
 import { REPEATED } from "../../../src/domain/repeatedVisits.ts"
+import { OF_VISITOR } from "../../../src/domain/visitorColumns.ts"
 import { HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
 import { KIND, PREDECESSORS, previousVisits, SAME, VISITOR, visitsOf } from "./apply.ts"
 import type { Store } from "./Store.ts"
-import { OF_VISITOR } from "./schema.ts"
 import type { ReplicaState } from "./state.ts"
 
 /*

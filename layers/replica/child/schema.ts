@@ -131,12 +131,6 @@ export const createEvents = (table: string): string =>
 export const createEventView = (tables: ReadonlyArray<string>): string =>
   `CREATE OR REPLACE VIEW event AS ${tables.map((table) => `SELECT * FROM ${table}`).join(" UNION ALL ")}`
 
-/** What is known of a visit's visitor: the visit's columns and those of `session`. */
-export const OF_VISITOR: ReadonlyArray<readonly [string, string]> = [
-  ...VISITOR_COLUMNS.map((name) => [name, name] as const),
-  [VISITOR_CREATED_AT, "created_at"]
-]
-
 /**
  * The columns of a visit that questions use, and those that merging needs: when its first and last view were, and its first row that says
  * how it came about. `prev_ended_at`: when the same visitor's visit before ended; of `PREVIOUS_IN_HOUR`, the one before

@@ -20,6 +20,7 @@ export class Sql {
   readonly length: number
   /** Put together only where it is needed: most SQL becomes part of other SQL. */
   readonly #parts: ReadonlyArray<Part>
+  #flat: Flat | null = null
   constructor(parts: ReadonlyArray<Part>) {
     this.#parts = parts
     this.length = parts.reduce((sum, part) => sum + lengthOf(part), 0)
@@ -29,23 +30,25 @@ export class Sql {
 
   /** One more than there are parameters. */
   get texts(): ReadonlyArray<string> {
-    return this.#flat().texts
+    return this.#flattened.texts
   }
 
   get parameters(): ReadonlyArray<QueryParameter> {
-    return this.#flat().parameters
+    return this.#flattened.parameters
   }
 
   /** The text with a placeholder for each parameter, in order. */
   render(placeholder: (index: number, parameter: QueryParameter) => string): string {
-    const { parameters, texts } = this.#flat()
+    const { parameters, texts } = this.#flattened
     return texts.reduce((text, next, index) => text + placeholder(index - 1, parameters[index - 1]!) + next)
   }
 
-  #flat(): Flat {
-    const flat: Flat = { texts: [""], parameters: [] }
-    this.#addTo(flat)
-    return flat
+  get #flattened(): Flat {
+    if (this.#flat === null) {
+      this.#flat = { texts: [""], parameters: [] }
+      this.#addTo(this.#flat)
+    }
+    return this.#flat
   }
 
   #addTo(flat: Flat): void {

@@ -68,10 +68,10 @@ const computedOnce =
   (args, types) =>
     once(args, (used) => render(used, types))
 
-/** Not `nullif`, a macro that repeats its argument. */
+/** A divisor; null instead of 0. DuckDB's `nullif` is a macro that repeats its argument. */
 const divisor = (of: Sql): Sql => once([of], ([y]) => sql`CASE WHEN ${y!} <> 0 THEN ${y!} END`)
 
-/** The text at a place; null if there is none. Not `split_part`, a macro that repeats its arguments. */
+/** One part of a text; null if it is empty or missing. DuckDB's `split_part` is a macro that repeats its arguments. */
 const splitPart: Render = ([x, separator, index]) => {
   const found = sql`string_split(${x!}, ${separator!})[${index!}]`
   return sql`CASE WHEN ${found} <> '' THEN ${found} END`

@@ -1,7 +1,7 @@
 import { VISIT_GAP_SECONDS } from "../../domain/Event.ts"
 import { PREVIOUS_IN_HOUR, PREVIOUS_SAME, REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
 import { BUCKETS, DAYS_TO_1970, hourOfWeek, VISIT_BUCKET_SECONDS, visitBucket } from "../../domain/visitBuckets.ts"
-import { VISITOR_COLUMNS, VISITOR_CREATED_AT } from "../../domain/visitorColumns.ts"
+import { OF_VISITOR, VISITOR_COLUMNS } from "../../domain/visitorColumns.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../channel/visitChannel.ts"
 import type { ViewName } from "../metadata/views.ts"
 import type {
@@ -197,8 +197,7 @@ const BY_TIME = "{'at': created_at, 'id': event_id}"
 const first = (column: string, where: string): string =>
   `arg_min({'value': ${column}}, ${BY_TIME}) FILTER (WHERE ${where}).value`
 
-/** What visits store about their visitors. */
-const OF_VISITOR: ReadonlyArray<string> = [...VISITOR_COLUMNS, VISITOR_CREATED_AT]
+const STORED_OF_VISITOR = OF_VISITOR.map(([column]) => column)
 
 /** Columns of visits from their rows. */
 const FROM_ROWS: Readonly<Record<string, string>> = {
@@ -212,7 +211,7 @@ const FROM_ROWS: Readonly<Record<string, string>> = {
   prev_ended_at: "any_value(prev_ended_at)",
   channel: channelOf(`arg_min(channel, ${BY_TIME}) FILTER (WHERE ${HAS_SOURCE})`),
   ...Object.fromEntries(SOURCE_COLUMNS.map((name) => [name, `(${first(name, HAS_SOURCE)})`])),
-  ...Object.fromEntries(OF_VISITOR.map((name) => [name, `any_value(${name})`]))
+  ...Object.fromEntries(STORED_OF_VISITOR.map((name) => [name, `any_value(${name})`]))
 }
 
 /** The same columns from the table of visits. */
@@ -226,7 +225,7 @@ const FROM_TABLE: Readonly<Record<string, string>> = {
   has_pageviews_only: "(other_views = 0)",
   prev_ended_at: "prev_ended_at",
   is_bounce: "(views = 1 AND events = 0)",
-  ...Object.fromEntries(["channel", ...SOURCE_COLUMNS, ...OF_VISITOR].map((name) => [name, name]))
+  ...Object.fromEntries(["channel", ...SOURCE_COLUMNS, ...STORED_OF_VISITOR].map((name) => [name, name]))
 }
 
 type Visits = Extract<Source, { readonly kind: "visits" }>
@@ -271,7 +270,7 @@ const repeated = (used: ReadonlySet<string>): Repeated | null =>
 const carried = (used: ReadonlySet<string>): ReadonlyArray<string> => {
   const name = repeated(used)
   return [
-    ...["prev_ended_at", ...OF_VISITOR].filter((column) => used.has(column)),
+    ...["prev_ended_at", ...STORED_OF_VISITOR].filter((column) => used.has(column)),
     ...(name === null ? [] : [PREVIOUS_SAME[name]])
   ]
 }

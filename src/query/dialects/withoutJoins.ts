@@ -1,4 +1,4 @@
-import { VISITOR_COLUMNS, VISITOR_CREATED_AT } from "../../domain/visitorColumns.ts"
+import { OF_VISITOR } from "../../domain/visitorColumns.ts"
 import type { ViewName } from "../metadata/views.ts"
 import { columnOf, type Expression, type Join, type Relation, type Select, typeOf } from "../plan/plan.ts"
 import { columnsUsed, isColumn, withColumns } from "../plan/rows.ts"
@@ -20,7 +20,7 @@ const OF_VISITS: Known = {
   view: "v_pa_sessions",
   ids: ["id", "session_uuid"],
   key: "session_id",
-  columns: new Map([...VISITOR_COLUMNS.map((name) => [name, name] as const), ["created_at", VISITOR_CREATED_AT]])
+  columns: new Map(OF_VISITOR.map(([own, known]) => [known, own]))
 }
 const OF_PROPERTIES: Known = {
   view: "v_pa_events",

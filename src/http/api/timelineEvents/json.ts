@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { type TimelineEvent, TimelineIcon } from "../../../domain/content/TimelineEvent.ts"
 import { can, type Principal } from "../../../domain/Principal.ts"
+import { isUsual } from "../../../query/resolve/moments.ts"
 import { EXAMPLE, Instant } from "../../shared/json/fields.ts"
 import { Description, EXAMPLE_ID, ignored, nameOf, Revision } from "../content/json.ts"
 
@@ -34,9 +35,6 @@ export const TimelineEventJson = Schema.Struct(fields).annotate({
   description: "A note on the time axis."
 })
 
-/** The first and the last time that both the app database and ISO 8601 with four digits can write, in UTC. */
-const TIMES = { first: Date.parse("0001-01-01T00:00:00Z"), last: Date.parse("9999-12-31T23:59:59.999Z") }
-
 /** A time with a zone, such as `2026-03-28T12:00:00Z`. */
 export const Timestamp = Schema.String.check(
   Schema.isPattern(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/, {
@@ -45,7 +43,8 @@ export const Timestamp = Schema.String.check(
   Schema.makeFilter((text) => {
     const at = Date.parse(text)
     if (Number.isNaN(at)) return "There is no such time."
-    return (at >= TIMES.first && at <= TIMES.last) || "The year must be from 1 to 9999, in UTC."
+    const inUtc = Temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO("UTC")
+    return isUsual(inUtc) || "The year must be from 1 to 9999, in UTC."
   })
 ).annotate({ format: "date-time", examples: ["2026-03-28T12:00:00Z"] })
 
