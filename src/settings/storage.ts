@@ -47,7 +47,7 @@ export const STORAGE_IN_FLIGHT = define({
   env: "STORAGE_IN_FLIGHT",
   type: integer({ min: 1, max: 16 }),
   default: 2,
-  doc: "Batches written at the same time, each on its own connection. While others are being written, a batch starts once it has 96 records, or after 0.1 s."
+  doc: "Batches written at the same time, each on its own connection. Batches of fewer than 96 records start at least 4 ms apart and, while others are being written, after 0.1 s."
 })
 export const STORAGE_QUEUE_EVENTS = define({
   env: "STORAGE_QUEUE_EVENTS",

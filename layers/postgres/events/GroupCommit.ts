@@ -10,6 +10,11 @@ import { type WaitingRecord, WaitingRecords } from "./WaitingRecords.ts"
  * takes the server as long for a few records as for a hundred.
  */
 const NEXT_BATCH_RECORDS = 96
+/**
+ * How long records gather after a batch has started, unless there are enough for the next one. Otherwise, 1,000 events a second make
+ * 800 batches, each of which takes this process 0.2 ms of CPU and the server 0.3 ms: a quarter of a core more.
+ */
+const GATHER_MS = 4
 /** How late a record may be answered after its deadline, and how long it waits for others to form a batch. */
 const SWEEP_MS = 100
 
@@ -31,6 +36,7 @@ export interface GroupCommit<A> {
 /**
  * Group commit: while a batch is being written, records gather for the next one. If there are many, the next one does not wait.
  *
+ * - A record that comes alone does not wait. Small batches start at least 4 ms apart.
  * - Every record is answered by its deadline, even if its batch hangs. A hanging batch still counts as in flight, which
  *   bounds memory.
  * - After a lost connection, the same batch is written again until the deadline.
@@ -57,11 +63,21 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
   const commitBatch = makeCommitBatch<A>({ ...options, answerAll: waiting.answerAll, late, elapsed })
   const batches = new Map<Fiber.Fiber<void>, ReadonlyArray<WaitingRecord<A>>>()
   let scheduled = false
+  let gathering = false
   let closed = false
+
+  const endGathering = (): void => {
+    gathering = false
+    startBatches()
+  }
 
   const startBatches = (minRecords = nextBatchRecords): void => {
     scheduled = false
-    while (batches.size < maxInFlight && waiting.length >= (batches.size === 0 ? 1 : minRecords)) {
+    while (batches.size < maxInFlight && waiting.length >= (batches.size === 0 && !gathering ? 1 : minRecords)) {
+      if (!gathering) {
+        gathering = true
+        setTimeout(endGathering, GATHER_MS)
+      }
       const batch = waiting.takeBatch(batchSize)
       const fiber = fork(commitBatch(batch))
       batches.set(fiber, batch)
@@ -103,7 +119,7 @@ export const makeGroupCommit = Effect.fnUntraced(function* <A>(
         if (batches.size >= maxInFlight) return
         // A full next batch starts after this turn of its caller. Fewer records wait until all sockets are read.
         if (waiting.length === nextBatchRecords) queueMicrotask(startBatches)
-        else if (!scheduled) {
+        else if (!scheduled && !gathering) {
           scheduled = true
           setImmediate(startBatches)
         }

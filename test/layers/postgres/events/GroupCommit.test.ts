@@ -41,6 +41,37 @@ describe("batches", () => {
       })
     ))
 
+  test("records that come one after the other gather for 4 ms after each batch", () =>
+    withDatabase(({ sql, url }) =>
+      Effect.gen(function* () {
+        const { watched, intercept } = watchBatches()
+        const storage = yield* openStorage(url, { environment: { STORAGE_IN_FLIGHT: "4" }, intercept })
+        const records = pageviews(100)
+        const begun = performance.now()
+        const saves: Array<Fiber.Fiber<ReadonlyArray<Outcome>>> = []
+        for (const record of records) {
+          saves.push(yield* startSaving(storage, [record]))
+          yield* Effect.sleep(1)
+        }
+        for (const save of saves) expect(yield* Fiber.join(save)).toEqual(["stored"])
+        // Each batch but the first comes at least 4 ms after the one before. Timers may be a little early, and a sweep starts one, too.
+        const most = 2 + (performance.now() - begun) / 3
+        expect(watched.batches.length).toBeLessThan(most)
+        expect(yield* readStored(sql)).toEqual(stored({ events: records, sessions: sessionsOf(records) }))
+      })
+    ))
+
+  test("a record that comes alone does not wait for others", () =>
+    withDatabase(({ url }) =>
+      Effect.gen(function* () {
+        const storage = yield* openStorage(url)
+        const save = yield* startSaving(storage, pageviews(1))
+        yield* Effect.promise(nextTurn)
+        expect(yield* storage.status).toMatchObject({ inFlight: 1 })
+        expect(yield* Fiber.join(save)).toEqual(["stored"])
+      })
+    ))
+
   test("records gather in one batch while STORAGE_IN_FLIGHT batches are being written", () =>
     withDatabase(({ sql, url }) =>
       Effect.gen(function* () {
