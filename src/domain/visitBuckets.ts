@@ -10,5 +10,14 @@ export const BUCKETS = { hour: 3_600 / VISIT_BUCKET_SECONDS, day: DAY_SECONDS / 
 export const visitBucket = (time: string): string =>
   `((epoch_us(${time}) + ${BigInt(DAYS_TO_1970 * DAY_SECONDS) * 1_000_000n}) // ${VISIT_BUCKET_SECONDS * 1_000_000})::INTEGER`
 
-/** The hour of the week (UTC) that a bucket lies in, from 0 for the first hour of Monday. */
-export const hourOfWeek = (bucket: string): string => `(${bucket} // ${BUCKETS.hour} % ${7 * 24})`
+/** The hour (UTC) that a bucket lies in. */
+export const hourOf = (bucket: string): string => `(${bucket} // ${BUCKETS.hour})`
+
+const HOURS_OF_WEEK = 7 * 24
+
+/** The hours (UTC) in which a visit is present, from one of them, as a list: each hour of the week at most once. */
+export const hoursFrom = (hour: string): string =>
+  `range(${hour}, least(${hourOf("end_bucket")}, ${hourOf("start_bucket")} + ${HOURS_OF_WEEK - 1}) + 1)`
+
+/** The hour of the week (UTC) that an hour is, from 0 for the first hour of Monday. */
+export const hourOfWeek = (hour: string): string => `(${hour} % ${HOURS_OF_WEEK})`

@@ -1,6 +1,11 @@
 import { NOT_VIEWS, PREDECESSOR_BUCKET_SECONDS, VISIT_GAP_SECONDS } from "../../../src/domain/Event.ts"
-import { PREVIOUS_IN_HOUR, PREVIOUS_SAME, REPEATED } from "../../../src/domain/repeatedVisits.ts"
-import { hourOfWeek, visitBucket } from "../../../src/domain/visitBuckets.ts"
+import {
+  PREVIOUS_IN_HOUR,
+  PREVIOUS_IN_LATER_HOURS,
+  PREVIOUS_SAME,
+  REPEATED
+} from "../../../src/domain/repeatedVisits.ts"
+import { hourOf, hourOfWeek, hoursFrom, visitBucket } from "../../../src/domain/visitBuckets.ts"
 import { OF_VISITOR } from "../../../src/domain/visitorColumns.ts"
 import { eventsWithChannel } from "../../../src/query/channel/channel.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
@@ -185,7 +190,10 @@ const KEYED: ReadonlySet<string> = new Set(["site", "session", "channel", "path"
 export const insertKeyed = async (store: Store): Promise<void> => {
   const difference = await store.number("SELECT (SELECT count(*) FROM staged_event) - (SELECT count(*) FROM keyed)")
   if (difference !== 0) throw new Error(`${difference} of the new events have no keys`)
-  const columns = EVENT_COLUMNS.map((name) => (KEYED.has(name) ? `keyed.${name}` : `staged.${name}`))
+  const columns = EVENT_COLUMNS.map((name) => {
+    if (name === "bucket") return visitBucket("staged.created_at")
+    return KEYED.has(name) ? `keyed.${name}` : `staged.${name}`
+  })
   for (const [month] of await store.rows("SELECT DISTINCT month FROM keyed ORDER BY month")) {
     const table = tableOf(Number(month))
     await store.ensureMonth(table)
@@ -307,7 +315,6 @@ const remakeVisits = async (store: Store): Promise<void> => {
 /** What visits store about those before: `[column, columns that both share]`. */
 const LINKS: ReadonlyArray<readonly [string, string]> = [
   ["prev_ended_at", ""],
-  [PREVIOUS_IN_HOUR, `, ${hourOfWeek("start_bucket")}`],
   ...REPEATED.map((name) => [PREVIOUS_SAME[name], `, ${name}`] as const)
 ]
 
@@ -317,22 +324,43 @@ export const previousVisits = (prefix = ""): string =>
     ([column, shared]) => `lag(ended_at) OVER (PARTITION BY visitor${shared} ORDER BY ended_at) AS ${prefix}${column}`
   ).join(", ")
 
+/**
+ * When the visits before ended in each hour of the week in which a visit is present (`befores`), of rows with a `number` and a `visitor`. A visit has
+ * rows in every hour between its first and its last row: its gaps are shorter.
+ */
+export const previousInHours = (visits: string): string => `SELECT number, list(before ORDER BY hour) AS befores FROM (
+    SELECT number, hour, lag(ended_at) OVER (PARTITION BY visitor, ${hourOfWeek("hour")} ORDER BY ended_at) AS before
+    FROM (SELECT number, visitor, ended_at, unnest(${hoursFrom(hourOf("start_bucket"))}) AS hour FROM ${visits})
+  ) GROUP BY number`
+/** The first of these is that of the hour in which the visit starts. */
+export const LATER_BEFORES = "CASE WHEN list_count(befores[2:]) > 0 THEN befores[2:] END"
+
 /** The visitor of a visit, as one number. */
 export const VISITOR = (visit: string): string => `${visit}.session::BIGINT << 31 | ${visit}.site AS visitor`
 
 /** Notes in the visits of the touched sessions when the visits before ended. A session's only visit has none before. */
 const linkVisits = async (store: Store): Promise<void> => {
   await store.run(`CREATE OR REPLACE TEMP TABLE sequence AS
-    SELECT visit.rowid AS number, ${VISITOR("visit")}, start_bucket, ended_at, ${REPEATED.join(", ")}
+    SELECT visit.rowid AS number, ${VISITOR("visit")}, start_bucket, end_bucket, ended_at, ${REPEATED.join(", ")}
     FROM visit JOIN (
       SELECT site, session FROM visit SEMI JOIN touched ON touched.session = visit.session AND touched.site = visit.site
       GROUP BY site, session HAVING count(*) > 1 OR bool_or(prev_ended_at IS NOT NULL)
     ) AS several ON several.session = visit.session AND several.site = visit.site`)
+  const columns = [...LINKS.map(([column]) => column), PREVIOUS_IN_HOUR]
   await store.run(`CREATE OR REPLACE TEMP TABLE relinked AS
-    SELECT link.* FROM (SELECT number, ${previousVisits("new_")} FROM sequence) AS link JOIN visit ON visit.rowid = number
-    WHERE ${LINKS.map(([column]) => `new_${column} IS DISTINCT FROM ${column}`).join(" OR ")}`)
-  await store.run(`UPDATE visit SET ${LINKS.map(([column]) => `${column} = new_${column}`).join(", ")}
+    SELECT link.*, new_${PREVIOUS_IN_HOUR}, new_${PREVIOUS_IN_LATER_HOURS}
+    FROM (SELECT number, ${previousVisits("new_")} FROM sequence) AS link
+    JOIN (
+      SELECT number, befores[1] AS new_${PREVIOUS_IN_HOUR}, ${LATER_BEFORES} AS new_${PREVIOUS_IN_LATER_HOURS}
+      FROM (${previousInHours("sequence")})
+    ) AS hours ON hours.number = link.number
+    JOIN visit ON visit.rowid = link.number
+    WHERE ${[...columns, PREVIOUS_IN_LATER_HOURS].map((column) => `new_${column} IS DISTINCT FROM ${column}`).join(" OR ")}`)
+  await store.run(`UPDATE visit SET ${columns.map((column) => `${column} = new_${column}`).join(", ")}
     FROM relinked WHERE visit.rowid = relinked.number`)
+  // A row whose list changes moves to the end of the table, so this comes last, and only for those.
+  await store.run(`UPDATE visit SET ${PREVIOUS_IN_LATER_HOURS} = new_${PREVIOUS_IN_LATER_HOURS} FROM relinked
+    WHERE visit.rowid = relinked.number AND new_${PREVIOUS_IN_LATER_HOURS} IS DISTINCT FROM ${PREVIOUS_IN_LATER_HOURS}`)
 }
 
 /** Adds the staged properties of the events in `keys`. */

@@ -1,8 +1,9 @@
 import type { RebuildProgress } from "../../../src/domain/rebuildProgress.ts"
-import { REPEATED } from "../../../src/domain/repeatedVisits.ts"
+import { PREVIOUS_IN_HOUR, PREVIOUS_IN_LATER_HOURS, REPEATED } from "../../../src/domain/repeatedVisits.ts"
+import { hourOf, hourOfWeek } from "../../../src/domain/visitBuckets.ts"
 import { OF_VISITOR } from "../../../src/domain/visitorColumns.ts"
 import { HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
-import { KIND, PREDECESSORS, previousVisits, SAME, VISITOR, visitsOf } from "./apply.ts"
+import { KIND, LATER_BEFORES, PREDECESSORS, previousInHours, previousVisits, SAME, VISITOR, visitsOf } from "./apply.ts"
 import type { Store } from "./Store.ts"
 import type { ReplicaState } from "./state.ts"
 
@@ -43,7 +44,7 @@ const partsAfter = async (store: Store, after: number, most: number): Promise<Re
   return [...parts, { after: begin, last: null, rows: rows + Number(counts.at(-1)?.[1] ?? 0) }]
 }
 
-/** Makes the predecessors of a part's rows (`linked`) and its visits (`own`, with `source` and `chained`). */
+/** Makes the predecessors of a part's rows (`linked`) and its visits (`own`, with `source`, `chained` and `in_hours`). */
 const derivePart = async (store: Store, { after, last }: Part): Promise<void> => {
   const isOfPart = `session > ${after}${last === null ? "" : ` AND session <= ${last}`} AND event_type <> 5`
   const fromTables = (select: (table: string, number: string) => string) =>
@@ -73,10 +74,20 @@ const derivePart = async (store: Store, { after, last }: Part): Promise<void> =>
   )
   await store.run(`CREATE OR REPLACE TEMP TABLE source AS ${sources}`)
   // Windows take along all columns of their rows, so these have few.
-  await store.run(`CREATE OR REPLACE TEMP TABLE chained AS SELECT n, ${previousVisits()} FROM (
-    SELECT own.rowid AS n, ${VISITOR("own")}, start_bucket, ended_at, ${REPEATED.join(", ")}
-    FROM own LEFT JOIN source ON source.source_row = own.source_row
-  )`)
+  await store.run(`CREATE OR REPLACE TEMP TABLE chained AS SELECT n, ${previousVisits()},
+    lag(ended_at) OVER (PARTITION BY visitor, ${hourOfWeek(hourOf("start_bucket"))} ORDER BY ended_at) AS ${PREVIOUS_IN_HOUR}
+    FROM (
+      SELECT own.rowid AS n, ${VISITOR("own")}, start_bucket, ended_at, ${REPEATED.join(", ")}
+      FROM own LEFT JOIN source ON source.source_row = own.source_row
+    )`)
+  // Most visitors have only visits that end in the hour in which they start.
+  await store.run(
+    `CREATE OR REPLACE TEMP TABLE in_hours AS ${previousInHours(`(
+    SELECT own.rowid AS number, ${VISITOR("own")}, start_bucket, end_bucket, ended_at FROM own SEMI JOIN (
+      SELECT site, session FROM own WHERE ${hourOf("start_bucket")} <> ${hourOf("end_bucket")}
+    ) AS longer ON longer.session = own.session AND longer.site = own.site
+  )`)}`
+  )
 }
 
 /** Stores what `derivePart` made. Within a transaction. */
@@ -86,8 +97,10 @@ const storePart = async (store: Store): Promise<void> => {
       WHERE origin = ${index} AND ${table}.rowid = linked.row_number`)
   }
   await store.run(`INSERT INTO visit BY NAME
-    SELECT own.* EXCLUDE (source_row), source.* EXCLUDE (source_row), chained.* EXCLUDE (n), ${OF_VISITOR.map(([column, known]) => `visitor.${known} AS ${column}`).join(", ")}
-    FROM own JOIN chained ON chained.n = own.rowid LEFT JOIN source ON source.source_row = own.source_row
+    SELECT own.* EXCLUDE (source_row), source.* EXCLUDE (source_row), chained.* EXCLUDE (n, ${PREVIOUS_IN_HOUR}),
+      CASE WHEN in_hours.number IS NULL THEN ${PREVIOUS_IN_HOUR} ELSE befores[1] END AS ${PREVIOUS_IN_HOUR}, ${LATER_BEFORES} AS ${PREVIOUS_IN_LATER_HOURS},
+      ${OF_VISITOR.map(([column, known]) => `visitor.${known} AS ${column}`).join(", ")}
+    FROM own JOIN chained ON chained.n = own.rowid LEFT JOIN in_hours ON in_hours.number = own.rowid LEFT JOIN source ON source.source_row = own.source_row
     LEFT JOIN session AS visitor ON visitor.session = own.session AND visitor.site = own.site
     ORDER BY started_at`)
 }
@@ -114,6 +127,6 @@ export const linkEvents = async (
     })
     linked += part.rows
   }
-  await store.drop("linked", "own", "source", "chained")
+  await store.drop("linked", "own", "source", "chained", "in_hours")
   return current
 }

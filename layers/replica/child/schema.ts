@@ -1,11 +1,11 @@
 import { EVENT_COLUMN_LIST, type EventColumn } from "../../../src/domain/eventColumns.ts"
-import { PREVIOUS_IN_HOUR, PREVIOUS_SAME } from "../../../src/domain/repeatedVisits.ts"
+import { PREVIOUS_IN_HOUR, PREVIOUS_IN_LATER_HOURS, PREVIOUS_SAME } from "../../../src/domain/repeatedVisits.ts"
 import { VISITOR_COLUMNS, VISITOR_CREATED_AT } from "../../../src/domain/visitorColumns.ts"
 import { CHANNEL_VERSION } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
 
 /** Changes with the tables here. */
-const TABLES_VERSION = 8
+const TABLES_VERSION = 9
 /** A file of another format is set aside. Channels are stored, so their rules are part of it. */
 export const FORMAT = `${TABLES_VERSION}-${CHANNEL_VERSION}`
 
@@ -111,7 +111,8 @@ export const EVENT_COLUMNS = [
   "channel",
   "path",
   "prev_same",
-  "prev_path"
+  "prev_path",
+  "bucket"
 ]
 
 const EVENT_TYPES: ReadonlyMap<string, string> = new Map([
@@ -121,7 +122,8 @@ const EVENT_TYPES: ReadonlyMap<string, string> = new Map([
   ["channel", "VARCHAR"],
   ["prev_same", "INTEGER"],
   ["path", "INTEGER"],
-  ["prev_path", "INTEGER"]
+  ["prev_path", "INTEGER"],
+  ["bucket", "INTEGER"]
 ])
 
 export const createEvents = (table: string): string =>
@@ -143,7 +145,7 @@ const VISIT_COLUMNS = `site INTEGER, session INTEGER, first_event_id UUID, start
     .map((name) => `${name} TIMESTAMP`)
     .join(
       ", "
-    )}, views INTEGER, other_views INTEGER, events INTEGER, "rows" INTEGER, entry_path VARCHAR, exit_path VARCHAR, entry_at TIMESTAMP, entry_id UUID, exit_at TIMESTAMP,
+    )}, ${PREVIOUS_IN_LATER_HOURS} TIMESTAMP[], views INTEGER, other_views INTEGER, events INTEGER, "rows" INTEGER, entry_path VARCHAR, exit_path VARCHAR, entry_at TIMESTAMP, entry_id UUID, exit_at TIMESTAMP,
   exit_id UUID, channel VARCHAR, source_at TIMESTAMP, source_id UUID, ${[...SOURCE_COLUMNS, ...VISITOR_COLUMNS].map((name) => `${name} VARCHAR`).join(", ")}, ${VISITOR_CREATED_AT} TIMESTAMP`
 
 /** Creates a file's tables. */

@@ -1,6 +1,20 @@
 import { VISIT_GAP_SECONDS } from "../../domain/Event.ts"
-import { PREVIOUS_IN_HOUR, PREVIOUS_SAME, REPEATED, type Repeated } from "../../domain/repeatedVisits.ts"
-import { BUCKETS, DAYS_TO_1970, hourOfWeek, VISIT_BUCKET_SECONDS, visitBucket } from "../../domain/visitBuckets.ts"
+import {
+  PREVIOUS_IN_HOUR,
+  PREVIOUS_IN_LATER_HOURS,
+  PREVIOUS_SAME,
+  REPEATED,
+  type Repeated
+} from "../../domain/repeatedVisits.ts"
+import {
+  BUCKETS,
+  DAYS_TO_1970,
+  hourOf,
+  hourOfWeek,
+  hoursFrom,
+  VISIT_BUCKET_SECONDS,
+  visitBucket
+} from "../../domain/visitBuckets.ts"
 import { OF_VISITOR, VISITOR_COLUMNS } from "../../domain/visitorColumns.ts"
 import { channelOf, HAS_SOURCE, SOURCE_COLUMNS } from "../channel/visitChannel.ts"
 import type { ViewName } from "../metadata/views.ts"
@@ -29,6 +43,7 @@ const TABLES: Readonly<Record<Exclude<ViewName, "v_pa_user_flows" | "v_pa_visits
   v_pa_session_data: "session_data"
 }
 
+const HOUR_SECONDS = 3_600
 const DAY_SECONDS = 86_400
 const DAY_MS = DAY_SECONDS * 1_000
 
@@ -434,22 +449,31 @@ const partOfBucket = (alias: string, { offsets, unit, weekStart }: TimePart): Sq
   }
 }
 
+/** A visit's `hour` as what questions ask of the time at which it is present: its own times in the first and the last one. */
+const PRESENT_IN_HOUR = `CASE hour WHEN ${hourOf("start_bucket")} THEN started_at WHEN ${hourOf("end_bucket")} THEN ended_at
+  ELSE make_timestamp((hour * ${HOUR_SECONDS} - ${DAYS_TO_1970 * DAY_SECONDS}) * 1000000) END AS present_at, (hour * ${BUCKETS.hour})::INTEGER AS present_bucket`
+
 /**
- * Visits in the hours of the week (UTC) in which their visitors have none before, for visits that are split by hours. Most are there in the hour
- * in which they start, for which it is stored. `inHours`: the others, also in that hour; and all of visitors whose visits the range cuts (`isCut`).
+ * Visits in the hours of the week (UTC) in which their visitors have none before. A visit has rows in every hour between its first and its last
+ * row, since its gaps are shorter. `cutVisits`: what the range leaves of visits that it cuts, by hour.
  */
-const firstsOfHours = (source: Visits, { inHours, isCut }: { readonly inHours: Sql; readonly isCut: Sql }): Sql => {
+const firstsOfHours = (source: Visits, cutVisits: Sql): Sql => {
+  const { scope, used } = source
   const { list, where } = wholeVisits(source)
-  const starting = sql`FROM visit WHERE ${where} AND NOT ${isCut}`
-  const placeOf = (bucket: string) => `(session::BIGINT << 32 | site << 8 | ${hourOfWeek(bucket)})`
-  // DuckDB would guess that there are many others, and put all visits into a hash table, if these were joins.
-  return sql`WITH other AS MATERIALIZED (SELECT *, ${placeOf("present_bucket")} AS place FROM (${inHours})),
-taken AS MATERIALIZED (SELECT place FROM (SELECT ${placeOf("start_bucket")} AS place ${starting}) WHERE (place IN (SELECT place FROM other)) IS TRUE)
-SELECT ${list}, started_at AS present_at, start_bucket AS present_bucket, TRUE AS ${FIRST_OF_HOUR}
-${starting} AND ${isBefore(PREVIOUS_IN_HOUR, source.scope.range)}
+  const isCut = cutBy(scope.range).length === 0 ? text("FALSE") : cutSessions(source)
+  const [first, last] = [hourOf("start_bucket"), hourOf("end_bucket")]
+  const columns = ["site", "session", ...SPAN, ...derived(used)].join(", ")
+  const inHours = (from: string, more: Sql) =>
+    sql`SELECT ${columns}, ${PRESENT_IN_HOUR}, befores[hour - ${first}] AS before FROM (
+SELECT ${list}, start_bucket, end_bucket, ${PREVIOUS_IN_LATER_HOURS} AS befores, unnest(${hoursFrom(from)}) AS hour FROM visit WHERE ${where} AND ${more})`
+  // Without IS TRUE, DuckDB would put all visits into a hash table.
+  return sql`SELECT ${list}, started_at AS present_at, start_bucket AS present_bucket, TRUE AS ${FIRST_OF_HOUR}
+FROM visit WHERE ${where} AND NOT ${isCut} AND ${isBefore(PREVIOUS_IN_HOUR, scope.range)}
 UNION ALL BY NAME (
-SELECT * EXCLUDE (place), TRUE AS ${FIRST_OF_HOUR} FROM other WHERE (place IN (SELECT place FROM taken)) IS NOT TRUE
-QUALIFY row_number() OVER (PARTITION BY place ORDER BY present_at) = 1)`
+SELECT * EXCLUDE (before), TRUE AS ${FIRST_OF_HOUR} FROM (${inHours(`${first} + 1`, sql`${first} <> ${last} AND NOT ${isCut}`)}) WHERE ${isBefore("before", scope.range)})
+UNION ALL BY NAME (
+SELECT *, TRUE AS ${FIRST_OF_HOUR} FROM (SELECT * EXCLUDE (before) FROM (${inHours(first, sql`(${isCut}) IS TRUE`)}) UNION ALL BY NAME (${cutVisits}))
+QUALIFY row_number() OVER (PARTITION BY site, session, ${hourOfWeek(hourOf("present_bucket"))} ORDER BY present_at) = 1)`
 }
 
 /** What `fromRows` and `presence` may read of events. */
@@ -464,7 +488,8 @@ const presentVisits = (source: Visits, presence: Presence): Sql => {
   // The others are few, and none of them starts and ends in the same bucket, which is faster to find out.
   const isByBucket = isNumbered(presence) && unitOfBucket("started_at", presence) !== null
   const isOther = (more: Sql) => (isByBucket ? sql`start_bucket <> end_bucket AND ${more}` : more)
-  const hasBucket = used.has("present_bucket") || used.has(FIRST_OF_HOUR)
+  const isOfHours = used.has(FIRST_OF_HOUR)
+  const hasBucket = used.has("present_bucket") || isOfHours
   const bucket = (of: string) => (hasBucket ? `, ${of} AS present_bucket` : "")
   // One that ends in the next unit has a row in both. How many pageviews, only its rows know.
   const isNext = isNumbered(presence) && !used.has("present_pageviews") ? sql`${start} + 1 = ${end}` : null
@@ -476,7 +501,10 @@ const presentVisits = (source: Visits, presence: Presence): Sql => {
   )
   const before = carried(used)
   const keys = "site, session, visit_start"
-  const rows = sql`SELECT visit.site, visit.session, ${["visit_start", ...before, ...columns.map((name) => `event.${name}`)].join(", ")} FROM ${joinedVisits(source, [...cutBy(scope.range), sql`${where} AND ${isJoined}`])}`
+  const joining = [...cutBy(scope.range), ...(isOfHours ? [] : [sql`${where} AND ${isJoined}`])]
+  // The visits are all over the range, but their buckets are few: DuckDB skips the rows of others, which are next to each other.
+  const isNear = sql`event.bucket IN (SELECT unnest(range(start_bucket, end_bucket + 1))::INTEGER FROM (${storedVisits("start_bucket, end_bucket", scope, joining)}))`
+  const rows = sql`SELECT visit.site, visit.session, ${["visit_start", ...before, ...columns.map((name) => `event.${name}`)].join(", ")} FROM ${joinedVisits(source, joining)} AND ${isNear}`
   const name = repeated(used)
   const kept = name === null ? [] : [`any_value(${PREVIOUS_SAME[name]}) AS ${PREVIOUS_SAME[name]}`]
   const joined = sql`WITH part AS MATERIALIZED (${rows})
@@ -493,11 +521,7 @@ FROM part GROUP BY ${keys}, ${unitOf("created_at", presence)}
       : sql`(${joined}) UNION ALL BY NAME (SELECT ${list}${ofPrevious}, unnest([started_at, ended_at]) AS present_at${bucket("unnest([start_bucket, end_bucket])")} FROM visit WHERE ${where} AND ${isOther(isNext)})`
   const one = (more: Sql): Sql =>
     sql`SELECT ${list}, started_at AS present_at, views AS present_pageviews${bucket("start_bucket")}${more} FROM visit WHERE ${where} AND ${isOne}`
-  if (used.has(FIRST_OF_HOUR)) {
-    const isCut = cutBy(scope.range).length === 0 ? text("FALSE") : cutSessions(source)
-    const inHours = sql`${split} UNION ALL BY NAME (${one(text(""))} AND (${isCut}) IS TRUE)`
-    return firstsOfHours(source, { inHours, isCut })
-  }
+  if (isOfHours) return firstsOfHours(source, joined)
   if (name === null) return sql`${one(text(""))} UNION ALL BY NAME (${split})`
   const first = (presentAt: string) => isFirst(source, name, presentAt)
   const whole = one(sql`, ${first("started_at")} AS ${firstOf(name)}`)

@@ -6,6 +6,10 @@ const MINUTE = 60_000
 /** Text that CSV could get wrong. */
 const ODD = ["", " ", '"', ",", "\n", "\r\n", "\\N", "NULL", 'a"b,c\nd', "größe 🎈", "\t"]
 
+const DAY = 60 * 24
+/** How late events are, in minutes. Some are in the same hour of the week as others, a week before. */
+const LATENESS = [1, 20, 29, 31, 45, 90, DAY, DAY * 7 - 25, DAY * 7, DAY * 7 + 25, DAY * 40]
+
 /** Deterministic numbers, evenly from 0 to 1: https://en.wikipedia.org/wiki/Mulberry32 would also do. */
 export const randomFrom = (seed: number) => {
   let state = seed >>> 0
@@ -33,7 +37,7 @@ export const traffic = (
   const sessions: Array<SessionRecord> = []
   const next = (): EventRecord => {
     const isNew = sessions.length < 5 || random() < 0.1
-    const lateness = random() < 0.8 ? 0 : pick([1, 20, 29, 31, 45, 90, 60 * 24, 60 * 24 * 40]) * MINUTE
+    const lateness = random() < 0.8 ? 0 : pick(LATENESS) * MINUTE
     const at = now() - lateness - Math.floor(random() * 3) * 1_000
     const owner = isNew
       ? session({

@@ -1,7 +1,12 @@
 import { Effect } from "effect"
 import type { DatabaseClient } from "../../../layers/postgres/client/makeClient.ts"
 import { EVENT_COLUMN_LIST } from "../../../src/domain/eventColumns.ts"
-import { PREVIOUS_IN_HOUR, PREVIOUS_SAME, REPEATED } from "../../../src/domain/repeatedVisits.ts"
+import {
+  PREVIOUS_IN_HOUR,
+  PREVIOUS_IN_LATER_HOURS,
+  PREVIOUS_SAME,
+  REPEATED
+} from "../../../src/domain/repeatedVisits.ts"
 import { VISITOR_COLUMNS, VISITOR_CREATED_AT } from "../../../src/domain/visitorColumns.ts"
 import { CHANNEL_PARAMETERS, EVENT_CHANNEL_INPUT } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
@@ -30,11 +35,17 @@ const SOURCES = SOURCE_COLUMNS.map(
 )
 /** Buckets of visits are numbered from a Monday, 2,800,003 days before 1970. */
 const BUCKETS_TO_1970 = 2_800_003 * 96
-const HOUR_OF_WEEK = `(start_bucket::bigint + ${BUCKETS_TO_1970}) / 4 % 168`
-/** When the visitor's visit before ended, that in the same hour of the week, and the one before with the same value. */
-const PREVIOUS = ["", `, ${HOUR_OF_WEEK}`, ...REPEATED.map((name) => `, ${name}`)].map(
+/** When the visitor's visit before ended, and the one before with the same value. */
+const PREVIOUS = ["", ...REPEATED.map((name) => `, ${name}`)].map(
   (shared) => `lag(ended_at) OVER (PARTITION BY site_id, session_id${shared} ORDER BY ended_at::bigint)`
 )
+const hourAt = (bucket: string) => `(${bucket}::bigint + ${BUCKETS_TO_1970}) / 4`
+/** When the visitor's last visit before ended that has a row in the hour of the week, of each hour from the first to the last of a visit. */
+const IN_HOURS = `(SELECT array_agg((
+    SELECT max(other.ended_at::bigint) FROM visit AS other
+    WHERE other.site_id = visit.site_id AND other.session_id = visit.session_id AND other.ended_at::bigint < visit.ended_at::bigint
+      AND EXISTS (SELECT 1 FROM generate_series(${hourAt("other.start_bucket")}, ${hourAt("other.end_bucket")}) AS present WHERE present % 168 = hour % 168)
+  ) ORDER BY hour) FROM generate_series(${hourAt("start_bucket")}, ${hourAt("end_bucket")}) AS hour)`
 
 const EVENTS = {
   postgres: `SELECT site_id::text, session_id::text, ${postgresColumns.join(", ")},
@@ -61,9 +72,9 @@ const VISITOR = [...VISITOR_COLUMNS.map((name) => `session.${name}`), micros("se
 )
 
 const VISITS = {
-  postgres: `SELECT *, ${[...PREVIOUS, ...VISITOR].join(", ")} FROM (
+  postgres: `WITH visit AS (
     SELECT site_id::text, session_id::text, (array_agg(event_id ORDER BY created_at, event_id))[1]::text AS first_id,
-    ${micros("min(created_at)")}, ${micros("max(created_at)")} AS ended_at, ${visitBucket("min(created_at)")} AS start_bucket, ${visitBucket("max(created_at)")},
+    ${micros("min(created_at)")}, ${micros("max(created_at)")} AS ended_at, ${visitBucket("min(created_at)")} AS start_bucket, ${visitBucket("max(created_at)")} AS end_bucket,
     (count(*) FILTER (WHERE event_type <> 2))::text, (count(*) FILTER (WHERE event_type NOT IN (1, 2)))::text, (count(*) FILTER (WHERE event_type = 2))::text, count(*)::text,
     (array_agg(url_path ORDER BY created_at, event_id) FILTER (WHERE event_type <> 2))[1] AS entry_path,
     (array_agg(url_path ORDER BY created_at DESC, event_id DESC) FILTER (WHERE event_type <> 2))[1] AS exit_path,
@@ -76,10 +87,13 @@ const VISITS = {
         FROM (SELECT *, ${CHANNEL} AS channel FROM product_analytics_event WHERE event_type <> 5) AS event
       ) AS event
     ) AS event
-    GROUP BY site_id, session_id, number) AS visit ORDER BY first_id`,
+    GROUP BY site_id, session_id, number)
+    SELECT *, ${[...PREVIOUS, `${IN_HOURS}::text`, ...VISITOR].join(", ")} FROM visit ORDER BY first_id`,
   replica: `SELECT site_id::VARCHAR, session_id::VARCHAR, first_event_id::VARCHAR, epoch_us(started_at)::VARCHAR, epoch_us(ended_at)::VARCHAR,
     (start_bucket - ${BUCKETS_TO_1970})::VARCHAR, (end_bucket - ${BUCKETS_TO_1970})::VARCHAR, views::VARCHAR, other_views::VARCHAR, events::VARCHAR, "rows"::VARCHAR, entry_path, exit_path, channel, ${SOURCE_COLUMNS.join(", ")},
-    ${["prev_ended_at", PREVIOUS_IN_HOUR, ...Object.values(PREVIOUS_SAME)].map((name) => `epoch_us(${name})::VARCHAR`).join(", ")},
+    ${["prev_ended_at", ...Object.values(PREVIOUS_SAME)].map((name) => `epoch_us(${name})::VARCHAR`).join(", ")},
+    '{' || array_to_string([coalesce(epoch_us(before)::VARCHAR, 'NULL') FOR before IN
+      list_concat([${PREVIOUS_IN_HOUR}], coalesce(${PREVIOUS_IN_LATER_HOURS}, [NULL FOR later IN range(end_bucket // 4 - start_bucket // 4)]))], ',') || '}',
     ${VISITOR_COLUMNS.map((name) => `visit.${name}`).join(", ")}, epoch_us(visit.${VISITOR_CREATED_AT})::VARCHAR
     FROM visit JOIN session ON session.session = visit.session JOIN site ON site.site = visit.site ORDER BY first_event_id`
 }
