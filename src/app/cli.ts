@@ -21,9 +21,9 @@ import { ask } from "../cli/ask.ts"
 import { AskDirectly } from "../cli/askAnywhere.ts"
 import { backup, restore } from "../cli/backup.ts"
 import { CommandFailure } from "../cli/CommandFailure.ts"
-import { demo } from "../cli/demo.ts"
+import * as demo from "../cli/demo.ts"
 import { doctor } from "../cli/doctor/doctor.ts"
-import { keys } from "../cli/keys.ts"
+import * as keys from "../cli/keys.ts"
 import { lake } from "../cli/lake/lake.ts"
 import { migrate } from "../cli/migrate.ts"
 import { partitions } from "../cli/partitions.ts"
@@ -32,7 +32,7 @@ import { properties } from "../cli/properties.ts"
 import { query } from "../cli/query.ts"
 import { replica } from "../cli/replica.ts"
 import { send } from "../cli/send.ts"
-import { settings } from "../cli/settings.ts"
+import * as settings from "../cli/settings.ts"
 import { create } from "../cli/sites/create.ts"
 import { archive } from "../cli/sites/delete.ts"
 import { list } from "../cli/sites/list.ts"
@@ -43,7 +43,7 @@ import { stats } from "../cli/sites/stats.ts"
 import { update } from "../cli/sites/update.ts"
 import { status } from "../cli/status.ts"
 import { UsageError } from "../cli/UsageError.ts"
-import { users } from "../cli/users.ts"
+import * as users from "../cli/users.ts"
 import { LOCAL_COMMAND } from "../domain/Principal.ts"
 import { StartError } from "../domain/StartError.ts"
 import { VERSION } from "../lib/version.ts"
@@ -71,12 +71,19 @@ import { storage } from "./storages.ts"
 import { quietly, quietWarehouse } from "./warehouses.ts"
 
 /** The app database, joined or started, and migrated. Invalid settings are ignored, so that a command can correct them. */
-const instance = Layer.merge(PgSites.layer, people).pipe(
-  Layer.provideMerge(PgSettings.layerWith({ environment: process.env, rejectInvalid: false })),
-  Layer.provideMerge(Changes.layer),
-  Layer.provideMerge(AppDatabase.layer),
-  Layer.provideMerge(DatabaseUrl.layer)
-)
+const instanceOn = (database: Layer.Layer<DatabaseUrl, StartError>) =>
+  Layer.merge(PgSites.layer, people).pipe(
+    Layer.provideMerge(PgSettings.layerWith({ environment: process.env, rejectInvalid: false })),
+    Layer.provideMerge(Changes.layer),
+    Layer.provideMerge(AppDatabase.layer),
+    Layer.provideMerge(database)
+  )
+
+/** An instance that exists. An empty one in a folder that was named by mistake would answer with nothing, and hide the mistake. */
+const instance = instanceOn(DatabaseUrl.layerExisting)
+
+/** For commands that may be the first of an instance: its database is created if there is none. */
+const newInstance = instanceOn(DatabaseUrl.layer)
 
 /** Repairs the lake's catalog in a database that was just restored. */
 const recoverLake = Effect.flatMap(LakeAdminPort, ({ recover }) =>
@@ -84,21 +91,24 @@ const recoverLake = Effect.flatMap(LakeAdminPort, ({ recover }) =>
 ).pipe(Effect.provide(LakeAdmin.layer.pipe(Layer.provide(instance))), Effect.scoped)
 
 /** Saves the demo's events itself. A lake's storage has a spool on disk, which belongs to the processes that collect. */
-const demoDirectly = Demo.layer.pipe(
-  Layer.provide(
-    Layer.unwrap(
-      Effect.gen(function* () {
-        if ((yield* Settings).get(STORAGE_BACKEND) === "postgres") return storage
-        return yield* new StartError({
-          message:
-            "With STORAGE_BACKEND=iceberg, the running server creates the demo site: POST /api/ee/product-analytics/demo with an API key."
-        })
-      })
-    )
-  ),
-  Layer.provide(siteData),
-  Layer.provideMerge(instance)
-)
+const demoOn = (database: typeof instance) =>
+  Layer.merge(
+    Demo.layer.pipe(
+      Layer.provide(
+        Layer.unwrap(
+          Effect.gen(function* () {
+            if ((yield* Settings).get(STORAGE_BACKEND) === "postgres") return storage
+            return yield* new StartError({
+              message:
+                "With STORAGE_BACKEND=iceberg, the running server creates the demo site: POST /api/ee/product-analytics/demo with an API key."
+            })
+          })
+        )
+      ),
+      Layer.provide(siteData)
+    ),
+    PgReplicaAdmin.layer
+  ).pipe(Layer.provideMerge(database))
 
 /** Answers a question without a server. The app database is opened only then. */
 const askDirectly = Layer.succeed(
@@ -139,7 +149,7 @@ const migrations = Layer.succeed(Migrations, {
 
 const footfall = Command.make("footfall").pipe(
   Command.withDescription(
-    "Footfall, a first-party collector for Umami's tracker. The app database is DATABASE_URL, otherwise the embedded Postgres in DATA_DIR, which a command starts if needed and stops when it ends."
+    "Footfall, a first-party collector for Umami's tracker. The app database is DATABASE_URL, otherwise the embedded Postgres in DATA_DIR, which a command starts if needed and stops when it ends. Commands that set something up create it if there is none."
   ),
   Command.withExamples([
     {
@@ -155,26 +165,50 @@ const footfall = Command.make("footfall").pipe(
   Command.withSubcommands([
     sites.pipe(
       Command.withSubcommands([
-        create,
-        list,
-        show,
-        stats.pipe(Command.provide(quietWarehouse)),
-        update,
-        archive,
-        reset.pipe(Command.provide(siteData))
-      ]),
-      Command.provide(instance)
+        Command.provide(create, newInstance),
+        Command.provide(list, instance),
+        Command.provide(show, instance),
+        stats.pipe(Command.provide(quietWarehouse), Command.provide(instance)),
+        Command.provide(update, instance),
+        Command.provide(archive, instance),
+        reset.pipe(Command.provide(siteData), Command.provide(instance))
+      ])
     ),
-    settings.pipe(Command.provide(instance)),
-    keys.pipe(Command.provide(instance)),
-    users.pipe(Command.provide(instance)),
+    settings.settings.pipe(
+      Command.withSubcommands([
+        Command.provide(settings.list, instance),
+        Command.provide(settings.get, instance),
+        Command.provide(settings.set, newInstance),
+        Command.provide(settings.unset, instance)
+      ])
+    ),
+    keys.keys.pipe(
+      Command.withSubcommands([
+        Command.provide(keys.create, newInstance),
+        Command.provide(keys.list, instance),
+        Command.provide(keys.revoke, instance)
+      ])
+    ),
+    users.users.pipe(
+      Command.withSubcommands([
+        Command.provide(users.create, newInstance),
+        Command.provide(users.list, instance),
+        Command.provide(users.disable, instance),
+        Command.provide(users.enable, instance),
+        Command.provide(users.remove, instance),
+        Command.provide(users.resetLink, instance)
+      ])
+    ),
     lake.pipe(Command.provide(LakeAdmin.layer.pipe(Layer.provide(instance)))),
     partitions.pipe(Command.provide(PgPartitions.layer.pipe(Layer.provideMerge(instance)))),
     properties.pipe(
       Command.provide(PgPropertyAdmin.layer.pipe(Layer.provide(quietWarehouse), Layer.provide(instance)))
     ),
     ask.pipe(Command.provide(askDirectly)),
-    demo.pipe(Command.provide(Layer.merge(demoDirectly, PgReplicaAdmin.layer.pipe(Layer.provide(instance))))),
+    demo.demo.pipe(
+      Command.provide(demoOn(newInstance)),
+      Command.withSubcommands([demo.remove.pipe(Command.provide(demoOn(instance)))])
+    ),
     query.pipe(Command.provide(askDirectly)),
     replica.pipe(Command.provide(PgReplicaAdmin.layer.pipe(Layer.provide(instance)))),
     migrate.pipe(Command.provide(migrations)),

@@ -8,7 +8,7 @@ import { makeProgress, number } from "./progress.ts"
 /** How long the server's replica may take to get the demo's events. */
 const REPLICA_SECONDS = 60
 
-const remove = Command.make(
+export const remove = Command.make(
   "remove",
   { json },
   Effect.fn(function* (flags) {
@@ -18,7 +18,7 @@ const remove = Command.make(
   })
 ).pipe(Command.withDescription("Remove the demo site with everything that it has"))
 
-/** A sample site to explore. */
+/** A sample site to explore. The process that runs it adds `remove`, which needs an instance that exists. */
 export const demo = Command.make(
   "demo",
   { json },
@@ -52,7 +52,4 @@ export const demo = Command.make(
       ].join("\n")
     )
   })
-).pipe(
-  Command.withDescription("Create a sample site with 90 days of made-up events, to explore Footfall with"),
-  Command.withSubcommands([remove])
-)
+).pipe(Command.withDescription("Create a sample site with 90 days of made-up events, to explore Footfall with"))

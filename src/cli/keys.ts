@@ -28,7 +28,7 @@ const scopeOf = Effect.fnUntraced(function* ({ group, readOnly, role }: ScopeFla
 const scopeText = ({ group, isReadOnly, role }: AdminKey): string =>
   `${group === null ? role : `group ${group}`}${isReadOnly ? ", read-only" : ""}`
 
-const create = Command.make(
+export const create = Command.make(
   "create",
   {
     name: Flag.String("name").pipe(
@@ -63,7 +63,7 @@ const create = Command.make(
   ])
 )
 
-const list = Command.make(
+export const list = Command.make(
   "list",
   { json },
   Effect.fn(function* (flags) {
@@ -87,7 +87,7 @@ const list = Command.make(
   })
 ).pipe(Command.withDescription("List the active API keys"))
 
-const revoke = Command.make(
+export const revoke = Command.make(
   "revoke",
   {
     id: Argument.String("id").pipe(
@@ -108,7 +108,5 @@ const revoke = Command.make(
   ])
 )
 
-export const keys = Command.make("keys").pipe(
-  Command.withDescription("Create, list and revoke keys of the admin API"),
-  Command.withSubcommands([create, list, revoke])
-)
+/** The parent of the `keys` commands. Only some of them may create an instance, so the process that runs them lists them. */
+export const keys = Command.make("keys").pipe(Command.withDescription("Create, list and revoke keys of the admin API"))

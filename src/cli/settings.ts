@@ -41,7 +41,7 @@ const show = Effect.fnUntraced(function* (state: SettingState, asJson: boolean) 
   )
 })
 
-const list = Command.make(
+export const list = Command.make(
   "list",
   { json },
   Effect.fn(function* (flags) {
@@ -58,7 +58,7 @@ const list = Command.make(
   })
 ).pipe(Command.withDescription("List every setting with its value and source"))
 
-const get = Command.make(
+export const get = Command.make(
   "get",
   { name, json },
   Effect.fn(function* (flags) {
@@ -77,7 +77,7 @@ const get = Command.make(
   ])
 )
 
-const set = Command.make(
+export const set = Command.make(
   "set",
   { name, value: Argument.String("value").pipe(Argument.withDescription("The new value")), json },
   Effect.fn(function* (flags) {
@@ -93,7 +93,7 @@ const set = Command.make(
   ])
 )
 
-const unset = Command.make(
+export const unset = Command.make(
   "unset",
   { name, json },
   Effect.fn(function* (flags) {
@@ -109,9 +109,9 @@ const unset = Command.make(
   ])
 )
 
+/** The parent of the `settings` commands. Only some of them may create an instance, so the process that runs them lists them. */
 export const settings = Command.make("settings").pipe(
   Command.withDescription(
     "Read and change settings; the environment takes precedence over the settings table, and the table over the default"
-  ),
-  Command.withSubcommands([list, get, set, unset])
+  )
 )

@@ -48,7 +48,7 @@ const passwordFromInput = Effect.gen(function* () {
   return Redacted.make(password)
 })
 
-const create = Command.make(
+export const create = Command.make(
   "create",
   {
     email: Flag.String("email").pipe(Flag.withDescription("The user's email, with which they sign in")),
@@ -108,7 +108,7 @@ const stateOf = (user: User): string => {
 /** Users in one page of the list. */
 const PAGE = 500
 
-const list = Command.make(
+export const list = Command.make(
   "list",
   { json },
   Effect.fn(function* (flags) {
@@ -139,7 +139,7 @@ const list = Command.make(
   })
 ).pipe(Command.withDescription("List the users"))
 
-const disable = Command.make(
+export const disable = Command.make(
   "disable",
   { user },
   Effect.fn(function* (flags) {
@@ -148,7 +148,7 @@ const disable = Command.make(
   })
 ).pipe(Command.withDescription("Disable a user, who is signed out everywhere; what they saved stays"))
 
-const enable = Command.make(
+export const enable = Command.make(
   "enable",
   { user },
   Effect.fn(function* (flags) {
@@ -157,7 +157,7 @@ const enable = Command.make(
   })
 ).pipe(Command.withDescription("Enable a disabled user"))
 
-const remove = Command.make(
+export const remove = Command.make(
   "delete",
   {
     user,
@@ -179,7 +179,7 @@ const remove = Command.make(
   })
 ).pipe(Command.withDescription("Delete a user for good, with their name and email; what they saved stays"))
 
-const resetLink = Command.make(
+export const resetLink = Command.make(
   "reset-link",
   { user, json },
   Effect.fn(function* (flags) {
@@ -199,7 +199,7 @@ const resetLink = Command.make(
   ])
 )
 
+/** The parent of the `users` commands. Only some of them may create an instance, so the process that runs them lists them. */
 export const users = Command.make("users").pipe(
-  Command.withDescription("Create, list, disable, enable and delete users, and let them set passwords"),
-  Command.withSubcommands([create, list, disable, enable, remove, resetLink])
+  Command.withDescription("Create, list, disable, enable and delete users, and let them set passwords")
 )

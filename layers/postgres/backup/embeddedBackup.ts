@@ -7,7 +7,7 @@ import { copyToDisk, copyTree } from "../../inprocess/copyTree.ts"
 import { syncFolder } from "../../inprocess/syncFolder.ts"
 import { openPool } from "../client/openPool.ts"
 import { filesIn } from "../embedded/cluster.ts"
-import { startEmbeddedPostgres } from "../embedded/EmbeddedPostgres.ts"
+import { startExistingPostgres } from "../embedded/EmbeddedPostgres.ts"
 import { fileFailure } from "./fileFailure.ts"
 
 /** Folders whose content a server creates again ("Making a Base Backup Using the Low Level API" in Postgres's documentation). */
@@ -64,7 +64,7 @@ export const backUpEmbedded = Effect.fnUntraced(function* (
   onProgress: (bytes: number) => void
 ): Effect.fn.Return<number, BackupError, Scope.Scope> {
   const refused = ({ message }: { readonly message: string }) => new BackupError({ message })
-  const { url } = yield* Effect.mapError(startEmbeddedPostgres(dataDir), refused)
+  const { url } = yield* Effect.mapError(startExistingPostgres(dataDir), refused)
   const pool = yield* Effect.mapError(openPool({ url, embedded: true }, {}, { maxConnections: 1 }), refused)
   // A backup belongs to its session, which a pool might close.
   const session = yield* Effect.mapError(pool.reserve, sqlFailure)

@@ -9,7 +9,12 @@ import {
   STORAGE_IN_FLIGHT,
   STORAGE_TIMEOUT_SECONDS
 } from "../../../src/settings/settings.ts"
-import { type EmbeddedPostgres, joinEmbeddedPostgres, startEmbeddedPostgres } from "../embedded/EmbeddedPostgres.ts"
+import {
+  type EmbeddedPostgres,
+  joinEmbeddedPostgres,
+  startEmbeddedPostgres,
+  startExistingPostgres
+} from "../embedded/EmbeddedPostgres.ts"
 import type { DatabaseClient } from "./makeClient.ts"
 import { migrate } from "./migrate.ts"
 import { type DatabaseAddress, openPool, targetOf } from "./openPool.ts"
@@ -32,10 +37,15 @@ const addressFrom = Effect.fnUntraced(function* (
 
 /** `DATABASE_URL`, else the embedded Postgres of `DATA_DIR`, which runs while the scope of this or another process is open. */
 export class DatabaseUrl extends Context.Service<DatabaseUrl, DatabaseAddress>()("footfall/postgres/DatabaseUrl") {
-  /** Starts the embedded Postgres unless it runs. */
+  /** Starts the embedded Postgres unless it runs, and creates it if there is none. */
   static readonly layer: Layer.Layer<DatabaseUrl, StartError> = Layer.effect(
     DatabaseUrl,
     addressFrom(startEmbeddedPostgres)
+  )
+  /** Starts the embedded Postgres unless it runs, but never creates one. */
+  static readonly layerExisting: Layer.Layer<DatabaseUrl, StartError> = Layer.effect(
+    DatabaseUrl,
+    addressFrom(startExistingPostgres)
   )
   /** Only joins an embedded Postgres that runs. A collector with a database of its own would know no site, and reject every event. */
   static readonly layerJoining: Layer.Layer<DatabaseUrl, StartError> = Layer.effect(

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, statSync } from "node:fs"
+import { resolve } from "node:path"
 import { Effect, Redacted, Scope } from "effect"
-import { type StartError, startLater } from "../../../src/domain/StartError.ts"
+import { StartError, startLater } from "../../../src/domain/StartError.ts"
 import { type FileLock, tryLock } from "../../inprocess/FileLock.ts"
 import { ensureSocketFolder, filesIn, NAME, prepareCluster } from "./cluster.ts"
 import { attempt } from "./fileError.ts"
@@ -100,6 +101,19 @@ export const startEmbeddedPostgres = Effect.fnUntraced(function* (
   }).pipe(Effect.scoped)
   yield* Effect.forkScoped(watch(place, startLock))
   return yield* runningIn(dataFolder, postmaster)
+})
+
+/** As {@link startEmbeddedPostgres}, but it creates nothing: fails if `dataDir` has no database, as one that was named by mistake. */
+export const startExistingPostgres = Effect.fnUntraced(function* (
+  dataDir: string
+): Effect.fn.Return<EmbeddedPostgres, StartError, Scope.Scope> {
+  const found = yield* attempt(dataDir, () => statSync(filesIn(dataDir).cluster, { throwIfNoEntry: false }))
+  if (found === undefined) {
+    return yield* new StartError({
+      message: `There is no Footfall data in DATA_DIR (${resolve(dataDir)}). Check DATA_DIR, or set DATABASE_URL if the data is in another Postgres. The first \`bun run full\` creates a database.`
+    })
+  }
+  return yield* startEmbeddedPostgres(dataDir)
 })
 
 /** The server of a data folder, as its clients reach it. */
