@@ -1,6 +1,14 @@
 import { Schema } from "effect"
 import type { SiteId } from "./ids.ts"
-import { type CollectionId, type CollectionLevel, type GroupId, PRODUCT_ANALYTICS, type UserId } from "./people.ts"
+import {
+  type CollectionId,
+  type CollectionLevel,
+  type CollectionLevels,
+  type GroupId,
+  levelIn,
+  PRODUCT_ANALYTICS,
+  type UserId
+} from "./people.ts"
 
 /** What an API key of the instance may do, as a whole. A key that is bound to a group has the group's permissions instead. */
 export const Role = Schema.Literals(["admin", "viewer"])
@@ -70,10 +78,10 @@ export interface Resource {
   /** The site that it belongs to, as far as it belongs to one. */
   readonly site?: string
   /**
-   * The collection that it is in, perhaps after those above it, since a grant holds for everything below; default: Product Analytics.
+   * The path of the collection that it is in: those above it, from the top, then itself; default: Product Analytics.
    * `any`: the answer is about the collection that the principal may do most in.
    */
-  readonly collection?: CollectionId | ReadonlyArray<CollectionId> | "any"
+  readonly collection?: ReadonlyArray<CollectionId> | "any"
 }
 
 export const RESOURCE_TYPES = Object.keys(RULES) as ReadonlyArray<ResourceType>
@@ -113,7 +121,8 @@ interface PrincipalFields {
   readonly isViewer?: boolean
   readonly groups?: ReadonlyArray<GroupId>
   readonly siteLimit?: ReadonlyArray<SiteId> | null
-  readonly levels?: ReadonlyMap<CollectionId, CollectionLevel>
+  /** The levels of each group. */
+  readonly levels?: ReadonlyArray<CollectionLevels>
 }
 
 /** Who makes a request, and what is needed to decide what it may do. It is immutable and says nothing secret. */
@@ -132,7 +141,7 @@ export class Principal {
    * added later included; an empty list: none.
    */
   readonly siteLimit: ReadonlyArray<SiteId> | null
-  readonly #levels: ReadonlyMap<CollectionId, CollectionLevel>
+  readonly #levels: ReadonlyArray<CollectionLevels>
 
   constructor(fields: PrincipalFields) {
     this.kind = fields.kind
@@ -145,22 +154,18 @@ export class Principal {
     this.isViewer = fields.isViewer ?? false
     this.groups = fields.groups ?? []
     this.siteLimit = this.isAdmin || this.isViewer ? null : fields.siteLimit === undefined ? [] : fields.siteLimit
-    this.#levels = fields.levels ?? new Map()
+    this.#levels = fields.levels ?? []
   }
 
-  /** What the principal may do in a collection, the highest level that one of its groups has. Administrators may do everything. */
-  collectionLevel(collection: CollectionId): CollectionLevel {
-    if (!this.isAdmin)
-      return this.isReadOnly ? readOnly(this.#levels.get(collection)) : (this.#levels.get(collection) ?? "none")
-    return this.isReadOnly ? "read" : "write"
-  }
-
-  /** The highest level in one of several collections, or in any at all. */
-  highestLevel(collections: ReadonlyArray<CollectionId> | "any"): CollectionLevel {
-    const levels = (collections === "any" ? [PRODUCT_ANALYTICS.id, ...this.#levels.keys()] : collections).map((id) =>
-      this.collectionLevel(id)
-    )
-    return levels.reduce((highest, level) => (RANK[level] > RANK[highest] ? level : highest), "none")
+  /**
+   * What the principal may do in the collection at the end of a path, or in the one where it may do most: the highest level of its groups.
+   * Administrators may do everything.
+   */
+  levelIn(path: ReadonlyArray<CollectionId> | "any"): CollectionLevel {
+    const levels =
+      path === "any" ? this.#levels.flatMap((own) => [...own.values()]) : this.#levels.map((own) => levelIn(own, path))
+    const highest = this.isAdmin ? "write" : highestOf(levels)
+    return this.isReadOnly && highest === "write" ? "read" : highest
   }
 
   /** Who it is, as one string: different for different users and keys. All anonymous callers, and all local commands, are one. */
@@ -178,8 +183,10 @@ export class Principal {
   }
 }
 
-const readOnly = (level: CollectionLevel | undefined): CollectionLevel =>
-  level === undefined || level === "none" ? "none" : "read"
+const RANK: Readonly<Record<CollectionLevel, number>> = { none: 0, read: 1, write: 2 }
+
+const highestOf = (levels: ReadonlyArray<CollectionLevel>): CollectionLevel =>
+  levels.reduce((highest, level) => (RANK[level] > RANK[highest] ? level : highest), "none")
 
 /** A caller that has not signed in. */
 export const ANONYMOUS = new Principal({ kind: "anonymous", id: null, name: "anonymous" })
@@ -213,11 +220,8 @@ const DENIALS = {
   admin: forbidden("This requires an administrator.")
 } as const
 
-const RANK: Readonly<Record<CollectionLevel, number>> = { none: 0, read: 1, write: 2 }
-
 const collectionDenial = (principal: Principal, needed: CollectionLevel, resource: Resource): Denial | null => {
-  const { collection = PRODUCT_ANALYTICS.id } = resource
-  const level = principal.highestLevel(typeof collection === "number" ? [collection] : collection)
+  const level = principal.levelIn(resource.collection ?? [PRODUCT_ANALYTICS.id])
   if (level === "none") return DENIALS.reader
   if (RANK[level] < RANK[needed]) return DENIALS.writer
   return resource.site === undefined || principal.seesSite(resource.site) ? null : DENIALS.site

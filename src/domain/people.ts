@@ -35,6 +35,15 @@ export const PRODUCT_ANALYTICS = {
 export const CollectionLevel = Schema.Literals(["none", "read", "write"])
 export type CollectionLevel = typeof CollectionLevel.Type
 
+/** The collections in which a group has a level of its own. The others have that of the nearest one above them. */
+export type CollectionLevels = ReadonlyMap<CollectionId, CollectionLevel>
+
+/** What a group may do in a collection, whose path begins at the top and ends with it. */
+export const levelIn = (levels: CollectionLevels, path: ReadonlyArray<CollectionId>): CollectionLevel => {
+  const nearest = path.findLast((id) => levels.has(id))
+  return nearest === undefined ? "none" : levels.get(nearest)!
+}
+
 export const Theme = Schema.Literals(["system", "light", "dark"])
 export type Theme = typeof Theme.Type
 
@@ -71,7 +80,7 @@ export class Group extends Schema.Class<Group>("Group")({
 /** What the members of one group may do. */
 export interface GroupAccess {
   readonly siteLimit: ReadonlyArray<SiteId> | null
-  readonly levels: ReadonlyMap<CollectionId, CollectionLevel>
+  readonly levels: CollectionLevels
 }
 
 /** What somebody may do through all their groups. */
@@ -79,25 +88,21 @@ export interface Access {
   readonly isAdmin: boolean
   /** The sites of the groups that may read Product Analytics; null: all sites. */
   readonly siteLimit: ReadonlyArray<SiteId> | null
-  /** The highest level that a group has in each collection; a missing one is `none`. */
-  readonly levels: ReadonlyMap<CollectionId, CollectionLevel>
+  /** The levels of each group. In a collection, the highest one counts. */
+  readonly levels: ReadonlyArray<CollectionLevels>
 }
-
-const LEVEL_RANK: Readonly<Record<CollectionLevel, number>> = { none: 0, read: 1, write: 2 }
 
 /** What several groups together allow. Groups that do not exist allow nothing. */
 export const combineAccess = (groups: ReadonlyMap<GroupId, GroupAccess>, ids: ReadonlyArray<GroupId>): Access => {
-  const levels = new Map<CollectionId, CollectionLevel>()
+  const levels: Array<CollectionLevels> = []
   const sites = new Set<SiteId>()
   let seesAllSites = false
   for (const id of ids) {
     const group = groups.get(id)
     if (group === undefined) continue
-    for (const [collection, level] of group.levels) {
-      if (LEVEL_RANK[level] > LEVEL_RANK[levels.get(collection) ?? "none"]) levels.set(collection, level)
-    }
+    levels.push(group.levels)
     // A group that cannot read the data gives access to no site.
-    if ((group.levels.get(PRODUCT_ANALYTICS.id) ?? "none") === "none") continue
+    if (levelIn(group.levels, [PRODUCT_ANALYTICS.id]) === "none") continue
     if (group.siteLimit === null) seesAllSites = true
     else for (const site of group.siteLimit) sites.add(site)
   }

@@ -22,7 +22,7 @@ const user = (level: CollectionLevel, siteLimit: ReadonlyArray<SiteId> | null = 
     name: "Ada",
     userId: UserId.make(7),
     siteLimit: level === "none" ? [] : siteLimit,
-    levels: new Map([[PRODUCT_ANALYTICS.id, level]])
+    levels: [new Map([[PRODUCT_ANALYTICS.id, level]])]
   })
 const key = (fields: Partial<ConstructorParameters<typeof Principal>[0]>) =>
   new Principal({ kind: "key", id: "k", name: "ci", ...fields })
@@ -169,10 +169,12 @@ describe("a grant on a collection", () => {
     id: "8",
     name: "Bob",
     siteLimit: null,
-    levels: new Map([
-      [PRODUCT_ANALYTICS.id, "read"],
-      [OTHER, "write"]
-    ])
+    levels: [
+      new Map([
+        [PRODUCT_ANALYTICS.id, "read"],
+        [OTHER, "write"]
+      ])
+    ]
   })
 
   test("holds for the collections below it", () => {
@@ -181,6 +183,27 @@ describe("a grant on a collection", () => {
     expect(writer.can("update", { type: "cards", collection: [PRODUCT_ANALYTICS.id, below] })).toBe(false)
     expect(writer.can("read", { type: "cards", collection: [PRODUCT_ANALYTICS.id, below] })).toBe(true)
     expect(writer.can("read", { type: "cards", collection: [below] })).toBe(false)
+  })
+
+  test("does not hold below a collection for which its group has another level, and the highest of several groups counts", () => {
+    const [hidden, below] = [CollectionId.make(11), CollectionId.make(12)]
+    const path = [PRODUCT_ANALYTICS.id, hidden, below]
+    const principal = (...levels: ReadonlyArray<ReadonlyArray<readonly [CollectionId, CollectionLevel]>>) =>
+      new Principal({ kind: "user", id: "9", name: "Eve", siteLimit: null, levels: levels.map((own) => new Map(own)) })
+    const mayRead = (who: Principal, at = path) => who.can("read", { type: "cards", collection: at })
+    const own = [
+      [PRODUCT_ANALYTICS.id, "write"],
+      [hidden, "none"]
+    ] as const
+    expect([mayRead(principal(own)), mayRead(principal(own), path.slice(0, 1))]).toEqual([false, true])
+    expect(mayRead(principal([...own, [below, "read"]]))).toBe(true)
+    expect(mayRead(principal(own, [[PRODUCT_ANALYTICS.id, "read"]]))).toBe(true)
+    expect(mayRead(principal(own, [[hidden, "none"]]))).toBe(false)
+    const lower = principal([
+      [PRODUCT_ANALYTICS.id, "write"],
+      [hidden, "read"]
+    ])
+    expect([mayRead(lower), lower.can("update", { type: "cards", collection: path })]).toEqual([true, false])
   })
 
   test("is enough for what may be in any collection", () => {
@@ -210,13 +233,13 @@ describe("a principal", () => {
   })
 
   test("that is an administrator is not limited to sites, and writes everywhere unless it is read-only", () => {
-    expect([admin.siteLimit, admin.collectionLevel(PRODUCT_ANALYTICS.id)]).toEqual([null, "write"])
-    expect(readOnlyKey.collectionLevel(PRODUCT_ANALYTICS.id)).toBe("read")
+    expect([admin.siteLimit, admin.levelIn([PRODUCT_ANALYTICS.id])]).toEqual([null, "write"])
+    expect(readOnlyKey.levelIn([PRODUCT_ANALYTICS.id])).toBe("read")
   })
 
   test("that is a read-only key bound to a group which may write can only read", () => {
-    const bound = key({ isReadOnly: true, siteLimit: null, levels: new Map([[PRODUCT_ANALYTICS.id, "write"]]) })
-    expect(bound.collectionLevel(PRODUCT_ANALYTICS.id)).toBe("read")
+    const bound = key({ isReadOnly: true, siteLimit: null, levels: [new Map([[PRODUCT_ANALYTICS.id, "write"]])] })
+    expect(bound.levelIn([PRODUCT_ANALYTICS.id])).toBe("read")
   })
 
   test("sees no site unless it is said which", () => {

@@ -17,6 +17,7 @@ import lastSeen from "../../../migrations/0014_last_seen.sql" with { type: "text
 import hiddenProperties from "../../../migrations/0015_hidden_properties.sql" with { type: "text" }
 import signOut from "../../../migrations/0016_sign_out.sql" with { type: "text" }
 import lockedTo from "../../../migrations/0017_locked_to.sql" with { type: "text" }
+import hiddenCollections from "../../../migrations/0018_hidden_collections.sql" with { type: "text" }
 import type { StartError } from "../../../src/domain/StartError.ts"
 import { MIGRATION_LOCK } from "./advisoryLocks.ts"
 import { type AppliedMigration, type Migration, type ParsedMigration, parse, pendingMigrations } from "./migrations.ts"
@@ -40,7 +41,8 @@ export const MIGRATIONS: ReadonlyArray<Migration> = [
   { name: "0014_last_seen", sql: lastSeen },
   { name: "0015_hidden_properties", sql: hiddenProperties },
   { name: "0016_sign_out", sql: signOut },
-  { name: "0017_locked_to", sql: lockedTo }
+  { name: "0017_locked_to", sql: lockedTo },
+  { name: "0018_hidden_collections", sql: hiddenCollections }
 ]
 
 /** How long a process waits while another one migrates. */

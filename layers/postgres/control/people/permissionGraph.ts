@@ -1,25 +1,47 @@
 import { Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
-import { ADMINISTRATORS, type CollectionId, type CollectionLevel, type GroupId } from "../../../../src/domain/people.ts"
+import {
+  ADMINISTRATORS,
+  type CollectionId,
+  type CollectionLevel,
+  type CollectionLevels,
+  type GroupId,
+  levelIn
+} from "../../../../src/domain/people.ts"
 import type { PermissionGraph, PermissionLevels } from "../../../../src/ports/Groups.ts"
 import { invalidValues, PeopleError } from "../../../../src/ports/PeopleError.ts"
 import { intArray } from "../../client/arrays.ts"
 
-interface LevelRow {
+type Path = ReadonlyArray<CollectionId>
+
+interface GraphRow {
   readonly revision: number
+  readonly group_id: GroupId
+  /** Null: that of the nearest collection above. */
+  readonly level: CollectionLevel | null
+  readonly path: Path
+}
+
+interface LevelRow {
   readonly group_id: GroupId
   readonly collection_id: CollectionId
   readonly level: CollectionLevel
 }
 
 /** Every group with every collection. Administrators may do everything, which is not stored. */
-const READ = `SELECT r.revision, g.id AS group_id, c.id AS collection_id,
-    CASE WHEN g.id = 2 THEN 'write' ELSE coalesce(p.level, 'none') END AS level
+const READ = `WITH collection AS MATERIALIZED (
+    SELECT id, product_analytics_collection_path(id) AS path FROM product_analytics_collection WHERE NOT archived
+  )
+  SELECT r.revision, g.id AS group_id, CASE WHEN g.id = ${ADMINISTRATORS} THEN 'write' ELSE p.level END AS level, c.path
   FROM product_analytics_permission_revision r
   CROSS JOIN product_analytics_group g
-  JOIN product_analytics_collection c ON NOT c.archived
+  CROSS JOIN collection c
   LEFT JOIN product_analytics_collection_permission p ON p.group_id = g.id AND p.collection_id = c.id
   ORDER BY g.id, c.id`
+const LEVELS = `SELECT group_id, collection_id, level FROM product_analytics_collection_permission
+  WHERE group_id = ANY($1::int[])`
+const PATHS = `SELECT product_analytics_collection_path(id) AS path FROM product_analytics_collection
+  WHERE id = ANY($1::int[])`
 const NEXT_REVISION =
   "UPDATE product_analytics_permission_revision SET revision = revision + 1 WHERE revision = $1::int RETURNING revision"
 const MISSING = (table: string) => `SELECT given.id FROM unnest($1::int[]) AS given (id)
@@ -29,13 +51,19 @@ const SET = `INSERT INTO product_analytics_collection_permission (group_id, coll
   WHERE product_analytics_collection_permission.level <> excluded.level`
 const UNSET = "DELETE FROM product_analytics_collection_permission WHERE group_id = $1::int AND collection_id = $2::int"
 
+const idOf = (path: Path): CollectionId => path.at(-1)!
+
 export const readGraph = (sql: SqlClient.SqlClient): Effect.Effect<PermissionGraph, SqlError.SqlError> =>
-  Effect.map(sql.unsafe<LevelRow>(READ), (rows) => {
-    const groups = new Map<GroupId, Map<CollectionId, CollectionLevel>>()
-    for (const { collection_id, group_id, level } of rows) {
-      groups.set(group_id, (groups.get(group_id) ?? new Map()).set(collection_id, level))
-    }
-    return { revision: rows[0]?.revision ?? 0, groups }
+  Effect.map(sql.unsafe<GraphRow>(READ), (rows) => {
+    const groups = Map.groupBy(rows, ({ group_id }) => group_id)
+      .entries()
+      .map(([group, ofGroup]) => {
+        const own = new Map(
+          ofGroup.flatMap(({ level, path }) => (level === null ? [] : [[idOf(path), level] as const]))
+        )
+        return [group, new Map(ofGroup.map(({ path }) => [idOf(path), levelIn(own, path)]))] as const
+      })
+    return { revision: rows[0]?.revision ?? 0, groups: new Map(groups) }
   })
 
 /** Fails with `Invalid` unless every id is one of the table's. `table` is a constant. */
@@ -61,6 +89,12 @@ const STALE = new PeopleError({
   message: "The permissions were changed in the meantime. Read them again, and make your change to the latest revision."
 })
 
+/** Whether a collection with this level just follows those above it. `none` is kept, so that it stays when those above get another level. */
+const isInherited = (levels: CollectionLevels, path: Path, level: CollectionLevel): boolean => {
+  const above = path.slice(0, -1)
+  return level === levelIn(levels, above) && (level !== "none" || above.length === 0)
+}
+
 /** Changes the given levels, in the caller's transaction. */
 export const writeGraph = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
@@ -70,14 +104,32 @@ export const writeGraph = Effect.fnUntraced(function* (
   // The row's lock makes concurrent changes wait for each other.
   const next = yield* sql.unsafe(NEXT_REVISION, [revision])
   if (next.length === 0) return yield* STALE
-  const collections = [...changes.values()].flatMap((levels) => [...levels.keys()])
+  const collections = [...new Set([...changes.values()].flatMap((levels) => [...levels.keys()]))]
   yield* assertKnown(sql, ["group", "product_analytics_group"], [...changes.keys()])
-  yield* assertKnown(sql, ["collection", "product_analytics_collection"], [...new Set(collections)])
-  for (const [group, levels] of changes) {
-    for (const [collection, level] of levels) {
+  yield* assertKnown(sql, ["collection", "product_analytics_collection"], collections)
+  const stored = Map.groupBy(
+    yield* sql.unsafe<LevelRow>(LEVELS, [intArray([...changes.keys()])]),
+    (row) => row.group_id
+  )
+  const paths = (yield* sql.unsafe<{ readonly path: Path }>(PATHS, [intArray(collections)]))
+    .map(({ path }) => path)
+    // A collection is compared with those above it, which come first.
+    .toSorted((one, other) => one.length - other.length)
+  for (const [group, given] of changes) {
+    const levels = new Map(stored.get(group)?.map(({ collection_id, level }) => [collection_id, level]))
+    for (const path of paths) {
+      const id = idOf(path)
+      const level = given.get(id)
+      if (level === undefined) continue
       if (group === ADMINISTRATORS && level !== "write") return yield* ADMINISTRATORS_WRITE
       if (group === ADMINISTRATORS) continue
-      yield* level === "none" ? sql.unsafe(UNSET, [group, collection]) : sql.unsafe(SET, [group, collection, level])
+      if (isInherited(levels, path, level)) {
+        levels.delete(id)
+        yield* sql.unsafe(UNSET, [group, id])
+      } else {
+        levels.set(id, level)
+        yield* sql.unsafe(SET, [group, id, level])
+      }
     }
   }
   return yield* readGraph(sql)

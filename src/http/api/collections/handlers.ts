@@ -10,7 +10,7 @@ import { CurrentPrincipal } from "../access.ts"
 import { collectionProblem, makeItems, permittedCollections } from "../content/items.ts"
 import { permit } from "../content/permission.ts"
 import { type WriteProblem, writeProblem } from "../content/problem.ts"
-import { NotFound, UnprocessableContent } from "../problems.ts"
+import { Forbidden, NotFound, UnprocessableContent } from "../problems.ts"
 import { findAll } from "./findAll.ts"
 import { collectionJson, collectionTree } from "./json.ts"
 
@@ -54,6 +54,15 @@ export const CollectionsHandlers = HttpApiBuilder.group(
         Effect.tap(({ path }) => permit(principal, "create", { type: "collections", path }))
       )
 
+    /** Fails unless the principal may change every collection in this one, which go where it goes. */
+    const permitAllIn = Effect.fnUntraced(function* (principal: Principal, id: CollectionId) {
+      const all = yield* Effect.mapError(collections.list, collectionProblem)
+      const within = all.filter(({ path }) => path.includes(id))
+      if (permittedCollections(within, principal, ["update", "collections"]).length < within.length) {
+        return yield* new Forbidden({ detail: "This requires write access to every collection in this one." })
+      }
+    })
+
     return handlers.handleAll({
       list: Effect.fnUntraced(function* ({ query }) {
         const principal = yield* CurrentPrincipal
@@ -88,7 +97,9 @@ export const CollectionsHandlers = HttpApiBuilder.group(
         const { id, parent, path } = yield* get(principal, params.id)
         yield* permit(principal, "update", { type: "collections", path })
         const { archived, description, name, parent_id: to, revision } = payload
-        if (to !== undefined && to !== parent) yield* permitBelow(principal, to)
+        const isMoved = to !== undefined && to !== parent
+        if (isMoved) yield* permitBelow(principal, to)
+        if (isMoved || archived !== undefined) yield* permitAllIn(principal, id)
         const change = {
           ...(name !== undefined && { name }),
           ...(description !== undefined && { description }),

@@ -113,7 +113,7 @@ export class PermissionsApi extends HttpApiGroup.make("permissions")
       .annotateMerge(
         endpointDocs(
           "Get the permissions",
-          "`read`: query and see; `write`: also save in the collection. A level holds for the collections below, too."
+          "`read`: query and see; `write`: also save in the collection. A level also holds for the collections below that have none of their own."
         )
       ),
     HttpApiEndpoint.put("setGraph", "/api/collection/graph", {
@@ -125,7 +125,7 @@ export class PermissionsApi extends HttpApiGroup.make("permissions")
       .annotateMerge(
         endpointDocs(
           "Change the permissions",
-          "Levels that are left out stay as they are. 409 unless `revision` is the latest: read the graph again, and repeat the change."
+          "Levels that are left out stay as they are. `none` hides a collection below one that may be read, and the `read` or `write` of the one above makes it follow that one again. 409 unless `revision` is the latest: read the graph again, and repeat the change."
         )
       ),
     HttpApiEndpoint.get("databaseGraph", "/api/permissions/graph", {

@@ -35,7 +35,7 @@ const visitorOf = ({ id, kind }: ContentLink, site: SiteId): Principal =>
     name: kind === "public" ? "public link" : "embed",
     isReadOnly: true,
     siteLimit: [site],
-    levels: new Map([[PRODUCT_ANALYTICS.id, "read"]])
+    levels: [new Map([[PRODUCT_ANALYTICS.id, "read"]])]
   })
 
 const PUBLIC_ID = /^[0-9a-f]{32}$/

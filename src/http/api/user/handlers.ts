@@ -21,7 +21,7 @@ import { signInProblem } from "../signInProblem.ts"
 const accountJson = (user: User, principal: Principal) => ({
   ...userJson(user),
   session_id: principal.sessionId,
-  level: principal.collectionLevel(PRODUCT_ANALYTICS.id),
+  level: principal.levelIn([PRODUCT_ANALYTICS.id]),
   site_limit: principal.siteLimit
 })
 

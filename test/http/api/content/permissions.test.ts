@@ -25,6 +25,9 @@ let admin: Admin
 let root: string
 let secret: Json
 let shared: Json
+let dashboard: Json
+let outer: Json
+let inner: Json
 /** Keys of groups, by what the group may do: in Product Analytics, in the collection "Team", and on which sites. */
 const keys = new Map<string, string>()
 
@@ -55,6 +58,8 @@ beforeAll(async () => {
   const groups = Context.get(services, Groups)
   root = (await Effect.runPromise(adminKeys.create("root", instanceKey("admin")))).key
   const team = await saved("/api/collection", { name: "Team" })
+  outer = await saved("/api/collection", { name: "West" })
+  inner = await saved("/api/collection", { name: "Inner", parent_id: outer.id })
   secret = await saved("/api/card", { name: "In Product Analytics", dataset_query: question() })
   shared = await saved("/api/card", { name: "In Team", dataset_query: question(), collection_id: team.id })
 
@@ -66,16 +71,26 @@ beforeAll(async () => {
     const siteLimit = sites === null ? null : sites.map((site) => SiteId.make(site))
     const { id } = await Effect.runPromise(groups.create({ name, siteLimit }))
     const { revision } = await Effect.runPromise(groups.graph)
-    const changes = new Map([
-      [id, new Map(levels.map(([collection, level]) => [CollectionId.make(collection), level]))]
-    ])
-    await Effect.runPromise(groups.setGraph(revision, changes))
+    const own = new Map(levels.map(([collection, level]) => [CollectionId.make(collection), level]))
+    await Effect.runPromise(groups.setGraph(revision, new Map([[id, own]])))
     keys.set(name, (await Effect.runPromise(adminKeys.create(name, { role: null, isReadOnly: false, group: id }))).key)
   }
+  const dashcards = [secret, shared].map(({ id }, row) => ({ card_id: id, row: row * 4, col: 0, size_x: 4, size_y: 4 }))
+  dashboard = await saved("/api/dashboard", { name: "Of both", dashcards })
+
   await group("nothing", [], null)
   await group("reader", [[PRODUCT_ANALYTICS.id, "read"]], null)
   await group("reader of one site", [[PRODUCT_ANALYTICS.id, "read"]], [SITE])
   await group("writer", [[PRODUCT_ANALYTICS.id, "write"]], null)
+  await group(
+    "writer without Team",
+    [
+      [PRODUCT_ANALYTICS.id, "write"],
+      [team.id, "none"],
+      [inner.id, "read"]
+    ],
+    null
+  )
   await group("reader of Team", [[team.id, "read"]], null)
   await group(
     "reader who writes in Team",
@@ -190,6 +205,50 @@ test("somebody who may only read another collection sees what is in it, but asks
     const { body, status } = await reader("POST", `/api/card/${shared.id}/${path}`, {})
     expect([status, body.detail]).toEqual([403, "You do not have access to the product analytics database"])
   }
+})
+
+test("a group without access to a subcollection finds neither it nor what is in it, and asks none of its questions", async () => {
+  const writer = as("writer without Team")
+  const team = shared.collection_id
+  expect((await writer("GET", "/api/collection")).body.map(({ name }: Json) => name)).toEqual([
+    "Inner",
+    "Product Analytics",
+    "West"
+  ])
+  expect((await writer("GET", "/api/collection/tree")).body[0].children.map(({ name }: Json) => name)).toEqual(["West"])
+  expect((await writer("GET", "/api/search?q=team")).body.data).toEqual([])
+  expect((await writer("GET", "/api/collection/1/items?models=collection")).body.total).toBe(1)
+  for (const [method, path, body] of [
+    ["GET", `/api/collection/${team}`, undefined],
+    ["GET", `/api/collection/${team}/items`, undefined],
+    ["GET", `/api/card/${shared.id}`, undefined],
+    ["POST", `/api/card/${shared.id}/query`, {}],
+    ["POST", `/api/card/${shared.id}/query/csv`, {}],
+    ["PUT", `/api/card/${shared.id}`, { collection_id: 1 }],
+    ["POST", `/api/card/${shared.id}/copy`, { collection_id: 1 }],
+    ["GET", `/api/revision?entity=card&id=${shared.id}`, undefined],
+    ["POST", "/api/card", { name: "x", dataset_query: question(), collection_id: team }]
+  ] as const) {
+    expect([method, path, (await writer(method, path, body)).status]).toEqual([method, path, 403])
+  }
+  const onIt = question({ source: { card: shared.id } })
+  expect((await writer("POST", "/api/dataset", onIt)).body.detail).toContain("There is no ")
+  const seen = await writer("GET", `/api/dashboard/${dashboard.id}`)
+  expect(seen.body.dashcards.map(({ card }: Json) => card?.name ?? null)).toEqual(["In Product Analytics", null])
+  const [readable, hidden] = dashboard.dashcards
+  const ask = (card: Json) =>
+    writer("POST", `/api/dashboard/${dashboard.id}/dashcard/${card.id}/card/${card.card_id}/query`, {})
+  expect([(await ask(readable)).status, (await ask(hidden)).status]).toEqual([200, 403])
+})
+
+test("somebody moves or archives a collection only if they may write in every collection in it", async () => {
+  const writer = as("writer without Team")
+  for (const change of [{ archived: true }, { parent_id: inner.id }]) {
+    const { body, status } = await writer("PUT", `/api/collection/${outer.id}`, change)
+    expect([status, body.detail]).toEqual([403, expect.stringContaining("write access to ")])
+  }
+  expect((await writer("PUT", `/api/collection/${outer.id}`, { name: "Renamed" })).status).toBe(200)
+  expect((await as("writer")("PUT", `/api/collection/${outer.id}`, { archived: true })).status).toBe(200)
 })
 
 test("a writer saves in Product Analytics and everything below it", async () => {

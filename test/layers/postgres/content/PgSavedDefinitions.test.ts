@@ -30,7 +30,7 @@ const user = (levels: ReadonlyArray<readonly [number, CollectionLevel]>) =>
     id: "7",
     name: "Ada",
     siteLimit: null,
-    levels: new Map(levels.map(([collection, level]) => [CollectionId.make(collection), level]))
+    levels: [new Map(levels.map(([collection, level]) => [CollectionId.make(collection), level]))]
   })
 const READER = user([[PRODUCT_ANALYTICS.id, "read"]])
 

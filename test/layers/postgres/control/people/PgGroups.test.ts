@@ -4,7 +4,7 @@ import { SiteId } from "../../../../../src/domain/ids.ts"
 import {
   ADMINISTRATORS,
   ALL_USERS,
-  type CollectionId,
+  CollectionId,
   type CollectionLevel,
   GroupId,
   PRODUCT_ANALYTICS,
@@ -34,7 +34,7 @@ test("an instance has All users, who may do nothing, and Administrators, who may
         { id: ADMINISTRATORS, name: "Administrators", memberCount: 0, siteLimit: null, level: "write" },
         { id: ALL_USERS, name: "All users", memberCount: 0, siteLimit: null, level: "none" }
       ])
-      expect(groups.accessOf([ALL_USERS])).toEqual({ isAdmin: false, siteLimit: [], levels: new Map() })
+      expect(groups.accessOf([ALL_USERS])).toEqual({ isAdmin: false, siteLimit: [], levels: [new Map()] })
       expect(groups.accessOf([ALL_USERS, ADMINISTRATORS]).isAdmin).toBe(true)
       for (const id of [ALL_USERS, ADMINISTRATORS]) {
         expect(yield* reasonOf(groups.update(id, { name: "Others" }))).toBe("Invalid")
@@ -102,7 +102,7 @@ test("the last administrator cannot be removed from the group through the member
   )
 })
 
-test("several groups together give the highest level, and the sites of those that may read", async () => {
+test("several groups together give the levels of each, and the sites of those that may read", async () => {
   const url = await freshDatabase()
   await runLocally(
     Effect.gen(function* () {
@@ -115,14 +115,53 @@ test("several groups together give the highest level, and the sites of those tha
       const graph = yield* groups.setGraph(0, levels([reads.id, "read"], [writes.id, "write"], [everything.id, "read"]))
       expect(graph.revision).toBe(1)
       const access = groups.accessOf([ALL_USERS, reads.id, writes.id, without.id])
-      expect([access.isAdmin, access.siteLimit, access.levels.get(PRODUCT_ANALYTICS.id)]).toEqual([
+      expect([access.isAdmin, access.siteLimit, access.levels.flatMap((own) => [...own.values()])]).toEqual([
         false,
         [shop!.id, blog!.id],
-        "write"
+        ["read", "write"]
       ])
       expect(groups.accessOf([without.id]).siteLimit).toEqual([])
       expect(groups.accessOf([reads.id, everything.id]).siteLimit).toBeNull()
-      expect(groups.accessOf([GroupId.make(999)])).toEqual({ isAdmin: false, siteLimit: [], levels: new Map() })
+      expect(groups.accessOf([GroupId.make(999)])).toEqual({ isAdmin: false, siteLimit: [], levels: [] })
+    })
+  )
+})
+
+test("a collection has the level of the one above it until it gets its own, and follows again when it gets the same", async () => {
+  const url = await freshDatabase()
+  await runLocally(
+    Effect.gen(function* () {
+      const { groups } = yield* peopleOf(url)
+      const sql = yield* openClient(url, 1)
+      const add = (name: string, parent: number) =>
+        Effect.map(
+          sql.unsafe<{ id: number }>(
+            "INSERT INTO product_analytics_collection (entity_id, name, parent_id) VALUES ($1, $1, $2::int) RETURNING id",
+            [name, parent]
+          ),
+          ([row]) => CollectionId.make(row!.id)
+        )
+      const middle = yield* add("middle", PRODUCT_ANALYTICS.id)
+      const bottom = yield* add("bottom", middle)
+      const { id } = yield* groups.create({ name: "Analysts" })
+      let { revision } = yield* groups.graph
+      /** Sets levels, and returns those of Product Analytics, the collection below it and the one below that. */
+      const set = Effect.fnUntraced(function* (...changes: ReadonlyArray<readonly [CollectionId, CollectionLevel]>) {
+        const graph = yield* groups.setGraph(revision, new Map([[id, new Map(changes)]]))
+        revision = graph.revision
+        expect((yield* groups.graph).groups).toEqual(graph.groups)
+        return [PRODUCT_ANALYTICS.id, middle, bottom].map((collection) => graph.groups.get(id)!.get(collection)).join()
+      })
+      expect(yield* set([PRODUCT_ANALYTICS.id, "read"])).toBe("read,read,read")
+      expect(yield* set([middle, "none"])).toBe("read,none,none")
+      expect(yield* set([PRODUCT_ANALYTICS.id, "write"])).toBe("write,none,none")
+      expect(yield* set([bottom, "read"], [middle, "write"])).toBe("write,write,read")
+      expect(yield* set([PRODUCT_ANALYTICS.id, "none"])).toBe("none,none,read")
+      // Kept, so that the collection stays hidden when those above become readable.
+      expect(yield* set([bottom, "none"])).toBe("none,none,none")
+      expect(yield* set([PRODUCT_ANALYTICS.id, "read"])).toBe("read,read,none")
+      expect(yield* set([bottom, "read"])).toBe("read,read,read")
+      expect(yield* set([PRODUCT_ANALYTICS.id, "none"])).toBe("none,none,none")
     })
   )
 })
