@@ -3,6 +3,7 @@ import { NOT_VIEWS } from "../domain/Event.ts"
 import type { Query, QueryDialect, QueryEngine, QueryError } from "../ports/QueryEngine.ts"
 import { Binding } from "./binding.ts"
 import { type Channel, eventsWithChannel } from "./channel/channel.ts"
+import { HAS_SOURCE } from "./channel/visitChannel.ts"
 import { WHOLE_SECONDS } from "./dialects/wholeSeconds.ts"
 import { EVENTS } from "./tables.ts"
 
@@ -15,7 +16,7 @@ export interface OverviewQuery {
   readonly path?: string
   /** Only visitors from this country, ISO 3166-1 alpha-2. */
   readonly country?: string
-  /** Only events with this channel. */
+  /** Only visits of this channel, with all their views. */
   readonly channel?: Channel
 }
 
@@ -23,6 +24,7 @@ export interface OverviewQuery {
 interface DialectSql {
   readonly sessions: string
   readonly time: string
+  readonly eventId: string
   /** Ids are UUIDs in the views and strings in the lake. */
   readonly id: (parameter: string) => string
   /** The sessions of a site whose country is the parameter. */
@@ -39,6 +41,7 @@ const DIALECTS: Readonly<Record<QueryDialect, DialectSql>> = {
   postgres: {
     sessions: "v_pa_sessions",
     time: "created_at",
+    eventId: "id",
     id: (parameter) => `CAST(${parameter} AS uuid)`,
     inCountry: (site, country) =>
       `SELECT id FROM v_pa_sessions WHERE site_id = CAST(${site()} AS uuid) AND country = ${country()}`
@@ -46,27 +49,33 @@ const DIALECTS: Readonly<Record<QueryDialect, DialectSql>> = {
   trino: {
     sessions: "pa_sessions",
     time: "event_time",
+    eventId: "event_id",
     id: (parameter) => parameter,
     inCountry: firstCountry("min_by")
   },
   duckdb: {
     sessions: "pa_sessions",
     time: "event_time",
+    eventId: "event_id",
     id: (parameter) => parameter,
     inCountry: firstCountry("arg_min")
   }
 }
 
+/** The channel of the visit that a view belongs to, as `channelOf` defines it: views within a visit have the site as their source. */
+const visitChannel = ({ eventId, time }: DialectSql): string =>
+  `first_value(channel) OVER (PARTITION BY session_id, visit_id ORDER BY CASE WHEN ${HAS_SOURCE} THEN 0 WHEN channel = '' THEN 1 ELSE 2 END, ${time}, ${eventId})`
+
 /**
  * Umami's overview (`compat: umami`): one row of integers `pageviews`, `visitors`, `visits`, `bounces` and `total_time` (in seconds).
  * Views are grouped by visitor and visit. A group with one view is a bounce, and a group's time is the whole seconds from its first to
- * its last view. With a path, Umami counts visits with one view of that path as bounces.
+ * its last view. With a path, Umami counts visits with one view of that path as bounces. Umami has no channel of a visit; this one is ours.
  */
 export const overview = (dialect: QueryDialect, query: OverviewQuery): Query => {
   const dialectSql = DIALECTS[dialect]
   const binding = new Binding(dialect)
   const site = () => binding.add({ type: "text", value: query.site })
-  const conditions = [
+  const range = [
     `site_id = ${dialectSql.id(site())}`,
     `${dialectSql.time} >= ${binding.add({ type: "timestamp", value: query.from })}`,
     `${dialectSql.time} < ${binding.add({ type: "timestamp", value: query.until })}`,
@@ -74,12 +83,18 @@ export const overview = (dialect: QueryDialect, query: OverviewQuery): Query => 
     `event_type NOT IN (${NOT_VIEWS.join(", ")})`
   ]
   const { channel, country, path } = query
+  const conditions: Array<string> = []
   if (path !== undefined) conditions.push(`url_path = ${binding.add({ type: "text", value: path })}`)
-  if (channel !== undefined) conditions.push(`channel = ${binding.add({ type: "text", value: channel })}`)
+  if (channel !== undefined) conditions.push(`visit_channel = ${binding.add({ type: "text", value: channel })}`)
   if (country !== undefined) {
     const sessions = dialectSql.inCountry(site, () => binding.add({ type: "text", value: country }))
     conditions.push(`session_id IN (${sessions})`)
   }
+  const inRange = `WHERE ${range.join(" AND ")}`
+  const views =
+    channel === undefined
+      ? `${EVENTS[dialect]} ${[inRange, ...conditions].join(" AND ")}`
+      : `(SELECT *, ${visitChannel(dialectSql)} AS visit_channel FROM ${eventsWithChannel(dialect)} ${inRange}) AS view WHERE ${conditions.join(" AND ")}`
   const sql = `SELECT
   CAST(coalesce(sum(views), 0) AS bigint) AS pageviews,
   count(DISTINCT session_id) AS visitors,
@@ -88,8 +103,7 @@ export const overview = (dialect: QueryDialect, query: OverviewQuery): Query => 
   CAST(coalesce(sum(${WHOLE_SECONDS[dialect]("first_time", "last_time")}), 0) AS bigint) AS total_time
 FROM (
   SELECT session_id, visit_id, count(*) AS views, min(${dialectSql.time}) AS first_time, max(${dialectSql.time}) AS last_time
-  FROM ${channel === undefined ? EVENTS[dialect] : eventsWithChannel(dialect)}
-  WHERE ${conditions.join(" AND ")}
+  FROM ${views}
   GROUP BY session_id, visit_id
 ) AS visit`
   const tables = country === undefined ? [EVENTS[dialect]] : [EVENTS[dialect], dialectSql.sessions]

@@ -84,7 +84,7 @@ export const stats = Command.make(
       "Start of the range, ISO 8601, in UTC unless it has a zone; default: 30 days before its end"
     ),
     to: optionalString("to", "End of the range, exclusive, ISO 8601; default: now"),
-    channel: optionalString("channel", "Only events of this channel, such as `organicSearch`"),
+    channel: optionalString("channel", "Only visits of this channel, such as `organicSearch`"),
     json
   },
   Effect.fn(

@@ -31,7 +31,8 @@ export class StatsApi extends HttpApiGroup.make("stats")
         endAt: epochMs("End of the range, inclusive, in milliseconds since 1970", "1775001599999"),
         channel: Schema.optionalKey(
           Schema.Literals(CHANNELS).annotate({
-            description: "Only events of this channel; an empty value for those that no rule knows",
+            description:
+              "Only visits of this channel, with all their views; an empty value for those that no rule knows",
             examples: ["organicSearch"]
           })
         )
