@@ -57,6 +57,25 @@ describe("CORS headers", () => {
 })
 
 describe("methods", () => {
+  test.each([
+    ["/api/health", "GET, HEAD, OPTIONS"],
+    ["/api/heartbeat", "GET, HEAD, OPTIONS"],
+    ["/livez", "GET, HEAD"],
+    ["/metrics", "GET, HEAD"],
+    ["/script.js", "GET, HEAD"]
+  ])("%s only answers %s, and says so with 405", async (path, allow) => {
+    const call = (method: string) => fetch(collect.url + path, { method, redirect: "manual" })
+    const expected = path === "/script.js" ? 302 : 200
+    for (const method of ["GET", "HEAD"]) expect([method, (await call(method)).status]).toEqual([method, expected])
+    for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+      const response = await call(method)
+      expect([method, response.status, response.headers.get("allow")]).toEqual([method, 405, allow])
+      expect(response.headers.get("content-type")).toBe("application/problem+json")
+    }
+    const preflight = await call("OPTIONS")
+    expect([preflight.status, preflight.headers.get("allow")]).toEqual([allow.endsWith("OPTIONS") ? 204 : 405, allow])
+  })
+
   test.each(["GET", "PUT", "DELETE", "PATCH"])(
     "%s is rejected with 405 and a problem that says what the path supports",
     async (method) => {

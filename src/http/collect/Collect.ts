@@ -29,8 +29,9 @@ export interface Collect {
   /** `peer` is the IP address at the other end of the connection. */
   readonly send: (request: Request, peer: string) => Promise<Response>
   readonly batch: (request: Request, peer: string) => Promise<Response>
-  readonly preflight: (request: Request) => Response
-  readonly methodNotAllowed: (request: Request) => Response
+  /** `allow`: the methods that the path supports. */
+  readonly preflight: (request: Request, allow: string) => Response
+  readonly methodNotAllowed: (request: Request, allow: string) => Response
   /** A response that is not about a payload, with the headers that all responses have. */
   readonly plain: (request: Request, answer: Answer) => Response
   readonly inFlight: () => number
@@ -55,8 +56,8 @@ export const makeCollect: (counters: CollectCounters) => Effect.Effect<Collect, 
     return {
       send: handle(sendEndpoint(services, get(MAX_BODY_BYTES))),
       batch: handle(batchEndpoint(services, { maxBytes: get(MAX_BATCH_BODY_BYTES), maxItems: get(MAX_BATCH_ITEMS) })),
-      preflight: (request) => responder.preflight(exchange(request)),
-      methodNotAllowed: (request) => responder.methodNotAllowed(exchange(request)),
+      preflight: (request, allow) => responder.preflight(exchange(request), allow),
+      methodNotAllowed: (request, allow) => responder.methodNotAllowed(exchange(request), allow),
       plain: (request, answer) => responder.respond(exchange(request), replyWith(answer)),
       inFlight,
       drain: () => responder.drain()

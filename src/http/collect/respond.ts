@@ -1,13 +1,11 @@
 import { gzipSync } from "node:zlib"
-import { methodProblem, PROBLEM_CONTENT_TYPE } from "../shared/methodProblem.ts"
+import { methodNotAllowed } from "../shared/methodNotAllowed.ts"
 import { REQUEST_ID_HEADER } from "../shared/requestId.ts"
 import type { Answer } from "./answers.ts"
 import type { Cors } from "./cors.ts"
 
 /** Responses of at least this size are compressed for clients that accept gzip; smaller ones fit into one packet anyway. */
 const GZIP_FROM_BYTES = 1_024
-
-const ALLOW = "OPTIONS, POST"
 
 /** A request, with the id that its response and its log lines carry. */
 export interface Exchange {
@@ -58,19 +56,14 @@ export class Responder {
     return response
   }
 
-  preflight({ id, request }: Exchange): Response {
-    const response = this.#cors.preflight(request, ALLOW)
+  preflight({ id, request }: Exchange, allow: string): Response {
+    const response = this.#cors.preflight(request, allow)
     response.headers.set(REQUEST_ID_HEADER, id)
     return response
   }
 
-  methodNotAllowed({ id, request }: Exchange): Response {
-    const headers = this.#cors.headers(null, request.headers.get("origin"), false)
-    const response = new Response(methodProblem(request, ALLOW, id), { status: 405, headers })
-    response.headers.set("content-type", PROBLEM_CONTENT_TYPE)
-    response.headers.set("allow", ALLOW)
-    response.headers.set(REQUEST_ID_HEADER, id)
-    return response
+  methodNotAllowed({ id, request }: Exchange, allow: string): Response {
+    return methodNotAllowed(request, allow, id, this.#cors.headers(null, request.headers.get("origin"), false))
   }
 }
 

@@ -1,5 +1,7 @@
 import { timingSafeEqual } from "node:crypto"
+import { isReading, methodNotAllowed, READING } from "../shared/methodNotAllowed.ts"
 import { PREFIX } from "../shared/prefix.ts"
+import { requestIdOf } from "../shared/requestId.ts"
 import type { Collect } from "./Collect.ts"
 
 const SEND_PATHS = ["/api/send", `${PREFIX}/api/send`]
@@ -51,10 +53,10 @@ export const makeRoutes = (collect: Collect, options: RouteOptions): Routes => {
   return {
     ...Object.fromEntries([...SEND_PATHS, ...options.sendPaths].map((path) => [path, send])),
     ...Object.fromEntries(BATCH_PATHS.map((path) => [path, batch])),
-    "/api/health": health(collect, options.healthProblem),
-    "/api/heartbeat": (request) => collect.plain(request, { status: 200, body: { ok: true } }),
-    "/livez": () => new Response("ok"),
-    [METRICS_PATH]: metrics(options.gatherMetrics, options.metricsToken)
+    "/api/health": gets(collect, health(collect, options.healthProblem)),
+    "/api/heartbeat": gets(collect, (request) => collect.plain(request, { status: 200, body: { ok: true } })),
+    "/livez": readOnly(() => new Response("ok")),
+    [METRICS_PATH]: readOnly(metrics(options.gatherMetrics, options.metricsToken))
   }
 }
 
@@ -73,8 +75,23 @@ const posts =
   (collect: Collect, post: Collect["send"], peer: PeerOf): Respond =>
   (request, server) => {
     if (request.method === "POST") return post(request, peer(request, server))
-    return request.method === "OPTIONS" ? collect.preflight(request) : collect.methodNotAllowed(request)
+    return otherMethod(collect, request, "OPTIONS, POST")
   }
+
+/** GET and HEAD go to the handler, OPTIONS to the preflight, everything else gets 405. */
+const gets =
+  (collect: Collect, respond: Respond): Respond =>
+  (request, server) =>
+    isReading(request) ? respond(request, server) : otherMethod(collect, request, `${READING}, OPTIONS`)
+
+const otherMethod = (collect: Collect, request: Request, allow: string): Response =>
+  request.method === "OPTIONS" ? collect.preflight(request, allow) : collect.methodNotAllowed(request, allow)
+
+/** GET and HEAD go to the handler, everything else gets 405. */
+export const readOnly =
+  (respond: Respond): Respond =>
+  (request, server) =>
+    isReading(request) ? respond(request, server) : methodNotAllowed(request, READING, requestIdOf(request))
 
 const health =
   (collect: Collect, healthProblem: RouteOptions["healthProblem"]): Respond =>

@@ -2,9 +2,7 @@ import { readFile } from "node:fs/promises"
 import { Effect } from "effect"
 import { StartError } from "../../domain/StartError.ts"
 import { unreadableTracker } from "../../settings/startProblems.ts"
-import { methodProblem, PROBLEM_CONTENT_TYPE } from "../shared/methodProblem.ts"
-import { REQUEST_ID_HEADER, requestIdOf } from "../shared/requestId.ts"
-import type { Respond, Routes } from "./routes.ts"
+import { type Respond, type Routes, readOnly } from "./routes.ts"
 
 /** How long browsers may use a copy of the tracker, as with Umami. */
 const CACHE_CONTROL = "public, max-age=86400, must-revalidate"
@@ -39,7 +37,7 @@ export const trackerPaths = (names: ReadonlyArray<string>): ReadonlyArray<string
 export const makeTrackerRoutes = (options: TrackerOptions): Effect.Effect<Routes, StartError> =>
   Effect.map(
     options.file === null ? Effect.succeed(redirectTo(options.url)) : serveFile(options.file, options),
-    (respond) => Object.fromEntries(trackerPaths(options.names).map((path) => [path, respond]))
+    (respond) => Object.fromEntries(trackerPaths(options.names).map((path) => [path, readOnly(respond)]))
   )
 
 const redirectTo =
@@ -69,13 +67,6 @@ const serveCopy = (request: Request, script: string): Response => {
     "content-type": "application/javascript; charset=utf-8",
     etag,
     "x-content-type-options": "nosniff"
-  }
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    const id = requestIdOf(request)
-    return new Response(methodProblem(request, "GET, HEAD", id), {
-      status: 405,
-      headers: { allow: "GET, HEAD", "content-type": PROBLEM_CONTENT_TYPE, [REQUEST_ID_HEADER]: id }
-    })
   }
   const known = request.headers
     .get("if-none-match")

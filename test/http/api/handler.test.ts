@@ -59,6 +59,17 @@ describe("a path or method that does not exist", () => {
   })
 })
 
+test.each(["/docs", "/openapi.json"])("%s only answers GET and HEAD", async (path) => {
+  const admin = await startAdmin()
+  for (const method of ["GET", "HEAD"]) expect([method, (await admin.call(method, path)).status]).toEqual([method, 200])
+  for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
+    const { body, headers, status } = await admin.call(method, path)
+    expect([method, status, headers.get("allow")]).toEqual([method, 405, "GET, HEAD"])
+    expect(body).toMatchObject({ detail: "This path supports GET, HEAD.", instance: path })
+  }
+  await admin.close()
+})
+
 test("HEAD responds like GET", async () => {
   const admin = await startAdmin()
   const response = await admin.call("HEAD", "status")

@@ -26,6 +26,7 @@ import { Pages } from "../../pages/Pages.ts"
 import { SignIn } from "../../people/SignIn.ts"
 import { pathBelow } from "../../shared/basePath.ts"
 import { IDLE_TIMEOUT_SECONDS } from "../../shared/idleTimeout.ts"
+import { isReading, methodNotAllowed, READING } from "../../shared/methodNotAllowed.ts"
 import { PREFIX } from "../../shared/prefix.ts"
 import { REQUEST_ID_HEADER, requestIdOf } from "../../shared/requestId.ts"
 import { AdminApi } from "../AdminApi.ts"
@@ -251,9 +252,9 @@ export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Sc
     const documentation = new Documentation(base)
     const respond = async (request: Request, connection: Context.Context<never>): Promise<Response> => {
       const path = new URL(request.url).pathname
-      if (request.method === "GET" || request.method === "HEAD") {
-        if (path === "/openapi.json") return documentation.openApi()
-        if (path === "/docs") return await documentation.page(request)
+      if (path === "/openapi.json" || path === "/docs") {
+        if (!isReading(request)) return methodNotAllowed(request, READING, requestIdOf(request))
+        return path === "/docs" ? await documentation.page(request) : documentation.openApi()
       }
       return await (pages.respond(request, Context.get(connection, Peer)) ?? api(request, connection))
     }
