@@ -23,6 +23,7 @@ import { backup, restore } from "../cli/backup.ts"
 import { CommandFailure } from "../cli/CommandFailure.ts"
 import * as demo from "../cli/demo.ts"
 import { doctor } from "../cli/doctor/doctor.ts"
+import * as groups from "../cli/groups.ts"
 import * as keys from "../cli/keys.ts"
 import { lake } from "../cli/lake/lake.ts"
 import { migrate } from "../cli/migrate.ts"
@@ -187,6 +188,15 @@ const footfall = Command.make("footfall").pipe(
         Command.provide(keys.create, newInstance),
         Command.provide(keys.list, instance),
         Command.provide(keys.revoke, instance)
+      ])
+    ),
+    groups.groups.pipe(
+      Command.withSubcommands([
+        Command.provide(groups.create, newInstance),
+        Command.provide(groups.list, instance),
+        Command.provide(groups.remove, instance),
+        Command.provide(groups.add, instance),
+        Command.provide(groups.leave, instance)
       ])
     ),
     users.users.pipe(

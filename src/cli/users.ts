@@ -1,6 +1,6 @@
 import { Console, Effect, Redacted } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
-import { ADMINISTRATORS, type User, UserId } from "../domain/people.ts"
+import { Command, Flag } from "effect/cli"
+import { ADMINISTRATORS, type User } from "../domain/people.ts"
 import { userJson } from "../http/shared/json/user.ts"
 import { linkUrl } from "../http/shared/links.ts"
 import { publicUrl } from "../http/shared/publicUrl.ts"
@@ -11,23 +11,7 @@ import { OIDC_NAME } from "../settings/settings.ts"
 import { groupFlag, groupOf } from "./groupFlag.ts"
 import { json, printJson, table } from "./output.ts"
 import { UsageError } from "./UsageError.ts"
-
-const user = Argument.String("user").pipe(
-  Argument.withDescription("The user's id or email; `bun run footfall users list` shows both"),
-  Argument.filter(
-    (given) => /^[1-9]\d{0,9}$/.test(given) || given.includes("@"),
-    () => "the id of a user, such as 7, or their email, such as ada@example.com"
-  )
-)
-
-/** The id of the user with this id or email. */
-const idOf = Effect.fnUntraced(function* (given: string) {
-  if (!given.includes("@")) return UserId.make(Number(given))
-  const found = yield* (yield* Users).credentials(given)
-  return found === null
-    ? yield* new UsageError({ message: `There is no user with the email ${JSON.stringify(given)}.` })
-    : found.id
-})
+import { userArgument, userIdOf } from "./userArgument.ts"
 
 const describeLink = (link: UserLink, url: string): string =>
   `${url}\n\nThe link is shown only now. It works once, until ${link.expiresAt.toISOString()}.`
@@ -141,18 +125,18 @@ export const list = Command.make(
 
 export const disable = Command.make(
   "disable",
-  { user },
+  { user: userArgument },
   Effect.fn(function* (flags) {
-    const { name } = yield* (yield* Users).disable(yield* idOf(flags.user))
+    const { name } = yield* (yield* Users).disable(yield* userIdOf(flags.user))
     yield* Console.log(`Disabled ${name}. Their sessions end within 5 seconds.`)
   })
 ).pipe(Command.withDescription("Disable a user, who is signed out everywhere; what they saved stays"))
 
 export const enable = Command.make(
   "enable",
-  { user },
+  { user: userArgument },
   Effect.fn(function* (flags) {
-    const { name } = yield* (yield* Users).enable(yield* idOf(flags.user))
+    const { name } = yield* (yield* Users).enable(yield* userIdOf(flags.user))
     yield* Console.log(`Enabled ${name}.`)
   })
 ).pipe(Command.withDescription("Enable a disabled user"))
@@ -160,12 +144,12 @@ export const enable = Command.make(
 export const remove = Command.make(
   "delete",
   {
-    user,
+    user: userArgument,
     yes: Flag.Boolean("yes").pipe(Flag.withDefault(false), Flag.withDescription("Really delete the user"))
   },
   Effect.fn(function* (flags) {
     const users = yield* Users
-    const id = yield* idOf(flags.user)
+    const id = yield* userIdOf(flags.user)
     const { email, name } = yield* users.get(id)
     if (!flags.yes) {
       return yield* new UsageError({
@@ -181,9 +165,9 @@ export const remove = Command.make(
 
 export const resetLink = Command.make(
   "reset-link",
-  { user, json },
+  { user: userArgument, json },
   Effect.fn(function* (flags) {
-    const link = yield* (yield* Users).createLink(yield* idOf(flags.user))
+    const link = yield* (yield* Users).createLink(yield* userIdOf(flags.user))
     const url = yield* linkUrlOf(link)
     yield* flags.json
       ? printJson({ kind: link.kind, url, expires_at: link.expiresAt.toISOString() })

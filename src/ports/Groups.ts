@@ -42,6 +42,8 @@ export class Groups extends Context.Service<
     readonly remove: (id: GroupId) => Effect.Effect<void, PeopleError>
     /** Active members by name, at most 1,000. */
     readonly members: (id: GroupId) => Effect.Effect<ReadonlyArray<Member>, PeopleError>
+    /** Fails with `NotFound` if the user is not a member, and with `Invalid` for All users, to which everyone belongs. */
+    readonly member: (id: GroupId, user: UserId) => Effect.Effect<Member, PeopleError>
     readonly addMember: (id: GroupId, user: UserId) => Effect.Effect<Member, PeopleError>
     readonly removeMember: (membershipId: number) => Effect.Effect<void, PeopleError>
     readonly graph: Effect.Effect<PermissionGraph, PeopleError>

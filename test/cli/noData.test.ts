@@ -20,6 +20,7 @@ test("a command that needs data says where there is none, and creates nothing in
       ["sites", "list"],
       ["sites", "stats", SITE],
       ["users", "list"],
+      ["groups", "list"],
       ["keys", "list"],
       ["settings", "list"],
       ["partitions", "merge"],

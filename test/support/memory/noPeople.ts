@@ -24,6 +24,7 @@ export const layer = Layer.mergeAll(
     update: failing,
     remove: failing,
     members: failing,
+    member: failing,
     addMember: failing,
     removeMember: failing,
     graph: fail,

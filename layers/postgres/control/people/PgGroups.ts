@@ -204,6 +204,15 @@ export const layer: Layer.Layer<Groups, StartError, AppDatabase | Changes> = Lay
       return removed ?? (yield* groupNotFound(id))
     })
 
+    const member = Effect.fnUntraced(function* (id: GroupId, user: UserId) {
+      if (id === ALL_USERS) return yield* invalid("group_id", "Everyone belongs to All users.")
+      const { name } = yield* find(id)
+      if ((yield* sql.unsafe(IS_USER, [user])).length === 0) return yield* userNotFound(user)
+      const [row] = yield* sql.unsafe<MemberRow>(MEMBER, [user, id])
+      if (row !== undefined) return toMember(row)
+      return yield* new PeopleError({ reason: "NotFound", message: `The user is not a member of ${name}.` })
+    })
+
     const addMember = Effect.fnUntraced(function* (id: GroupId, user: UserId) {
       if (id === ALL_USERS) return yield* invalid("group_id", "Everyone belongs to All users already.")
       const group = yield* find(id)
@@ -258,6 +267,7 @@ export const layer: Layer.Layer<Groups, StartError, AppDatabase | Changes> = Lay
             Effect.map(sql.unsafe<MemberRow>(MEMBERS, [id]), (rows) => rows.map(toMember))
           )
         ),
+      member: (id, user) => run(member(id, user)),
       addMember: (id, user) =>
         Effect.map(
           applied(
