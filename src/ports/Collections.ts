@@ -35,6 +35,9 @@ export class CollectionsError extends Schema.TaggedError<CollectionsError>()("Co
   usedBy: Schema.optionalKey(Schema.Array(ItemHead))
 }) {}
 
+export const collectionNotFound = (id: number): CollectionsError =>
+  new CollectionsError({ reason: "NotFound", message: `There is no collection with the id ${id}.` })
+
 /** Product Analytics and the collections below it. Permissions are checked by the caller. */
 export class Collections extends Context.Service<
   Collections,

@@ -1,5 +1,5 @@
 import { Context, type Effect, Schema } from "effect"
-import type { Bodies } from "../domain/content/bodies.ts"
+import { type Bodies, KIND_NAMES } from "../domain/content/bodies.ts"
 import { type Author, type Item, ItemHead, type ItemId, type ItemKind, type Revision } from "../domain/content/Item.ts"
 import type { CollectionId } from "../domain/people.ts"
 
@@ -58,6 +58,12 @@ export class ContentError extends Schema.TaggedError<ContentError>()("ContentErr
   message: Schema.String,
   usedBy: Schema.optionalKey(Schema.Array(ItemHead))
 }) {}
+
+export const itemNotFound = (kind: ItemKind, id: string): ContentError =>
+  new ContentError({
+    reason: "NotFound",
+    message: `There is no ${KIND_NAMES[kind]} with the id ${JSON.stringify(id.slice(0, 100))}.`
+  })
 
 /** Cards, dashboards, segments and cohorts. Permissions are checked by the caller. Deletions are recorded in the audit log. */
 export class Content extends Context.Service<

@@ -3,7 +3,12 @@ import type { SqlError } from "effect/sql"
 import type { Collection } from "../../../src/domain/content/Collection.ts"
 import { CollectionId, PRODUCT_ANALYTICS } from "../../../src/domain/people.ts"
 import { isStorable } from "../../../src/lib/storable.ts"
-import { type CollectionChange, Collections, CollectionsError } from "../../../src/ports/Collections.ts"
+import {
+  type CollectionChange,
+  Collections,
+  CollectionsError,
+  collectionNotFound
+} from "../../../src/ports/Collections.ts"
 import { AppDatabase } from "../client/Database.ts"
 import type { DatabaseClient } from "../client/makeClient.ts"
 import { runChange } from "../client/runStatement.ts"
@@ -99,9 +104,7 @@ const newEntityId = (): string =>
 
 const read = (sql: DatabaseClient, id: number): Writing<Collection> =>
   Effect.flatMap(sql.unsafe<Row>(GET, [PRODUCT_ANALYTICS.id, id]), ([row]) =>
-    row === undefined
-      ? Effect.fail(failed("NotFound", `There is no collection with the id ${id}.`))
-      : Effect.succeed(toCollection(row))
+    row === undefined ? Effect.fail(collectionNotFound(id)) : Effect.succeed(toCollection(row))
   )
 
 /** The collection, if others may be in it at this depth. */

@@ -3,7 +3,7 @@ import type { SqlError } from "effect/sql"
 import { itemReferences, KIND_NAMES } from "../../../src/domain/content/bodies.ts"
 import type { Author, ItemHead, ItemKind } from "../../../src/domain/content/Item.ts"
 import { isStorable } from "../../../src/lib/storable.ts"
-import { ContentError, type NewItem } from "../../../src/ports/Content.ts"
+import { ContentError, itemNotFound, type NewItem } from "../../../src/ports/Content.ts"
 import { uuidArray } from "../client/arrays.ts"
 import type { DatabaseClient } from "../client/makeClient.ts"
 import { HEAD_COLUMNS, type HeadRow, type ItemRow, toHead } from "./itemRows.ts"
@@ -44,12 +44,6 @@ const TRIM_REVISIONS = `DELETE FROM product_analytics_content_revision
 export type Writing<A> = Effect.Effect<A, ContentError | SqlError.SqlError>
 
 export const invalid = (message: string) => new ContentError({ reason: "Invalid", message })
-
-export const itemNotFound = (kind: ItemKind, id: string): ContentError =>
-  new ContentError({
-    reason: "NotFound",
-    message: `There is no ${KIND_NAMES[kind]} with the id ${JSON.stringify(id.slice(0, 100))}.`
-  })
 
 export const readItem = (sql: DatabaseClient, kind: ItemKind, id: string): Writing<ItemRow> =>
   Effect.flatMap(sql.unsafe<ItemRow>(GET, [id, kind]), ([row]) =>

@@ -7,7 +7,7 @@ import { Collections } from "../../../ports/Collections.ts"
 import { Content } from "../../../ports/Content.ts"
 import { AdminApi } from "../AdminApi.ts"
 import { CurrentPrincipal } from "../access.ts"
-import { collectionProblem, makeItems, permittedCollections } from "../content/items.ts"
+import { collectionProblem, makeItems, permittedCollections, readableCollection } from "../content/items.ts"
 import { permit } from "../content/permission.ts"
 import { type WriteProblem, writeProblem } from "../content/problem.ts"
 import { Forbidden, NotFound, UnprocessableContent } from "../problems.ts"
@@ -36,13 +36,12 @@ export const CollectionsHandlers = HttpApiBuilder.group(
       )
     })
     const get = Effect.fnUntraced(function* (principal: Principal, given: string) {
-      const collection = yield* Effect.mapError(collections.get(yield* idOf(given)), collectionProblem)
-      yield* permit(principal, "read", { type: "collections", path: collection.path })
-      return collection
+      const id = yield* idOf(given)
+      return yield* Effect.mapError(readableCollection(collections, principal, id), collectionProblem)
     })
     /** Fails unless collections may be put there. */
     const permitBelow = (principal: Principal, parent: CollectionId): Effect.Effect<Collection, WriteProblem> =>
-      collections.get(parent).pipe(
+      readableCollection(collections, principal, parent).pipe(
         Effect.mapError((error) =>
           error.reason === "NotFound"
             ? new UnprocessableContent({

@@ -1,25 +1,22 @@
 import { Effect } from "effect"
 import type { Bodies } from "../../../domain/content/bodies.ts"
-import { KIND_NAMES } from "../../../domain/content/bodies.ts"
 import type { Collection } from "../../../domain/content/Collection.ts"
 import { type Item, ItemId, type ItemKind } from "../../../domain/content/Item.ts"
 import { UUID_PATTERN } from "../../../domain/ids.ts"
 import { type Action, can, type Principal, type ResourceType } from "../../../domain/Principal.ts"
 import { type CollectionId, PRODUCT_ANALYTICS } from "../../../domain/people.ts"
-import type { Collections } from "../../../ports/Collections.ts"
-import type { Content, ItemChange } from "../../../ports/Content.ts"
+import { type Collections, type CollectionsError, collectionNotFound } from "../../../ports/Collections.ts"
+import { type Content, type ItemChange, itemNotFound } from "../../../ports/Content.ts"
 import { Forbidden, NotFound, UnprocessableContent } from "../problems.ts"
 import { DEFAULT_PAGE } from "./json.ts"
-import { authorOf, inCollection, permit, RESOURCE_OF, SHIPPED_DENIAL } from "./permission.ts"
+import { authorOf, inCollection, mayRead, permit, RESOURCE_OF, SHIPPED_DENIAL } from "./permission.ts"
 import { type ReadProblem, readProblem, type WriteProblem, writeProblem } from "./problem.ts"
 
 /** The id in a path. A malformed one is reported as something that does not exist. */
 export const itemIdOf = (kind: ItemKind, given: string): Effect.Effect<ItemId, NotFound> =>
   UUID_PATTERN.test(given)
     ? Effect.succeed(ItemId.make(given.toLowerCase()))
-    : Effect.fail(
-        new NotFound({ detail: `There is no ${KIND_NAMES[kind]} with the id ${JSON.stringify(given.slice(0, 100))}.` })
-      )
+    : Effect.fail(new NotFound({ detail: itemNotFound(kind, given).message }))
 
 export const collectionProblem = ({ message, reason }: { readonly message: string; readonly reason: string }) =>
   readProblem({ message, reason } as Parameters<typeof readProblem>[0])
@@ -38,9 +35,21 @@ export const permittedCollections = (
   [action, type]: readonly [Action, ResourceType]
 ): ReadonlyArray<Collection> => all.filter(({ path }) => can(principal, action, { type, collection: path }))
 
+/** A collection that the principal may read. For anyone else, there is none. */
+export const readableCollection = (
+  collections: Collections["Service"],
+  principal: Principal,
+  id: CollectionId
+): Effect.Effect<Collection, CollectionsError> =>
+  Effect.filterOrFail(
+    collections.get(id),
+    ({ path }) => can(principal, "read", { type: "collections", collection: path }),
+    () => collectionNotFound(id)
+  )
+
 /** What the handlers of every kind of item do. */
 export const makeItems = (content: Content["Service"], collections: Collections["Service"]) => {
-  /** An item that the principal may read. */
+  /** An item that the principal may read. For anyone else, there is none. */
   const get = <Kind extends ItemKind>(
     principal: Principal,
     kind: Kind,
@@ -48,15 +57,18 @@ export const makeItems = (content: Content["Service"], collections: Collections[
   ): Effect.Effect<Item<Bodies[Kind]>, ReadProblem> =>
     Effect.gen(function* () {
       const id = yield* itemIdOf(kind, given)
-      const item = yield* Effect.mapError(content.get(kind, id), readProblem)
-      yield* permit(principal, "read", inCollection(item))
-      return item
+      const found = Effect.filterOrFail(
+        content.get(kind, id),
+        (item) => mayRead(principal, item),
+        () => itemNotFound(kind, id)
+      )
+      return yield* Effect.mapError(found, readProblem)
     })
 
   /** Fails unless the principal may save items of this kind in the collection. */
   const permitIn = (principal: Principal, kind: ItemKind, id: CollectionId): Effect.Effect<void, WriteProblem> =>
     Effect.gen(function* () {
-      const { path } = yield* Effect.mapError(collections.get(id), (error) =>
+      const { path } = yield* Effect.mapError(readableCollection(collections, principal, id), (error) =>
         error.reason === "NotFound"
           ? new UnprocessableContent({
               detail: error.message,

@@ -48,11 +48,11 @@ export const TimelineEventsHandlers = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const events = yield* TimelineEvents
 
-    /** A note that the principal may see. */
+    /** A note that the principal may see. For anyone else, there is none. */
     const get = Effect.fnUntraced(function* (principal: Principal, given: string) {
       if (!UUID_PATTERN.test(given)) return yield* notFound(given)
       const event = yield* Effect.mapError(events.get(given.toLowerCase()), readProblem)
-      return event.site === null || principal.seesSite(event.site) ? event : yield* siteDenied
+      return event.site === null || principal.seesSite(event.site) ? event : yield* notFound(event.id)
     })
 
     return handlers.handleAll({

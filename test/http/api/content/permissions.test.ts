@@ -15,7 +15,7 @@ import { pgWarehouse } from "../../../support/postgres/pgWarehouse.ts"
 import { freshDatabase, openClient, temporaryFolder } from "../../../support/postgres/postgres.ts"
 import { fillWithEvents } from "../../../support/questions/events.ts"
 import { type Admin, type Json, startAdmin } from "../support.ts"
-import { INSERT_SITES, question } from "./support.ts"
+import { INSERT_SITES, question, UNKNOWN } from "./support.ts"
 
 // The first test waits for the server to start.
 setDefaultTimeout(180_000)
@@ -108,6 +108,16 @@ afterAll(async () => {
 
 const as = (name: string) => (method: string, path: string, body?: unknown) => call(keys.get(name)!, method, path, body)
 
+/** What is answered about something that exists and about something that does not: the statuses, if the rest is the same. */
+const existenceOf = async (call: ReturnType<typeof as>, path: string, id: string) => {
+  const existing = await call("GET", `${path}/${id}`)
+  const missing = await call("GET", `${path}/${UNKNOWN}`)
+  const without = ({ detail, instance, request_id, ...rest }: Json) => ({ ...rest, detail: detail.split('"')[0] })
+  expect(without(existing.body)).toEqual(without(missing.body))
+  expect(existing.body.detail).toEndWith(` with the id "${id}".`)
+  return [existing.status, missing.status]
+}
+
 test("a group without access to the collection sees and asks nothing, with the contract's words", async () => {
   const nothing = as("nothing")
   for (const [method, path, body] of [
@@ -162,7 +172,12 @@ test("the answers of a saved question are limited to the sites of the person who
   expect((await limited("POST", `/api/card/${named.id}/query`, {})).status).toBe(403)
   const csv = await limited("POST", `/api/card/${secret.id}/query/csv`, {})
   expect(csv.body).toBe("Count\r\n23\r\n")
-  await saved("/api/timeline-event", { name: "There", timestamp: "2026-03-28T00:00:00Z", site_id: OTHER_SITE })
+  const note = await saved("/api/timeline-event", {
+    name: "There",
+    timestamp: "2026-03-28T00:00:00Z",
+    site_id: OTHER_SITE
+  })
+  expect(await existenceOf(limited, "/api/timeline-event", note.id)).toEqual([404, 404])
   await saved("/api/timeline-event", { name: "Here", timestamp: "2026-03-28T00:00:00Z", site_id: SITE })
   expect((await limited("GET", "/api/timeline-event")).body.map(({ name }: Json) => name)).toEqual(["Here"])
   expect((await limited("GET", `/api/timeline-event?site=${OTHER_SITE}`)).status).toBe(403)
@@ -200,7 +215,8 @@ describe("somebody who may write in one collection", () => {
 test("somebody who may only read another collection sees what is in it, but asks nothing", async () => {
   const reader = as("reader of Team")
   expect((await reader("GET", `/api/card/${shared.id}`)).status).toBe(200)
-  expect((await reader("GET", `/api/card/${secret.id}`)).status).toBe(403)
+  expect(await existenceOf(reader, "/api/card", secret.id)).toEqual([404, 404])
+  expect(await existenceOf(reader, "/api/dashboard", dashboard.id)).toEqual([404, 404])
   for (const path of ["query", "query/csv"]) {
     const { body, status } = await reader("POST", `/api/card/${shared.id}/${path}`, {})
     expect([status, body.detail]).toEqual([403, "You do not have access to the product analytics database"])
@@ -226,10 +242,17 @@ test("a group without access to a subcollection finds neither it nor what is in 
     ["POST", `/api/card/${shared.id}/query/csv`, {}],
     ["PUT", `/api/card/${shared.id}`, { collection_id: 1 }],
     ["POST", `/api/card/${shared.id}/copy`, { collection_id: 1 }],
-    ["GET", `/api/revision?entity=card&id=${shared.id}`, undefined],
-    ["POST", "/api/card", { name: "x", dataset_query: question(), collection_id: team }]
+    ["GET", `/api/revision?entity=card&id=${shared.id}`, undefined]
   ] as const) {
-    expect([method, path, (await writer(method, path, body)).status]).toEqual([method, path, 403])
+    expect([method, path, (await writer(method, path, body)).status]).toEqual([method, path, 404])
+  }
+  expect(await existenceOf(writer, "/api/card", shared.id)).toEqual([404, 404])
+  for (const [path, body] of [
+    ["/api/card", { name: "x", dataset_query: question(), collection_id: team }],
+    ["/api/collection", { name: "x", parent_id: team }]
+  ] as const) {
+    const { body: problem, status } = await writer("POST", path, body)
+    expect([path, status, problem.detail]).toEqual([path, 422, `There is no collection with the id ${team}.`])
   }
   const onIt = question({ source: { card: shared.id } })
   expect((await writer("POST", "/api/dataset", onIt)).body.detail).toContain("There is no ")
@@ -238,7 +261,7 @@ test("a group without access to a subcollection finds neither it nor what is in 
   const [readable, hidden] = dashboard.dashcards
   const ask = (card: Json) =>
     writer("POST", `/api/dashboard/${dashboard.id}/dashcard/${card.id}/card/${card.card_id}/query`, {})
-  expect([(await ask(readable)).status, (await ask(hidden)).status]).toEqual([200, 403])
+  expect([(await ask(readable)).status, (await ask(hidden)).status]).toEqual([200, 404])
 })
 
 test("somebody moves or archives a collection only if they may write in every collection in it", async () => {
