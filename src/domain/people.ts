@@ -6,6 +6,9 @@ const MAX_ID = 2_147_483_647
 
 const PositiveInt = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: MAX_ID }))
 
+/** Whether a number can be the id of a user, group or collection. */
+export const isId = Schema.is(PositiveInt)
+
 export const UserId = PositiveInt.pipe(Schema.brand("UserId"))
 export type UserId = typeof UserId.Type
 

@@ -89,8 +89,12 @@ describe("users", () => {
       body: { email: "x", name: "\u0007", password: "short", timezone: "Nowhere" }
     })
     expect([invalid.status, pointers(invalid)]).toEqual([422, ["#/email", "#/name", "#/timezone", "#/password"]])
-    const group = await admin.call("POST", "/api/user", { body: { email: "x@y.z", name: "X", group_ids: [-1, 77] } })
-    expect([group.status, pointers(group)]).toEqual([422, ["#/group_ids"]])
+    const group = await admin.call("POST", "/api/user", { body: { email: "x@y.z", name: "X", group_ids: [77] } })
+    expect([group.status, pointers(group), group.body.detail]).toEqual([
+      422,
+      ["#/group_ids"],
+      "There is no group with the id 77."
+    ])
     expect((await admin.call("POST", "/api/user", { body: { email: "x@y.z", name: "X", admin: true } })).status).toBe(
       400
     )
@@ -185,6 +189,52 @@ describe("groups and permissions", () => {
     expect(await account()).toMatchObject({ site_limit: null })
     await ok("DELETE", `/api/permissions/membership/${member.membership_id}`)
     await until("the group is left", async () => (await account()).level === "none")
+  })
+
+  test("name the id of a user, group or collection that cannot be one, and what is accepted", async () => {
+    const group = await ok("POST", "/api/permissions/group", { name: "Of ids" })
+    const noSuch = (what: string, id: number) =>
+      `Invalid body: There is no ${what} with the id ${id}; ids are whole numbers from 1.`
+    const { revision } = await ok("GET", "/api/collection/graph")
+    for (const [method, path, body, status, pointer, detail] of [
+      ["POST", "/api/permissions/membership", { group_id: group.id, user_id: 0 }, 400, "#/user_id", noSuch("user", 0)],
+      [
+        "POST",
+        "/api/permissions/membership",
+        { group_id: 2_147_483_648, user_id: 1 },
+        400,
+        "#/group_id",
+        noSuch("group", 2_147_483_648)
+      ],
+      [
+        "POST",
+        "/api/permissions/membership",
+        { group_id: group.id, user_id: 999 },
+        404,
+        undefined,
+        "There is no user with the id 999."
+      ],
+      ["POST", "/api/user", { email: "x@y.z", name: "X", group_ids: [-1] }, 400, "#/group_ids/0", noSuch("group", -1)],
+      [
+        "PUT",
+        "/api/collection/graph",
+        { revision, groups: { "0": { "1": "read" } } },
+        422,
+        "#/groups/0",
+        'There is no group with the id "0"; ids are whole numbers from 1.'
+      ],
+      [
+        "PUT",
+        "/api/collection/graph",
+        { revision, groups: { "1": { root: "read" } } },
+        422,
+        "#/groups/1/root",
+        'There is no collection with the id "root"; ids are whole numbers from 1.'
+      ]
+    ] as const) {
+      const answer = await admin.call(method, path, { body })
+      expect([path, answer.status, pointers(answer)?.[0], answer.body.detail]).toEqual([path, status, pointer, detail])
+    }
   })
 
   test("change from the latest revision only", async () => {

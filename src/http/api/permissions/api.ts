@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { CollectionLevel } from "../../../domain/people.ts"
+import { idOf } from "../../shared/json/fields.ts"
 import {
   GroupCreateJson,
   GroupJson,
@@ -41,8 +42,8 @@ const DatabaseGraphJson = Schema.Struct({
 })
 
 const MembershipJson = Schema.Struct({
-  group_id: Schema.Int.annotate({ examples: [3] }),
-  user_id: Schema.Int.annotate({ examples: [7] })
+  group_id: idOf("group").annotate({ examples: [3] }),
+  user_id: idOf("user").annotate({ examples: [7] })
 }).annotate({ identifier: "Membership" })
 
 export class PermissionsApi extends HttpApiGroup.make("permissions")

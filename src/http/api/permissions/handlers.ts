@@ -1,34 +1,53 @@
 import { Effect, Result } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import type { SiteId } from "../../../domain/ids.ts"
-import { CollectionId, type CollectionLevel, GroupId, UserId } from "../../../domain/people.ts"
+import { CollectionId, type CollectionLevel, GroupId, isId, UserId } from "../../../domain/people.ts"
 import { parseSiteId } from "../../../domain/siteValues.ts"
 import { Groups, type PermissionGraph, type PermissionLevels } from "../../../ports/Groups.ts"
+import { below } from "../../../query/fql/FqlError.ts"
 import { groupJson, memberJson } from "../../shared/json/group.ts"
 import { AdminApi } from "../AdminApi.ts"
-import { MAX_INT } from "../numbers.ts"
 import { changeProblem, readProblem, unavailable } from "../peopleProblem.ts"
 import { BadRequest, UnprocessableContent } from "../problems.ts"
 
 /** The wording of the contract, section 1.2. */
 const CONTROLLED_BY_COLLECTION = "Permissions of the Product Analytics database are controlled by its collection."
 
-/** An id in the body. One that is not positive, or too large, belongs to nothing, and neither does the largest. */
-const idOf = (given: number | string): number =>
-  /^[1-9]\d{0,9}$/.test(String(given)) ? Math.min(Number(given), MAX_INT) : MAX_INT
-
 const graphJson = ({ groups, revision }: PermissionGraph) => ({
   revision,
   groups: Object.fromEntries([...groups].map(([id, levels]) => [String(id), Object.fromEntries(levels)]))
 })
 
-const levelsOf = (groups: Readonly<Record<string, Readonly<Record<string, CollectionLevel>>>>): PermissionLevels =>
-  new Map(
-    Object.entries(groups).map(([group, levels]) => [
-      GroupId.make(idOf(group)),
-      new Map(Object.entries(levels).map(([collection, level]) => [CollectionId.make(idOf(collection)), level]))
-    ])
+const isKey = (given: string): boolean => /^[1-9]\d*$/.test(given) && isId(Number(given))
+
+/** The levels; fails with every key that cannot be an id. */
+const levelsOf = (
+  groups: Readonly<Record<string, Readonly<Record<string, CollectionLevel>>>>
+): Result.Result<PermissionLevels, UnprocessableContent> => {
+  const wrong = Object.entries(groups).flatMap(([group, levels]) => [
+    ...(isKey(group) ? [] : [{ pointer: `#${below("/groups", group)}`, detail: noSuch("group", group) }]),
+    ...Object.keys(levels)
+      .filter((collection) => !isKey(collection))
+      .map((collection) => ({
+        pointer: `#${below("/groups", group, collection)}`,
+        detail: noSuch("collection", collection)
+      }))
+  ])
+  if (wrong.length > 0) {
+    return Result.fail(new UnprocessableContent({ detail: wrong.map(({ detail }) => detail).join(" "), errors: wrong }))
+  }
+  return Result.succeed(
+    new Map(
+      Object.entries(groups).map(([group, levels]) => [
+        GroupId.make(Number(group)),
+        new Map(Object.entries(levels).map(([collection, level]) => [CollectionId.make(Number(collection)), level]))
+      ])
+    )
   )
+}
+
+const noSuch = (what: string, given: string) =>
+  `There is no ${what} with the id ${JSON.stringify(given.slice(0, 100))}; ids are whole numbers from 1.`
 
 interface GivenGroup {
   readonly name?: string
@@ -76,17 +95,16 @@ export const PermissionsHandlers = HttpApiBuilder.group(
       }),
       deleteGroup: ({ params }) => Effect.mapError(groups.remove(GroupId.make(params.id)), changeProblem),
       addMember: ({ payload }) =>
-        Effect.mapBoth(groups.addMember(GroupId.make(idOf(payload.group_id)), UserId.make(idOf(payload.user_id))), {
+        Effect.mapBoth(groups.addMember(GroupId.make(payload.group_id), UserId.make(payload.user_id)), {
           onSuccess: memberJson,
           onFailure: changeProblem
         }),
       removeMember: ({ params }) => Effect.mapError(groups.removeMember(params.id), changeProblem),
       graph: () => Effect.mapBoth(groups.graph, { onSuccess: graphJson, onFailure: unavailable }),
-      setGraph: ({ payload }) =>
-        Effect.mapBoth(groups.setGraph(payload.revision, levelsOf(payload.groups)), {
-          onSuccess: graphJson,
-          onFailure: changeProblem
-        }),
+      setGraph: Effect.fnUntraced(function* ({ payload }) {
+        const levels = yield* Effect.fromResult(levelsOf(payload.groups))
+        return graphJson(yield* Effect.mapError(groups.setGraph(payload.revision, levels), changeProblem))
+      }),
       databaseGraph: () =>
         Effect.mapBoth(groups.graph, {
           onSuccess: ({ groups: all, revision }) => ({

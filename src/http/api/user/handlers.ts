@@ -25,13 +25,9 @@ const accountJson = (user: User, principal: Principal) => ({
   site_limit: principal.siteLimit
 })
 
-/** Ids that are not positive belong to no group, and neither does the largest one. */
-const groupsOf = (ids: ReadonlyArray<number>): ReadonlyArray<GroupId> =>
-  ids.map((id) => GroupId.make(id > 0 && id <= MAX_INT ? id : MAX_INT))
-
 const changeOf = ({ group_ids, ...values }: typeof UserUpdateJson.Type) => ({
   ...values,
-  ...(group_ids !== undefined && { groups: groupsOf(group_ids) })
+  ...(group_ids !== undefined && { groups: group_ids.map((id) => GroupId.make(id)) })
 })
 
 export const UserHandlers = HttpApiBuilder.group(
@@ -82,7 +78,7 @@ export const UserHandlers = HttpApiBuilder.group(
         return { data: found.users.map(userJson), total: found.total, limit, offset }
       }),
       create: Effect.fnUntraced(function* ({ payload: { group_ids = [], password, ...values } }) {
-        const given = { ...values, groups: groupsOf(group_ids) }
+        const given = { ...values, groups: group_ids.map((id) => GroupId.make(id)) }
         if (password !== undefined) {
           const user = yield* users.create({ ...given, password: Redacted.make(password) })
           return { user: userJson(user), link: null }

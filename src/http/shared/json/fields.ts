@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { isId } from "../../../domain/people.ts"
 
 /** Values that the documentation shows as examples. */
 export const EXAMPLE = {
@@ -14,6 +15,14 @@ export const Instant = Schema.String.annotate({
   format: "date-time",
   examples: [EXAMPLE.instant]
 })
+
+/** An id in a request. One that cannot be an id is named in the message, with what can. */
+export const idOf = (what: string) =>
+  Schema.Int.check(
+    Schema.makeFilter((id) =>
+      isId(id) ? undefined : `There is no ${what} with the id ${id}; ids are whole numbers from 1.`
+    )
+  )
 
 /** A name in a request. Its length is checked with the other values, so that all issues are reported together. */
 export const NotBlank = Schema.String.check(Schema.isPattern(/\S/, { message: "The name must not be blank." }))

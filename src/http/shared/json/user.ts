@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { CollectionLevel, Theme, type User } from "../../../domain/people.ts"
 import type { UserSession } from "../../../ports/UserSessions.ts"
-import { EXAMPLE, Instant, NotBlank } from "./fields.ts"
+import { EXAMPLE, Instant, idOf, NotBlank } from "./fields.ts"
 
 const NAME = { description: "Display name, at most 100 characters", examples: ["Ada Lovelace"] } as const
 const EMAIL = { description: "Unique, in lower case", format: "email", examples: ["ada@example.com"] } as const
@@ -11,7 +11,7 @@ const TIMEZONE = {
   examples: ["Europe/London"]
 } as const
 
-export const GroupIds = Schema.Array(Schema.Int).annotate({
+export const GroupIds = Schema.Array(idOf("group")).annotate({
   description: "Ids of groups; All users (1) may be missing",
   examples: [[1, 3]]
 })
