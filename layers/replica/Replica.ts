@@ -115,9 +115,9 @@ export const makeReplica = Effect.fnUntraced(function* (
     openMs: OPEN_MS,
     refused,
     onNotice: (notice) => update(notice as ReplicaStatus),
-    onExit: () => {
+    onExit: (how) => {
       if (isStopping) return
-      update({ ...status, phase: "waiting", why: "its process ended", isUsable: false, progress: null })
+      update({ ...status, phase: "waiting", why: `its process ended with ${how}`, isUsable: false, progress: null })
       onExit()
     }
   })

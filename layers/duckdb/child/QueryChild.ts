@@ -3,6 +3,7 @@ import { Cause, Deferred, Effect, Exit, Queue, type Scope, Semaphore, Stream } f
 import type { StartError } from "../../../src/domain/StartError.ts"
 import { makeRemaining } from "../../../src/lib/remaining.ts"
 import { type QueryChunk, QueryError, type QueryResult, streamedTooLong } from "../../../src/ports/QueryEngine.ts"
+import { lastWords } from "./lastWords.ts"
 import type { FromChild, ToChild } from "./protocol.ts"
 
 /**
@@ -18,6 +19,10 @@ const CONCURRENT_STREAMS = 4
 const STREAM_CHUNKS = 4
 /** An interrupted query ends between two chunks of a few thousand rows, or when S3 answers. */
 const CANCEL_MS = 10_000
+/** The end of what the process printed, in characters, among which is why it ended. */
+const KEPT_OUTPUT = 4_000
+/** What the process printed last has arrived by then, even if another process still has its pipe. */
+const OUTPUT_MS = 500
 
 export interface QueryChildOptions<Options> {
   /** The program of the process: it must call `serveQueries`. */
@@ -29,8 +34,8 @@ export interface QueryChildOptions<Options> {
   readonly refused: (message: string) => StartError
   /** Called with each status that the process reports. */
   readonly onNotice?: (notice: unknown) => void
-  /** Called when the process has ended, however it ended. */
-  readonly onExit?: () => void
+  /** Called when the process has ended, with how, such as `SIGKILL` or `code 1 (error: no such file)`. */
+  readonly onExit?: (how: string) => void
 }
 
 export interface StreamDeadline {
@@ -72,7 +77,8 @@ const unavailable = (message: string) => new QueryError({ reason: "Unavailable",
 class Running<Options, Request> {
   readonly opened = Deferred.makeUnsafe<void, StartError>()
   readonly #calls = new Map<number, Call>()
-  readonly #process: Bun.Subprocess
+  readonly #process: Bun.Subprocess<"ignore", "inherit", "pipe">
+  #output = ""
   readonly #options: QueryChildOptions<Options>
   #lastId = 0
 
@@ -80,15 +86,32 @@ class Running<Options, Request> {
     this.#options = options
     this.#process = Bun.spawn([process.execPath, fileURLToPath(options.entry)], {
       env: { ...process.env, UV_THREADPOOL_SIZE: String(POOL_THREADS) },
-      stdio: ["ignore", "inherit", "inherit"],
+      stdio: ["ignore", "inherit", "pipe"],
       serialization: "advanced",
       ipc: (message: FromChild) => this.#receive(message),
       onExit: (_process, code, signal) => {
         onExit()
-        this.#end(signal === null ? `code ${code}` : String(signal))
+        void Promise.race([forwarded, Bun.sleep(OUTPUT_MS)]).then(() => this.#end(this.#how(code, signal)))
       }
     })
+    const forwarded = this.#forwardErrors()
     this.#send({ type: "open", options: options.open })
+  }
+
+  /** What the process prints about errors is printed here, too, and its end is kept. */
+  async #forwardErrors(): Promise<void> {
+    const decoder = new TextDecoder()
+    for await (const chunk of this.#process.stderr) {
+      process.stderr.write(chunk)
+      this.#output = (this.#output + decoder.decode(chunk, { stream: true })).slice(-KEPT_OUTPUT)
+    }
+  }
+
+  /** A process that was killed could not say why. */
+  #how(code: number | null, signal: unknown): string {
+    const name = typeof signal === "string" ? signal : `code ${code}`
+    const reason = signal === "SIGKILL" ? null : lastWords(this.#output)
+    return reason === null ? name : `${name} (${reason})`
   }
 
   start(message: Message<Request>, handlers: Omit<Call, "canceled">): Started {
@@ -162,6 +185,7 @@ class Running<Options, Request> {
   }
 
   #end(how: string): void {
+    this.#options.onExit?.(how)
     Deferred.doneUnsafe(this.opened, Effect.fail(this.#options.refused(`its process ended with ${how}`)))
     for (const id of this.#calls.keys()) {
       this.#finish(
@@ -194,7 +218,6 @@ export const makeQueryChild = Effect.fnUntraced(function* <Options, Request>(
   const begin = (): Running<Options, Request> => {
     const started: Running<Options, Request> = new Running(options, () => {
       if (running === started) running = null
-      options.onExit?.()
     })
     return started
   }
