@@ -14,6 +14,7 @@ import * as Changes from "../../layers/postgres/control/Changes.ts"
 import * as PgAppSecret from "../../layers/postgres/control/PgAppSecret.ts"
 import * as PgSettings from "../../layers/postgres/control/PgSettings.ts"
 import * as PgSites from "../../layers/postgres/control/PgSites.ts"
+import * as PgGroups from "../../layers/postgres/control/people/PgGroups.ts"
 import { hasCluster } from "../../layers/postgres/embedded/cluster.ts"
 import { READER, readerState } from "../../layers/postgres/query/readerRole.ts"
 import * as PgReplicaAdmin from "../../layers/replica/PgReplicaAdmin.ts"
@@ -49,6 +50,7 @@ import {
 } from "../settings/settings.ts"
 import { spoolRoot } from "../settings/spoolRoot.ts"
 import { trackerProblem } from "../settings/startProblems.ts"
+import { missingMappedGroups } from "./mappedGroups.ts"
 import { people } from "./people.ts"
 import { storage } from "./storages.ts"
 import { quietWarehouse, warehouseName } from "./warehouses.ts"
@@ -277,6 +279,13 @@ const checkAdministrators: Check<Users | Setup> = Effect.gen(function* () {
   return { _tag: "AdministratorCount", count, isSetupOpen: yield* (yield* Setup).isOpen } as const
 }).pipe(Effect.catch(({ message }) => Effect.succeed<Finding>({ _tag: "PeopleUnavailable", message })))
 
+/** What keeps the groups from being read is reported with the administrators. */
+const checkMappedGroups = missingMappedGroups.pipe(
+  Effect.map((names) => names.map((name): Finding => ({ _tag: "MappedGroupMissing", name }))),
+  Effect.provide(PgGroups.layer),
+  Effect.orElseSucceed((): ReadonlyArray<Finding> => [])
+)
+
 const checkClient: Check<Policy | Geo> = Effect.map(
   explainClient({ headers: new Headers(), peer: "127.0.0.1" }),
   ({ ip, why }) => ({ _tag: "LocalClient", ip, why })
@@ -323,6 +332,7 @@ const checkServices = Effect.gen(function* () {
   if ((yield* Effect.orElseSucceed(warehouseName, () => null)) === "replica") findings.push(...(yield* checkReplicas))
   yield* check("sites", PgSites.layer, checkSites)
   yield* check("people", people, checkAdministrators)
+  findings.push(...(yield* checkMappedGroups))
   yield* check("client", Layer.merge(policy, MaxmindGeo.layer), checkClient)
   return findings
 })

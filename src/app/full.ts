@@ -33,6 +33,7 @@ import {
 import { collecting, processOptions, runningOf } from "./collecting.ts"
 import { collector } from "./collector.ts"
 import { content } from "./content.ts"
+import { warnOfMissingGroups } from "./mappedGroups.ts"
 import { servingPeople } from "./people.ts"
 import { shipContent } from "./shipContent.ts"
 import { siteData } from "./siteData.ts"
@@ -65,6 +66,7 @@ const full = (control: ProcessControl) =>
     )
     yield* Effect.provide(shipContent, context)
     yield* Effect.provide(warnWithoutAdministrator, context)
+    yield* Effect.provide(warnOfMissingGroups, context)
     const { port, url } = Context.get(context, CollectServer)
     const database = databaseName(Context.get(context, DatabaseUrl))
     const setup = setupToken === null ? null : setupUrl(publicUrl(Context.get(context, Settings), url), setupToken)

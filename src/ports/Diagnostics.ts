@@ -81,6 +81,8 @@ export type Finding =
   /** Active ones. */
   /** `isSetupOpen`: `full` prints a link with which the first one is created. */
   | { readonly _tag: "AdministratorCount"; readonly count: number; readonly isSetupOpen: boolean }
+  /** A group of `OIDC_GROUP_MAP` that does not exist. */
+  | { readonly _tag: "MappedGroupMissing"; readonly name: string }
   | { readonly _tag: "PeopleUnavailable"; readonly message: string }
   /** What an event sent directly from this machine would get. */
   | { readonly _tag: "LocalClient"; readonly ip: string; readonly why: string }

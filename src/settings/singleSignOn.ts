@@ -126,6 +126,10 @@ export const OIDC_GROUP_MAP = define({
   doc: "Which of Footfall's groups the values of `OIDC_GROUPS_CLAIM` stand for. Groups that it does not name stay as they are.",
   live: true
 })
+/** A warning about a group of `OIDC_GROUP_MAP`. */
+export const missingGroup = (name: string): string =>
+  `OIDC_GROUP_MAP names the group ${JSON.stringify(name)}, which does not exist. Create it (\`bun run footfall groups create\`), or correct the name.`
+
 export const OIDC_CLOCK_SKEW_SECONDS = define({
   env: "OIDC_CLOCK_SKEW_SECONDS",
   type: integer({ min: 0, max: 600, unit: "seconds" }),

@@ -190,6 +190,12 @@ export const describe = (finding: Finding): Check => {
             howToCreateAdministrator(finding.isSetupOpen)
           )
         : ok("people", plural(finding.count, "administrator"))
+    case "MappedGroupMissing":
+      return note(
+        "people",
+        `OIDC_GROUP_MAP names the group ${JSON.stringify(finding.name)}, which does not exist`,
+        "Create it (`bun run footfall groups create`), or correct the name."
+      )
     case "PeopleUnavailable":
       return bad("people", finding.message)
     case "LocalClient":

@@ -293,6 +293,13 @@ const ROWS: ReadonlyArray<Row> = [
     'Create one: `bun run footfall users create --email ada@example.com --name "Ada Lovelace" --admin`.'
   ],
   [{ _tag: "AdministratorCount", count: 2, isSetupOpen: false }, "people", "ok", "2 administrators"],
+  [
+    { _tag: "MappedGroupMissing", name: "Staff" },
+    "people",
+    "note",
+    'OIDC_GROUP_MAP names the group "Staff", which does not exist',
+    "Create it (`bun run footfall groups create`), or correct the name."
+  ],
   [{ _tag: "PeopleUnavailable", message: "No connection." }, "people", "bad", "No connection."],
   [
     { _tag: "LocalClient", ip: "127.0.0.1", why: "The address is the connection's." },

@@ -3,6 +3,7 @@ import type { SqlClient, SqlError } from "effect/sql"
 import { ADMINISTRATORS, ALL_USERS, type GroupId, type UserId } from "../../../../src/domain/people.ts"
 import { PeopleError } from "../../../../src/ports/PeopleError.ts"
 import type { Identity } from "../../../../src/ports/Users.ts"
+import { missingGroup } from "../../../../src/settings/singleSignOn.ts"
 import { textArray } from "../../client/arrays.ts"
 import { writeAudit } from "../audit.ts"
 import { watchAdministrators } from "./administrators.ts"
@@ -78,8 +79,7 @@ const syncGroups = Effect.fnUntraced(function* (
   )
   const known = new Set(groups.map(({ name }) => name))
   for (const name of byName.keys()) {
-    if (!known.has(name))
-      yield* Effect.logWarning(`OIDC_GROUP_MAP names the group ${JSON.stringify(name)}, which does not exist.`)
+    if (!known.has(name)) yield* Effect.logWarning(missingGroup(name))
   }
   const changes = groups.filter(({ id, is_member, name }) => id !== ALL_USERS && is_member !== byName.get(name))
   const added = changes.filter(({ is_member }) => !is_member).map(({ id }) => id)

@@ -1,0 +1,21 @@
+import { expect, test } from "bun:test"
+import { Redacted } from "effect"
+import { footfall } from "../cli/support.ts"
+import { prepareInstance } from "../support/postgres/database.ts"
+import { freshDatabase } from "../support/postgres/postgres.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
+
+test("full and doctor warn of groups in OIDC_GROUP_MAP that do not exist", async () => {
+  const environment = {
+    ...(await prepareInstance(Redacted.value(await freshDatabase()))),
+    OIDC_GROUP_MAP: '{"staff":["Analysts","administrators"]}'
+  }
+  await using full = await Footfall.start({ entry: "full", environment })
+  const output = full.output.replaceAll('\\"', '"')
+  expect(output).toContain(
+    'OIDC_GROUP_MAP names the group "Analysts", which does not exist. Create it (`bun run footfall groups create`), or correct the name.'
+  )
+  expect(output).not.toContain('the group "administrators"')
+  const { out } = await footfall(["doctor", "--url", full.url], environment)
+  expect(out).toContain('OIDC_GROUP_MAP names the group "Analysts", which does not exist\n')
+}, 180_000)
