@@ -36,7 +36,7 @@ export interface GroupCommit<A> {
 /**
  * Group commit: while a batch is being written, records gather for the next one. If there are many, the next one does not wait.
  *
- * - A record that comes alone does not wait. Small batches start at least 4 ms apart.
+ * - A record that comes on its own does not wait. Small batches start at least 4 ms apart.
  * - Every record is answered by its deadline, even if its batch hangs. A hanging batch still counts as in flight, which
  *   bounds memory.
  * - After a lost connection, the same batch is written again until the deadline.

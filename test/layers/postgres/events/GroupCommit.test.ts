@@ -61,7 +61,7 @@ describe("batches", () => {
       })
     ))
 
-  test("a record that comes alone does not wait for others", () =>
+  test("a record that comes on its own does not wait for others", () =>
     withDatabase(({ url }) =>
       Effect.gen(function* () {
         const storage = yield* openStorage(url)
