@@ -420,6 +420,27 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     ])
   })
 
+  test("lists the largest groups in the order of their numbers, then of their names, whatever the length of the list", async () => {
+    const groups = {
+      filter: during(VIEW_ROWS),
+      aggregation: [["count"], ["metric", "visitors"]],
+      breakout: ["url_path", "session_id"]
+    }
+    for (const column of [0, 1]) {
+      const sorted = { ...groups, "order-by": [["desc", ["aggregation", column]]] }
+      const all = (await ask(sorted)).data.rows
+      const numbers = all.map((row) => Number(row[2 + column]))
+      expect(numbers).toEqual(numbers.toSorted((one, other) => other - one))
+      // Some have the same number.
+      expect(new Set(numbers).size).toBeLessThan(numbers.length)
+      for (let limit = 1; limit <= all.length + 1; limit++) {
+        expect((await ask({ ...sorted, limit })).data.rows).toEqual(all.slice(0, limit))
+      }
+      const page = await ask({ ...sorted, page: { page: 2, items: 3 } })
+      expect(page.data.rows).toEqual(all.slice(3, 6))
+    }
+  })
+
   test("gives a visit the channel of its first row that has one", async () => {
     expect(
       await rowsOf({

@@ -56,6 +56,8 @@ export interface Key {
 export interface GroupKey {
   readonly key: Sql
   readonly value: Sql
+  /** The value that a key stands for, wherever that key is, if it must be looked up. */
+  readonly lookUp?: (key: string) => string
 }
 
 /** A part of an instant, as the clocks of a zone show it. */

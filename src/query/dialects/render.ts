@@ -11,11 +11,13 @@ import {
   type Source,
   typeOf
 } from "../plan/plan.ts"
-import { columnsUsed, isColumn, isVisitorsRelation, joinsThatCount, usesColumn } from "../plan/rows.ts"
+import { columnsUsed, isColumn, isVisitorsRelation, joinsThatCount } from "../plan/rows.ts"
 import { countFirsts } from "./countFirsts.ts"
 import type { GroupKey, Key, Target } from "./Dialect.ts"
 import { allOf, join, type Sql, sql, text } from "./Sql.ts"
 import { simplified } from "./simplified.ts"
+import { type Top, topGroups } from "./topGroups.ts"
+import { needsNoSums, needsSteps } from "./userFlows.ts"
 import { withoutJoins } from "./withoutJoins.ts"
 
 /** Renders a plan as one statement. */
@@ -27,34 +29,6 @@ export const render = (target: Target, select: Select): Result.Result<Sql, FqlEr
     throw cause
   }
 }
-
-/** Whether each row of user flows counts, not only the sum of their values: then they are those of single steps. */
-const needsSteps = ({ columns, from, groupBy, where }: Select): boolean =>
-  from.source.kind === "view" &&
-  from.source.view === "v_pa_user_flows" &&
-  (groupBy === null ||
-    where.some((one) => usesColumn(one, "value")) ||
-    columns.slice(groupBy).some(({ expression }) => expression.kind !== "aggregate" || expression.name !== "sum"))
-
-/** Whether user flows are only added up, so that the views need not be counted by day before. */
-const needsNoSums = ({ columns, from, groupBy, joins, where }: Select): boolean =>
-  from.source.kind === "view" &&
-  from.source.view === "v_pa_user_flows" &&
-  groupBy !== null &&
-  joins.length === 0 &&
-  [...columns.slice(0, groupBy).map(({ expression }) => expression), ...where].every(
-    (one) => !usesColumn(one, "value")
-  ) &&
-  columns
-    .slice(groupBy)
-    .every(
-      ({ expression }) =>
-        expression.kind === "aggregate" &&
-        expression.name === "sum" &&
-        expression.where === null &&
-        expression.of?.kind === "column" &&
-        expression.of.column === "value"
-    )
 
 /** Rows that are looked up by their ids. */
 const MAX_LOOKED_UP = 10_000
@@ -107,6 +81,8 @@ class Renderer {
   readonly #target: Target
   /** Whether selected ids are replaced with what stands for them. */
   readonly #selectsKeys: boolean
+  /** The groups that a list shows of a select. */
+  readonly #tops = new Map<Select, Top>()
   constructor(target: Target, selectsKeys = false) {
     this.#target = target
     this.#selectsKeys = selectsKeys
@@ -120,13 +96,18 @@ class Renderer {
     if (needsSteps(select)) columnOf(select.from, "step", "integer")
     if (keepsVisits && needsNoSums(select)) columnOf(select.from, "unsummed", "boolean")
     const { columns, from, groupBy, isDistinct, joins, limit, offset, orderBy, where } = select
+    const found = topGroups(given)
+    if (found !== null) this.#tops.set(found.groups, found.top)
     const keys = columns.slice(0, groupBy ?? 0).map(({ expression }) => {
       const found = this.#groupKey(expression)
       // Another parameter would make it another expression than that of the column.
       return found === null || found.key.parameters.length > 0 ? null : found
     })
+    const top = this.#tops.get(given)
+    const isLookedUp = (index: number) => top !== undefined && keys[index]?.lookUp !== undefined
     const list = columns.map(({ alias, expression, isIdentity = false }, index) => {
       const isKey = isIdentity || this.#selectsKeys
+      if (isLookedUp(index)) return sql`${keys[index]!.key} AS ${alias}`
       return sql`${keys[index]?.value ?? (isKey ? this.#identity(expression) : this.expression(expression))} AS ${alias}`
     })
     const joined = joins.map((one) => this.#join(one))
@@ -154,7 +135,15 @@ class Renderer {
       ...(offset === 0 ? [] : [text(`OFFSET ${offset}`)]),
       ...(limit === null ? [] : [text(`LIMIT ${limit}`)])
     ]
-    return join(parts, "\n")
+    const rows = join(parts, "\n")
+    if (top === undefined || !columns.some((_, index) => isLookedUp(index))) return rows
+    const shown = columns.map(({ alias }, index) => {
+      const column = `top.${alias}`
+      return isLookedUp(index) ? `${keys[index]!.lookUp!(column)} AS ${alias}` : column
+    })
+    return sql`SELECT ${shown.join(", ")}
+FROM (WITH grouped AS MATERIALIZED (${rows})
+SELECT * FROM grouped WHERE ${top.alias} >= (SELECT min(${top.alias}) FROM (SELECT ${top.alias} FROM grouped ORDER BY ${top.alias} DESC LIMIT ${String(top.count)}))) AS top`
   }
 
   /** Positions, so that a parameter in an expression is sent once. Constants need no group. */

@@ -85,8 +85,8 @@ const KNOWN: ReadonlyArray<ViewName> = ["v_pa_sites", "v_pa_sessions"]
 
 const siteOf = (alias: string) => `(SELECT one.site_id FROM site AS one WHERE one.site = ${alias}.site)`
 const sessionOf = (alias: string) => `(SELECT one.session_id FROM session AS one WHERE one.session = ${alias}.session)`
-const pathOf = (column: string) => (alias: string) =>
-  `(SELECT one.text FROM path AS one WHERE one.path = ${alias}.${column})`
+const pathText = (number: string) => `(SELECT one.text FROM path AS one WHERE one.path = ${number})`
+const pathOf = (column: string) => (alias: string) => pathText(`${alias}.${column}`)
 
 /** Whether no other pageview of the stored visit comes before or after an event of this range. */
 const isEnd = (operator: "<" | ">", { from, until }: TimeRange): Sql => {
@@ -576,7 +576,8 @@ export const REPLICA_MODEL: Model = {
   },
   textKey: ({ alias, source }, column) => {
     const number = source.kind === "view" ? PATHS[source.view]?.[column] : undefined
-    return number === undefined ? null : { key: text(`${alias}.${number}`), value: text(pathOf(number)(alias)) }
+    if (number === undefined) return null
+    return { key: text(`${alias}.${number}`), value: text(pathOf(number)(alias)), lookUp: pathText }
   },
   part: ({ alias, source }, column, part) => {
     if (source.kind !== "visits" || source.presence === null || column !== "present_at") return null

@@ -1,0 +1,56 @@
+import type { Expression, Select } from "../plan/plan.ts"
+import { needsNoSums } from "./userFlows.ts"
+
+/*
+ * Lists of the largest groups. There may be millions of groups, such as all paths, of which a list shows a few: what stands for their text is
+ * looked up for those only.
+ */
+
+/** The groups that a list may show: those with one of the largest values of a column. */
+export interface Top {
+  /** A count, which is never null. */
+  readonly alias: string
+  /** How many of the largest. All groups with the least of these are needed, since the list may sort them by something else. */
+  readonly count: number
+}
+
+/** The column that a column of a select passes on as it is, and the select that has it. */
+const passedOn = ({ from }: Select, expression: Expression): { select: Select; expression: Expression } | null => {
+  if (expression.kind !== "column" || expression.relation !== from || from.source.kind !== "select") return null
+  const { select } = from.source
+  const found = select.columns.find(({ alias }) => alias === expression.column)
+  return found === undefined ? null : { select, expression: found.expression }
+}
+
+const isPlain = ({ isDistinct, joins, limit, offset, orderBy, where }: Select): boolean =>
+  !isDistinct && joins.length === 0 && where.length === 0 && limit === null && offset === 0 && orderBy.length === 0
+
+/** Whether each column comes from the same row. */
+const isOfRow = (expression: Expression): boolean =>
+  expression.kind === "column" ||
+  expression.kind === "value" ||
+  expression.kind === "null" ||
+  (expression.kind === "call" && expression.args.every(isOfRow))
+
+/** Whether an aggregate counts, and so is never null. */
+const isCount = ({ name }: Expression & { readonly kind: "aggregate" }, select: Select): boolean =>
+  name === "count" || name === "distinct" || (name === "sum" && needsNoSums(select))
+
+/** The grouped select below a list that shows its largest groups, and which these are; null if it is not such a list. */
+export const topGroups = (list: Select): { readonly groups: Select; readonly top: Top } | null => {
+  const [first] = list.orderBy
+  if (list.limit === null || first === undefined || !first.descending) return null
+  if (list.groupBy !== null || list.isDistinct || list.joins.length > 0 || list.where.length > 0) return null
+  if (!list.columns.every(({ expression }) => isOfRow(expression))) return null
+  let found = passedOn(list, first.expression)
+  while (found !== null && found.select.groupBy === null) {
+    const { select } = found
+    if (!isPlain(select) || !select.columns.every(({ expression }) => isOfRow(expression))) return null
+    found = passedOn(select, found.expression)
+  }
+  if (found === null || !isPlain({ ...found.select, joins: [], where: [] })) return null
+  const { expression, select } = found
+  if (expression.kind !== "aggregate" || !isCount(expression, select)) return null
+  const { alias } = select.columns.find((column) => column.expression === expression)!
+  return { groups: select, top: { alias, count: list.limit + list.offset } }
+}
