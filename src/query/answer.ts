@@ -77,13 +77,15 @@ export interface QuestionResult {
   readonly rows: ReadonlyArray<ReadonlyArray<QueryValue>>
   /** How many values each of the question's casts ignores. */
   readonly uncastable: ReadonlyArray<number>
+  /** The currencies of each of the question's amounts, in order. */
+  readonly currencies: ReadonlyArray<ReadonlyArray<string>>
   /** About events that the question names and that there are none of. */
   readonly unknownEvents: ReadonlyArray<Warning>
 }
 
 /**
- * Runs a question: the statement for its rows, the one for the values that it ignores, if it reads declared types, and the one for the names
- * of events, if it names some and finds nothing.
+ * Runs a question: the statement for its rows, the one for the values that it ignores, if it reads declared types, the one for the currencies
+ * of its amounts, and the one for the names of events, if it names some and finds nothing.
  */
 export const runQuestion = Effect.fnUntraced(function* (
   engine: Pick<QueryEngine["Service"], "run">,
@@ -91,10 +93,19 @@ export const runQuestion = Effect.fnUntraced(function* (
 ): Effect.fn.Return<QuestionResult, QueryError> {
   const { rows } = yield* engine.run(shownQuery(compiled))
   const unknownEvents = yield* unknownEventWarnings(engine, compiled.planned, rows, compiled.eventNames)
-  if (compiled.casts === null) return { rows, uncastable: [], unknownEvents }
-  const counted = yield* engine.run(compiled.casts)
-  const counts = new Map(counted.rows.map(([place, count]) => [Number(place), Number(count)] as const))
-  return { rows, uncastable: compiled.planned.casts.map((_, place) => counts.get(place) ?? 0), unknownEvents }
+  const { amounts, casts } = compiled.planned
+  const rowsOf = (query: EngineQuery | null) =>
+    query === null ? Effect.succeed([]) : Effect.map(engine.run(query), (found) => found.rows)
+  const counts = new Map((yield* rowsOf(compiled.casts)).map(([place, count]) => [Number(place), Number(count)]))
+  const codes = yield* rowsOf(compiled.currencies)
+  return {
+    rows,
+    uncastable: casts.map((_, place) => counts.get(place) ?? 0),
+    currencies: amounts.map((_, place) =>
+      codes.flatMap(([at, code]) => (Number(at) === place ? [String(code)] : [])).toSorted()
+    ),
+    unknownEvents
+  }
 })
 
 /** What one value, and what several, should have been. */
@@ -122,6 +133,19 @@ const uncastableWarnings = (
     return [{ code: "uncastable", detail, key, count }]
   })
 
+/** More currencies than these are not named. */
+const MAX_NAMED = 3
+
+/** Amounts of several currencies that one number is computed from. */
+const currencyWarnings = (currencies: QuestionResult["currencies"]): ReadonlyArray<Warning> => {
+  const codes = [...new Set(currencies.filter((one) => one.length > 1).flat())].toSorted()
+  if (codes.length === 0) return []
+  const named = codes.length > MAX_NAMED ? [...codes.slice(0, MAX_NAMED), "others"] : codes
+  const list = `${named.slice(0, -1).join(", ")} and ${named.at(-1)}`
+  const detail = `The amounts are in ${list}, and are never converted. Filter by \`currency\`, or group by it.`
+  return [{ code: "several-currencies", detail }]
+}
+
 /** The statement for the rows that are shown, and for one more that says whether there are more. */
 export const shownQuery = ({ query, shown }: CompiledQuestion): EngineQuery => ({ ...query, maxRows: shown + 1 })
 
@@ -138,24 +162,29 @@ type EngineRows = ReadonlyArray<ReadonlyArray<QueryValue>>
 /** What is to be said about what a question found, and did not find. */
 const warningsOfRows = (
   compiled: CompiledQuestion,
-  { rows, uncastable, unknownEvents }: QuestionResult
+  { currencies, rows, uncastable, unknownEvents }: QuestionResult
 ): ReadonlyArray<Warning> => {
   const ignored = uncastableWarnings(compiled, uncastable)
   // What an event that does not exist lacks goes without saying, and a property whose values are ignored has some.
   const unknown = unknownEvents.length > 0 ? [] : unknownPropertyWarnings(compiled.planned, rows)
   const hasIgnored = (key: string | undefined) => ignored.some((one) => one.key === key)
-  return [...ignored, ...unknownEvents, ...unknown.filter(({ key }) => !hasIgnored(key))]
+  return [
+    ...ignored,
+    ...currencyWarnings(currencies),
+    ...unknownEvents,
+    ...unknown.filter(({ key }) => !hasIgnored(key))
+  ]
 }
 
 /** An engine's rows as what a question returns. `other`: those of the period that it is compared with. */
 export const shapeAnswer = (
   compiled: CompiledQuestion,
-  { other, rows, uncastable, unknownEvents }: QuestionResult & { readonly other: EngineRows | null },
+  { other, ...result }: QuestionResult & { readonly other: EngineRows | null },
   { asOf, now, route, startedAt }: Circumstances
 ): Answer => {
   const { fql, planned, shown } = compiled
-  const own = shownRows(compiled, rows, now)
-  const cols = answerColumns(compiled)
+  const own = shownRows(compiled, result.rows, now)
+  const cols = withCurrencies(compiled, result)
   return {
     data: { cols, rows: own.rows, results_timezone: planned.zone, results_week_start: planned.weekStart, fql },
     row_count: own.rows.length,
@@ -165,7 +194,7 @@ export const shapeAnswer = (
     partial_buckets: partialBuckets(compiled, own.rows, now),
     route,
     as_of: asOf,
-    warnings: [...planned.warnings, ...warningsOfRows(compiled, { rows, uncastable, unknownEvents })],
+    warnings: [...planned.warnings, ...warningsOfRows(compiled, result)],
     comparison:
       other === null ? null : comparisonOf(compiled, { cols, ...own }, shownRows(compiled.other!, other, now)),
     running_time: Math.round(performance.now() - startedAt)
@@ -200,6 +229,20 @@ export const cellsOf = (
 
 export const answerColumns = ({ planned }: CompiledQuestion): ReadonlyArray<AnswerColumn> =>
   planned.columns.map(answerColumn)
+
+/** The answer's columns, of which those with amounts of one currency have it as their unit. */
+const withCurrencies = (compiled: CompiledQuestion, { currencies }: QuestionResult): ReadonlyArray<AnswerColumn> => {
+  const { amounts, columns } = compiled.planned
+  const first = columns.findIndex(({ source }) => source === "aggregation")
+  const found = (index: number) =>
+    new Set(
+      amounts.flatMap(({ aggregations }, place) => (aggregations.includes(index - first) ? currencies[place]! : []))
+    )
+  return answerColumns(compiled).map((column, index) => {
+    const [code, ...more] = found(index)
+    return code === undefined || more.length > 0 ? column : { ...column, unit: code }
+  })
+}
 
 const answerColumn = (column: PlannedColumn): AnswerColumn => ({
   name: column.name,

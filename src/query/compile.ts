@@ -18,6 +18,7 @@ import { parseQuery, type Query } from "./fql/schema.ts"
 import { visitsInsteadOfEvents, withoutVitals } from "./passes/visitsInsteadOfEvents.ts"
 import type { QuestionContext } from "./plan/context.ts"
 import type { Select } from "./plan/plan.ts"
+import { currenciesOf } from "./resolve/amounts.ts"
 import { countCasts } from "./resolve/casts.ts"
 import { type PlannedQuestion, planQuestion, ROWS_SHOWN } from "./resolve/query.ts"
 import { eventNamesOf } from "./unknownEvents.ts"
@@ -33,6 +34,8 @@ export interface CompiledQuestion {
   readonly statement: (select: Select) => Result.Result<EngineQuery, FqlError>
   /** Counts the values that `planned.casts` ignore, as rows of a cast's place and its count; null if there are none. */
   readonly casts: EngineQuery | null
+  /** Lists the currencies of `planned.amounts`, as rows of an amount's place and a currency; null if there are none. */
+  readonly currencies: EngineQuery | null
   /** How to look up which events there are; null if the question names none. */
   readonly eventNames: {
     readonly since: string | null
@@ -172,6 +175,7 @@ const compileFor = (
       select: limited,
       statement,
       casts: planned.casts.length === 0 ? null : yield* statement(countCasts(planned.casts)),
+      currencies: planned.amounts.length === 0 ? null : yield* statement(currenciesOf(planned.amounts)),
       eventNames: planned.events.length === 0 ? null : namesOf(context, planned, statement),
       shown,
       other: comparing === null ? null : yield* compileOther(compiler, { ...context, comparing }, query)
@@ -188,7 +192,7 @@ const namesOf = (
   return { since, query: () => Result.flatMap(planQuestion(context, question), ({ select }) => statement(select)) }
 }
 
-/** The question about the other period. Only the question's own period is searched for values that are ignored. */
+/** The question about the other period. Only the question's own period is searched for what warnings say. */
 const compileOther = (compiler: Compiler, context: QuestionContext, query: Query) =>
   Result.map(
     compileFor(
@@ -196,5 +200,5 @@ const compileOther = (compiler: Compiler, context: QuestionContext, query: Query
       context,
       withAllGroups(query)
     ),
-    (compiled): CompiledQuestion => ({ ...compiled, casts: null, eventNames: null })
+    (compiled): CompiledQuestion => ({ ...compiled, casts: null, currencies: null, eventNames: null })
   )

@@ -882,6 +882,97 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     ])
   })
 
+  describe("that computes a number from amounts", () => {
+    const ALL = ["and", ON_SITE, ["between", "created_at", "2026-03-28", "2026-04-01"]]
+    const ofRevenue = (name: string, ...more: ReadonlyArray<unknown>) => [name, ["field", "revenue"], ...more]
+    const inCurrency = (code: string) => ["=", "currency", code]
+    const unitsOf = ({ data }: Answer) => data.cols.map(({ unit }) => unit)
+    const MIXED = {
+      code: "several-currencies",
+      detail: "The amounts are in EUR and USD, and are never converted. Filter by `currency`, or group by it."
+    }
+
+    test("warns if they are in several currencies, whatever it computes", async () => {
+      for (const aggregation of [
+        ...["sum", "avg", "min", "max", "median", "stddev", "cum-sum"].map((name) => ofRevenue(name)),
+        ofRevenue("percentile", 0.9),
+        ofRevenue("sum-where", ["=", "event_name", "purchase"]),
+        ["/", ofRevenue("sum"), ["count"]]
+      ]) {
+        const answer = await ask({ filter: ALL, aggregation: [aggregation] })
+        expect([aggregation, answer.warnings, unitsOf(answer)]).toEqual([aggregation, [MIXED], [null]])
+      }
+      const custom = {
+        expressions: { half: ["/", ["field", "revenue"], 2] },
+        aggregation: [["sum", ["expression", "half"]]]
+      }
+      expect((await ask({ filter: ALL, ...custom })).warnings).toEqual([MIXED])
+      const perVisitor = {
+        fql: 1,
+        type: "query",
+        source: "v_pa_events",
+        filter: ALL,
+        aggregation: [ofRevenue("sum")],
+        breakout: ["session_id"]
+      }
+      expect((await ask({ source: { query: perVisitor }, aggregation: [["max", "sum"]] })).warnings).toEqual([MIXED])
+      expect(
+        (await ask({ filter: ALL, aggregation: [ofRevenue("sum")], breakout: [byDay, "country"] })).warnings
+      ).toEqual([MIXED])
+    })
+
+    test("names the currency as the unit if there is only one, and none if there is nothing", async () => {
+      const sum = { aggregation: [["count"], ofRevenue("sum"), ofRevenue("avg")] }
+      const of = async (filter: unknown) => {
+        const answer = await ask({ filter, ...sum })
+        expect(answer.warnings).toEqual([])
+        return [unitsOf(answer), answer.data.rows[0]?.[1]]
+      }
+      expect(await of(during())).toEqual([[null, "EUR", "EUR"], 149.9])
+      expect(await of([...ALL, inCurrency("USD")])).toEqual([[null, "USD", "USD"], 20])
+      expect(await of([...ALL, inCurrency("GBP")])).toEqual([[null, "GBP", "GBP"], null])
+      expect(await of(["and", ON_SITE, ["=", "created_at", "2026-03-28"]])).toEqual([[null, null, null], null])
+      const metrics = {
+        aggregation: [
+          ["metric", "revenue", { currency: "eur" }],
+          ["metric", "arpu", { currency: "USD" }]
+        ]
+      }
+      expect(unitsOf(await ask({ filter: ALL, ...metrics }))).toEqual(["EUR", "USD"])
+    })
+
+    test("has no warning if each number is of one currency, or counts", async () => {
+      const apart = ["EUR", "USD"].map((code) => ofRevenue("sum-where", inCurrency(code)))
+      const answer = await ask({ filter: ALL, aggregation: apart })
+      expect([answer.data.rows, answer.warnings, unitsOf(answer)]).toEqual([[[149.9, 20]], [], ["EUR", "USD"]])
+      expect(
+        (await ask({ filter: ALL, aggregation: [ofRevenue("sum")], breakout: [byDay, "currency"] })).warnings
+      ).toEqual([])
+      expect(
+        (
+          await ask({
+            filter: ALL,
+            aggregation: [
+              ["count", "revenue"],
+              ["distinct", "revenue"]
+            ]
+          })
+        ).warnings
+      ).toEqual([])
+    })
+
+    test("says nothing of a currency that is hidden from the person", async () => {
+      const hidden = {
+        hasColumn: (_view: string, column: string) => column === "currency",
+        hasProperty: () => false,
+        hasAttribute: () => false,
+        keys: () => []
+      }
+      const answer = await askOn(engine, { filter: ALL, aggregation: [ofRevenue("sum")] }, { hidden })
+      expect([answer.warnings, unitsOf(answer)]).toEqual([[], [null]])
+    })
+  })
+
   test("compares amounts with numbers that have more digits than amounts, or are larger", async () => {
     const countOf = (...condition: ReadonlyArray<unknown>) =>
       rowsOf({ filter: ["and", ON_SITE, condition], aggregation: [["count"]] })

@@ -29,6 +29,7 @@ import {
   type WeekStart
 } from "../plan/plan.ts"
 import { exactWallTime, offsetsOf } from "../plan/time.ts"
+import type { Amounts } from "./amounts.ts"
 import type { Cast } from "./casts.ts"
 import { propertyValue } from "./propertyValue.ts"
 
@@ -48,6 +49,8 @@ export interface Build {
   readonly alias: () => string
   /** The properties that the question reads as declared types, each once. */
   readonly casts: Map<string, Cast>
+  /** The question's aggregations over amounts of any currency, each once. */
+  readonly amounts: Map<string, Amounts>
   /** The events that the question names. */
   readonly events: Set<string>
   /** The properties that the question names and that are not registered, each once. */

@@ -23,6 +23,7 @@ import {
   type ValueType
 } from "../plan/plan.ts"
 import { AGGREGATIONS, aggregateIn, Grouping, pageAmong, unknownAggregation } from "./aggregations.ts"
+import { type Amounts, amountsOf } from "./amounts.ts"
 import type { Cast } from "./casts.ts"
 import { type Dimension, resolveDimension, sitesRead } from "./dimensions.ts"
 import { resolveExpression } from "./expressions.ts"
@@ -72,6 +73,8 @@ export interface PlannedQuestion extends Planned {
   readonly isGrouped: boolean
   /** The properties that it reads as declared types. */
   readonly casts: ReadonlyArray<Cast>
+  /** Its aggregations over amounts of any currency. */
+  readonly amounts: ReadonlyArray<Amounts>
   /** The events that it names. */
   readonly events: ReadonlyArray<string>
   /** The properties that it names and that are not registered. */
@@ -101,6 +104,7 @@ export const planQuestion = (
       compat: build.compat,
       isGrouped: isGrouped(query),
       casts: [...build.casts.values()],
+      amounts: [...build.amounts.values()],
       events: [...build.events],
       unknownProperties: [...build.unknownProperties.values()],
       warnings
@@ -158,6 +162,7 @@ const startBuild = (
       ),
     alias: () => `t${aliases++}`,
     casts: new Map(),
+    amounts: new Map(),
     events: new Set(),
     unknownProperties: new Map(),
     within: 0,
@@ -479,8 +484,14 @@ const planGroups = (build: Build, query: Query, make: (build: Build) => Rows, po
     return resolveExpression(after, clause, at)
   })
   const middle: { alias: string; source: Source } = { alias: build.alias(), source: { kind: "union", selects: [] } }
-  const columns = groupColumns(query, breakouts, aggregations)
-  const finish = finishGroups(build, { query, middle, columns, breakouts, after, aggregations }, pointer)
+  const plain = groupColumns(query, breakouts, aggregations)
+  const finish = finishGroups(build, { query, middle, columns: plain, breakouts, after, aggregations }, pointer)
+  const { amounts, units } = amountsOf(grouping, rows, aggregations)
+  // A nested question's amounts are in no column of the answer.
+  for (const [leaf, one] of amounts) {
+    build.amounts.set(`${pointer} ${leaf}`, pointer === "" ? one : { ...one, aggregations: [] })
+  }
+  const columns = plain.map((column, index) => ({ ...column, unit: units[index - breakouts.length] ?? column.unit }))
   // What `having` and the order add must be known before the groups are built.
   const again = () => {
     const quiet = make({ ...build, countFilter: () => {} })

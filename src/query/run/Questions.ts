@@ -101,8 +101,11 @@ const EXPORTS = { atOnce: 4, perAsker: 2 }
 const parameterText = ({ type, value }: QueryParameter): string => `${type} ${value}`
 
 /** Identical for questions whose answers come from the same rows. */
-const keyOf = (model: string, { casts, query }: CompiledQuestion): string =>
-  JSON.stringify([model, ...[query, casts].map((one) => one && [one.sql, one.parameters.map(parameterText)])])
+const keyOf = (model: string, { casts, currencies, query }: CompiledQuestion): string =>
+  JSON.stringify([
+    model,
+    ...[query, casts, currencies].map((one) => one && [one.sql, one.parameters.map(parameterText)])
+  ])
 
 /** Saved items that are not valid any more are left out, as if they did not exist. */
 const parsed = ({

@@ -1,12 +1,8 @@
 import type { QueryResult, QueryValue } from "../../ports/QueryEngine.ts"
-import type { Warning } from "../resolve/SelectScope.ts"
+import type { QuestionResult } from "../answer.ts"
 
-/** An engine's rows, and which data they were computed from. */
-export interface CachedResult {
-  readonly rows: QueryResult["rows"]
-  /** How many values each of the question's casts ignores. */
-  readonly uncastable: ReadonlyArray<number>
-  readonly unknownEvents: ReadonlyArray<Warning>
+/** What an engine's statements returned, and which data that was computed from. */
+export interface CachedResult extends QuestionResult {
   readonly asOf: string
   readonly version: string
   /** In ms since 1970. */

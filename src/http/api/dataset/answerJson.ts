@@ -13,7 +13,9 @@ export const AnswerColumnJson = Schema.Struct({
   base_type: Schema.String.annotate({ examples: ["local"] }),
   semantic_type: Schema.NullOr(Schema.String),
   source: Schema.String.annotate({ description: "`breakout`, `aggregation` or `fields`", examples: ["breakout"] }),
-  unit: Schema.NullOr(Schema.String).annotate({ description: "Such as `s` for seconds" }),
+  unit: Schema.NullOr(Schema.String).annotate({
+    description: "Such as `s` for seconds, or `EUR` for amounts of one currency"
+  }),
   temporal_unit: Schema.NullOr(Schema.String).annotate({ examples: ["day"] }),
   field_ref: Schema.Unknown.annotate({ description: "The clause that refers to the column" })
 })
