@@ -249,7 +249,7 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     const other = { settings: { other: true } }
     expect(await rowsOf(byPage)).toEqual([
       ["/", 4, 6, 5, 3, 0.6],
-      ["/pricing", 3, 4, 3, 1, 1 / 3],
+      ["/pricing", 3, 4, 3, 1, 0.3333333333333333],
       ["/blog", 2, 3, 2, 0, 0],
       ["/thanks", 1, 1, 0, 0, null]
     ])
@@ -880,6 +880,67 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
       ["EUR", 149.9],
       ["USD", 20]
     ])
+  })
+
+  describe("that groups metrics", () => {
+    const grouped = (breakout: ReadonlyArray<unknown>, ...metrics: ReadonlyArray<unknown>) =>
+      rowsOf({ filter: during(), aggregation: metrics.map((metric) => ["metric", metric]), breakout })
+
+    test("lists no groups that have nothing of what the metrics count", async () => {
+      const pages = ["url_path"]
+      expect(await grouped(pages, "pageviews")).toEqual([
+        ["/", 6],
+        ["/blog", 3],
+        ["/pricing", 4],
+        ["/thanks", 1]
+      ])
+      expect(await grouped(pages, "pageviews", "events")).toEqual([
+        ["/", 6, 1],
+        ["/blog", 3, 0],
+        ["/checkout", 0, 2],
+        ["/pricing", 4, 2],
+        ["/thanks", 1, 0]
+      ])
+      expect(await grouped(pages, "entries")).toEqual([
+        ["/", 5],
+        ["/blog", 2],
+        ["/pricing", 3]
+      ])
+      expect(await grouped(["event_name", byDay], "events")).toEqual([
+        ["purchase", "2026-03-29T00:00:00", 1],
+        ["purchase", "2026-03-30T00:00:00", 1],
+        ["signup", "2026-03-28T00:00:00", 1],
+        ["signup", "2026-03-29T00:00:00", 1],
+        ["signup", "2026-03-30T00:00:00", 1]
+      ])
+    })
+
+    test("lists a group with a rate of 0, and none whose rate is unknown", async () => {
+      expect(await grouped(["url_path"], "bounce-rate")).toEqual([
+        ["/", 0.6],
+        ["/blog", 0],
+        ["/pricing", 0.3333333333333333]
+      ])
+    })
+
+    test("lists every group of a number that is not a metric, every time, and every group within another question", async () => {
+      const isView = ["=", "event_type", 1]
+      const counted = { filter: during(), aggregation: [["count-where", isView]], breakout: ["url_path"] }
+      expect(await rowsOf(counted)).toContainEqual(["/checkout", 0])
+      const days = { ...counted, filter: ["and", ON_SITE, ["between", "created_at", "2026-03-27", "2026-03-28"]] }
+      expect(await rowsOf({ ...days, aggregation: [["metric", "pageviews"]], breakout: [byDay] })).toEqual([
+        ["2026-03-27T00:00:00", 0],
+        ["2026-03-28T00:00:00", 3]
+      ])
+      const metric = {
+        fql: 1,
+        type: "query",
+        source: "v_pa_events",
+        ...counted,
+        aggregation: [["metric", "pageviews"]]
+      }
+      expect(await rowsOf({ source: { query: metric }, aggregation: [["count"]] })).toEqual([[5]])
+    })
   })
 
   describe("that computes a number from amounts", () => {

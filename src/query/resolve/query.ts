@@ -20,7 +20,8 @@ import {
   type TimeRange,
   type TruncationUnit,
   typeOf,
-  type ValueType
+  type ValueType,
+  value
 } from "../plan/plan.ts"
 import { AGGREGATIONS, aggregateIn, Grouping, pageAmong, unknownAggregation } from "./aggregations.ts"
 import { type Amounts, amountsOf } from "./amounts.ts"
@@ -566,6 +567,24 @@ const groupColumns = (
     })
   ])
 
+const isMetric = (clause: ReadonlyArray<unknown>): boolean =>
+  clause[0] === "aggregation-options" && Array.isArray(clause[1]) ? isMetric(clause[1]) : clause[0] === "metric"
+
+const isOfTime = ({ expression, unit }: Dimension): boolean => unit !== null || expression.kind === "extract"
+
+/**
+ * Whether a question leaves out the groups in which its metrics are what they are without rows: a page with nothing but custom events has no
+ * pageviews. Series in time have all of their buckets, and other aggregations all groups that have rows.
+ */
+const listsNoEmptyGroups = ({ aggregation = [] }: Query, breakouts: ReadonlyArray<Dimension>): boolean =>
+  aggregation.length > 0 && aggregation.every(isMetric) && !breakouts.every(isOfTime)
+
+/** Whether a number is another than without rows. */
+const isSomething = ({ isCount }: PlannedColumn, expression: Expression): Expression =>
+  isCount
+    ? call("gt", "boolean", expression, value("integer", 0))
+    : call("not", "boolean", call("is-null", "boolean", expression))
+
 interface Groups {
   readonly query: Query
   readonly middle: Relation
@@ -615,7 +634,14 @@ const finishGroups = (build: Build, groups: Groups, pointer: string) => {
     )
     return index < 0 ? null : { expression: columnAt(index), label: columns[index]! }
   }
-  const where = query.having === undefined ? [] : [resolveFilter(scope, query.having, below(pointer, "having"))]
+  const something = columns.flatMap((column, index) =>
+    column.source === "aggregation" ? [isSomething(column, columnAt(index))] : []
+  )
+  const where = [
+    // The rows of a question on this one are all of its groups.
+    ...(pointer === "" && listsNoEmptyGroups(query, breakouts) ? [call("or", "boolean", ...something)] : []),
+    ...(query.having === undefined ? [] : [resolveFilter(scope, query.having, below(pointer, "having"))])
+  ]
   const given = (query["order-by"] ?? []).map(([direction, by], index) => ({
     expression: orderedBy(scope, by, below(pointer, "order-by", index, 1)),
     descending: direction === "desc"
