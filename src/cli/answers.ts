@@ -37,6 +37,9 @@ const shownCell = (column: AnswerColumn, cell: Cell, { results_week_start: weekS
 export const answerWarnings = ({ warnings }: Answer): ReadonlyArray<string> =>
   warnings.map(({ detail }) => printable(detail))
 
+const incomplete = (title: string, buckets: ReadonlyArray<string>): ReadonlyArray<string> =>
+  buckets.length === 0 ? [] : [`${title}: ${buckets.join(", ")}`]
+
 export const answerTable = (answer: Answer): string => {
   const { comparison, data, partial_buckets: partial, truncated } = answer
   const { cols, rows } = tableOf(answer)
@@ -47,7 +50,8 @@ export const answerTable = (answer: Answer): string => {
   const notes = [
     `${truncated ? "The first " : ""}${plural(data.rows.length, "row")}${truncated ? "; there are more" : ""}, times in ${data.results_timezone}, data up to ${answer.as_of}`,
     ...(comparison === null ? [] : [`Compared with ${comparison.from} up to ${comparison.until}`]),
-    ...(partial.length === 0 ? [] : [`Incomplete: ${partial.join(", ")}`])
+    ...incomplete("Incomplete", partial),
+    ...incomplete("Incomplete in the other period", comparison?.partial_buckets ?? [])
   ]
   return `${shown}\n\n${notes.join("\n")}`
 }

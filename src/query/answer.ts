@@ -196,7 +196,7 @@ export const shapeAnswer = (
     as_of: asOf,
     warnings: [...planned.warnings, ...warningsOfRows(compiled, result)],
     comparison:
-      other === null ? null : comparisonOf(compiled, { cols, ...own }, shownRows(compiled.other!, other, now)),
+      other === null ? null : comparisonOf(compiled, { cols, ...own }, shownRows(compiled.other!, other, now), now),
     running_time: Math.round(performance.now() - startedAt)
   }
 }

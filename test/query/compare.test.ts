@@ -241,6 +241,7 @@ describe.each(["postgres", "replica"])("a comparison in the fixture, answered by
         ]
       ],
       unmatched: [],
+      partial_buckets: [],
       truncated: false
     })
     // Strict: C's, A's and E's visits bounce; before, only B's. B's visit takes 1,200 s; before, A's take 180 s and 630 s, D's 60 s.
@@ -390,6 +391,25 @@ describe.each(["postgres", "replica"])("a comparison in the fixture, answered by
         [7, 5]
       ]
     })
+  })
+
+  test("lists the weeks that the other period cuts, and the days that end where as much has passed", async () => {
+    const partial = async (unit: string, filter: ReadonlyArray<unknown>) => {
+      const breakout = [["field", "created_at", { "temporal-unit": unit }]]
+      const answer = await ask({ ...COUNT, filter: ["and", VIEWS_ON_SITE, filter], breakout })
+      return [answer.partial_buckets, answer.comparison?.partial_buckets]
+    }
+    expect(await partial("week", days("2026-03-23", "2026-03-29"))).toEqual([[], []])
+    // The nine days before a Monday begin on a Saturday.
+    expect(await partial("week", days("2026-03-23", "2026-03-31"))).toEqual([
+      ["2026-03-30T00:00:00"],
+      ["2026-03-09T00:00:00"]
+    ])
+    expect(await partial("month", days("2026-03-20", "2026-04-02"))).toEqual([
+      ["2026-03-01T00:00:00", "2026-04-01T00:00:00"],
+      ["2026-03-01T00:00:00"]
+    ])
+    expect(await partial("day", interval("current", "day"))).toEqual([["2026-04-10T00:00:00"], ["2026-04-09T00:00:00"]])
   })
 
   test("of visits, of a question on another, and by day and country compares the inner range", async () => {

@@ -1,5 +1,6 @@
 import type { AnswerColumn, Cell } from "../answer.ts"
 import type { CompiledQuestion } from "../compile.ts"
+import { partialBuckets } from "../fill.ts"
 import { isByInstant, withOffset } from "../plan/time.ts"
 import type { PlannedColumn } from "../resolve/query.ts"
 import { partnerTimes, timeKey } from "./partnerTime.ts"
@@ -29,6 +30,8 @@ export interface Comparison {
   readonly changes: ReadonlyArray<ReadonlyArray<Change | null>>
   /** Rows of the other period that are compared with none. Empty for a question that shows only some of its groups. */
   readonly unmatched: ReadonlyArray<Row>
+  /** Buckets of the first column, in the rows of the other period, that are not over or that the other period cuts. */
+  readonly partial_buckets: ReadonlyArray<string>
   /** Whether the other period has more groups than are compared. */
   readonly truncated: boolean
 }
@@ -126,11 +129,14 @@ const showsAllGroups = ({ fql: { having, limit, page } }: CompiledQuestion): boo
 export const comparisonOf = (
   compiled: CompiledQuestion,
   { cols, rows, truncated }: ShownRows & { readonly cols: ReadonlyArray<AnswerColumn> },
-  compared: ShownRows
+  compared: ShownRows,
+  now: Temporal.Instant
 ): Comparison => {
+  const other = compiled.other!
   const partners = rows.map(pairRows(compiled, compared))
   const used = new Set(partners)
-  const { range } = compiled.other!.planned.rows
+  const { range } = other.planned.rows
+  const unmatched = !truncated && showsAllGroups(compiled) ? compared.rows.filter((row) => !used.has(row)) : []
   const inZone = (iso: string) => withOffset(Temporal.Instant.from(iso).toZonedDateTimeISO(compiled.planned.zone))
   return {
     compare: compiled.fql.settings!.compare!,
@@ -138,7 +144,12 @@ export const comparisonOf = (
     until: inZone(range.until!),
     rows: partners,
     changes: rows.map((row, index) => changesOf(cols, row, partners[index]!)),
-    unmatched: !truncated && showsAllGroups(compiled) ? compared.rows.filter((row) => !used.has(row)) : [],
+    unmatched,
+    partial_buckets: partialBuckets(
+      other,
+      [...partners.flatMap((row) => (row === null ? [] : [row])), ...unmatched],
+      now
+    ),
     truncated: compared.truncated
   }
 }

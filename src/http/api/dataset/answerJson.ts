@@ -53,6 +53,11 @@ const ComparisonJson = Schema.Struct({
     description:
       "Rows of the other period that are compared with none. Empty for a question with `limit`, `page` or `having`."
   }),
+  partial_buckets: Schema.Array(Schema.String).annotate({
+    description:
+      "Values of the first column of the other period's rows whose time is not over, or that the period cuts",
+    examples: [["2026-03-23T00:00:00"]]
+  }),
   truncated: Schema.Boolean.annotate({ description: "Whether the other period has more groups than are compared" })
 }).annotate({ identifier: "Comparison", description: "The answer for another period (`settings.compare`)." })
 
