@@ -66,7 +66,43 @@ describe("a formula and its clause stand for each other", () => {
       'interval([Created at], -30, "day", "include-current")',
       ["time-interval", ["field", "created_at"], -30, "day", { "include-current": true }]
     ],
-    ['concat([URL path], "\\"", "\\\\")', ["concat", ["field", "url_path"], '"', "\\"]]
+    ['concat([URL path], "\\"", "\\\\")', ["concat", ["field", "url_path"], '"', "\\"]],
+    ['notIn([Event name], "a", "b")', ["!=", NAME, "a", "b"]],
+    [
+      'startsWith([URL path], "/a", "/b", "case-insensitive")',
+      ["starts-with", ["field", "url_path"], "/a", "/b", { "case-sensitive": false }]
+    ],
+    [
+      'matches([URL path], "^/a", "case-sensitive")',
+      ["matches", ["field", "url_path"], "^/a", { "case-sensitive": true }]
+    ],
+    [
+      'intervalStartingFrom([Created at], -7, "day", -1, "month")',
+      ["relative-time-interval", ["field", "created_at"], -7, "day", -1, "month"]
+    ],
+    ['[Created at] > relativeDateTime(-3, "day")', [">", ["field", "created_at"], ["relative-datetime", -3, "day"]]],
+    [
+      'datetimeDiff([Created at], convertTimezone(now, "Asia/Tokyo"), "hour")',
+      ["datetime-diff", ["field", "created_at"], ["convert-timezone", ["now"], "Asia/Tokyo"], "hour"]
+    ],
+    [
+      "concat(dayName(weekday([Created at])), monthName(month([Created at])), quarterName(quarter([Created at])))",
+      [
+        "concat",
+        ["day-name", ["temporal-extract", ["field", "created_at"], "day-of-week"]],
+        ["month-name", ["temporal-extract", ["field", "created_at"], "month-of-year"]],
+        ["quarter-name", ["temporal-extract", ["field", "created_at"], "quarter-of-year"]]
+      ]
+    ],
+    [
+      "year([Created at]) + second([Created at])",
+      [
+        "+",
+        ["temporal-extract", ["field", "created_at"], "year-of-era"],
+        ["temporal-extract", ["field", "created_at"], "second-of-minute"]
+      ]
+    ],
+    ["rTrim(lTrim([Tag]))", ["rtrim", ["ltrim", ["field", "tag"]]]]
   ])("%s", (text, clause) => {
     expect(parse(text)).toEqual(clause)
     expect(printFormula(clause)).toBe(text)
@@ -82,6 +118,34 @@ test("names are read in any case, with comments, single quotes and line breaks",
   expect(parse("[visitors > country] != null")).toEqual(["!=", ["field", "v_pa_sessions.country"], null])
 })
 
+test("a span is added to a time, or subtracted from it", () => {
+  const time = ["field", "created_at"]
+  expect(parse('[Created at] + timeSpan(7, "day") - timeSpan(1, "hour")')).toEqual([
+    "datetime-subtract",
+    ["datetime-add", time, 7, "day"],
+    1,
+    "hour"
+  ])
+  expect(parse('timeSpan(-1, "month") + [Created at]')).toEqual(["datetime-add", time, -1, "month"])
+  expect(parse('between([Created at], now - timeSpan(2, "week"), now())')).toEqual([
+    "between",
+    time,
+    ["relative-datetime", -2, "week"],
+    ["now"]
+  ])
+})
+
+test("older names of functions are read, too", () => {
+  expect(parse('relativeInterval([Created at], -7, "day", -1, "month")')).toEqual(
+    parse('intervalStartingFrom([Created at], -7, "day", -1, "month")')
+  )
+})
+
+test("a value that would be read as an option has no formula", () => {
+  expect(printFormula(["contains", "url_path", "a", "case-sensitive"])).toBeNull()
+  expect(printFormula(["contains", "url_path", "case-sensitive"])).toBe('contains([URL path], "case-sensitive")')
+})
+
 /** With `["field", name]` wherever a bare name stands for one, and lists of values as `in`. */
 const canonical = (json: unknown): unknown => {
   if (!Array.isArray(json)) return json
@@ -90,10 +154,7 @@ const canonical = (json: unknown): unknown => {
   if (name === "case") return ["case", first.map((pair: Array<unknown>) => pair.map(canonical)), ...rest]
   const of = FIELD_FIRST.has(name) && typeof first === "string" ? ["field", first] : canonical(first)
   const all = json.length === 1 ? [name] : [name, of, ...rest.map(canonicalOption)]
-  if ((name === "=" || name === "!=") && all.length > 3) {
-    const list = ["in", ...all.slice(1)]
-    return name === "=" ? list : ["not", list]
-  }
+  if (name === "=" && all.length > 3) return ["in", ...all.slice(1)]
   return CHAINS.has(name) && Array.isArray(of) && of[0] === name ? [name, ...of.slice(1), ...all.slice(2)] : all
 }
 const CHAINS = new Set(["and", "or", "+", "*"])
@@ -124,6 +185,10 @@ describe("a formula that is not understood says where", () => {
     ["Count Count", 1, 7, "not expected here"],
     ["(1 + 2", 1, 7, "closing parenthesis"],
     ["case(1)", 1, 1, "pairs"],
+    ['timeSpan(7, "day")', 1, 1, "Add timeSpan to a time"],
+    ['[Created at] * timeSpan(7, "day")', 1, 16, "Add timeSpan to a time"],
+    ['abs(timeSpan(7, "day"))', 1, 5, "Add timeSpan to a time"],
+    ["now - timeSpan(7)", 1, 7, "takes a number and a unit"],
     ["@", 1, 1, "not expected"],
     ["(".repeat(100), 1, 41, "nested"]
   ])("%s", (text, line, column, detail) => {

@@ -604,6 +604,40 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     })
   })
 
+  test("names the parts of a time, and takes seconds and years from it", async () => {
+    const part = (unit: string) => ["temporal-extract", ["field", "created_at"], unit]
+    const expressions = {
+      weekday: ["day-name", part("day-of-week")],
+      month: ["month-name", part("month-of-year")],
+      quarter: ["quarter-name", part("quarter-of-year")],
+      year: part("year-of-era"),
+      second: part("second-of-minute"),
+      none: ["day-name", 8]
+    }
+    const fields = Object.keys(expressions).map((name) => ["expression", name])
+    const filter = ["and", ON_SITE, ["between", "created_at", "2026-03-31T23:00:00", "2026-04-01"]]
+    for (const settings of [{}, { "week-start": "sunday" }]) {
+      expect(await rowsOf({ expressions, fields, filter, settings })).toEqual([
+        ["Wednesday", "Apr", "Q2", 2026, 0, null],
+        ["Tuesday", "Mar", "Q1", 2026, 59, null]
+      ])
+    }
+  })
+
+  test("trims one end of a text, and counts units from now", async () => {
+    const expressions = {
+      left: ["concat", "[", ["ltrim", " \ta "], "]"],
+      right: ["concat", "[", ["rtrim", " a\n "], "]"],
+      weekAgo: ["relative-datetime", -1, "week"]
+    }
+    const fields = Object.keys(expressions).map((name) => ["expression", name])
+    const filter = ["and", ON_SITE, ["<", "created_at", ["relative-datetime", -12, "day"]]]
+    expect(await rowsOf({ expressions, fields, filter, limit: 1 })).toEqual([
+      ["[a ]", "[ a]", "2026-04-03T12:00:00.000+00:00"]
+    ])
+    expect(await rowsOf({ filter, aggregation: [["count"]] })).toEqual([[9]])
+  })
+
   test("has all events of a day and of a week at whose beginning the clock skips midnight", async () => {
     // In Beirut, it was 01:00 when March 29 began.
     const settings = { timezone: "Asia/Beirut" }

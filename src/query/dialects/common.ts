@@ -38,6 +38,9 @@ const guarded =
 /** Seconds as an interval. */
 export const secondsInterval = (seconds: Sql): Sql => sql`(${seconds} * INTERVAL '1 second')`
 
+/** What is trimmed from text. */
+const blanks = text("E' \\t\\n\\r'")
+
 /** The functions that Postgres and DuckDB write alike. */
 export const COMMON_FUNCTIONS = {
   eq: infix("="),
@@ -86,7 +89,9 @@ export const COMMON_FUNCTIONS = {
   substring: ([x, start, length]) =>
     length === undefined ? sql`substr(${x!}, ${start!})` : sql`substr(${x!}, ${start!}, ${length})`,
   length: ([x]) => sql`CAST(length(${x!}) AS bigint)`,
-  trim: ([x]) => sql`trim(${x!}, E' \\t\\n\\r')`,
+  trim: ([x]) => sql`trim(${x!}, ${blanks})`,
+  ltrim: ([x]) => sql`ltrim(${x!}, ${blanks})`,
+  rtrim: ([x]) => sql`rtrim(${x!}, ${blanks})`,
   lower: prefix("lower"),
   upper: prefix("upper"),
   replace: prefix("replace"),
@@ -116,6 +121,7 @@ export const plainNumbers = (of: Sql, isStoredNumber: Sql): Sql =>
 
 /** Parts of a time as the engines name them. */
 const EXTRACTIONS: Readonly<Record<ExtractionUnit, string>> = {
+  "second-of-minute": "second",
   "minute-of-hour": "minute",
   "hour-of-day": "hour",
   "day-of-week": "isodow",
@@ -123,7 +129,8 @@ const EXTRACTIONS: Readonly<Record<ExtractionUnit, string>> = {
   "day-of-year": "doy",
   "week-of-year": "week",
   "month-of-year": "month",
-  "quarter-of-year": "quarter"
+  "quarter-of-year": "quarter",
+  "year-of-era": "year"
 }
 
 const INTERVALS: Readonly<Record<TruncationUnit, (count: number) => string>> = {
@@ -164,6 +171,8 @@ export const extractBy =
     if (weekStart === "sunday" && unit === "week-of-year") {
       return sql`((${part("doy", local)} - 1 + ${part("dow", sql`date_trunc('year', ${local})`)}) ${quotient} 7 + 1)`
     }
+    // Postgres has a fraction in it.
+    if (unit === "second-of-minute") return part("second", sql`date_trunc('second', ${local})`)
     return part(EXTRACTIONS[unit], local)
   }
 

@@ -39,6 +39,9 @@ const micros = (of: Sql): Sql => sql`CAST(round(to_unixtime(${of}) * 1000000) AS
 
 const intoMonth = (of: Sql): Sql => sql`(${micros(of)} - ${micros(sql`date_trunc('month', ${of})`)})`
 
+/** What is trimmed from text. */
+const blanks = text("U&' \\0009\\000A\\000D'")
+
 /** The first group of a match; null if there is none. A dot is any character, as in Postgres. */
 const matched = (of: Sql, pattern: Sql): Sql => sql`regexp_extract(${of}, '(?s)' || ${pattern}, 1)`
 
@@ -46,6 +49,7 @@ const addSeconds = (time: Sql, seconds: Sql, operator: "+" | "-"): Sql =>
   sql`(${time} ${operator} (${seconds}) * INTERVAL '1' SECOND)`
 
 const EXTRACTIONS: Readonly<Record<ExtractionUnit, string>> = {
+  "second-of-minute": "second",
   "minute-of-hour": "minute",
   "hour-of-day": "hour",
   "day-of-week": "day_of_week",
@@ -53,8 +57,10 @@ const EXTRACTIONS: Readonly<Record<ExtractionUnit, string>> = {
   "day-of-year": "day_of_year",
   "week-of-year": "week",
   "month-of-year": "month",
-  "quarter-of-year": "quarter"
+  "quarter-of-year": "quarter",
+  "year-of-era": "year"
 }
+
 const part = (unit: ExtractionUnit, of: Sql): Sql => sql`CAST(extract(${EXTRACTIONS[unit]} FROM ${of}) AS bigint)`
 
 const INTERVALS: Readonly<Record<TruncationUnit, (count: number) => string>> = {
@@ -118,7 +124,9 @@ export const TRINO: Dialect = {
         args.map((one) => sql`coalesce(${one}, '')`),
         " || "
       )})`,
-    trim: ([x]) => sql`trim(BOTH U&' \\0009\\000A\\000D' FROM ${x!})`,
+    trim: ([x]) => sql`trim(BOTH ${blanks} FROM ${x!})`,
+    ltrim: ([x]) => sql`trim(LEADING ${blanks} FROM ${x!})`,
+    rtrim: ([x]) => sql`trim(TRAILING ${blanks} FROM ${x!})`,
     "regex-match-first": ([x, pattern]) => sql`regexp_extract(${x!}, '(?s)' || ${pattern!})`,
     "to-text": ([x], [type]) => asText(x!, type),
     "to-integer": ([x]) => sql`CAST(truncate(${x!}) AS bigint)`,

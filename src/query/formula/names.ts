@@ -38,6 +38,8 @@ export const FUNCTIONS: ReadonlyArray<readonly [formula: string, clause: string]
   ["substring", "substring"],
   ["length", "length"],
   ["trim", "trim"],
+  ["lTrim", "ltrim"],
+  ["rTrim", "rtrim"],
   ["lower", "lower"],
   ["upper", "upper"],
   ["replace", "replace"],
@@ -50,11 +52,15 @@ export const FUNCTIONS: ReadonlyArray<readonly [formula: string, clause: string]
   ["urlParam", "url-param"],
   ["now", "now"],
   ["today", "today"],
+  ["relativeDateTime", "relative-datetime"],
   ["datetimeAdd", "datetime-add"],
   ["datetimeSubtract", "datetime-subtract"],
   ["datetimeDiff", "datetime-diff"],
   ["date", "date"],
   ["convertTimezone", "convert-timezone"],
+  ["dayName", "day-name"],
+  ["monthName", "month-name"],
+  ["quarterName", "quarter-name"],
   ["text", "text"],
   ["integer", "integer"],
   ["float", "float"],
@@ -72,7 +78,7 @@ export const FUNCTIONS: ReadonlyArray<readonly [formula: string, clause: string]
   ["doesNotMatch", "does-not-match"],
   ["like", "wildcard"],
   ["interval", "time-interval"],
-  ["relativeInterval", "relative-time-interval"],
+  ["intervalStartingFrom", "relative-time-interval"],
   ["segment", "segment"],
   ["cohort", "cohort"],
   ["visited", "visited"],
@@ -80,8 +86,14 @@ export const FUNCTIONS: ReadonlyArray<readonly [formula: string, clause: string]
   ["didNot", "did-not"]
 ]
 
+/** Other names that are read. */
+export const ALIASES: ReadonlyArray<readonly [formula: string, clause: string]> = [
+  ["relativeInterval", "relative-time-interval"]
+]
+
 /** Parts of a time. */
 export const EXTRACTIONS: ReadonlyArray<readonly [formula: string, unit: string]> = [
+  ["second", "second-of-minute"],
   ["minute", "minute-of-hour"],
   ["hour", "hour-of-day"],
   ["weekday", "day-of-week"],
@@ -89,16 +101,26 @@ export const EXTRACTIONS: ReadonlyArray<readonly [formula: string, unit: string]
   ["dayOfYear", "day-of-year"],
   ["week", "week-of-year"],
   ["month", "month-of-year"],
-  ["quarter", "quarter-of-year"]
+  ["quarter", "quarter-of-year"],
+  ["year", "year-of-era"]
+]
+
+type Flags = ReadonlyArray<readonly [word: string, option: string, value: boolean]>
+
+const OF_CASE: Flags = [
+  ["case-sensitive", "case-sensitive", true],
+  ["case-insensitive", "case-sensitive", false]
 ]
 
 /** Words at the end of some functions' arguments, and the option that each sets. */
-export const FLAGS: Readonly<Record<string, ReadonlyArray<readonly [word: string, option: string]>>> = {
-  contains: [["case-sensitive", "case-sensitive"]],
-  "does-not-contain": [["case-sensitive", "case-sensitive"]],
-  "starts-with": [["case-sensitive", "case-sensitive"]],
-  "ends-with": [["case-sensitive", "case-sensitive"]],
-  "time-interval": [["include-current", "include-current"]]
+export const FLAGS: Readonly<Record<string, Flags>> = {
+  contains: OF_CASE,
+  "does-not-contain": OF_CASE,
+  "starts-with": OF_CASE,
+  "ends-with": OF_CASE,
+  matches: OF_CASE,
+  "does-not-match": OF_CASE,
+  "time-interval": [["include-current", "include-current", true]]
 }
 
 /** Operators between two operands by how tightly they bind: comparisons do not chain. */

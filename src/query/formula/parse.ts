@@ -2,7 +2,7 @@ import { Result } from "effect"
 import { nearest } from "../fql/suggest.ts"
 import type { ViewName } from "../metadata/views.ts"
 import { fieldNamed } from "./fields.ts"
-import { COMPARISON_LEVEL, EXTRACTIONS, FLAGS, FUNCTIONS, levelOf } from "./names.ts"
+import { ALIASES, COMPARISON_LEVEL, EXTRACTIONS, FLAGS, FUNCTIONS, levelOf } from "./names.ts"
 
 /** A formula that is not understood, and where: lines and columns begin with 1. */
 export interface FormulaProblem {
@@ -76,15 +76,42 @@ const tokensOf = (text: string): ReadonlyArray<Token> => {
 
 const unquoted = (text: string): string => text.slice(1, -1).replaceAll(/\\(.)/gs, "$1")
 
-const byName = new Map(FUNCTIONS.map(([formula, clause]) => [formula.toLowerCase(), clause]))
+const byName = new Map([...FUNCTIONS, ...ALIASES].map(([formula, clause]) => [formula.toLowerCase(), clause]))
 const extractions = new Map(EXTRACTIONS.map(([formula, unit]) => [formula.toLowerCase(), unit]))
 const ALL_NAMES = [
   ...FUNCTIONS.map(([formula]) => formula),
   ...EXTRACTIONS.map(([formula]) => formula),
   "case",
   "Metric",
-  "not"
+  "not",
+  "notIn",
+  "timeSpan"
 ]
+
+/** What `timeSpan(7, "day")` stands for: something to add to a time, or to subtract from it. */
+class TimeSpan {
+  readonly at: number
+  readonly args: ReadonlyArray<Json>
+  constructor(at: number, args: ReadonlyArray<Json>) {
+    this.at = at
+    this.args = args
+  }
+}
+
+const withoutSpan = (json: Json): Json => {
+  if (!(json instanceof TimeSpan)) return json
+  throw new Misunderstood(json.at, 'Add timeSpan to a time, or subtract it, as in [Created at] + timeSpan(7, "day").')
+}
+
+/** A time moved by a span. */
+const moved = (operator: string, left: Json, right: Json): Json => {
+  const [time, span] = operator === "+" && left instanceof TimeSpan ? [right, left] : [left, right]
+  if (!(span instanceof TimeSpan) || (operator !== "+" && operator !== "-")) return null
+  const [count, ...unit] = span.args
+  const isNow = Array.isArray(time) && time[0] === "now"
+  if (isNow && typeof count === "number") return ["relative-datetime", operator === "-" ? -count : count, ...unit]
+  return [operator === "+" ? "datetime-add" : "datetime-subtract", withoutSpan(time), count, ...unit]
+}
 
 class Parser {
   readonly #tokens: ReadonlyArray<Token>
@@ -98,7 +125,7 @@ class Parser {
   }
 
   whole(): Json {
-    const value = this.#expression(0)
+    const value = withoutSpan(this.#expression(0))
     const rest = this.#peek()
     if (rest.kind !== "end")
       throw new Misunderstood(rest.at, `"${rest.text}" is not expected here: an operator or the end is.`)
@@ -130,11 +157,11 @@ class Parser {
     const token = this.#peek()
     if (token.kind === "word" && token.text.toLowerCase() === "not") {
       this.#next++
-      return ["not", this.#expression(COMPARISON_LEVEL)]
+      return ["not", withoutSpan(this.#expression(COMPARISON_LEVEL))]
     }
     if (token.text !== "-" || token.kind !== "symbol") return this.#primary()
     this.#next++
-    const of = this.#unary()
+    const of = withoutSpan(this.#unary())
     return typeof of === "number" ? -of : ["-", 0, of]
   }
 
@@ -182,6 +209,8 @@ class Parser {
     if (name === "null") return null
     const args = this.#isNext("(") ? this.#arguments() : []
     if (name === "case") return caseClause(token, args)
+    if (name === "notin") return ["!=", ...args]
+    if (name === "timespan") return timeSpan(token, args)
     if (name === "metric") return metricClause(token, args)
     const unit = extractions.get(name)
     if (unit !== undefined) return ["temporal-extract", ...args, unit]
@@ -199,7 +228,7 @@ class Parser {
     const args: Array<Json> = []
     if (this.#isNext(")")) return this.#closed(args)
     for (;;) {
-      args.push(this.#expression(0))
+      args.push(withoutSpan(this.#expression(0)))
       if (!this.#isNext(",")) return this.#closed(args)
       this.#next++
     }
@@ -218,8 +247,17 @@ class Parser {
 /** A chain of the same connective, or of additions and so on, is one clause. */
 const CHAINS: ReadonlySet<string> = new Set(["and", "or", "+", "*"])
 
-const join = (operator: string, left: Json, right: Json): Json =>
-  CHAINS.has(operator) && Array.isArray(left) && left[0] === operator ? [...left, right] : [operator, left, right]
+const join = (operator: string, left: Json, right: Json): Json => {
+  const time = moved(operator, left, right)
+  if (time !== null) return time
+  const [one, other] = [withoutSpan(left), withoutSpan(right)]
+  return CHAINS.has(operator) && Array.isArray(one) && one[0] === operator ? [...one, other] : [operator, one, other]
+}
+
+const timeSpan = ({ at }: Token, args: ReadonlyArray<Json>): TimeSpan => {
+  if (args.length === 2) return new TimeSpan(at, args)
+  throw new Misunderstood(at, 'timeSpan takes a number and a unit, as in timeSpan(7, "day").')
+}
 
 const caseClause = ({ at }: Token, args: ReadonlyArray<Json>): Json => {
   if (args.length < 2)
@@ -244,7 +282,7 @@ const metricClause = ({ at }: Token, [name, option, ...more]: ReadonlyArray<Json
 
 const withFlags = (clause: string, args: ReadonlyArray<Json>): ReadonlyArray<Json> => {
   const flag = FLAGS[clause]?.find(([word]) => word === args.at(-1))
-  return flag === undefined || args.length < 3 ? args : [...args.slice(0, -1), { [flag[1]]: true }]
+  return flag === undefined || args.length < 3 ? args : [...args.slice(0, -1), { [flag[1]]: flag[2] }]
 }
 
 const placeOf = (text: string, at: number): { readonly line: number; readonly column: number } => {

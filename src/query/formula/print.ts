@@ -61,7 +61,7 @@ const operatorText = (name: string, args: ReadonlyArray<Json>, own: number, leve
   // `= a b c` is a list of values, which has no operator.
   if (own === COMPARISON_LEVEL && args.length !== 2) {
     if (name === "=") return `in(${list(args)})`
-    if (name === "!=") return bracketed(`not in(${list(args)})`, level > 0)
+    if (name === "!=") return `notIn(${list(args)})`
     throw new Unprintable()
   }
   if (args.length < 2) throw new Unprintable()
@@ -88,11 +88,13 @@ const callText = (name: string, args: ReadonlyArray<Json>): string => {
   if (formula === undefined) throw new Unprintable()
   const last = args.at(-1)
   if (typeof last !== "object" || last === null || Array.isArray(last)) {
+    // As the last of several values, it would be read as an option.
+    if (args.length > 2 && FLAGS[name]?.some(([word]) => word === last)) throw new Unprintable()
     return args.length === 0 ? formula : `${formula}(${list(args)})`
   }
   const [[option, value] = [], ...more] = Object.entries(last)
-  const flag = FLAGS[name]?.find(([, one]) => one === option)
-  if (flag === undefined || value !== true || more.length > 0) throw new Unprintable()
+  const flag = FLAGS[name]?.find(([, one, set]) => one === option && set === value)
+  if (flag === undefined || more.length > 0) throw new Unprintable()
   return `${formula}(${list(args.slice(0, -1))}, ${quoted(flag[0])})`
 }
 

@@ -24,9 +24,9 @@ const CONDITIONS: ReadonlySet<Json> = new Set(FIELD_CONDITIONS)
 const PERIODS: Readonly<Record<string, number>> = { "=": 1, "<": 1, "<=": 1, ">": 1, ">=": 1, between: 2 }
 const INTERVALS: ReadonlySet<Json> = new Set(INTERVAL_CONDITIONS)
 
-/** Parts of a time that are the same within an hour; other parts are the same within a day. */
+/** Parts of a time that are the same within an hour, and those that change within one; other parts are the same within a day. */
 const PARTS_OF_HOURS: ReadonlySet<Json> = new Set(["hour-of-day"])
-const PARTS_OF_MINUTES: ReadonlySet<Json> = new Set(["minute-of-hour"])
+const PARTS_OF_MINUTES: ReadonlySet<Json> = new Set(["second-of-minute", "minute-of-hour"])
 
 /** The question says something that the visits do not know. */
 class Unknown extends Error {}

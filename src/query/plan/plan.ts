@@ -116,6 +116,7 @@ export type TruncationUnit = (typeof TRUNCATION_UNITS)[number]
 
 /** Parts of a time. */
 export const EXTRACTION_UNITS = [
+  "second-of-minute",
   "minute-of-hour",
   "hour-of-day",
   "day-of-week",
@@ -123,7 +124,8 @@ export const EXTRACTION_UNITS = [
   "day-of-year",
   "week-of-year",
   "month-of-year",
-  "quarter-of-year"
+  "quarter-of-year",
+  "year-of-era"
 ] as const
 export type ExtractionUnit = (typeof EXTRACTION_UNITS)[number]
 
@@ -175,6 +177,8 @@ export type FunctionName =
   | "substring"
   | "length"
   | "trim"
+  | "ltrim"
+  | "rtrim"
   | "lower"
   | "upper"
   | "replace"

@@ -287,6 +287,31 @@ const now: Maker = (given) => {
   return value("instant", isoOf(given.scope.build.context.now))
 }
 
+/** As many units from now. */
+const relativeDatetime: Maker = ({ args, name, pointer, scope }) =>
+  value("instant", isoOf(momentOf(scope.build, [name, ...args], pointer).from.toInstant()))
+
+const WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+const MONTHS_OF_YEAR = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+/** The name for a number that counts from 1; null for other numbers. */
+const named =
+  (namesOf: (scope: SelectScope) => ReadonlyArray<string>): Maker =>
+  (given) => {
+    checkCount(given, 1)
+    const of = number(given, 0)
+    const cases = namesOf(given.scope).flatMap((name, index) => [
+      call("eq", "boolean", of, value("integer", index + 1)),
+      value("text", name)
+    ])
+    return call("case", "text", ...cases, { kind: "null", type: "text" })
+  }
+
+/** Weekdays count from the start of the week, as `day-of-week` does. */
+const dayName = named(({ build }) =>
+  build.weekStart === "monday" ? WEEKDAYS : [WEEKDAYS.at(-1)!, ...WEEKDAYS.slice(0, -1)]
+)
+
 const today: Maker = (given) => {
   checkCount(given, 0)
   return value("local", wallTime(given.scope.build.context.now.toZonedDateTimeISO(given.scope.build.zone).startOfDay()))
@@ -417,6 +442,8 @@ export const FUNCTIONS: ReadonlyMap<string, Maker> = new Map<string, Maker>([
   ["substring", substring],
   ["length", ofText("length", "integer")],
   ["trim", ofText("trim")],
+  ["ltrim", ofText("ltrim")],
+  ["rtrim", ofText("rtrim")],
   ["lower", ofText("lower")],
   ["upper", ofText("upper")],
   ["replace", replace],
@@ -429,10 +456,14 @@ export const FUNCTIONS: ReadonlyMap<string, Maker> = new Map<string, Maker>([
   ["url-param", urlParam],
   ["now", now],
   ["today", today],
+  ["relative-datetime", relativeDatetime],
   ["datetime-add", addTime(1)],
   ["datetime-subtract", addTime(-1)],
   ["datetime-diff", difference],
   ["temporal-extract", extract],
+  ["day-name", dayName],
+  ["month-name", named(() => MONTHS_OF_YEAR)],
+  ["quarter-name", named(() => ["Q1", "Q2", "Q3", "Q4"])],
   ["date", date],
   ["convert-timezone", convertTimezone],
   ["text", toText],

@@ -14,6 +14,13 @@ const TRIMMED = ["trim", URL_OF]
 /** A custom column for each function, at least. */
 const FUNCTIONS: Readonly<Record<string, unknown>> = {
   trimmed: TRIMMED,
+  trimmedLeft: ["ltrim", URL_OF],
+  trimmedRight: ["rtrim", URL_OF],
+  weekday: ["day-name", ["temporal-extract", TIME, "day-of-week"]],
+  month: ["month-name", ["temporal-extract", TIME, "month-of-year"]],
+  quarter: ["quarter-name", ["temporal-extract", TIME, "quarter-of-year"]],
+  isRecent: [">", TIME, ["relative-datetime", -1, "week"]],
+  sinceRecently: ["datetime-diff", ["relative-datetime", -1, "week"], TIME, "day"],
   shouted: ["upper", ["concat", TAG, "-", PATH]],
   short: ["lower", ["substring", PATH, 2, 3]],
   size: ["length", PATH],

@@ -34,6 +34,7 @@ const RANGES = [
 const ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia"]
 const UNITS = ["minute", "hour", "day", "week", "month", "quarter", "year"]
 const PARTS = [
+  "second-of-minute",
   "minute-of-hour",
   "hour-of-day",
   "day-of-week",
@@ -41,7 +42,8 @@ const PARTS = [
   "day-of-year",
   "week-of-year",
   "month-of-year",
-  "quarter-of-year"
+  "quarter-of-year",
+  "year-of-era"
 ]
 const METRICS = [
   "visitors",
