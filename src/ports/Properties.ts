@@ -71,6 +71,10 @@ export class Properties extends Context.Service<
     readonly propertyType: (sites: ReadonlyArray<string>, event: string | null, key: string) => PropertyType | null
     /** The type of a visitor's attribute on these sites. */
     readonly attributeType: (sites: ReadonlyArray<string>, key: string) => PropertyType | null
+    /** The keys of this event's properties on these sites; of every event's if `event` is null. */
+    readonly propertyKeys: (sites: ReadonlyArray<string>, event: string | null) => ReadonlyArray<string>
+    /** The keys of visitors' attributes on these sites. */
+    readonly attributeKeys: (sites: ReadonlyArray<string>) => ReadonlyArray<string>
     /** Whether an administrator declared the type of a property of this event on one of these sites. */
     readonly isPropertyDeclared: (sites: ReadonlyArray<string>, event: string | null, key: string) => boolean
     readonly isAttributeDeclared: (sites: ReadonlyArray<string>, key: string) => boolean

@@ -2,6 +2,7 @@ import { Effect, Result } from "effect"
 import type { Query as EngineQuery, QueryEngine, QueryValue } from "../ports/QueryEngine.ts"
 import type { Query } from "./fql/schema.ts"
 import { didYouMean } from "./fql/suggest.ts"
+import { foundNothing } from "./nothing.ts"
 import type { QuestionContext } from "./plan/context.ts"
 import type { PlannedQuestion } from "./resolve/query.ts"
 import type { Warning } from "./resolve/SelectScope.ts"
@@ -52,12 +53,6 @@ export const eventNamesOf = ({ now }: QuestionContext, { rows, zone }: PlannedQu
 
 type EngineRows = ReadonlyArray<ReadonlyArray<QueryValue>>
 
-/** Whether a question found nothing: no rows, or only zeros and unknown values. */
-const isNothing = ({ columns }: PlannedQuestion, rows: EngineRows): boolean => {
-  const computed = columns.flatMap(({ source }, index) => (source === "aggregation" ? [index] : []))
-  return rows.every((row) => computed.length > 0 && computed.every((index) => Number(row[index] ?? 0) === 0))
-}
-
 /**
  * Warnings about the events that a question names and that there are none of, if it found nothing. An event may also be too new, so the
  * answer stands; and what cannot be looked up in time is not warned of.
@@ -68,7 +63,7 @@ export const unknownEventWarnings = Effect.fnUntraced(function* (
   rows: EngineRows,
   names: { readonly since: string | null; readonly query: () => Result.Result<EngineQuery, unknown> } | null
 ): Effect.fn.Return<ReadonlyArray<Warning>> {
-  if (names === null || !isNothing(planned, rows)) return []
+  if (names === null || !foundNothing(planned, rows)) return []
   const query = names.query()
   if (Result.isFailure(query)) return []
   const found = yield* engine.run(query.success).pipe(

@@ -1,7 +1,8 @@
 import type { QueryValue } from "../ports/QueryEngine.ts"
 import { didYouMean } from "./fql/suggest.ts"
 import { viewOf } from "./metadata/views.ts"
-import type { PlannedQuestion } from "./resolve/query.ts"
+import { foundNothing, hasNothing } from "./nothing.ts"
+import type { PlannedColumn, PlannedQuestion } from "./resolve/query.ts"
 import type { UnknownProperty, Warning } from "./resolve/SelectScope.ts"
 
 type EngineRows = ReadonlyArray<ReadonlyArray<QueryValue>>
@@ -10,17 +11,18 @@ const FIELD_NAMES = [viewOf("v_pa_sessions"), viewOf("v_pa_events")].flatMap(({ 
   columns.map(({ name }) => name)
 )
 
-/** Whether no row has a value of a property: the question found nothing, or grouped by it or listed it without finding any. */
-const hasNoValues = ({ columns }: PlannedQuestion, { key }: UnknownProperty, rows: EngineRows): boolean => {
-  const isEmpty = (indexes: ReadonlyArray<number>, row: ReadonlyArray<QueryValue>) =>
-    indexes.every((index) => row[index] === null || row[index] === 0 || row[index] === 0n)
-  const placesOf = (isMeant: (column: PlannedQuestion["columns"][number]) => boolean) =>
-    columns.flatMap((column, index) => (isMeant(column) ? [index] : []))
-  const own = placesOf(({ name, source }) => name === key && source !== "aggregation")
-  const computed = placesOf(({ source }) => source === "aggregation")
-  const decisive = own.length > 0 ? own : computed
-  return rows.every((row) => decisive.length > 0 && isEmpty(decisive, row))
-}
+/** Whether a column has the values of a property. */
+const isOf =
+  ({ event, key, of }: UnknownProperty) =>
+  ({ fieldRef, source }: PlannedColumn): boolean => {
+    if (source === "aggregation" || !Array.isArray(fieldRef)) return false
+    const [kind, name, options] = fieldRef
+    return kind === (of === "event" ? "prop" : "attr") && name === key && (options?.event ?? null) === event
+  }
+
+/** Whether no row has a value of a property: the question grouped by it or listed it without finding any, or found nothing at all. */
+const hasNoValues = (planned: PlannedQuestion, property: UnknownProperty, rows: EngineRows): boolean =>
+  planned.columns.some(isOf(property)) ? hasNothing(planned, rows, isOf(property)) : foundNothing(planned, rows)
 
 /**
  * Warnings about the properties and attributes that a question names, that are not registered, and that it finds no values of. A key may
@@ -29,9 +31,11 @@ const hasNoValues = ({ columns }: PlannedQuestion, { key }: UnknownProperty, row
 export const unknownPropertyWarnings = (planned: PlannedQuestion, rows: EngineRows): ReadonlyArray<Warning> =>
   planned.unknownProperties.flatMap((property): ReadonlyArray<Warning> => {
     if (!hasNoValues(planned, property, rows)) return []
-    const { event, key, of } = property
+    const { event, key, known, of } = property
     const what = of === "session" ? "attribute" : "property"
     const missing = event === null ? `There is no ${what} \`${key}\`` : `\`${event}\` has no property \`${key}\``
-    const instead = FIELD_NAMES.includes(key) ? ` There is a field \`${key}\`.` : didYouMean(key, FIELD_NAMES)
+    const instead = FIELD_NAMES.includes(key)
+      ? ` There is a field \`${key}\`.`
+      : didYouMean(key, [...known, ...FIELD_NAMES])
     return [{ code: "unknown-property", detail: `${missing}.${instead}`, key }]
   })

@@ -493,6 +493,8 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
       expect(await warningsOf({ filter: named("sigup").filter, fields: ["id"] })).toEqual(expected)
       const goal = ["metric", "conversion-rate", { goal: ["=", "event_name", "sigup"] }]
       expect(await warningsOf({ filter: ON_SITE, aggregation: [goal] })).toEqual(expected)
+      const seats = ["prop", "seats", { event: "sigup", type: "number" }]
+      expect(await warningsOf({ filter: ON_SITE, aggregation: [["sum", seats]] })).toEqual(expected)
     })
 
     test("does not warn of a rare event, or if something was found", async () => {
@@ -537,6 +539,34 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     expect(await warningsOf({ ...count, breakout: [["attr", "teir"]] })).toEqual([
       "unknown-property: There is no attribute `teir`."
     ])
+    const registered = {
+      propertyKeys: (_sites: unknown, event: string | null) => (event === "purchase" ? ["price"] : ["plan", "seats"]),
+      attributeKeys: () => ["tier"]
+    }
+    expect(await warningsOf({ ...count, breakout: [["prop", "plna", { event: "signup" }]] }, registered)).toEqual([
+      "unknown-property: `signup` has no property `plna`. Did you mean `plan`?"
+    ])
+    expect(await warningsOf({ ...count, breakout: [["attr", "teir"]] }, registered)).toEqual([
+      "unknown-property: There is no attribute `teir`. Did you mean `tier`?"
+    ])
+    const isHidden = {
+      hasColumn: () => false,
+      hasProperty: (_sites: unknown, _event: unknown, key: string) => key === "plan",
+      hasAttribute: () => false,
+      keys: () => []
+    }
+    expect(
+      await warningsOf(
+        { ...count, breakout: [["prop", "plna", { event: "signup" }]] },
+        { ...registered, hidden: isHidden }
+      )
+    ).toEqual(["unknown-property: `signup` has no property `plna`."])
+    // A field of the same name has values, and so has a group of numbers that begins with 0.
+    expect(await warningsOf({ ...count, breakout: ["country", ["prop", "country"]] })).toEqual([
+      "unknown-property: There is no property `country`. There is a field `country`."
+    ])
+    const tens = ["prop", "seats", { type: "number", binning: { strategy: "bin-width", "bin-width": 10 } }]
+    expect(await warningsOf({ ...count, breakout: [tens] }, { propertyType: () => null })).toEqual([])
     // New, or one of too many keys of its site: not registered, but there.
     expect(await warningsOf({ ...count, breakout: [["prop", "plan"]] })).toEqual([])
     // Registered, but without a value in the range.

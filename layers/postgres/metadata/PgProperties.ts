@@ -166,6 +166,8 @@ export const layer: Layer.Layer<Properties, StartError, AppDatabase | Changes> =
     return Properties.of({
       propertyType: (sites, event, key) => types().propertyType(sites, event, key),
       attributeType: (sites, key) => types().attributeType(sites, key),
+      propertyKeys: (sites, event) => types().propertyKeys(sites, event),
+      attributeKeys: (sites) => types().attributeKeys(sites),
       isPropertyDeclared: (sites, event, key) => types().isPropertyDeclared(sites, event, key),
       isAttributeDeclared: (sites, key) => types().isAttributeDeclared(sites, key),
       hidden: (sites, owner) => types().hidden(sites, owner),

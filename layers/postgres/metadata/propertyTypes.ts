@@ -69,6 +69,14 @@ class SiteTypes {
     return this.#visitor.get(key)
   }
 
+  propertyKeys(event: string | null): ReadonlyArray<string> {
+    return [...(this.#events.get(event ?? ANY_EVENT)?.keys() ?? [])]
+  }
+
+  attributeKeys(): ReadonlyArray<string> {
+    return [...this.#visitor.keys()]
+  }
+
   #event(name: string): Map<string, KnownType> {
     const known = this.#events.get(name)
     if (known !== undefined) return known
@@ -99,6 +107,14 @@ export class PropertyTypes {
 
   propertyType(sites: ReadonlyArray<string>, event: string | null, key: string): PropertyType | null {
     return agreed(sites.map((id) => this.#sites.get(id)?.property(event, key)?.type ?? null))
+  }
+
+  propertyKeys(sites: ReadonlyArray<string>, event: string | null): ReadonlyArray<string> {
+    return [...new Set(sites.flatMap((id) => this.#sites.get(id)?.propertyKeys(event) ?? []))]
+  }
+
+  attributeKeys(sites: ReadonlyArray<string>): ReadonlyArray<string> {
+    return [...new Set(sites.flatMap((id) => this.#sites.get(id)?.attributeKeys() ?? []))]
   }
 
   isPropertyDeclared(sites: ReadonlyArray<string>, event: string | null, key: string): boolean {

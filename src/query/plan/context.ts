@@ -48,6 +48,9 @@ export interface QuestionContext {
   readonly weekStart: WeekStart
   /** The type of a property on these sites: of this event, or of any event if `event` is null. Null if it is not registered. */
   readonly propertyType: (sites: ReadonlyArray<string>, event: string | null, key: string) => PropertyType | null
+  /** The registered keys of this event's properties on these sites; of every event's if `event` is null. */
+  readonly propertyKeys: (sites: ReadonlyArray<string>, event: string | null) => ReadonlyArray<string>
+  readonly attributeKeys: (sites: ReadonlyArray<string>) => ReadonlyArray<string>
   readonly attributeType: (sites: ReadonlyArray<string>, key: string) => PropertyType | null
   /** Whether an administrator declared this type on one of the sites; otherwise it is what all values are. */
   readonly isPropertyDeclared: (sites: ReadonlyArray<string>, event: string | null, key: string) => boolean

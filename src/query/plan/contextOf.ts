@@ -6,7 +6,7 @@ import type { QuestionContext } from "./context.ts"
 
 type PropertyTypes = Pick<
   QuestionContext,
-  "attributeType" | "isAttributeDeclared" | "isPropertyDeclared" | "propertyType"
+  "attributeKeys" | "attributeType" | "isAttributeDeclared" | "isPropertyDeclared" | "propertyKeys" | "propertyType"
 >
 
 /** What a question means depends on, along with the sites. */
@@ -19,7 +19,7 @@ interface Circumstances {
 /** What a question may refer to when an operator asks it: every site, and nothing that is saved. */
 export const contextOf = (
   sites: ReadonlyArray<Site>,
-  { now, properties: { attributeType, isAttributeDeclared, isPropertyDeclared, propertyType }, settings }: Circumstances
+  { now, properties, settings }: Circumstances
 ): QuestionContext => ({
   now,
   sites: sites.map((site) => ({
@@ -37,10 +37,12 @@ export const contextOf = (
   isLimited: false,
   timezone: settings.get(INSTANCE_TIMEZONE),
   weekStart: settings.get(INSTANCE_WEEK_START),
-  propertyType,
-  attributeType,
-  isPropertyDeclared,
-  isAttributeDeclared,
+  propertyType: properties.propertyType,
+  attributeType: properties.attributeType,
+  propertyKeys: properties.propertyKeys,
+  attributeKeys: properties.attributeKeys,
+  isPropertyDeclared: properties.isPropertyDeclared,
+  isAttributeDeclared: properties.isAttributeDeclared,
   hidden: null,
   cards: new Map(),
   segments: new Map(),

@@ -69,6 +69,8 @@ export interface UnknownProperty {
   readonly key: string
   /** Null: of any event. */
   readonly event: string | null
+  /** The keys that are registered in its place, of those that the person may name. */
+  readonly known: ReadonlyArray<string>
 }
 
 export interface Warning {

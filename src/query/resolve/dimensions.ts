@@ -102,8 +102,13 @@ const plainDimension = (
       if (context.hidden?.hasProperty(sitesRead(scope), event, name) === true) {
         throw new FqlError("unknown-field", pointer, `There is no property \`${name}\`.`)
       }
+      if (event !== null) scope.build.events.add(event)
       const known = context.propertyType(sites, event, name)
-      if (known === null) noteUnknown(scope, { of: "event", key: name, event })
+      if (known === null) {
+        const isShown = (key: string) => context.hidden?.hasProperty(sitesRead(scope), event, key) !== true
+        const keys = context.propertyKeys(sites, event).filter(isShown)
+        noteUnknown(scope, { of: "event", key: name, event, known: keys })
+      }
       const type = propertyType(options, below(pointer, 2)) ?? known ?? "text"
       // Otherwise it is the type of all values.
       if (type !== known || context.isPropertyDeclared(sites, event, name)) {
@@ -120,7 +125,15 @@ const plainDimension = (
         throw new FqlError("unknown-field", pointer, `There is no attribute \`${name}\`.`)
       }
       const known = context.attributeType(sites, name)
-      if (known === null) noteUnknown(scope, { of: "session", key: name, event: null })
+      if (known === null) {
+        const isShown = (key: string) => context.hidden?.hasAttribute(sitesRead(scope), key) !== true
+        noteUnknown(scope, {
+          of: "session",
+          key: name,
+          event: null,
+          known: context.attributeKeys(sites).filter(isShown)
+        })
+      }
       const type = propertyType(options, below(pointer, 2)) ?? known ?? "text"
       if (type !== known || context.isAttributeDeclared(sites, name)) {
         noteCast(scope, { of: "session", key: name, event: null, type })

@@ -131,6 +131,8 @@ const noProperties = Layer.succeed(
   Properties.of({
     propertyType: () => null,
     attributeType: () => null,
+    propertyKeys: () => [],
+    attributeKeys: () => [],
     isPropertyDeclared: () => false,
     isAttributeDeclared: () => false,
     hidden: () => [],

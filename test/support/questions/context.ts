@@ -10,6 +10,8 @@ export const questionContext = (fields: Partial<QuestionContext> = {}): Question
   weekStart: "monday",
   propertyType: () => null,
   attributeType: () => null,
+  propertyKeys: () => [],
+  attributeKeys: () => [],
   isPropertyDeclared: () => false,
   isAttributeDeclared: () => false,
   hidden: null,

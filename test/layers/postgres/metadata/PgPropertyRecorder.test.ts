@@ -82,6 +82,10 @@ test("properties of stored records are registered within seconds, and their coun
       expect(properties.propertyType([SITE_ID], "purchase", "seats")).toBe("number")
       expect(properties.propertyType([SITE_ID], "signup", "nothing")).toBeNull()
       expect(properties.propertyType([], "signup", "plan")).toBeNull()
+      expect(properties.propertyKeys([SITE_ID], "signup").toSorted()).toEqual(["plan", "seats"])
+      expect(properties.propertyKeys([SITE_ID], null).toSorted()).toEqual(["plan", "seats"])
+      expect(properties.propertyKeys([SITE_ID], "purchase")).toEqual([])
+      expect(properties.attributeKeys([SITE_ID])).toEqual(["role"])
     })
   ))
 
