@@ -2,11 +2,12 @@ import { Predicate } from "effect"
 import type { Answer, AnswerColumn, Cell } from "../query/answer.ts"
 import { tableOf } from "../query/compare/comparedColumns.ts"
 import { csvLines } from "../query/export/csv.ts"
+import { withLabels } from "../query/export/labels.ts"
 import { duration, plural, table } from "./output.ts"
 
 export const answerCsv = (answer: Answer): string => {
   const { cols, rows } = tableOf(answer)
-  return csvLines([cols.map(({ display_name: title }) => title), ...rows], true).trimEnd()
+  return csvLines([cols.map(({ display_name: title }) => title), ...rows.map(withLabels(cols))], true).trimEnd()
 }
 
 /** Control characters in stored text could move the cursor or change the terminal's title. */
@@ -45,7 +46,7 @@ export const answerTable = (answer: Answer): string => {
   const { cols, rows } = tableOf(answer)
   const shown = table(
     cols.map(({ display_name }) => display_name.toUpperCase()),
-    rows.map((row) => row.map((cell, index) => shownCell(cols[index]!, cell, data)))
+    rows.map(withLabels(cols)).map((row) => row.map((cell, index) => shownCell(cols[index]!, cell, data)))
   )
   const notes = [
     `${truncated ? "The first " : ""}${plural(data.rows.length, "row")}${truncated ? "; there are more" : ""}, times in ${data.results_timezone}, data up to ${answer.as_of}`,

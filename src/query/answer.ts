@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import type { ShownValue } from "../domain/FieldStats.ts"
 import type { PropertyType } from "../domain/propertyType.ts"
 import type { Query as EngineQuery, QueryEngine, QueryError, QueryValue } from "../ports/QueryEngine.ts"
 import { type Comparison, comparisonOf, type ShownRows } from "./compare/comparison.ts"
@@ -26,6 +27,8 @@ export interface AnswerColumn {
   readonly source: PlannedColumn["source"]
   readonly unit: string | null
   readonly temporal_unit: string | null
+  /** What is shown in the place of values; null: the values themselves. An answer has those of the values in its rows. */
+  readonly labels: ReadonlyArray<readonly [ShownValue, string]> | null
   readonly field_ref: unknown
 }
 
@@ -185,8 +188,17 @@ export const shapeAnswer = (
   const { fql, planned, shown } = compiled
   const own = shownRows(compiled, result.rows, now)
   const cols = withCurrencies(compiled, result)
+  const comparison =
+    other === null ? null : comparisonOf(compiled, { cols, ...own }, shownRows(compiled.other!, other, now), now)
+  const allRows = comparison === null ? own.rows : [...own.rows, ...comparison.unmatched]
   return {
-    data: { cols, rows: own.rows, results_timezone: planned.zone, results_week_start: planned.weekStart, fql },
+    data: {
+      cols: cols.map((column, index) => withLabelsOf(column, allRows, index)),
+      rows: own.rows,
+      results_timezone: planned.zone,
+      results_week_start: planned.weekStart,
+      fql
+    },
     row_count: own.rows.length,
     truncated: own.truncated,
     limit_applied: shown,
@@ -195,8 +207,7 @@ export const shapeAnswer = (
     route,
     as_of: asOf,
     warnings: [...planned.warnings, ...warningsOfRows(compiled, result)],
-    comparison:
-      other === null ? null : comparisonOf(compiled, { cols, ...own }, shownRows(compiled.other!, other, now), now),
+    comparison,
     running_time: Math.round(performance.now() - startedAt)
   }
 }
@@ -230,6 +241,13 @@ export const cellsOf = (
 export const answerColumns = ({ planned }: CompiledQuestion): ReadonlyArray<AnswerColumn> =>
   planned.columns.map(answerColumn)
 
+/** A column with the labels of the values that it has. */
+const withLabelsOf = (column: AnswerColumn, rows: ReadonlyArray<ReadonlyArray<Cell>>, index: number): AnswerColumn => {
+  if (column.labels === null) return column
+  const values = new Set(rows.map((row) => row[index]))
+  return { ...column, labels: column.labels.filter(([value]) => values.has(value)) }
+}
+
 /** The answer's columns, of which those with amounts of one currency have it as their unit. */
 const withCurrencies = (compiled: CompiledQuestion, { currencies }: QuestionResult): ReadonlyArray<AnswerColumn> => {
   const { amounts, columns } = compiled.planned
@@ -252,6 +270,7 @@ const answerColumn = (column: PlannedColumn): AnswerColumn => ({
   source: column.source,
   unit: column.unit,
   temporal_unit: column.temporalUnit,
+  labels: column.labels === null ? null : [...column.labels],
   field_ref: column.fieldRef
 })
 

@@ -946,6 +946,46 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     ])
   })
 
+  test("has the labels of the codes and sites in its rows, and none for what is computed from them", async () => {
+    const labelsOf = async (
+      breakout: ReadonlyArray<unknown>,
+      rest: object = {},
+      changes: Partial<QuestionContext> = {}
+    ) => {
+      const { data } = await askOn(engine, { filter: during(), aggregation: [["count"]], breakout, ...rest }, changes)
+      return data.cols.map(({ labels }) => labels)
+    }
+    expect(await labelsOf(["event_type", "site_id"])).toEqual([
+      [
+        [1, "Pageview"],
+        [2, "Custom Event"],
+        [5, "Web vitals"]
+      ],
+      [[SITE, "Shop"]],
+      null
+    ])
+    const custom = { expressions: { kind: ["+", ["field", "event_type"], 1] } }
+    expect(await labelsOf([["expression", "kind"], "url_path"], custom)).toEqual([null, null, null])
+    const types = {
+      fql: 1,
+      type: "query",
+      source: "v_pa_events",
+      filter: during(["=", "event_type", 1]),
+      fields: ["event_type"]
+    }
+    expect(await labelsOf(["event_type"], { source: { query: types }, filter: ["=", "event_type", 1] })).toEqual([
+      [[1, "Pageview"]],
+      null
+    ])
+    const hidden = {
+      hasColumn: (view: string, column: string) => view === "v_pa_sites" && column === "name",
+      hasProperty: () => false,
+      hasAttribute: () => false,
+      keys: () => []
+    }
+    expect(await labelsOf(["site_id"], {}, { hidden })).toEqual([null, null])
+  })
+
   describe("that groups metrics", () => {
     const grouped = (breakout: ReadonlyArray<unknown>, ...metrics: ReadonlyArray<unknown>) =>
       rowsOf({ filter: during(), aggregation: metrics.map((metric) => ["metric", metric]), breakout })

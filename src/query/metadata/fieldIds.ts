@@ -51,10 +51,13 @@ const COLUMNS: ReadonlyMap<ViewName, ReadonlyArray<ColumnField>> = new Map(
     }))
   ])
 )
+const BY_COLUMN = new Map([...COLUMNS.values()].flat().map((field) => [field.column, field]))
 const COLUMN_BY_ID = new Map([...COLUMNS.values()].flat().map((field) => [field.id, field]))
 
 export const columnsOf = (view: ViewName): ReadonlyArray<ColumnField> => COLUMNS.get(view)!
 export const findColumn = (id: number): ColumnField | undefined => COLUMN_BY_ID.get(id)
+/** The field that a view's column is; undefined for a column that no question names. */
+export const fieldOf = (column: ViewColumn): ColumnField | undefined => BY_COLUMN.get(column)
 export const columnId = (view: ViewName, column: string): number => fieldIdOf(columnName(view, column))
 
 export const propertyField = (property: RegisteredProperty): PropertyField => ({

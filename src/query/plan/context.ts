@@ -1,5 +1,6 @@
 import type { PropertyType } from "../../domain/propertyType.ts"
 import type { Clause, Query } from "../fql/schema.ts"
+import type { Labels, Origin } from "../metadata/labels.ts"
 import type { ViewName } from "../metadata/views.ts"
 import type { Compat, TimeRange, WeekStart } from "./plan.ts"
 
@@ -55,6 +56,8 @@ export interface QuestionContext {
   /** Whether an administrator declared this type on one of the sites; otherwise it is what all values are. */
   readonly isPropertyDeclared: (sites: ReadonlyArray<string>, event: string | null, key: string) => boolean
   readonly isAttributeDeclared: (sites: ReadonlyArray<string>, key: string) => boolean
+  /** What is shown in the place of values on these sites; null: the values themselves. */
+  readonly labels: (sites: ReadonlyArray<QuestionSite>, origin: Origin) => Labels | null
   /** Null: nothing is hidden from the person. */
   readonly hidden: HiddenFields | null
   /** Saved questions, segments and cohorts that the question refers to. */

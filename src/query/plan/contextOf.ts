@@ -2,6 +2,7 @@ import type { Site } from "../../domain/Site.ts"
 import type { Properties } from "../../ports/Properties.ts"
 import type { Settings } from "../../ports/Settings.ts"
 import { INSTANCE_TIMEZONE, INSTANCE_WEEK_START } from "../../settings/settings.ts"
+import { labelsWith } from "../metadata/labels.ts"
 import type { QuestionContext } from "./context.ts"
 
 type PropertyTypes = Pick<
@@ -43,6 +44,7 @@ export const contextOf = (
   attributeKeys: properties.attributeKeys,
   isPropertyDeclared: properties.isPropertyDeclared,
   isAttributeDeclared: properties.isAttributeDeclared,
+  labels: labelsWith(() => ({})),
   hidden: null,
   cards: new Map(),
   segments: new Map(),

@@ -2,6 +2,7 @@ import { VISIT_GAP_SECONDS } from "../../domain/Event.ts"
 import type { PropertyType } from "../../domain/propertyType.ts"
 import { FqlError } from "../fql/FqlError.ts"
 import { didYouMean } from "../fql/suggest.ts"
+import type { Origin } from "../metadata/labels.ts"
 import {
   findView,
   referencesOf,
@@ -97,8 +98,8 @@ export interface Label {
   readonly display: string
   readonly semantic: SemanticType | null
   readonly unit: string | null
-  /** Labels of stored codes. */
-  readonly labels: ReadonlyMap<number, string> | null
+  /** Null for what is computed. */
+  readonly origin: Origin | null
 }
 
 /** An expression and what people see of it. */
@@ -130,8 +131,8 @@ const LABELS = new WeakMap<ViewColumn, Label>()
 export const labelOf = (column: ViewColumn): Label => {
   let label = LABELS.get(column)
   if (label === undefined) {
-    const { labels, name, semantic, unit } = column
-    label = { name, display: columnTitle(name), semantic, unit, labels }
+    const { name, semantic, unit } = column
+    label = { name, display: columnTitle(name), semantic, unit, origin: { kind: "column", column } }
     LABELS.set(column, label)
   }
   return label
@@ -142,7 +143,7 @@ export const plainLabel = (name: string, display = displayName(name)): Label => 
   display,
   semantic: null,
   unit: null,
-  labels: null
+  origin: null
 })
 
 /** Columns that a question may add to by a foreign key without naming it, in this order. */
@@ -291,7 +292,11 @@ export class SelectScope {
     const relation = this.#property(of, key, event)
     return {
       expression: propertyValue(relation, type),
-      label: { ...plainLabel(key), ...(type === "number" && { semantic: "Quantity" as const }) }
+      label: {
+        ...plainLabel(key),
+        origin: { kind: "property", of, event, key },
+        ...(type === "number" && { semantic: "Quantity" as const })
+      }
     }
   }
 

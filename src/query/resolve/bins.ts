@@ -37,7 +37,7 @@ export const binned = (
   const { strategy } = given
   const labeled = (expression: Expression, what: string): Labeled => ({
     expression,
-    label: { ...plain.label, display: `${plain.label.display}: ${what}` }
+    label: { ...plain.label, origin: null, display: `${plain.label.display}: ${what}` }
   })
   if (strategy === "bin-width") {
     const width = given["bin-width"]

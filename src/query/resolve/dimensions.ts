@@ -197,7 +197,7 @@ const customColumn = (scope: SelectScope, name: string, pointer: string): Labele
   scope.resolving.add(name)
   const { expression, label } = resolveExpression(scope, scope.custom[name], below("/expressions", name))
   scope.resolving.delete(name)
-  const column = { expression, label: { ...label, name, display: name, labels: null } }
+  const column = { expression, label: { ...label, name, display: name, origin: null } }
   scope.resolved.set(name, column)
   return column
 }
@@ -210,7 +210,7 @@ const inUnit = (scope: SelectScope, plain: Labeled, unit: unknown, pointer: stri
   const truncation = TRUNCATION_UNITS.find((one) => one === unit)
   const extraction = EXTRACTION_UNITS.find((one) => one === unit)
   const suffix = typeof unit === "string" ? unit : ""
-  const label = { ...plain.label, display: `${plain.label.display}: ${suffix.replaceAll("-", " ")}` }
+  const label = { ...plain.label, origin: null, display: `${plain.label.display}: ${suffix.replaceAll("-", " ")}` }
   if (truncation !== undefined) {
     return { expression: truncated(scope, plain.expression, truncation), label, unit: truncation, own: null }
   }

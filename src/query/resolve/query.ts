@@ -3,6 +3,7 @@ import { isZone } from "../../lib/timeZone.ts"
 import { below, FqlError } from "../fql/FqlError.ts"
 import { isSameJson, LIMITS, type Query, type QueryJoin, type QuerySource } from "../fql/schema.ts"
 import { nearest } from "../fql/suggest.ts"
+import type { Labels } from "../metadata/labels.ts"
 import { findView, presentIn, VIEWS, type View } from "../metadata/views.ts"
 import type { QuestionContext } from "../plan/context.ts"
 import {
@@ -53,6 +54,8 @@ export interface PlannedColumn extends Label {
   readonly temporalUnit: TruncationUnit | null
   /** The clause that refers to the column. */
   readonly fieldRef: unknown
+  /** What is shown in the place of its values; null: the values themselves. */
+  readonly labels: Labels | null
   /** Whether an absent group means 0. */
   readonly isCount: boolean
   /** Whether the value carries on over absent groups. */
@@ -100,6 +103,7 @@ export const planQuestion = (
     const planned = planQuery(build, query, "", 0)
     return Result.succeed({
       ...planned,
+      columns: planned.columns.map((column) => ({ ...column, labels: labelsOf(build, column) })),
       zone: build.zone,
       weekStart: build.weekStart,
       compat: build.compat,
@@ -114,6 +118,16 @@ export const planQuestion = (
     if (cause instanceof FqlError) return Result.fail(cause)
     throw cause
   }
+}
+
+const labelsOf = ({ context, sites }: Build, { origin }: PlannedColumn): Labels | null => {
+  if (origin === null) return null
+  const isSite = origin.kind === "column" && origin.column.references === "v_pa_sites"
+  if (isSite && context.hidden?.hasColumn("v_pa_sites", "name") === true) return null
+  return context.labels(
+    context.sites.filter(({ id }) => sites.includes(id)),
+    origin
+  )
 }
 
 export const isGrouped = (query: Query): boolean =>
@@ -317,10 +331,10 @@ const withoutHiddenKeys = (
 
 /** The columns of a query as the source of another. */
 const columnsOfQuery = (columns: ReadonlyArray<PlannedColumn>, relation: Relation): ReadonlyArray<SourceColumn> =>
-  columns.map(({ display, labels, name, semantic, type, unit }, index) => ({
+  columns.map(({ display, name, origin, semantic, type, unit }, index) => ({
     name,
     expression: columnOf(relation, `c${index}`, type),
-    label: { name, display, semantic, unit, labels }
+    label: { name, display, semantic, unit, origin }
   }))
 
 const addJoin = (scope: SelectScope, join: QueryJoin, pointer: string, depth: number): void => {
@@ -370,6 +384,7 @@ const plannedColumn = (
   source,
   temporalUnit,
   fieldRef,
+  labels: null,
   isCount: false,
   isCumulative: false
 })

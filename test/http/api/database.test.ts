@@ -304,6 +304,43 @@ describe("what an administrator chose", () => {
     await admin().call("PUT", `/api/field/${field.id}`, { body: { visibility_type: "normal" } })
   })
 
+  test("is shown in answers and exports, in the place of values", async () => {
+    const plan = await fieldOf(admin(), "v_pa_events", "plan")
+    const labels = [
+      ["pro", "Professional"],
+      ["gold", "Gold"]
+    ]
+    await admin().call("PUT", `/api/field/${plan.id}`, { body: { remapping: { type: "internal", values: labels } } })
+    const question = {
+      fql: 1,
+      type: "query",
+      source: "v_pa_events",
+      filter: ["and", ["=", "site_id", SITE], ["=", "event_name", "signup"]],
+      aggregation: [["count"]],
+      breakout: ["site_id", "event_type", ["prop", "plan"], ["prop", "plan", { event: "signup" }]]
+    }
+    const { body } = await admin().call("POST", "/api/dataset", { body: question })
+    expect(body.data.rows).toEqual([
+      [SITE, 2, "free", "free", 1],
+      [SITE, 2, "pro", "pro", 2]
+    ])
+    expect(body.data.cols.map((column: Json) => column.labels)).toEqual([
+      [[SITE, "Shop"]],
+      [[2, "Custom Event"]],
+      // The property of every event is another field.
+      null,
+      [["pro", "Professional"]],
+      null
+    ])
+    const fileOf = async (query: string) =>
+      String((await admin().call("POST", `/api/dataset/csv${query}`, { body: question })).body)
+        .split("\r\n")
+        .slice(1, 3)
+    expect(await fileOf("")).toEqual(["Shop,Custom Event,free,free,1", "Shop,Custom Event,pro,Professional,2"])
+    expect(await fileOf("?format_rows=false")).toEqual([`${SITE},2,free,free,1`, `${SITE},2,pro,pro,2`])
+    await admin().call("PUT", `/api/field/${plan.id}`, { body: { remapping: null } })
+  })
+
   describe("of a hidden field", () => {
     const ask = (question: object, key: string | null = VIEWER, path = "/api/dataset") =>
       admin().call("POST", path, {

@@ -1,3 +1,4 @@
+import { labelsWith } from "../../../src/query/metadata/labels.ts"
 import type { QuestionContext } from "../../../src/query/plan/context.ts"
 import { QUESTION_SITES } from "./events.ts"
 
@@ -14,6 +15,7 @@ export const questionContext = (fields: Partial<QuestionContext> = {}): Question
   attributeKeys: () => [],
   isPropertyDeclared: () => false,
   isAttributeDeclared: () => false,
+  labels: labelsWith(() => ({})),
   hidden: null,
   cards: new Map(),
   segments: new Map(),

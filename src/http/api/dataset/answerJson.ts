@@ -17,6 +17,13 @@ export const AnswerColumnJson = Schema.Struct({
     description: "Such as `s` for seconds, or `EUR` for amounts of one currency"
   }),
   temporal_unit: Schema.NullOr(Schema.String).annotate({ examples: ["day"] }),
+  labels: Schema.NullOr(
+    Schema.Array(Schema.Tuple([Schema.Union([Schema.String, Schema.Finite, Schema.Boolean]), Schema.String]))
+  ).annotate({
+    description:
+      "What is shown in the place of the values in the rows (a field's `remapping`); null: the values themselves",
+    examples: [[[1, "Pageview"]]]
+  }),
   field_ref: Schema.Unknown.annotate({ description: "The clause that refers to the column" })
 })
 

@@ -4,6 +4,7 @@ import type { Principal } from "../../../domain/Principal.ts"
 import { csv } from "../../../query/export/csv.ts"
 import type { Format, FormatName } from "../../../query/export/Format.ts"
 import { json } from "../../../query/export/json.ts"
+import { withLabels } from "../../../query/export/labels.ts"
 import { parquet } from "../../../query/export/parquet.ts"
 import { xlsx } from "../../../query/export/xlsx.ts"
 import { Questions } from "../../../query/run/Questions.ts"
@@ -56,7 +57,11 @@ export const makeExportResponse: Effect.Effect<ExportResponse, never, Questions 
       const startedAt = yield* Clock.currentTimeMillis
       const report = log.begin(principal.key, startedAt)
       const { encode, extension, mediaType } = FORMATS[format]
-      const counted = Stream.tap(exported.rows, (rows) => Effect.sync(() => report.advance(rows.length, 0)))
+      // Parquet's columns have a type.
+      const isLabeled = isFormatted && format !== "parquet"
+      const label = withLabels(exported.columns)
+      const shown = isLabeled ? Stream.map(exported.rows, (rows) => rows.map(label)) : exported.rows
+      const counted = Stream.tap(shown, (rows) => Effect.sync(() => report.advance(rows.length, 0)))
       const bytes = encode({ columns: exported.columns, rows: counted }, { isFormatted }).pipe(
         Stream.tap((chunk) => Effect.sync(() => report.advance(0, chunk.byteLength))),
         Stream.tapError((error) =>
