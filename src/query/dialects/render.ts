@@ -12,6 +12,7 @@ import {
   typeOf
 } from "../plan/plan.ts"
 import { columnsUsed, isColumn, isVisitorsRelation, joinsThatCount } from "../plan/rows.ts"
+import { changesWithin } from "../plan/time.ts"
 import { countFirsts } from "./countFirsts.ts"
 import type { GroupKey, Key, Target } from "./Dialect.ts"
 import { allOf, join, type Sql, sql, text } from "./Sql.ts"
@@ -76,6 +77,9 @@ const isTimeOf = (from: Relation, expression: Expression): boolean =>
   expression.relation === from &&
   from.source.kind === "view" &&
   viewOf(from.source.view).time === expression.column
+
+/** Before all times of a question. */
+const FIRST_INSTANT = "0001-01-01T00:00:00.000Z"
 
 class Renderer {
   readonly #target: Target
@@ -207,7 +211,7 @@ SELECT * FROM grouped WHERE ${top.alias} >= (SELECT min(${top.alias}) FROM (SELE
       case "local":
         return dialect.shift(this.expression(expression.of), this.#seconds(expression.of, expression.offsets))
       case "instant":
-        return dialect.unshift(this.expression(expression.of), this.#seconds(expression.near, expression.offsets))
+        return this.#instant(expression)
       case "truncate":
         return dialect.truncate(this.expression(expression.of), expression.unit, expression.weekStart)
       case "extract":
@@ -352,6 +356,20 @@ SELECT * FROM grouped WHERE ${top.alias} >= (SELECT min(${top.alias}) FROM (SELE
             ", "
           )} `
     return this.#target.dialect.sum(sql`${of} OVER (${by}ORDER BY ${this.#order(order)} ${frame})`, type)
+  }
+
+  /** A wall-clock time as an instant. A unit in which the clock changes begins with the change. */
+  #instant({ near, of, offsets }: Extract<Expression, { readonly kind: "instant" }>): Sql {
+    const { dialect } = this.#target
+    const start = dialect.unshift(this.expression(of), this.#seconds(near, offsets))
+    const changes = of.kind === "truncate" ? changesWithin(of.unit, offsets) : []
+    if (changes.length === 0) return start
+    const at = this.expression(near)
+    const branches = changes.toReversed().map((change) => {
+      const began = dialect.value("instant", change)
+      return sql`WHEN ${at} >= ${began} THEN ${began}`
+    })
+    return sql`greatest(${start}, CASE ${join(branches, " ")} ELSE ${dialect.value("instant", FIRST_INSTANT)} END)`
   }
 
   /** Seconds from UTC at an instant: one number, or a search among the zone's changes. */

@@ -31,7 +31,24 @@ export const offsetsOf = (
   }
 }
 
-/** The start of the unit that holds a local time. */
+/** When the clock changed to what it shows at a time, if it did so at the start of its unit or later; otherwise that start. */
+const startByClock = (unit: "minute" | "hour", at: Temporal.ZonedDateTime): Temporal.ZonedDateTime => {
+  const { microsecond, millisecond, minute, nanosecond, second } = at
+  const minutes = unit === "hour" ? minute : 0
+  const start = at.subtract({
+    minutes,
+    seconds: second,
+    milliseconds: millisecond,
+    microseconds: microsecond,
+    nanoseconds: nanosecond
+  })
+  return start.offsetNanoseconds === at.offsetNanoseconds ? start : start.getTimeZoneTransition("next")!
+}
+
+/**
+ * The start of the unit that holds a local time. An hour in which the clock changes by half an hour, as on Lord Howe Island, is two: before and
+ * after the change.
+ */
 export const startOf = (
   unit: TruncationUnit,
   at: Temporal.ZonedDateTime,
@@ -40,7 +57,7 @@ export const startOf = (
   switch (unit) {
     case "minute":
     case "hour":
-      return at.round({ smallestUnit: unit, roundingMode: "floor" })
+      return startByClock(unit, at)
     case "day":
       return at.startOfDay()
     case "week":
@@ -86,6 +103,15 @@ export const exactWallTime = (at: Temporal.ZonedDateTime): string =>
 /** An instant with the zone's offset, as in `2026-03-28T01:00:00+01:00`. */
 export const withOffset = (at: Temporal.ZonedDateTime): string =>
   at.toString({ smallestUnit: "second", timeZoneName: "never" })
+
+const UNIT_SECONDS = { minute: 60, hour: 3_600 } as const
+
+/** The changes of a zone's offset within a minute or an hour by the new clock: that unit begins with the change. */
+export const changesWithin = (unit: TruncationUnit, offsets: Offsets): ReadonlyArray<string> =>
+  offsets.slice(0, -1).flatMap(({ until }, index) => {
+    const local = Date.parse(until!) / 1_000 + offsets[index + 1]!.seconds
+    return isByInstant(unit) && local % UNIT_SECONDS[unit as keyof typeof UNIT_SECONDS] !== 0 ? [until!] : []
+  })
 
 /** Units that are shorter than every change of a zone's offset, and are grouped by instant. */
 export const isByInstant = (unit: TruncationUnit): boolean => unit === "minute" || unit === "hour"
