@@ -15,6 +15,7 @@ import type { Sql } from "./dialects/Sql.ts"
 import { FqlError } from "./fql/FqlError.ts"
 import { normalize } from "./fql/normalize.ts"
 import { parseQuery, type Query } from "./fql/schema.ts"
+import { asGiven } from "./passes/places.ts"
 import { visitsInsteadOfEvents, withoutVitals } from "./passes/visitsInsteadOfEvents.ts"
 import type { QuestionContext } from "./plan/context.ts"
 import type { Select } from "./plan/plan.ts"
@@ -142,7 +143,10 @@ export const compileQuestion = (
       new FqlError("unsupported-on-backend", "", `Questions can't be asked of ${engine.dialect} (\`${engine.model}\`).`)
     )
   }
-  return Result.flatMap(parseQuery(json), (query) => compileFor({ target, engine, limits }, context, query))
+  return Result.mapError(
+    Result.flatMap(parseQuery(json), (query) => compileFor({ target, engine, limits }, context, query)),
+    (error) => asGiven(json, error)
+  )
 }
 
 interface Compiler {

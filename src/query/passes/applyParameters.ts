@@ -6,6 +6,7 @@ import type { Clause, Query } from "../fql/schema.ts"
 import { TRUNCATION_UNITS } from "../plan/plan.ts"
 import { parseUuid } from "../resolve/ranges.ts"
 import { DATE_VALUES, dateClause, hasRealDates, isTruncationUnit } from "./dateClause.ts"
+import { type Place, rememberPlaces } from "./places.ts"
 
 /** A parameter of a card or dashboard with its value, and what it applies to in the question. */
 export interface SetParameter {
@@ -191,34 +192,77 @@ const inUnit = (query: Query, parameter: SetParameter): Query => {
   }
 }
 
-/** Compares with another period. */
-const compared = (query: Query, parameter: SetParameter): Query => {
-  const [compare, ...more] = valuesOf(parameter)
-  if (!isComparison(compare) || more.length > 0) throw mismatch(parameter, COMPARE_VALUES)
-  return { ...query, settings: { ...query.settings, compare } }
+/** A query with parameters, and the places of its parts that they changed. */
+interface Changed {
+  readonly query: Query
+  readonly places: ReadonlyArray<Place>
 }
 
-const filtered = (query: Query, clause: Clause | null): Query =>
-  clause === null
-    ? query
-    : { ...query, filter: query.filter === undefined ? clause : (["and", query.filter, clause] as unknown as Clause) }
+const madeOf = ({ pointer }: SetParameter, at: string): Place => ({ at, from: pointer, isGiven: false })
 
-const applyHere = (query: Query, parameter: SetParameter): Query => {
-  if (parameter.type === "temporal-unit") return inUnit(query, parameter)
-  if (parameter.type === "compare") return compared(query, parameter)
-  return filtered(query, CLAUSES[parameter.type](parameter))
+/** Compares with another period. */
+const compared = ({ places, query }: Changed, parameter: SetParameter): Changed => {
+  const [compare, ...more] = valuesOf(parameter)
+  if (!isComparison(compare) || more.length > 0) throw mismatch(parameter, COMPARE_VALUES)
+  return {
+    query: { ...query, settings: { ...query.settings, compare } },
+    places: [madeOf(parameter, "/settings/compare"), ...places]
+  }
+}
+
+const FILTER = "/filter"
+const OWN_FILTER: Place = { at: FILTER, from: FILTER, isGiven: true }
+
+const filtered = ({ places, query }: Changed, parameter: SetParameter, clause: Clause | null): Changed => {
+  const { filter } = query
+  if (clause === null) return { query, places }
+  if (filter === undefined)
+    return { query: { ...query, filter: clause }, places: [madeOf(parameter, FILTER), ...places] }
+  const known = places.some(({ at }) => at.startsWith(FILTER)) ? places : [...places, OWN_FILTER]
+  const moved = known.map((one) =>
+    one.at.startsWith(FILTER) ? { ...one, at: `${FILTER}/1${one.at.slice(FILTER.length)}` } : one
+  )
+  return {
+    query: { ...query, filter: ["and", filter, clause] as unknown as Clause },
+    places: [madeOf(parameter, `${FILTER}/2`), ...moved]
+  }
+}
+
+const applyHere = (changed: Changed, parameter: SetParameter): Changed => {
+  if (parameter.type === "temporal-unit") return { ...changed, query: inUnit(changed.query, parameter) }
+  if (parameter.type === "compare") return compared(changed, parameter)
+  return filtered(changed, parameter, CLAUSES[parameter.type](parameter))
 }
 
 /** The number of queries in queries, this one included. */
 const stagesOf = ({ source }: Query): number =>
   typeof source === "object" && "query" in source ? stagesOf(source.query) + 1 : 1
 
-const applyAt = (query: Query, parameter: SetParameter, depth: number): Query => {
-  if (depth === 0) return applyHere(query, parameter)
+const INNER = "/source/query"
+
+const applyAt = (changed: Changed, parameter: SetParameter, depth: number): Changed => {
+  if (depth === 0) return applyHere(changed, parameter)
+  const { places, query } = changed
   const { source } = query
-  return typeof source === "object" && "query" in source
-    ? { ...query, source: { query: applyAt(source.query, parameter, depth - 1) } }
-    : query
+  if (typeof source !== "object" || !("query" in source)) return changed
+  const isInner = ({ at }: Place) => at.startsWith(`${INNER}/`)
+  const within = places.filter(isInner).map((one) => ({
+    ...one,
+    at: one.at.slice(INNER.length),
+    from: one.isGiven ? one.from.slice(INNER.length) : one.from
+  }))
+  const inner = applyAt({ query: source.query, places: within }, parameter, depth - 1)
+  return {
+    query: { ...query, source: { query: inner.query } },
+    places: [
+      ...places.filter((one) => !isInner(one)),
+      ...inner.places.map((one) => ({
+        ...one,
+        at: INNER + one.at,
+        from: one.isGiven ? INNER + one.from : one.from
+      }))
+    ]
+  }
 }
 
 /** How many queries above the parameter's one: `stage-number` counts from the innermost, or from the outermost if negative. */
@@ -235,18 +279,18 @@ const depthOf = (query: Query, parameter: SetParameter): number => {
 
 /**
  * The question with the values of parameters: conditions, other units of time, or a comparison. Values are only ever operands of clauses, never part of
- * a name or of any text. Fails on a value that the parameter's type does not have.
+ * a name or of any text. Fails on a value that the parameter's type does not have. Later errors of a parameter's condition point to the parameter.
  */
 export const applyParameters = (
   query: Query,
   parameters: ReadonlyArray<SetParameter>
 ): Result.Result<Query, FqlError> => {
   try {
-    return Result.succeed(
-      parameters
-        .filter((parameter) => valuesOf(parameter).length > 0)
-        .reduce((changed, parameter) => applyAt(changed, parameter, depthOf(changed, parameter)), query)
-    )
+    const start: Changed = { query, places: [] }
+    const { places, query: applied } = parameters
+      .filter((parameter) => valuesOf(parameter).length > 0)
+      .reduce((changed, parameter) => applyAt(changed, parameter, depthOf(changed.query, parameter)), start)
+    return Result.succeed(places.length === 0 ? applied : rememberPlaces(applied, places))
   } catch (cause) {
     if (cause instanceof FqlError) return Result.fail(cause)
     throw cause

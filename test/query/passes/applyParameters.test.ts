@@ -283,3 +283,63 @@ describe("the values of parameters", () => {
     })
   })
 })
+
+describe("an error of a question with parameters points", () => {
+  const pointerOf = (query: Query, ...parameters: ReadonlyArray<Parameters<typeof applyParameters>[1][number]>) => {
+    const applied = Result.getOrThrow(applyParameters(query, parameters))
+    const compiled = compileQuestion(CONTEXT, applied, ENGINES.postgres)
+    return Result.isFailure(compiled) ? compiled.failure.pointer : "accepted"
+  }
+  const segment = (index: number) =>
+    ({
+      name: "Segment",
+      type: "segment",
+      target: ["segment"],
+      value: "0198c5a0-0000-7000-8000-000000000001",
+      pointer: `/parameters/${index}/value`
+    }) as const
+  const device = {
+    name: "Device",
+    type: "string/=",
+    target: ["dimension", ["field", "device"]],
+    value: "mobile",
+    pointer: "/parameters/0/value"
+  } as const
+  const wrong = { ...device, target: ["dimension", ["field", "devise"]] } as const
+  const isView = ["=", "event_type", 1] as const
+  const typo = ["=", "event_typ", 1] as const
+
+  test("to the parameter whose value or field does not exist, whatever the question filters", () => {
+    expect(pointerOf(QUESTION, segment(0))).toBe("/parameters/0/value")
+    expect(pointerOf({ ...QUESTION, filter: isView }, segment(0))).toBe("/parameters/0/value")
+    expect(pointerOf({ ...QUESTION, filter: isView }, device, segment(1))).toBe("/parameters/1/value")
+    expect(pointerOf({ ...QUESTION, filter: isView }, segment(1), device)).toBe("/parameters/1/value")
+    expect(pointerOf(QUESTION, wrong)).toBe("/parameters/0/value")
+    expect(pointerOf(QUESTION, device)).toBe("accepted")
+  })
+
+  test("to the question's own part as it was given", () => {
+    expect(pointerOf({ ...QUESTION, filter: typo }, device)).toBe("/filter/1")
+    expect(pointerOf({ ...QUESTION, filter: ["and", isView, typo] }, device, { ...device, pointer: "/x" })).toBe(
+      "/filter/2/1"
+    )
+    expect(pointerOf({ ...QUESTION, breakout: ["countri"] }, device)).toBe("/breakout/0")
+  })
+
+  test("through the queries that a question is built on", () => {
+    const { "order-by": _, ...unordered } = QUESTION
+    const inner: Query = { ...unordered, filter: typo, breakout: ["country"] }
+    const outer: Query = { fql: 1, type: "query", source: { query: inner }, fields: ["country"] }
+    const stage = (index: number, options: object) => ({
+      ...device,
+      target: ["dimension", ["field", "device"], options] as const,
+      pointer: `/parameters/${index}/value`
+    })
+    expect(pointerOf(outer, stage(0, { "stage-number": 0 }))).toBe("/source/query/filter/1")
+    const right: Query = { ...outer, source: { query: { ...inner, filter: isView } } }
+    expect(pointerOf(right, stage(0, { "stage-number": 0 }), stage(1, {}))).toBe("/parameters/1/value")
+    expect(pointerOf(right, stage(0, { "stage-number": 0 }), stage(1, { "stage-number": 0 }))).toBe("accepted")
+    const nowhere = { ...stage(0, {}), target: ["dimension", ["field", "devise"], { "stage-number": 0 }] as const }
+    expect(pointerOf(right, nowhere)).toBe("/parameters/0/value")
+  })
+})

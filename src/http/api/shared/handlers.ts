@@ -10,8 +10,9 @@ import { LinkLimits } from "../../../ports/LinkLimits.ts"
 import { Settings } from "../../../ports/Settings.ts"
 import { Sites } from "../../../ports/Sites.ts"
 import type { FormatName } from "../../../query/export/Format.ts"
+import { FqlError } from "../../../query/fql/FqlError.ts"
 import type { Query } from "../../../query/fql/schema.ts"
-import { Questions } from "../../../query/run/Questions.ts"
+import { type AskError, Questions } from "../../../query/run/Questions.ts"
 import { ENABLE_EMBEDDING, ENABLE_PUBLIC_SHARING } from "../../../settings/settings.ts"
 import { AdminApi } from "../AdminApi.ts"
 import { itemIdOf } from "../content/items.ts"
@@ -27,7 +28,7 @@ import { withExtendedTimeout } from "../server/ExtendTimeout.ts"
 import { NOT_SHOWN, sharedAnswerJson, sharedCardJson, sharedDashboardJson } from "./json.ts"
 import { filtersNothing, isShown, type Lock, locksOf } from "./locks.ts"
 import { type OpenedLink, openEmbed, openPublic } from "./openLink.ts"
-import { visibleProblem, withSharedProblems } from "./problem.ts"
+import { visibleProblem, withSharedProblems, withValueProblems } from "./problem.ts"
 
 type Parameters = ReadonlyArray<CardParameter | DashboardParameter>
 
@@ -168,7 +169,7 @@ const makeHandlers = Effect.fnUntraced(function* (group: "public" | "embed") {
   const cardNow = Effect.fnUntraced(function* (key: string, text: string | undefined) {
     const opened = yield* open("card", key)
     const asked = yield* askedWith(opened, text)
-    const question = yield* withSharedProblems(cardQuestion(opened.item.body, asked))
+    const question = yield* withValueProblems(cardQuestion(opened.item.body, asked))
     return { ...opened, question, name: opened.item.name }
   })
 
@@ -183,7 +184,7 @@ const makeHandlers = Effect.fnUntraced(function* (group: "public" | "embed") {
     if (!isShown(dashcard, opened.chosen.locks)) return yield* new NotFound({ detail: NOT_SHOWN })
     const { body, name } = yield* Effect.mapError(content.get("card", yield* itemIdOf("card", card)), readProblem)
     const asked = yield* askedWith(opened, text)
-    const question = yield* withSharedProblems(
+    const question = yield* withValueProblems(
       Effect.flatMap(valuesOf(parameters, asked), (values) => dashcardQuestion(body, { dashcard, parameters, values }))
     )
     return { ...opened, question, name }
@@ -239,9 +240,9 @@ const makeHandlers = Effect.fnUntraced(function* (group: "public" | "embed") {
       const cards = yield* cardsOf(content, principal, item.body)
       const asked = yield* askedWith(opened, query.parameters)
       const dashcards = item.body.dashcards.filter((dashcard) => isShown(dashcard, chosen.locks))
-      return yield* withSharedProblems(
+      return yield* withValueProblems(
         Effect.flatMap(valuesOf(item.body.parameters, asked), (values) =>
-          parameterChoices((question) => questions.ask(principal, question), {
+          parameterChoices((question) => Effect.mapError(questions.ask(principal, question), withoutPointer), {
             body: { ...item.body, dashcards },
             cards,
             parameter,
@@ -254,6 +255,10 @@ const makeHandlers = Effect.fnUntraced(function* (group: "public" | "embed") {
     })
   }
 })
+
+/** An error of an asked question, which does not say to visitors what it is about. */
+const withoutPointer = (error: AskError): AskError =>
+  error._tag === "FqlError" ? new FqlError(error.code, "", error.detail) : error
 
 /** No page may embed what names no pages. */
 const framedBy = (ancestors: ReadonlyArray<string>): string =>

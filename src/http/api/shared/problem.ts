@@ -25,13 +25,9 @@ export const SHARED_PROBLEMS = [
 
 export type SharedProblem = BadRequest | UnprocessableContent | ServiceUnavailable | GatewayTimeout
 
-/** What visitors may know: what is wrong with a value that they gave, and nothing of the question, its fields or the instance's settings. */
-const visible = (problem: QuestionProblem): SharedProblem => {
+/** What visitors may know of a question that can't be answered: nothing of its fields, its filters or the instance's settings. */
+export const visibleProblem = (problem: QuestionProblem): Exclude<SharedProblem, BadRequest> => {
   switch (problem._tag) {
-    case "BadRequest":
-      return problem.pointer?.startsWith("/parameters/") === true
-        ? problem
-        : new UnprocessableContent({ detail: "This question can't be answered." })
     case "GatewayTimeout":
       return new GatewayTimeout({ detail: "The answer took too long. Try a shorter range." })
     case "ServiceUnavailable":
@@ -41,10 +37,18 @@ const visible = (problem: QuestionProblem): SharedProblem => {
   }
 }
 
-/** {@link withQuestionProblems} for visitors. */
+/** {@link withQuestionProblems} for visitors who ask. */
 export const withSharedProblems = <A, R>(
   asked: Effect.Effect<A, AskError, R>
-): Effect.Effect<A, SharedProblem, R | HttpServerRequest.HttpServerRequest> =>
-  Effect.mapError(withQuestionProblems(asked), visible)
+): Effect.Effect<A, Exclude<SharedProblem, BadRequest>, R | HttpServerRequest.HttpServerRequest> =>
+  Effect.mapError(withQuestionProblems(asked), visibleProblem)
 
-export const visibleProblem = visible
+/** {@link withSharedProblems} before the question is asked: visitors may also know what is wrong with a value that they gave. */
+export const withValueProblems = <A, R>(
+  question: Effect.Effect<A, AskError, R>
+): Effect.Effect<A, SharedProblem, R | HttpServerRequest.HttpServerRequest> =>
+  Effect.mapError(withQuestionProblems(question), (problem) =>
+    problem._tag === "BadRequest" && problem.pointer?.startsWith("/parameters/") === true
+      ? problem
+      : visibleProblem(problem)
+  )
