@@ -131,8 +131,8 @@ const uncastableWarnings = (
     const [one, several] = TYPE_NAMES[type]
     const detail =
       count === 1
-        ? `1 value of ${property} in the range is not ${one}, and ignored.`
-        : `${count} values of ${property} in the range are not ${several}, and ignored.`
+        ? `1 value of ${property} in the range is not ${one} and was ignored.`
+        : `${count} values of ${property} in the range are not ${several} and were ignored.`
     return [{ code: "uncastable", detail, key, count }]
   })
 

@@ -844,11 +844,11 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     const number = (options: object = {}) => ["prop", "plan", { type: "number", ...options }]
     const uncastable = (count: number, detail: string) => ({ code: "uncastable", detail, key: "plan", count })
     expect(await warnings(number())).toEqual([
-      uncastable(3, "3 values of `plan` in the range are not numbers, and ignored.")
+      uncastable(3, "3 values of `plan` in the range are not numbers and were ignored.")
     ])
     const day = ["and", ON_SITE, ["between", "created_at", "2026-03-28", "2026-03-28"]]
     expect(await warnings(number({ event: "signup" }), day)).toEqual([
-      uncastable(1, "1 value of `plan` of `signup` in the range is not a number, and ignored.")
+      uncastable(1, "1 value of `plan` of `signup` in the range is not a number and was ignored.")
     ])
     expect(await warnings(number({ event: "purchase" }), during(), { propertyType: () => "text" })).toEqual([])
     expect(await warnings(["prop", "plan", { type: "date" }])).toMatchObject([{ count: 3 }])
@@ -1541,6 +1541,26 @@ describe("a question that cannot be asked", () => {
     expect((await askOn("replica", { aggregation: [["count"]] }, limited)).data.rows).toEqual([[23]])
     expect((await askOn("replica", { aggregation: [["count"]] })).data.rows).toEqual([[24]])
   })
+})
+
+test("columns have titles that read well aloud", () => {
+  const titleOf = (aggregation: ReadonlyArray<unknown>) => {
+    const question = { fql: 1, type: "query", source: "v_pa_events", aggregation: [aggregation], breakout: [byDay] }
+    return Result.getOrThrow(compileQuestion(context, question, ENGINES.postgres)).planned.columns[1]!.display
+  }
+  expect([0.5, 0.01, 0.92, 0.73, 0.11, 0.29, 0.999].map((p) => titleOf(["percentile", "lcp", p]))).toEqual([
+    "50th percentile of LCP",
+    "1st percentile of LCP",
+    "92nd percentile of LCP",
+    "73rd percentile of LCP",
+    "11th percentile of LCP",
+    "29th percentile of LCP",
+    "99.9th percentile of LCP"
+  ])
+  expect(titleOf(["cum-sum", "lcp"])).toBe("Cumulative sum of LCP")
+  expect(titleOf(["distinct-where", "url_path", ["=", "event_type", 1]])).toBe("Distinct matching values of URL path")
+  expect(titleOf(["offset", ["count"], -1])).toBe("Count (1 day earlier)")
+  expect(titleOf(["offset", ["count"], 2])).toBe("Count (2 days later)")
 })
 
 test("text from a question reaches the engine only as a parameter", () => {

@@ -181,7 +181,7 @@ const inUnit = (query: Query, parameter: SetParameter): Query => {
         ] as unknown as Clause)
       : dimension
   if (query.breakout?.some(isMeant) !== true) {
-    throw badTarget(parameter, "has a target by whose units of time the question does not group.")
+    throw badTarget(parameter, "applies to a field that the question does not group by units of time.")
   }
   return {
     ...query,
@@ -272,7 +272,10 @@ const depthOf = (query: Query, parameter: SetParameter): number => {
   const stage = options["stage-number"] ?? -1
   const stages = stagesOf(query)
   if (typeof stage !== "number" || !Number.isInteger(stage) || stage < -stages || stage >= stages) {
-    throw badTarget(parameter, `has the stage ${JSON.stringify(stage)}; the question has ${stages}, counted from 0.`)
+    throw badTarget(
+      parameter,
+      `has the \`stage-number\` ${JSON.stringify(stage)}, but the question's stages are 0 to ${stages - 1}.`
+    )
   }
   return stage < 0 ? -stage - 1 : stages - stage - 1
 }

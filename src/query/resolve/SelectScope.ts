@@ -161,7 +161,7 @@ export class SelectScope {
   readonly joined = new Map<string, ReadonlyArray<SourceColumn>>()
   /** Custom columns by name, as given. */
   readonly custom: Readonly<Record<string, unknown>>
-  /** Custom columns that are being resolved: one that needs itself is an error. */
+  /** Custom columns that are being resolved: one that refers to itself is an error. */
   readonly resolving = new Set<string>()
   /** Custom columns, each resolved once: one that uses another twice would otherwise take twice as long. */
   readonly resolved = new Map<string, Labeled>()

@@ -188,6 +188,19 @@ const simple =
     return overRows(given, name, type(given), { of: 0, where: null }, display)
   }
 
+const ORDINALS = new Intl.PluralRules("en", { type: "ordinal" })
+const ENDINGS: Readonly<Partial<Record<Intl.LDMLPluralRule, string>>> = { one: "st", two: "nd", few: "rd" }
+
+/** `92nd`, `99.9th`. */
+const ordinal = (given: number): string => {
+  // Without the noise of a product of doubles.
+  const number = Number(given.toPrecision(12))
+  return `${number}${ENDINGS[ORDINALS.select(number)] ?? "th"}`
+}
+
+/** A title within a longer one, with its abbreviations: `sum of LCP`. */
+const lowered = (title: string): string => title.charAt(0).toLowerCase() + title.slice(1)
+
 const percentile: Maker = (given) => {
   checkCount(given, 2, 2)
   const fraction = given.args[1]
@@ -199,7 +212,7 @@ const percentile: Maker = (given) => {
     "percentile",
     numeric(given, "float"),
     { of: 0, where: null, fraction },
-    `${fraction * 100}th percentile of`
+    `${ordinal(fraction * 100)} percentile of`
   )
 }
 
@@ -255,7 +268,7 @@ const running =
     const named = {
       ...label,
       name: base === "count" ? "cum_count" : "cum_sum",
-      display: `Cumulative ${label.display.toLowerCase()}`
+      display: `Cumulative ${lowered(label.display)}`
     }
     const { breakouts } = given.grouping
     if (breakouts.length === 0) return { expression: of, label: named }
@@ -292,7 +305,7 @@ const offset: Maker = (given) => {
   const named = {
     ...label,
     name: `${label.name}_offset`,
-    display: `${label.display} (${Math.abs(by)} ${first.unit}${Math.abs(by) === 1 ? "" : "s"} ${by < 0 ? "before" : "later"})`
+    display: `${label.display} (${Math.abs(by)} ${first.unit}${Math.abs(by) === 1 ? "" : "s"} ${by < 0 ? "earlier" : "later"})`
   }
   return { expression: isSum ? zeroWithin(grouping, shifted, order!, first.unit, -by) : shifted, label: named }
 }
@@ -357,7 +370,7 @@ export const AGGREGATIONS: ReadonlyMap<string, Maker> = new Map<string, Maker>([
   ["percentile", percentile],
   ["count-where", where("count", () => integer, false, "Count of matching rows")],
   ["sum-where", where("sum", (given) => numeric(given, "same"), true, "Sum of matching")],
-  ["distinct-where", where("distinct", () => integer, true, "Distinct matching")],
+  ["distinct-where", where("distinct", () => integer, true, "Distinct matching values of")],
   ["share", share],
   ["cum-count", running("count")],
   ["cum-sum", running("sum")],

@@ -78,7 +78,7 @@ export const bounded = (expression: Expression, pointer: string): Expression => 
     throw new FqlError(
       "limit-exceeded",
       pointer,
-      "The custom columns use each other so often that they are too complex."
+      "The custom columns refer to each other so often that they are too complex to compute."
     )
   }
   if (typeOf(expression) === "text" && lengthOf(expression) > MAX_LENGTH) {

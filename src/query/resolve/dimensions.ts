@@ -55,7 +55,7 @@ export const resolveDimension = (scope: SelectScope, given: unknown, pointer: st
   const at = below(pointer, 2)
   const { binning, "temporal-unit": unit } = options
   if (unit !== undefined && binning !== undefined) {
-    throw new FqlError("bad-ast", at, "Use either `temporal-unit` or `binning`.")
+    throw new FqlError("bad-ast", at, "Use either `temporal-unit` or `binning`, not both.")
   }
   if (unit !== undefined) return inUnit(scope, plain, unit, below(at, "temporal-unit"))
   if (binning === undefined) return { ...plain, unit: null, own: isOwn ? name : null }
@@ -190,7 +190,7 @@ const customColumn = (scope: SelectScope, name: string, pointer: string): Labele
     )
   }
   if (scope.resolving.has(name)) {
-    throw new FqlError("cycle", below("/expressions", name), `The custom column \`${name}\` needs itself.`)
+    throw new FqlError("cycle", below("/expressions", name), `The custom column \`${name}\` refers to itself.`)
   }
   const known = scope.resolved.get(name)
   if (known !== undefined) return known

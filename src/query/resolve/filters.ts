@@ -354,7 +354,11 @@ const didOf = (
 ): Expression => {
   const build = { ...scope.build, within: scope.build.within + 1 }
   if (build.within > LIMITS.did)
-    throw new FqlError("limit-exceeded", pointer, `Conditions with \`did\` may be nested ${LIMITS.did} levels deep.`)
+    throw new FqlError(
+      "limit-exceeded",
+      pointer,
+      `Conditions with \`did\` may be nested at most ${LIMITS.did} levels deep.`
+    )
   const { min = 1, within: span, ...others } = options
   const [unknown] = Object.keys(others)
   if (unknown !== undefined)

@@ -134,7 +134,8 @@ const round: Maker = (given) => {
   const of = number(given, 0)
   if (given.args.length === 1) return isWhole(of) ? of : call("round", "integer", asFloat(of))
   const digits = wholeNumber(given.args[1], below(given.pointer, 2))
-  if (digits < 0 || digits > 10) throw new FqlError("out-of-range", below(given.pointer, 2), "Round to 0 to 10 digits.")
+  if (digits < 0 || digits > 10)
+    throw new FqlError("out-of-range", below(given.pointer, 2), "Round to 0 to 10 decimal places.")
   return call("round-to", "float", asFloat(of), value("integer", digits))
 }
 

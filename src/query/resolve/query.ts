@@ -213,7 +213,7 @@ const sitesOf = (
 
 const planQuery = (build: Build, query: Query, pointer: string, depth: number): Planned => {
   if (depth > LIMITS.depth) {
-    throw new FqlError("limit-exceeded", pointer, `Questions may be nested ${LIMITS.depth} levels deep.`)
+    throw new FqlError("limit-exceeded", pointer, `Questions may be nested at most ${LIMITS.depth} levels deep.`)
   }
   const make = scopeMaker(build, query, pointer, depth)
   return isGrouped(query) ? planGroups(build, query, make, pointer) : planRows(query, make(build), pointer)

@@ -1,6 +1,6 @@
 import { Deferred, Effect, Schema, type Scope, Semaphore } from "effect"
 
-/** Too many questions are waiting, or one waited too long. Ask again after a while. */
+/** Too many questions are waiting, or one waited too long. Try again after a while. */
 export class QuestionsBusy extends Schema.TaggedError<QuestionsBusy>()("QuestionsBusy", {
   message: Schema.String
 }) {}
@@ -41,7 +41,7 @@ export class QuestionQueue {
   run<A, E, R>(asker: string, question: Effect.Effect<A, E, R>): Effect.Effect<A, E | QuestionsBusy, R> {
     return Effect.suspend((): Effect.Effect<A, E | QuestionsBusy, R> => {
       if (this.#waiting >= MAX_WAITING) {
-        return Effect.fail(new QuestionsBusy({ message: "Too many questions are waiting. Ask again later." }))
+        return Effect.fail(new QuestionsBusy({ message: "Too many questions are waiting. Try again later." }))
       }
       let isWaiting = true
       this.#waiting++
@@ -54,7 +54,7 @@ export class QuestionQueue {
         isWaiting
           ? Effect.fail(
               new QuestionsBusy({
-                message: `The question waited ${waitSeconds} s for others to finish. Ask again later.`
+                message: `The question waited ${waitSeconds} s for others to finish. Try again later.`
               })
             )
           : Effect.never

@@ -57,7 +57,7 @@ const category = (subject: Subject, dimension: XrayDimension): ReadonlyArray<Xra
     { ...top, score: 100, display: top.display === "map" ? "map" : "row" },
     custom(
       subject,
-      `Shares of ${dimension.title}`,
+      `Share of each ${dimension.title}`,
       {
         ...valuesOf(subject, dimension),
         aggregation: [subject.metrics[0].clause]
@@ -115,7 +115,7 @@ const text = (subject: Subject, dimension: XrayDimension): ReadonlyArray<XrayCar
     ...newValues(subject, dimension),
     custom(
       subject,
-      `How long ${title} is`,
+      `Length of ${title}`,
       {
         expressions: { Length: ["length", clause] },
         filter: ["not-null", clause],

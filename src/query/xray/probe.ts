@@ -21,10 +21,10 @@ const AT_ONCE = 3
 
 /** Why cards were left out. */
 export const DROP_REASONS = {
-  empty: "There is nothing to show in this time:",
+  empty: "There is nothing to show for this period:",
   "one-value": "All rows have the same value:",
-  slow: "These took too long; choose a shorter time:",
-  "out-of-time": "There was no time left for these; choose a shorter time:",
+  slow: "These took too long; choose a shorter period:",
+  "out-of-time": "There was no time left for these; choose a shorter period:",
   failed: "These could not be answered; the server's log has the reason:"
 } as const
 export type DropReason = keyof typeof DROP_REASONS

@@ -93,7 +93,7 @@ const emptyNote = Effect.fnUntraced(function* (
     ? note("no-data", `There are no ${noun} on this site yet. An x-ray shows something as soon as there are.`)
     : note(
         "no-data-in-range",
-        `There are ${noun}, but none in this time (\`${date}\`), or all of them are the same. Choose another date, such as \`today\` or \`all\`.`
+        `There are ${noun}, but none in this period (\`${date}\`), or they are all alike. Choose another period, such as \`today\` or \`all\`.`
       )
 })
 

@@ -226,16 +226,16 @@ const FIELDS: ReadonlyArray<readonly [view: ViewName, field: string, cards: Read
   [
     "v_pa_sessions",
     "browser",
-    ["Visitors per Browser", "Shares of Browser", "Browser over time", "Visitors without Browser"]
+    ["Visitors per Browser", "Share of each Browser", "Browser over time", "Visitors without Browser"]
   ],
   ["v_pa_events", "created_at", ["Events over time, by Created at", "Events per day of the week"]],
   [
     "v_pa_events",
     "url_path",
-    ["Most frequent values of URL path", "How long URL path is", "New values of URL path per day"]
+    ["Most frequent values of URL path", "Length of URL path", "New values of URL path per day"]
   ],
   ["v_pa_events", "seats", ["Seats in numbers", "How Seats is distributed"]],
-  ["v_pa_events", "plan", ["signup per Plan", "Shares of Plan"]]
+  ["v_pa_events", "plan", ["signup per Plan", "Share of each Plan"]]
 ]
 
 test.each(FIELDS)("an x-ray of %s.%s shows what its kind of values is like", async (view, name, cards) => {
@@ -423,7 +423,7 @@ test("a site without events, and a time without any, get an explanation in place
   expect([unused.dashcards, codesOf(unused)]).toEqual([[], ["no-data"]])
   const early = await get(on(EVENTS, "&date=2001-01-01~2001-01-31"))
   expect([early.dashcards, codesOf(early)]).toEqual([[], ["no-data-in-range"]])
-  expect(early.notes[0].detail).toContain("Choose another date")
+  expect(early.notes[0].detail).toContain("Choose another period")
 })
 
 test.each<readonly [path: string, status: number, detail: string]>([

@@ -230,7 +230,7 @@ test("a parameter applies to the outermost query, or to the one that its stage n
   expect(refused("string/=", "DE", target(2), query)).toEqual([
     "bad-ast",
     "/parameters/0/value",
-    'The parameter "It" has the stage 2; the question has 2, counted from 0.'
+    'The parameter "It" has the `stage-number` 2, but the question\'s stages are 0 to 1.'
   ])
 })
 

@@ -28,7 +28,9 @@ const NoteJson = Schema.Struct({
       "`no-site`, `no-data`, `no-data-in-range`: there are no cards; `empty`, `one-value`, `slow`, `out-of-time`, `failed`: these cards were left out; `few-rows`: nothing is ranked",
     examples: ["empty"]
   }),
-  detail: Schema.String.annotate({ examples: ["There is nothing to show in this time: How Revenue is distributed."] }),
+  detail: Schema.String.annotate({
+    examples: ["There is nothing to show for this period: How Revenue is distributed."]
+  }),
   cards: Schema.Array(Schema.String)
 }).annotate({ identifier: "XrayNote" })
 

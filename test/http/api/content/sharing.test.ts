@@ -242,6 +242,12 @@ describe("a public link", () => {
     }
   })
 
+  test("says nothing of the question when a value makes it impossible to answer", async () => {
+    const country = "a\u0000"
+    const { body, status } = await visit(`/api/public/card/${await link()}/query${given({ country })}`)
+    expect([status, body.detail, body.pointer]).toEqual([422, "This question can't be answered.", undefined])
+  })
+
   test("offers the values of a parameter of its site only", async () => {
     const uuid = await link({ entity: "dashboard", item_id: dashboard.id, hidden: ["path"] })
     const values = async (path: string) => {
