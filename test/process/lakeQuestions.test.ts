@@ -132,6 +132,7 @@ describe.skipIf(extensions === null)("with a lake, over HTTP", () => {
         [null, { difference: 1, percent: null }, { difference: 1, percent: null }]
       ],
       unmatched: [["/blog", 1, 1]],
+      partial_buckets: [],
       truncated: false
     })
     expect((await ask({ ...question, aggregation: [["count"]] }, "/csv")).body).toBe(
