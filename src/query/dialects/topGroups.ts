@@ -1,4 +1,5 @@
 import type { Expression, Select } from "../plan/plan.ts"
+import { isColumn } from "../plan/rows.ts"
 import { needsNoSums } from "./userFlows.ts"
 
 /*
@@ -22,8 +23,25 @@ const passedOn = ({ from }: Select, expression: Expression): { select: Select; e
   return found === undefined ? null : { select, expression: found.expression }
 }
 
-const isPlain = ({ isDistinct, joins, limit, offset, orderBy, where }: Select): boolean =>
-  !isDistinct && joins.length === 0 && where.length === 0 && limit === null && offset === 0 && orderBy.length === 0
+const isPlain = ({ isDistinct, joins, limit, offset, orderBy }: Select): boolean =>
+  !isDistinct && joins.length === 0 && limit === null && offset === 0 && orderBy.length === 0
+
+/** Whether a condition holds for every row in which a number is more than 0. Others may keep none of the largest groups. */
+const keepsMore = (condition: Expression, number: Expression): boolean => {
+  if (condition.kind !== "call") return false
+  if (condition.name === "or") return condition.args.some((one) => keepsMore(one, number))
+  const [of, least] = condition.args
+  const isNumber = number.kind === "column" && isColumn(of!, number.relation, number.column)
+  return condition.name === "gt" && isNumber && least?.kind === "value" && least.value === 0
+}
+
+/** Whether a select has one row for each row of what it reads, apart from some in which a number is 0. */
+const isOfAll = (select: Select, number: Expression): boolean =>
+  select.groupBy === null &&
+  !select.isDistinct &&
+  select.joins.length === 0 &&
+  select.where.every((one) => keepsMore(one, number)) &&
+  select.columns.every(({ expression }) => isOfRow(expression))
 
 /** Whether each column comes from the same row. */
 const isOfRow = (expression: Expression): boolean =>
@@ -39,18 +57,16 @@ const isCount = ({ name }: Expression & { readonly kind: "aggregate" }, select: 
 /** The grouped select below a list that shows its largest groups, and which these are; null if it is not such a list. */
 export const topGroups = (list: Select): { readonly groups: Select; readonly top: Top } | null => {
   const [first] = list.orderBy
-  if (list.limit === null || first === undefined || !first.descending) return null
-  if (list.groupBy !== null || list.isDistinct || list.joins.length > 0 || list.where.length > 0) return null
-  if (!list.columns.every(({ expression }) => isOfRow(expression))) return null
+  if (list.limit === null || first === undefined || !first.descending || !isOfAll(list, first.expression)) return null
   let found = passedOn(list, first.expression)
   while (found !== null && found.select.groupBy === null) {
-    const { select } = found
-    if (!isPlain(select) || !select.columns.every(({ expression }) => isOfRow(expression))) return null
-    found = passedOn(select, found.expression)
+    const { expression, select } = found
+    if (!isPlain(select) || !isOfAll(select, expression)) return null
+    found = passedOn(select, expression)
   }
-  if (found === null || !isPlain({ ...found.select, joins: [], where: [] })) return null
+  if (found === null) return null
   const { expression, select } = found
-  if (expression.kind !== "aggregate" || !isCount(expression, select)) return null
+  if (!isPlain({ ...select, joins: [] }) || expression.kind !== "aggregate" || !isCount(expression, select)) return null
   const { alias } = select.columns.find((column) => column.expression === expression)!
   return { groups: select, top: { alias, count: list.limit + list.offset } }
 }
