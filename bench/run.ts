@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { Effect, Redacted } from "effect"
+import { runPromptly } from "../layers/inprocess/scheduling.ts"
 import { startEmbeddedPostgres } from "../layers/postgres/embedded/EmbeddedPostgres.ts"
 import { batch } from "./batch/batch.ts"
 import { boot } from "./boot/boot.ts"
@@ -85,10 +86,11 @@ const givenUrl = process.env["BENCH_DATABASE_URL"]
 const database =
   givenUrl !== undefined
     ? Effect.succeed({ url: givenUrl, name: "Postgres of BENCH_DATABASE_URL" })
-    : Effect.map(Effect.flatMap(temporaryFolder, startEmbeddedPostgres), ({ url }) => ({
-        url: Redacted.value(url),
-        name: "embedded Postgres"
-      }))
+    : Effect.map(Effect.flatMap(temporaryFolder, startEmbeddedPostgres), ({ pid, url }) => {
+        // As `full` does, which starts it with its own slices.
+        runPromptly(pid())
+        return { url: Redacted.value(url), name: "embedded Postgres" }
+      })
 
 const main = Effect.gen(function* () {
   const { url, name } = yield* database

@@ -1,5 +1,5 @@
 import { dlopen, FFIType, ptr } from "bun:ffi"
-import { readdirSync } from "node:fs"
+import { readdirSync, writeFileSync } from "node:fs"
 import { getPriority, setPriority } from "node:os"
 
 /** That of processes that answer questions. They still get a fortieth of a core that others keep busy. */
@@ -51,9 +51,25 @@ const onLinux = (work: () => void): void => {
 export const runPromptly = (pid: number | "self" = "self"): void =>
   onLinux(() => setSlices(threadsOf(pid), SLICES.prompt))
 
+let hasSession = false
+
+/**
+ * Moves this process to a session of its own that gives way to others. Where Linux groups processes by session (autogroup), niceness only counts
+ * within one, and the embedded Postgres, for example, has its own. Without this, a question would make a commit wait for up to 100 ms.
+ */
+const leaveSession = (): void => {
+  if (hasSession) return
+  hasSession = true
+  const { close, symbols } = dlopen("libc.so.6", { setsid: { args: [], returns: FFIType.i32 } })
+  symbols.setsid()
+  close()
+  writeFileSync("/proc/self/autogroup", String(NICENESS))
+}
+
 /** Makes this process give way to others. To be called again for threads that have begun meanwhile. */
 export const giveWay = (): void => {
   setPriority(0, NICENESS)
+  onLinux(leaveSession)
   onLinux(() => {
     const threads = threadsOf("self")
     for (const thread of threads) setPriority(thread, NICENESS)
