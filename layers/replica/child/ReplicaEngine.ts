@@ -27,6 +27,8 @@ import { parseSnapshot } from "./state.ts"
 /** The pause between two polls: at least, at most (also while questions are asked), and relative to how long the last one took. */
 const PAUSE_MS = { least: 1_000, most: 3_000 }
 const PAUSE_FACTOR = 3
+/** How often it is found out whether questions still run. */
+const ANSWERING_MS = 50
 /** The pause after a failure, each longer than the one before. */
 const RETRY_MS = { first: 1_000, most: 30_000 }
 /** How often the app database learns where this replica is. */
@@ -380,8 +382,17 @@ export class ReplicaEngine implements ServedEngine<ReplicaRequest> {
       const pause = isAsked
         ? PAUSE_MS.most
         : Math.min(Math.max((performance.now() - begun) * PAUSE_FACTOR, PAUSE_MS.least), PAUSE_MS.most)
-      if (this.#syncs.length === 0 && !this.#isCheckDue(isAsked)) await this.#pause(pause)
+      if (this.#syncs.length > 0 || this.#isCheckDue(isAsked)) continue
+      const ended = performance.now()
+      await this.#pause(pause)
+      // A poll takes a core for a third of a second, which the questions that run can use.
+      while (this.#isAnswering && performance.now() - ended < PAUSE_MS.most) await this.#pause(ANSWERING_MS)
     }
+  }
+
+  /** Whether questions run, and nothing else waits for a poll. */
+  get #isAnswering(): boolean {
+    return this.#queries > 0 && this.#syncs.length === 0 && !this.#stopping && !this.#rebuildRequested
   }
 
   #beginAgain(): never {
