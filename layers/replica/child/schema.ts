@@ -1,6 +1,6 @@
 import { EVENT_COLUMN_LIST, type EventColumn } from "../../../src/domain/eventColumns.ts"
 import { PREVIOUS_IN_HOUR, PREVIOUS_IN_LATER_HOURS, PREVIOUS_SAME } from "../../../src/domain/repeatedVisits.ts"
-import { VISITOR_COLUMNS, VISITOR_CREATED_AT } from "../../../src/domain/visitorColumns.ts"
+import { TEXT_OF_VISITOR, VISITOR_CREATED_AT } from "../../../src/domain/visitorColumns.ts"
 import { CHANNEL_VERSION } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
 
@@ -146,7 +146,7 @@ const VISIT_COLUMNS = `site INTEGER, session INTEGER, first_event_id UUID, start
     .join(
       ", "
     )}, ${PREVIOUS_IN_LATER_HOURS} TIMESTAMP[], views INTEGER, other_views INTEGER, events INTEGER, "rows" INTEGER, entry_path VARCHAR, exit_path VARCHAR, entry_at TIMESTAMP, entry_id UUID, exit_at TIMESTAMP,
-  exit_id UUID, channel VARCHAR, source_at TIMESTAMP, source_id UUID, ${[...SOURCE_COLUMNS, ...VISITOR_COLUMNS].map((name) => `${name} VARCHAR`).join(", ")}, ${VISITOR_CREATED_AT} TIMESTAMP`
+  exit_id UUID, channel VARCHAR, source_at TIMESTAMP, source_id UUID, ${[...SOURCE_COLUMNS, ...TEXT_OF_VISITOR].map((name) => `${name} VARCHAR`).join(", ")}, ${VISITOR_CREATED_AT} TIMESTAMP`
 
 /** Creates a file's tables. */
 export const CREATE: ReadonlyArray<string> = [

@@ -7,7 +7,7 @@ import {
   PREVIOUS_SAME,
   REPEATED
 } from "../../../src/domain/repeatedVisits.ts"
-import { VISITOR_COLUMNS, VISITOR_CREATED_AT } from "../../../src/domain/visitorColumns.ts"
+import { TEXT_OF_VISITOR, VISITOR_CREATED_AT } from "../../../src/domain/visitorColumns.ts"
 import { CHANNEL_PARAMETERS, EVENT_CHANNEL_INPUT } from "../../../src/query/channel/channel.ts"
 import { SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
 
@@ -66,7 +66,7 @@ const EVENTS = {
 const visitBucket = (time: string): string => `floor(extract(epoch FROM ${time}) / 900)::bigint::text`
 
 /** What is known of the visitor. */
-const VISITOR = [...VISITOR_COLUMNS.map((name) => `session.${name}`), micros("session.created_at")].map(
+const VISITOR = [...TEXT_OF_VISITOR.map((name) => `session.${name}`), micros("session.created_at")].map(
   (of) =>
     `(SELECT ${of}::text FROM product_analytics_session AS session WHERE session.session_id = visit.session_id::uuid AND session.site_id = visit.site_id::uuid)`
 )
@@ -94,7 +94,7 @@ const VISITS = {
     ${["prev_ended_at", ...Object.values(PREVIOUS_SAME)].map((name) => `epoch_us(${name})::VARCHAR`).join(", ")},
     '{' || array_to_string([coalesce(epoch_us(before)::VARCHAR, 'NULL') FOR before IN
       list_concat([${PREVIOUS_IN_HOUR}], coalesce(${PREVIOUS_IN_LATER_HOURS}, [NULL FOR later IN range(end_bucket // 4 - start_bucket // 4)]))], ',') || '}',
-    ${VISITOR_COLUMNS.map((name) => `visit.${name}`).join(", ")}, epoch_us(visit.${VISITOR_CREATED_AT})::VARCHAR
+    ${TEXT_OF_VISITOR.map((name) => `visit.${name}`).join(", ")}, epoch_us(visit.${VISITOR_CREATED_AT})::VARCHAR
     FROM visit JOIN session ON session.session = visit.session JOIN site ON site.site = visit.site ORDER BY first_event_id`
 }
 
