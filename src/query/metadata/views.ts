@@ -320,14 +320,14 @@ export const VIEWS: ReadonlyArray<View> = [
   {
     name: "v_pa_user_flows",
     label: "User flows",
-    description: "Steps from one page to the next within visits, counted by day.",
+    description: "Steps of visitors from one page to another that they had not seen before, counted by day.",
     entity: "GenericTable",
     site: "site_id",
     time: "day",
     columns: [
       to("site_id", "v_pa_sites", "Site that was visited."),
       created("day", "Day of the step (UTC)."),
-      column("step", "integer", "Number of the step within the visit, from 1."),
+      column("step", "integer", "Number of the step, from 1 for the visitor's first."),
       url("source", "Path before the step."),
       url("target", "Path after the step."),
       column("value", "integer", "How often the step was taken.", { semantic: "Quantity" })
