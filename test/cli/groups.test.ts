@@ -48,6 +48,22 @@ test("groups are created with a level and sites, listed and deleted from the com
   expect((await footfall(["groups", "list"])).out).not.toContain("Guests")
 }, 180_000)
 
+test("a group is found by its name also if that is a number, unless another group has this id", async () => {
+  const footfall = await onFreshDatabase()
+  await footfall(["users", "create", "--email", "ada@example.com", "--name", "Ada", "--admin"])
+  await footfall(["groups", "create", "--name", "2"])
+  await footfall(["groups", "create", "--name", "2026"])
+  expect((await footfall(["groups", "add", "2026", "1"])).out).toBe("Added Ada to 2026.\n")
+  expect(await footfall(["groups", "add", "2", "1"])).toEqual({
+    code: 2,
+    out: "",
+    err: expect.stringContaining(
+      '"2" is the id of Administrators and the name of the group 3. Give the name of the first, or the id of the second.'
+    )
+  })
+  expect((await footfall(["groups", "add", "3", "1"])).out).toBe("Added Ada to 2.\n")
+}, 180_000)
+
 test("users join and leave groups by their email or id", async () => {
   const footfall = await onFreshDatabase()
   await footfall(["users", "create", "--email", "ada@example.com", "--name", "Ada", "--admin"])

@@ -35,6 +35,15 @@ const days = (from: string, until: string) => ["between", "created_at", from, un
 const interval = (...args: ReadonlyArray<unknown>) => ["time-interval", "created_at", ...args]
 
 describe("the period that a range is compared with", () => {
+  test("is as many days before the last 30 days, also where these happen to be a month", () => {
+    const last30 = comparedWith(interval(-30, "day"), "previous-period", { now: "2026-12-01T12:00:30Z" })
+    expect(last30).toEqual(["2026-10-02T00:00", "2026-11-01T00:00"])
+    const both = ["and", ["not-empty", "url_path"], interval(-30, "day")]
+    expect(comparedWith(both, "previous-period", { now: "2026-12-01T12:00:30Z" })).toEqual(last30)
+    const lastMonth = comparedWith(interval(-1, "month"), "previous-period", { now: "2026-12-01T12:00:30Z" })
+    expect(lastMonth).toEqual(["2026-10-01T00:00", "2026-11-01T00:00"])
+  })
+
   test.each<[string, unknown, string, [string, string]]>([
     [
       "as many days before",

@@ -51,13 +51,16 @@ const moveDays = ({ from, until }: Span, by: Temporal.DurationLike): Span => ({
 
 const isWholeMonths = ({ from, until }: Span): boolean => hasWholeDays(from, until) && from.day === 1 && until.day === 1
 
-/** As many months before whole months (of which a quarter has three and a year twelve), and as many days before other days. */
-const previousPeriod = (own: Span): Span => {
+/**
+ * As many months before whole months (of which a quarter has three and a year twelve), and as many days before other days. `isCounted`: the range
+ * is a number of days or weeks, which only happen to be a month.
+ */
+const previousPeriod = (own: Span, isCounted: boolean): Span => {
   if (!hasWholeDays(own.from, own.until)) {
     return { from: own.from.subtract(own.until.since(own.from)), until: own.from }
   }
   const days = own.from.toPlainDate().until(own.until.toPlainDate(), {
-    largestUnit: isWholeMonths(own) ? "month" : "day"
+    largestUnit: isWholeMonths(own) && !isCounted ? "month" : "day"
   })
   return moveDays(own, days.negated())
 }
@@ -105,11 +108,20 @@ const spanOf = ({ rows, zone }: PlannedQuestion, now: Temporal.ZonedDateTime): S
     : null
 }
 
-const PERIODS: Readonly<Record<string, (own: Span) => Span>> = {
+const PERIODS: Readonly<Record<string, (own: Span, isCounted: boolean) => Span>> = {
   "previous-period": previousPeriod,
   "previous-year": previousYear,
   "previous-year-same-weekday": sameWeekdays
 }
+
+const COUNTED_UNITS: ReadonlyArray<unknown> = ["minute", "hour", "day", "week"]
+
+/** Whether a condition on a time counts units shorter than months from now, as in the last 30 days. */
+const countsUnits = (condition: unknown): boolean =>
+  Array.isArray(condition) &&
+  (["time-interval", "relative-time-interval"].includes(condition[0])
+    ? condition.some((one) => COUNTED_UNITS.includes(one))
+    : condition.some(countsUnits))
 
 /** Whether a part of a question makes bins that depend on the rows: in another period, they would be other bins. */
 const hasBinsOfRows = (json: unknown): boolean => {
@@ -163,7 +175,7 @@ export const otherPeriod = (
   }
   const shift = PERIODS[compare]
   if (shift === undefined) return chosenPeriod(instant, compare, planned)
-  const other = asFarAsNow(own, shift(own), now)
+  const other = asFarAsNow(own, shift(own, countsUnits(query.filter)), now)
   return !isUsual(other.from) ? Result.fail(outOfRange()) : Result.succeed({ range: rangeOf(other), warnings: [] })
 }
 
