@@ -11,10 +11,7 @@ const JSON_NAMES: Readonly<Record<string, string>> = {
   instanceName: "instance_name"
 }
 
-const pointerTo = (field: string) => {
-  const [head = "", ...rest] = field.split("/")
-  return ["#", JSON_NAMES[head] ?? head, ...rest].join("/")
-}
+const pointerTo = (field: string) => `#/${JSON_NAMES[field] ?? field}`
 
 /** Of lists, which fail only with the database. */
 export const unavailable = ({ message }: PeopleError): ServiceUnavailable => new ServiceUnavailable({ detail: message })

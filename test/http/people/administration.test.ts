@@ -230,6 +230,22 @@ describe("groups and permissions", () => {
         422,
         "#/groups/1/root",
         'There is no collection with the id "root"; ids are whole numbers from 1.'
+      ],
+      [
+        "PUT",
+        "/api/collection/graph",
+        { revision, groups: { "999": { "1": "read" } } },
+        422,
+        "#/groups/999",
+        "There is no group with the id 999."
+      ],
+      [
+        "PUT",
+        "/api/collection/graph",
+        { revision, groups: { "1": { "999": "read" } } },
+        422,
+        "#/groups/1/999",
+        "There is no collection with the id 999."
       ]
     ] as const) {
       const answer = await admin.call(method, path, { body })

@@ -66,15 +66,18 @@ export const readGraph = (sql: SqlClient.SqlClient): Effect.Effect<PermissionGra
     return { revision: rows[0]?.revision ?? 0, groups: new Map(groups) }
   })
 
-/** Fails with `Invalid` unless every id is one of the table's. `table` is a constant. */
-const assertKnown = Effect.fnUntraced(function* (
+/** Fails with `Invalid` unless every id is one of the table's, which is a constant. `fieldOf`: where an id was given. */
+const assertKnown = Effect.fnUntraced(function* <Id extends number>(
   sql: SqlClient.SqlClient,
   [kind, table]: readonly [string, string],
-  ids: ReadonlyArray<number>
+  ids: ReadonlyArray<Id>,
+  fieldOf: (id: Id) => string
 ): Effect.fn.Return<void, PeopleError | SqlError.SqlError> {
-  const [missing] = yield* sql.unsafe<{ readonly id: number }>(MISSING(table), [intArray(ids)])
+  const [missing] = yield* sql.unsafe<{ readonly id: Id }>(MISSING(table), [intArray(ids)])
   if (missing === undefined) return
-  return yield* invalidValues([{ field: "groups", message: `There is no ${kind} with the id ${missing.id}.` }])
+  return yield* invalidValues([
+    { field: fieldOf(missing.id), message: `There is no ${kind} with the id ${missing.id}.` }
+  ])
 })
 
 const ADMINISTRATORS_WRITE = invalidValues([
@@ -105,8 +108,11 @@ export const writeGraph = Effect.fnUntraced(function* (
   const next = yield* sql.unsafe(NEXT_REVISION, [revision])
   if (next.length === 0) return yield* STALE
   const collections = [...new Set([...changes.values()].flatMap((levels) => [...levels.keys()]))]
-  yield* assertKnown(sql, ["group", "product_analytics_group"], [...changes.keys()])
-  yield* assertKnown(sql, ["collection", "product_analytics_collection"], collections)
+  yield* assertKnown(sql, ["group", "product_analytics_group"], [...changes.keys()], (id) => `groups/${id}`)
+  yield* assertKnown(sql, ["collection", "product_analytics_collection"], collections, (id) => {
+    const [group] = [...changes].find(([, levels]) => levels.has(id))!
+    return `groups/${group}/${id}`
+  })
   const stored = Map.groupBy(
     yield* sql.unsafe<LevelRow>(LEVELS, [intArray([...changes.keys()])]),
     (row) => row.group_id
