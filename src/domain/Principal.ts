@@ -5,6 +5,7 @@ import {
   type CollectionLevel,
   type CollectionLevels,
   type GroupId,
+  isLower,
   levelIn,
   PRODUCT_ANALYTICS,
   type UserId
@@ -183,10 +184,8 @@ export class Principal {
   }
 }
 
-const RANK: Readonly<Record<CollectionLevel, number>> = { none: 0, read: 1, write: 2 }
-
 const highestOf = (levels: ReadonlyArray<CollectionLevel>): CollectionLevel =>
-  levels.reduce((highest, level) => (RANK[level] > RANK[highest] ? level : highest), "none")
+  levels.reduce((highest, level) => (isLower(highest, level) ? level : highest), "none")
 
 /** A caller that has not signed in. */
 export const ANONYMOUS = new Principal({ kind: "anonymous", id: null, name: "anonymous" })
@@ -223,7 +222,7 @@ const DENIALS = {
 const collectionDenial = (principal: Principal, needed: CollectionLevel, resource: Resource): Denial | null => {
   const level = principal.levelIn(resource.collection ?? [PRODUCT_ANALYTICS.id])
   if (level === "none") return DENIALS.reader
-  if (RANK[level] < RANK[needed]) return DENIALS.writer
+  if (isLower(level, needed)) return DENIALS.writer
   return resource.site === undefined || principal.seesSite(resource.site) ? null : DENIALS.site
 }
 

@@ -38,6 +38,11 @@ export const PRODUCT_ANALYTICS = {
 export const CollectionLevel = Schema.Literals(["none", "read", "write"])
 export type CollectionLevel = typeof CollectionLevel.Type
 
+const RANK: Readonly<Record<CollectionLevel, number>> = { none: 0, read: 1, write: 2 }
+
+/** Whether a level allows less than another. */
+export const isLower = (level: CollectionLevel, other: CollectionLevel): boolean => RANK[level] < RANK[other]
+
 /** The collections in which a group has a level of its own. The others have that of the nearest one above them. */
 export type CollectionLevels = ReadonlyMap<CollectionId, CollectionLevel>
 

@@ -439,6 +439,15 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
       const page = await ask({ ...sorted, page: { page: 2, items: 3 } })
       expect(page.data.rows).toEqual(all.slice(3, 6))
     }
+    const rest = await ask({
+      ...groups,
+      aggregation: [["count"]],
+      "order-by": [["desc", ["aggregation", 0]]],
+      limit: 2,
+      settings: { other: true }
+    })
+    // It is of all the other groups, not only of the largest.
+    expect([rest.has_other, rest.data.rows.reduce((sum, row) => sum + Number(row[2]), 0)]).toEqual([true, 14])
   })
 
   test("gives a visit the channel of its first row that has one", async () => {

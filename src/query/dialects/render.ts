@@ -100,8 +100,6 @@ class Renderer {
     if (needsSteps(select)) columnOf(select.from, "step", "integer")
     if (keepsVisits && needsNoSums(select)) columnOf(select.from, "unsummed", "boolean")
     const { columns, from, groupBy, isDistinct, joins, limit, offset, orderBy, where } = select
-    const found = topGroups(given)
-    if (found !== null) this.#tops.set(found.groups, found.top)
     const keys = columns.slice(0, groupBy ?? 0).map(({ expression }) => {
       const found = this.#groupKey(expression)
       // Another parameter would make it another expression than that of the column.
@@ -123,7 +121,7 @@ class Renderer {
     const parts = [
       sql`SELECT ${isDistinct ? "DISTINCT " : ""}${list.length === 0 ? text("1 AS one") : join(list, ", ")}`,
       // After everything else, which may need more of its columns.
-      sql`FROM ${this.#from(from, ids)}`,
+      sql`FROM ${this.#fromOf(given, from, ids)}`,
       ...joined,
       ...(conditions.length === 0 ? [] : [sql`WHERE ${allOf(conditions)}`]),
       ...(groupBy === null || groupBy === 0
@@ -174,6 +172,17 @@ SELECT * FROM grouped WHERE ${top.alias} >= (SELECT min(${top.alias}) FROM (SELE
 
   #order(expression: Expression): Sql {
     return this.#target.dialect.ordered(this.expression(expression), typeOf(expression))
+  }
+
+  /** What a select reads: of groups, only those that it shows, if it lists the largest. */
+  #fromOf(given: Select, from: Relation, ids: Select | null): Sql {
+    const found = topGroups(given)
+    if (found === null) return this.#from(from, ids)
+    this.#tops.set(found.groups, found.top)
+    const read = this.#from(from, ids)
+    // Another select may read all of the same groups.
+    this.#tops.delete(found.groups)
+    return read
   }
 
   /** `ids`: those of the rows that are needed; null: all. */

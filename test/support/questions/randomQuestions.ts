@@ -493,9 +493,34 @@ export const randomQuestions = (random: () => number) => {
     breakout: several(3, () => pick(["source", "target", ["field", "day", { "temporal-unit": pick(["day", "week"]) }]]))
   })
 
+  /** Lists of the largest groups, of which engines may look up the names of a few. */
+  const ofLargest = (): Record<string, Json> => {
+    const question = chance(0.3) ? ofFlows() : ofPages()
+    const { aggregation } = question as { readonly aggregation: ReadonlyArray<Json> }
+    return {
+      ...question,
+      aggregation: chance(0.5) ? aggregation : [pick<Json>([["count"], ["distinct", "site_id"]]), ...aggregation],
+      breakout: question["source"] === "v_pa_user_flows" ? ["source", "target"] : ["url_path"],
+      "order-by": [["desc", ["aggregation", 0]]],
+      limit: 1 + Math.floor(random() * 5),
+      settings: { ...(question["settings"] as object), other: chance(0.5) }
+    }
+  }
+
   return {
     next: (): Record<string, Json> =>
-      pick([() => plain(0), () => plain(0), ofVisits, ofFirsts, ofHours, ofPages, ofMost, ofGoals, ofFlows])(),
+      pick([
+        () => plain(0),
+        () => plain(0),
+        ofVisits,
+        ofFirsts,
+        ofHours,
+        ofPages,
+        ofMost,
+        ofGoals,
+        ofFlows,
+        ofLargest
+      ])(),
     ofGoals,
     ofHours,
     ofVisits,

@@ -6,6 +6,7 @@ import {
   type CollectionLevel,
   type CollectionLevels,
   type GroupId,
+  isLower,
   levelIn
 } from "../../../../src/domain/people.ts"
 import type { PermissionGraph, PermissionLevels } from "../../../../src/ports/Groups.ts"
@@ -98,6 +99,13 @@ const isInherited = (levels: CollectionLevels, path: Path, level: CollectionLeve
   return level === levelIn(levels, above) && (level !== "none" || above.length === 0)
 }
 
+/**
+ * Whether a collection without a level of its own is given the one that it had, by a client that sends the whole graph back, while those above it
+ * get a lower one: it follows them. With a higher one, it keeps what it was given: nothing opens unless somebody says so.
+ */
+const isSentBack = (before: CollectionLevels, after: CollectionLevels, path: Path, level: CollectionLevel): boolean =>
+  !before.has(idOf(path)) && level === levelIn(before, path) && isLower(levelIn(after, path.slice(0, -1)), level)
+
 /** Changes the given levels, in the caller's transaction. */
 export const writeGraph = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
@@ -122,13 +130,15 @@ export const writeGraph = Effect.fnUntraced(function* (
     // A collection is compared with those above it, which come first.
     .toSorted((one, other) => one.length - other.length)
   for (const [group, given] of changes) {
-    const levels = new Map(stored.get(group)?.map(({ collection_id, level }) => [collection_id, level]))
+    const before = new Map(stored.get(group)?.map(({ collection_id, level }) => [collection_id, level]))
+    const levels = new Map(before)
     for (const path of paths) {
       const id = idOf(path)
       const level = given.get(id)
       if (level === undefined) continue
       if (group === ADMINISTRATORS && level !== "write") return yield* ADMINISTRATORS_WRITE
       if (group === ADMINISTRATORS) continue
+      if (isSentBack(before, levels, path, level)) continue
       if (isInherited(levels, path, level)) {
         levels.delete(id)
         yield* sql.unsafe(UNSET, [group, id])

@@ -162,6 +162,11 @@ test("a collection has the level of the one above it until it gets its own, and 
       expect(yield* set([PRODUCT_ANALYTICS.id, "read"])).toBe("read,read,none")
       expect(yield* set([bottom, "read"])).toBe("read,read,read")
       expect(yield* set([PRODUCT_ANALYTICS.id, "none"])).toBe("none,none,none")
+      // A client that sends the whole graph back takes everything below, too, and gives nothing that it does not name.
+      yield* set([PRODUCT_ANALYTICS.id, "read"])
+      expect(yield* set([PRODUCT_ANALYTICS.id, "none"], [middle, "read"], [bottom, "read"])).toBe("none,none,none")
+      yield* set([PRODUCT_ANALYTICS.id, "read"])
+      expect(yield* set([PRODUCT_ANALYTICS.id, "write"], [middle, "read"], [bottom, "read"])).toBe("write,read,read")
     })
   )
 })
