@@ -20,7 +20,7 @@ const OF_VISITS: Known = {
   view: "v_pa_sessions",
   ids: ["id", "session_uuid"],
   key: "session_id",
-  columns: new Map([...OF_VISITOR.map(([own, known]) => [known, own] as const), ["subdivision1", "region"]])
+  columns: new Map(OF_VISITOR.map(([own, known]) => [known, own]))
 }
 const OF_PROPERTIES: Known = {
   view: "v_pa_events",
