@@ -83,7 +83,7 @@ const instanceOn = (database: Layer.Layer<DatabaseUrl, StartError>) =>
 /** An instance that exists. An empty one in a folder that was named by mistake would answer with nothing, and hide the mistake. */
 const instance = instanceOn(DatabaseUrl.layerExisting)
 
-/** For commands that may be the first of an instance: its database is created if there is none. */
+/** For commands that may be the first of an instance, and create its database if needed. */
 const newInstance = instanceOn(DatabaseUrl.layer)
 
 /** Repairs the lake's catalog in a database that was just restored. */
@@ -150,7 +150,7 @@ const migrations = Layer.succeed(Migrations, {
 
 const footfall = Command.make("footfall").pipe(
   Command.withDescription(
-    "Footfall, a first-party collector for Umami's tracker. The app database is DATABASE_URL, otherwise the embedded Postgres in DATA_DIR, which a command starts if needed and stops when it ends. Commands that set something up create it if there is none."
+    "Footfall, a first-party collector for Umami's tracker. The app database is DATABASE_URL, otherwise the embedded Postgres in DATA_DIR, which a command starts if needed and stops when it ends. Commands that set something up create it if needed."
   ),
   Command.withExamples([
     {

@@ -10,7 +10,7 @@ export const PREVIOUS_SAME = {
 } as const
 /** When the visitor's previous visit ended that was present in the hour of the week (UTC) in which a visit starts. */
 export const PREVIOUS_IN_HOUR = "prev_hour_ended_at"
-/** The same for each hour after that, in a list; null if there is none before in any of them. */
+/** The same for each hour after that, in a list; null if no visit came before in any of them. */
 export const PREVIOUS_IN_LATER_HOURS = "prev_later_hours_ended_at"
 export type Repeated = keyof typeof PREVIOUS_SAME
 export const REPEATED = Object.keys(PREVIOUS_SAME) as ReadonlyArray<Repeated>

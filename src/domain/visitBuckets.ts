@@ -13,6 +13,10 @@ export const visitBucket = (time: string): string =>
 /** The hour (UTC) that a bucket lies in. */
 export const hourOf = (bucket: string): string => `(${bucket} // ${BUCKETS.hour})`
 
+/** The time at which an hour begins. */
+export const startOfHour = (hour: string): string =>
+  `make_timestamp((${hour} * ${BUCKETS.hour * VISIT_BUCKET_SECONDS} - ${DAYS_TO_1970 * DAY_SECONDS}) * 1000000)`
+
 const HOURS_OF_WEEK = 7 * 24
 
 /** The hours (UTC) in which a visit is present, from one of them, as a list: each hour of the week at most once. */

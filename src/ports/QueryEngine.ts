@@ -59,6 +59,8 @@ export interface QueryResult {
   readonly rows: ReadonlyArray<ReadonlyArray<QueryValue>>
 }
 
+export type QueryRows = QueryResult["rows"]
+
 /** A part of a result: its columns, and some of its rows in their order. */
 export type QueryChunk = QueryResult
 

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { ShownValue } from "../domain/FieldStats.ts"
 import type { PropertyType } from "../domain/propertyType.ts"
-import type { Query as EngineQuery, QueryEngine, QueryError, QueryValue } from "../ports/QueryEngine.ts"
+import type { Query as EngineQuery, QueryEngine, QueryError, QueryRows, QueryValue } from "../ports/QueryEngine.ts"
 import { type Comparison, comparisonOf, type ShownRows } from "./compare/comparison.ts"
 import { type CompiledQuestion, compileQuestion } from "./compile.ts"
 import { fillBuckets, partialBuckets } from "./fill.ts"
@@ -77,7 +77,7 @@ export const askQuestion = Effect.fnUntraced(function* (
 
 /** What an engine's statements for a question return. */
 export interface QuestionResult {
-  readonly rows: ReadonlyArray<ReadonlyArray<QueryValue>>
+  readonly rows: QueryRows
   /** How many values each of the question's casts ignores. */
   readonly uncastable: ReadonlyArray<number>
   /** The currencies of each of the question's amounts, in order. */
@@ -160,8 +160,6 @@ export interface Circumstances {
   readonly startedAt: number
 }
 
-type EngineRows = ReadonlyArray<ReadonlyArray<QueryValue>>
-
 /** What is to be said about what a question found, and did not find. */
 const warningsOfRows = (
   compiled: CompiledQuestion,
@@ -182,7 +180,7 @@ const warningsOfRows = (
 /** An engine's rows as what a question returns. `other`: those of the period that it is compared with. */
 export const shapeAnswer = (
   compiled: CompiledQuestion,
-  { other, ...result }: QuestionResult & { readonly other: EngineRows | null },
+  { other, ...result }: QuestionResult & { readonly other: QueryRows | null },
   { asOf, now, route, startedAt }: Circumstances
 ): Answer => {
   const { fql, planned, shown } = compiled
@@ -213,7 +211,7 @@ export const shapeAnswer = (
 }
 
 /** As many of an engine's rows as are shown, with the buckets that have none. */
-export const shownRows = (compiled: CompiledQuestion, rows: EngineRows, now: Temporal.Instant): ShownRows => {
+export const shownRows = (compiled: CompiledQuestion, rows: QueryRows, now: Temporal.Instant): ShownRows => {
   const cells = cellsOf(compiled, rows.slice(0, compiled.shown))
   const truncated = rows.length > compiled.shown
   return { rows: truncated ? cells : filledRows(compiled, cells, now), truncated }
@@ -234,7 +232,7 @@ export const filledRows = (
 /** An engine's values as an answer's. */
 export const cellsOf = (
   { planned: { columns, zone } }: CompiledQuestion,
-  rows: ReadonlyArray<ReadonlyArray<QueryValue>>
+  rows: QueryRows
 ): ReadonlyArray<ReadonlyArray<Cell>> =>
   rows.map((row) => row.map((value, index) => cellOf(value, columns[index]!, zone)))
 

@@ -1,7 +1,5 @@
-import type { QueryValue } from "../ports/QueryEngine.ts"
+import type { QueryRows, QueryValue } from "../ports/QueryEngine.ts"
 import type { PlannedColumn, PlannedQuestion } from "./resolve/query.ts"
-
-type EngineRows = ReadonlyArray<ReadonlyArray<QueryValue>>
 
 const NUMBERS: ReadonlyArray<PlannedColumn["type"]> = ["integer", "decimal", "float"]
 
@@ -12,7 +10,7 @@ const isNone = ({ source, type }: PlannedColumn, value: QueryValue): boolean =>
 /** Whether a question's rows have nothing in some of its columns. Without such columns, a row is something. */
 export const hasNothing = (
   { columns }: PlannedQuestion,
-  rows: EngineRows,
+  rows: QueryRows,
   isDecisive: (column: PlannedColumn) => boolean
 ): boolean => {
   const decisive = columns.flatMap((column, index) => (isDecisive(column) ? [{ column, index }] : []))
@@ -20,5 +18,5 @@ export const hasNothing = (
 }
 
 /** Whether a question found nothing: no rows, or only zeros and unknown values. */
-export const foundNothing = (planned: PlannedQuestion, rows: EngineRows): boolean =>
+export const foundNothing = (planned: PlannedQuestion, rows: QueryRows): boolean =>
   hasNothing(planned, rows, ({ source }) => source === "aggregation")

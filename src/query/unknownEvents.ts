@@ -1,5 +1,5 @@
 import { Effect, Result } from "effect"
-import type { Query as EngineQuery, QueryEngine, QueryValue } from "../ports/QueryEngine.ts"
+import type { Query as EngineQuery, QueryEngine, QueryRows } from "../ports/QueryEngine.ts"
 import type { Query } from "./fql/schema.ts"
 import { didYouMean } from "./fql/suggest.ts"
 import { foundNothing } from "./nothing.ts"
@@ -51,8 +51,6 @@ export const eventNamesOf = ({ now }: QuestionContext, { rows, zone }: PlannedQu
   }
 }
 
-type EngineRows = ReadonlyArray<ReadonlyArray<QueryValue>>
-
 /**
  * Warnings about the events that a question names and that there are none of, if it found nothing. An event may also be too new, so the
  * answer stands; and what cannot be looked up in time is not warned of.
@@ -60,7 +58,7 @@ type EngineRows = ReadonlyArray<ReadonlyArray<QueryValue>>
 export const unknownEventWarnings = Effect.fnUntraced(function* (
   engine: Pick<QueryEngine["Service"], "run">,
   planned: PlannedQuestion,
-  rows: EngineRows,
+  rows: QueryRows,
   names: { readonly since: string | null; readonly query: () => Result.Result<EngineQuery, unknown> } | null
 ): Effect.fn.Return<ReadonlyArray<Warning>> {
   if (names === null || !foundNothing(planned, rows)) return []

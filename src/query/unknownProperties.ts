@@ -1,11 +1,9 @@
-import type { QueryValue } from "../ports/QueryEngine.ts"
+import type { QueryRows } from "../ports/QueryEngine.ts"
 import { didYouMean } from "./fql/suggest.ts"
 import { viewOf } from "./metadata/views.ts"
 import { foundNothing, hasNothing } from "./nothing.ts"
 import type { PlannedColumn, PlannedQuestion } from "./resolve/query.ts"
 import type { UnknownProperty, Warning } from "./resolve/SelectScope.ts"
-
-type EngineRows = ReadonlyArray<ReadonlyArray<QueryValue>>
 
 const FIELD_NAMES = [viewOf("v_pa_sessions"), viewOf("v_pa_events")].flatMap(({ columns }) =>
   columns.map(({ name }) => name)
@@ -21,14 +19,14 @@ const isOf =
   }
 
 /** Whether no row has a value of a property: the question grouped by it or listed it without finding any, or found nothing at all. */
-const hasNoValues = (planned: PlannedQuestion, property: UnknownProperty, rows: EngineRows): boolean =>
+const hasNoValues = (planned: PlannedQuestion, property: UnknownProperty, rows: QueryRows): boolean =>
   planned.columns.some(isOf(property)) ? hasNothing(planned, rows, isOf(property)) : foundNothing(planned, rows)
 
 /**
  * Warnings about the properties and attributes that a question names, that are not registered, and that it finds no values of. A key may
  * be unregistered and exist, when it is new or its site has too many, so the values decide.
  */
-export const unknownPropertyWarnings = (planned: PlannedQuestion, rows: EngineRows): ReadonlyArray<Warning> =>
+export const unknownPropertyWarnings = (planned: PlannedQuestion, rows: QueryRows): ReadonlyArray<Warning> =>
   planned.unknownProperties.flatMap((property): ReadonlyArray<Warning> => {
     if (!hasNoValues(planned, property, rows)) return []
     const { event, key, known, of } = property

@@ -44,6 +44,20 @@ describe("the period that a range is compared with", () => {
     expect(lastMonth).toEqual(["2026-10-01T00:00", "2026-11-01T00:00"])
   })
 
+  test("is the month before the last month, also of a field with the name of a unit", () => {
+    const flows = {
+      fql: 1,
+      type: "query",
+      source: "v_pa_user_flows",
+      aggregation: [["sum", "value"]],
+      filter: ["time-interval", "day", -1, "month"],
+      settings: { compare: "previous-period", timezone: "UTC" }
+    }
+    const asked = { ...context, now: Temporal.Instant.from("2026-12-01T12:00:30Z") }
+    const { other } = Result.getOrThrow(compileQuestion(asked, flows, ENGINES.postgres))
+    expect(other!.planned.rows.range).toEqual({ from: "2026-10-01T00:00:00.000Z", until: "2026-11-01T00:00:00.000Z" })
+  })
+
   test.each<[string, unknown, string, [string, string]]>([
     [
       "as many days before",

@@ -37,7 +37,7 @@ const addressFrom = Effect.fnUntraced(function* (
 
 /** `DATABASE_URL`, else the embedded Postgres of `DATA_DIR`, which runs while the scope of this or another process is open. */
 export class DatabaseUrl extends Context.Service<DatabaseUrl, DatabaseAddress>()("footfall/postgres/DatabaseUrl") {
-  /** Starts the embedded Postgres unless it runs, and creates it if there is none. */
+  /** Starts the embedded Postgres unless it runs, and creates it if needed. */
   static readonly layer: Layer.Layer<DatabaseUrl, StartError> = Layer.effect(
     DatabaseUrl,
     addressFrom(startEmbeddedPostgres)

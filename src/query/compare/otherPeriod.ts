@@ -120,7 +120,7 @@ const COUNTED_UNITS: ReadonlyArray<unknown> = ["minute", "hour", "day", "week"]
 const countsUnits = (condition: unknown): boolean =>
   Array.isArray(condition) &&
   (["time-interval", "relative-time-interval"].includes(condition[0])
-    ? condition.some((one) => COUNTED_UNITS.includes(one))
+    ? COUNTED_UNITS.includes(condition[3])
     : condition.some(countsUnits))
 
 /** Whether a part of a question makes bins that depend on the rows: in another period, they would be other bins. */

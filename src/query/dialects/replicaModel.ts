@@ -12,6 +12,7 @@ import {
   hourOf,
   hourOfWeek,
   hoursFrom,
+  startOfHour,
   VISIT_BUCKET_SECONDS,
   visitBucket
 } from "../../domain/visitBuckets.ts"
@@ -43,7 +44,6 @@ const TABLES: Readonly<Record<Exclude<ViewName, "v_pa_user_flows" | "v_pa_visits
   v_pa_session_data: "session_data"
 }
 
-const HOUR_SECONDS = 3_600
 const DAY_SECONDS = 86_400
 const DAY_MS = DAY_SECONDS * 1_000
 
@@ -451,7 +451,7 @@ const partOfBucket = (alias: string, { offsets, unit, weekStart }: TimePart): Sq
 
 /** A visit's `hour` as what questions ask of the time at which it is present: its own times in the first and the last one. */
 const PRESENT_IN_HOUR = `CASE hour WHEN ${hourOf("start_bucket")} THEN started_at WHEN ${hourOf("end_bucket")} THEN ended_at
-  ELSE make_timestamp((hour * ${HOUR_SECONDS} - ${DAYS_TO_1970 * DAY_SECONDS}) * 1000000) END AS present_at, (hour * ${BUCKETS.hour})::INTEGER AS present_bucket`
+  ELSE ${startOfHour("hour")} END AS present_at, (hour * ${BUCKETS.hour})::INTEGER AS present_bucket`
 
 /**
  * Visits in the hours of the week (UTC) in which their visitors have none before. A visit has rows in every hour between its first and its last
@@ -514,6 +514,7 @@ JOIN (
 SELECT ${keys}, min(created_at) AS present_at, ${PAGEVIEWS} AS present_pageviews${bucket(visitBucket("min(created_at)"))}
 FROM part GROUP BY ${keys}, ${unitOf("created_at", presence)}
 ) AS present USING (${keys})`
+  if (isOfHours) return firstsOfHours(source, joined)
   const ofPrevious = name === null ? "" : `, ${PREVIOUS_SAME[name]}`
   const split =
     isNext === null
@@ -521,7 +522,6 @@ FROM part GROUP BY ${keys}, ${unitOf("created_at", presence)}
       : sql`(${joined}) UNION ALL BY NAME (SELECT ${list}${ofPrevious}, unnest([started_at, ended_at]) AS present_at${bucket("unnest([start_bucket, end_bucket])")} FROM visit WHERE ${where} AND ${isOther(isNext)})`
   const one = (more: Sql): Sql =>
     sql`SELECT ${list}, started_at AS present_at, views AS present_pageviews${bucket("start_bucket")}${more} FROM visit WHERE ${where} AND ${isOne}`
-  if (isOfHours) return firstsOfHours(source, joined)
   if (name === null) return sql`${one(text(""))} UNION ALL BY NAME (${split})`
   const first = (presentAt: string) => isFirst(source, name, presentAt)
   const whole = one(sql`, ${first("started_at")} AS ${firstOf(name)}`)

@@ -19,5 +19,5 @@ export const IS_BOUNCE = {
 /** Whether a visit is its visitor's first in the range with this value, and in its unit of time if visits are split by time. */
 export const firstOf = (column: Repeated): string => `first_of_${column}`
 
-/** Whether a visit that is split by hours is its visitor's first in the range in this hour of the week (UTC). Of those that are not, some are left out. */
+/** Whether a visit that is split by hours is its visitor's first in the range in this hour of the week (UTC). The others are left out. */
 export const FIRST_OF_HOUR = "first_of_hour"

@@ -35,7 +35,7 @@ export const permittedCollections = (
   [action, type]: readonly [Action, ResourceType]
 ): ReadonlyArray<Collection> => all.filter(({ path }) => can(principal, action, { type, collection: path }))
 
-/** A collection that the principal may read. For anyone else, there is none. */
+/** A collection that the principal may read. For anyone else, it does not exist. */
 export const readableCollection = (
   collections: Collections["Service"],
   principal: Principal,
@@ -49,7 +49,7 @@ export const readableCollection = (
 
 /** What the handlers of every kind of item do. */
 export const makeItems = (content: Content["Service"], collections: Collections["Service"]) => {
-  /** An item that the principal may read. For anyone else, there is none. */
+  /** An item that the principal may read. For anyone else, it does not exist. */
   const get = <Kind extends ItemKind>(
     principal: Principal,
     kind: Kind,

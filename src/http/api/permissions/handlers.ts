@@ -5,6 +5,7 @@ import { CollectionId, type CollectionLevel, GroupId, isId, UserId } from "../..
 import { parseSiteId } from "../../../domain/siteValues.ts"
 import { Groups, type PermissionGraph, type PermissionLevels } from "../../../ports/Groups.ts"
 import { below } from "../../../query/fql/FqlError.ts"
+import { noSuch } from "../../shared/json/fields.ts"
 import { groupJson, memberJson } from "../../shared/json/group.ts"
 import { AdminApi } from "../AdminApi.ts"
 import { changeProblem, readProblem, unavailable } from "../peopleProblem.ts"
@@ -45,9 +46,6 @@ const levelsOf = (
     )
   )
 }
-
-const noSuch = (what: string, given: string) =>
-  `There is no ${what} with the id ${JSON.stringify(given.slice(0, 100))}; ids are whole numbers from 1.`
 
 interface GivenGroup {
   readonly name?: string

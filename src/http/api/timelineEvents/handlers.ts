@@ -48,7 +48,7 @@ export const TimelineEventsHandlers = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const events = yield* TimelineEvents
 
-    /** A note that the principal may see. For anyone else, there is none. */
+    /** A note that the principal may see. For anyone else, it does not exist. */
     const get = Effect.fnUntraced(function* (principal: Principal, given: string) {
       if (!UUID_PATTERN.test(given)) return yield* notFound(given)
       const event = yield* Effect.mapError(events.get(given.toLowerCase()), readProblem)

@@ -16,13 +16,15 @@ export const Instant = Schema.String.annotate({
   examples: [EXAMPLE.instant]
 })
 
+/** About an id that cannot be one. */
+export const noSuch = (what: string, id: number | string): string => {
+  const given = typeof id === "number" ? id : JSON.stringify(id.slice(0, 100))
+  return `There is no ${what} with the id ${given}; ids are whole numbers from 1.`
+}
+
 /** An id in a request. One that cannot be an id is named in the message, with what can. */
 export const idOf = (what: string) =>
-  Schema.Int.check(
-    Schema.makeFilter((id) =>
-      isId(id) ? undefined : `There is no ${what} with the id ${id}; ids are whole numbers from 1.`
-    )
-  )
+  Schema.Int.check(Schema.makeFilter((id) => (isId(id) ? undefined : noSuch(what, id))))
 
 /** A name in a request. Its length is checked with the other values, so that all issues are reported together. */
 export const NotBlank = Schema.String.check(Schema.isPattern(/\S/, { message: "The name must not be blank." }))
