@@ -17,7 +17,7 @@ import { countFirsts } from "./countFirsts.ts"
 import type { GroupKey, Key, Target } from "./Dialect.ts"
 import { allOf, join, type Sql, sql, text } from "./Sql.ts"
 import { simplified } from "./simplified.ts"
-import { type Top, topGroups } from "./topGroups.ts"
+import { countsRows, largestPairs, MAX_LISTED, type Top, topGroups } from "./topGroups.ts"
 import { needsNoSums, needsSteps } from "./userFlows.ts"
 import { withoutJoins } from "./withoutJoins.ts"
 
@@ -118,12 +118,12 @@ class Renderer {
       ({ descending, expression }) =>
         sql`${this.#order(expression)}${descending ? " DESC" : ""}${isTimeOf(from, expression) ? "" : " NULLS LAST"}`
     )
+    // After everything else, which may need more of its columns.
+    const source = sql`FROM ${this.#fromOf(given, from, ids)}`
+    const filtered = [source, ...joined, ...(conditions.length === 0 ? [] : [sql`WHERE ${allOf(conditions)}`])]
     const parts = [
       sql`SELECT ${isDistinct ? "DISTINCT " : ""}${list.length === 0 ? text("1 AS one") : join(list, ", ")}`,
-      // After everything else, which may need more of its columns.
-      sql`FROM ${this.#fromOf(given, from, ids)}`,
-      ...joined,
-      ...(conditions.length === 0 ? [] : [sql`WHERE ${allOf(conditions)}`]),
+      ...filtered,
       ...(groupBy === null || groupBy === 0
         ? []
         : [
@@ -143,8 +143,18 @@ class Renderer {
       const column = `top.${alias}`
       return isLookedUp(index) ? `${keys[index]!.lookUp!(column)} AS ${alias}` : column
     })
+    const isOfPairs = keys.length > 1 && keys.every((_, index) => isLookedUp(index)) && countsRows(select)
+    const grouped =
+      isOfPairs && top.count <= MAX_LISTED
+        ? largestPairs(
+            columns.map(({ alias }) => alias),
+            list.slice(0, keys.length),
+            join(filtered, "\n"),
+            top
+          )
+        : sql`grouped AS MATERIALIZED (${rows})`
     return sql`SELECT ${shown.join(", ")}
-FROM (WITH grouped AS MATERIALIZED (${rows})
+FROM (WITH ${grouped}
 SELECT * FROM grouped WHERE ${top.alias} >= (SELECT min(${top.alias}) FROM (SELECT ${top.alias} FROM grouped ORDER BY ${top.alias} DESC LIMIT ${String(top.count)}))) AS top`
   }
 

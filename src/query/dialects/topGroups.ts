@@ -1,5 +1,6 @@
 import type { Expression, Select } from "../plan/plan.ts"
 import { isColumn } from "../plan/rows.ts"
+import { join, type Sql, sql } from "./Sql.ts"
 import { needsNoSums } from "./userFlows.ts"
 
 /*
@@ -69,4 +70,39 @@ export const topGroups = (list: Select): { readonly groups: Select; readonly top
   if (!isPlain({ ...select, joins: [] }) || expression.kind !== "aggregate" || !isCount(expression, select)) return null
   const { alias } = select.columns.find((column) => column.expression === expression)!
   return { groups: select, top: { alias, count: list.limit + list.offset } }
+}
+
+/** Whether all that a grouped select computes is the number of rows. */
+export const countsRows = (select: Select): boolean =>
+  select.columns
+    .slice(select.groupBy ?? 0)
+    .every(
+      ({ expression }) =>
+        expression.kind === "aggregate" &&
+        ((expression.name === "count" && expression.of === null && expression.where === null) ||
+          (expression.name === "sum" && needsNoSums(select)))
+    )
+
+/** Longer lists may need rows of most parts. */
+export const MAX_LISTED = 500
+/** Rows are counted in so many parts first. */
+const PARTS = 1 << 16
+
+/**
+ * Defines `grouped` as the groups of rows by several numbers, with the count of each, of which only those are complete that may be among the
+ * largest. There can be millions of groups, most of them of a few rows. So the rows are first counted in parts, by a hash of their numbers. A group
+ * is not larger than its part. The groups of the largest parts show how large a listed group is at least; those of smaller parts are left out.
+ * `aliases`: those of the keys, then those of the counts; `keys`: the keys as they are selected; `from`: the clauses FROM and WHERE.
+ */
+export const largestPairs = (aliases: ReadonlyArray<string>, keys: ReadonlyArray<Sql>, from: Sql, top: Top): Sql => {
+  const names = aliases.slice(0, keys.length)
+  const counts = aliases.slice(keys.length).map((alias) => `count(*) AS ${alias}`)
+  const counted = (parts: string) =>
+    `SELECT ${[...names, ...counts].join(", ")} FROM numbered WHERE part IN (${parts}) GROUP BY ${names.join(", ")}`
+  const count = String(top.count)
+  return sql`numbered AS MATERIALIZED (SELECT *, CAST(hash(${names.join(", ")}) % ${String(PARTS)} AS INTEGER) AS part FROM (SELECT ${join(keys, ", ")} ${from})),
+part AS MATERIALIZED (SELECT part, count(*) AS size FROM numbered GROUP BY part),
+candidate AS MATERIALIZED (${counted(`SELECT part FROM part ORDER BY size DESC LIMIT ${String(2 * top.count)}`)}),
+least AS MATERIALIZED (SELECT CASE WHEN count(*) = ${count} THEN min(${top.alias}) ELSE 0 END AS size FROM (SELECT ${top.alias} FROM candidate ORDER BY ${top.alias} DESC LIMIT ${count})),
+grouped AS MATERIALIZED (${counted("SELECT part FROM part WHERE size >= (SELECT size FROM least)")})`
 }
