@@ -47,24 +47,24 @@ const named = async <A>(statement: string, work: Promise<A>): Promise<A> => {
   }
 }
 
+/** What is known of a file, whoever writes. */
+interface Known {
+  tables: ReadonlyArray<string>
+  readonly siteNumbers: Map<string, number>
+}
+
 /** The replica's file. One connection writes; each query has one of its own. */
 export class Store {
   readonly folder: string
   readonly #instance: DuckDBInstance
   readonly #writer: DuckDBConnection
-  readonly #siteNumbers = new Map<string, number>()
-  #tables: ReadonlyArray<string>
+  readonly #known: Known
 
-  private constructor(
-    folder: string,
-    instance: DuckDBInstance,
-    writer: DuckDBConnection,
-    tables: ReadonlyArray<string>
-  ) {
+  private constructor(folder: string, instance: DuckDBInstance, writer: DuckDBConnection, known: Known) {
     this.folder = folder
     this.#instance = instance
     this.#writer = writer
-    this.#tables = tables
+    this.#known = known
   }
 
   /** Opens the file, or creates it. Nothing that a query says can read or write anything outside of the folder. */
@@ -99,7 +99,7 @@ export class Store {
         for (const statement of CREATE) await writer.run(statement)
         await writer.run("COMMIT")
       }
-      return new Store(folder, instance, writer, await tablesOf(writer))
+      return new Store(folder, instance, writer, { tables: await tablesOf(writer), siteNumbers: new Map() })
     } catch (cause) {
       instance.closeSync()
       throw cause
@@ -108,11 +108,11 @@ export class Store {
 
   /** The tables of events, one per month and one for all other times. */
   get eventTables(): ReadonlyArray<string> {
-    return this.#tables
+    return this.#known.tables
   }
 
   get #allTables(): ReadonlyArray<string> {
-    return ["site", "session", "session_data", "event_data", "visit", "path", ...this.#tables]
+    return ["site", "session", "session_data", "event_data", "visit", "path", ...this.#known.tables]
   }
 
   /** The file of a segment, for `stage`. */
@@ -127,14 +127,29 @@ export class Store {
 
   /** The number of a site, which never changes in a file; null if the file does not know the site. */
   async siteNumber(connection: DuckDBConnection, id: string): Promise<number | null> {
-    const known = this.#siteNumbers.get(id)
+    const known = this.#known.siteNumbers.get(id)
     if (known !== undefined) return known
     const found = await connection.runAndReadAll("SELECT site FROM site WHERE site_id = CAST($1 AS UUID)", [id])
     const [row] = found.getRows()
     if (row === undefined) return null
     const number = Number(row[0])
-    this.#siteNumbers.set(id, number)
+    this.#known.siteNumbers.set(id, number)
     return number
+  }
+
+  /** Lets `work` use another writer of the same file, with temporary tables of its own. No statement of its own may run when `work` ends. */
+  async beside<A>(work: (other: Store) => Promise<A>): Promise<A> {
+    const writer = await this.#instance.connect()
+    try {
+      return await work(new Store(this.folder, this.#instance, writer, this.#known))
+    } finally {
+      writer.closeSync()
+    }
+  }
+
+  /** Makes the statement that runs fail, if there is one. */
+  interrupt(): void {
+    this.#writer.interrupt()
   }
 
   async run(statement: string): Promise<void> {
@@ -163,7 +178,7 @@ export class Store {
       return result
     } catch (cause) {
       await this.run("ROLLBACK").catch(() => {})
-      this.#tables = await tablesOf(this.#writer).catch(() => this.#tables)
+      this.#known.tables = await tablesOf(this.#writer).catch(() => this.#known.tables)
       throw cause
     }
   }
@@ -184,10 +199,12 @@ export class Store {
 
   /** Creates a month's table, and shows it in the view. Within a transaction. */
   async ensureMonth(table: string): Promise<void> {
-    if (this.#tables.includes(table)) return
+    if (this.#known.tables.includes(table)) return
     await this.run(createEvents(table))
-    this.#tables = [...this.#tables.filter((other) => other !== OTHER_EVENTS), table].sort().concat(OTHER_EVENTS)
-    await this.run(createEventView(this.#tables))
+    this.#known.tables = [...this.#known.tables.filter((other) => other !== OTHER_EVENTS), table]
+      .sort()
+      .concat(OTHER_EVENTS)
+    await this.run(createEventView(this.#known.tables))
   }
 
   async readState(): Promise<ReplicaState | null> {
@@ -217,7 +234,7 @@ export class Store {
         await this.run(`DROP TABLE ${table}`)
         await this.run(`ALTER TABLE rewritten RENAME TO ${table}`)
       }
-      await this.run(createEventView(this.#tables))
+      await this.run(createEventView(this.#known.tables))
     })
     await this.checkpoint()
     const [size] = await this.rows("SELECT free_blocks * block_size FROM pragma_database_size()")

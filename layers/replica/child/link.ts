@@ -4,6 +4,7 @@ import { hourOf, hourOfWeek } from "../../../src/domain/visitBuckets.ts"
 import { OF_VISITOR } from "../../../src/domain/visitorColumns.ts"
 import { HAS_SOURCE, SOURCE_COLUMNS } from "../../../src/query/channel/visitChannel.ts"
 import { KIND, LATER_BEFORES, PREDECESSORS, previousInHours, previousVisits, SAME, VISITOR, visitsOf } from "./apply.ts"
+import { inTurns } from "./inTurns.ts"
 import type { Store } from "./Store.ts"
 import type { ReplicaState } from "./state.ts"
 
@@ -116,17 +117,25 @@ export const linkEvents = async (
   const parts = await partsAfter(store, state.linkedTo!, rowsAtOnce)
   let current = state
   let linked = total - parts.reduce((sum, { rows }) => sum + rows, 0)
-  for (const part of parts) {
-    onProgress({ rows: total, total, linked })
-    current = { ...current, linkedTo: part.last, version: current.version + 1 }
-    // Before the transaction: what is dropped would take memory until its end.
-    await derivePart(store, part)
-    await store.transaction(async () => {
-      await storePart(store)
-      await store.writeState(current)
-    })
-    linked += part.rows
-  }
-  await store.drop("linked", "own", "source", "chained", "in_hours")
+  onProgress({ rows: total, total, linked })
+  await inTurns<Part>(store, {
+    prepare: async (writer, index) => {
+      const part = parts[index]
+      if (part === undefined) return null
+      await derivePart(writer, part)
+      return part
+    },
+    store: async (writer, part) => {
+      current = { ...current, linkedTo: part.last, version: current.version + 1 }
+      await writer.transaction(async () => {
+        await storePart(writer)
+        await writer.writeState(current)
+      })
+      // After the transaction, until whose end they would take memory.
+      await writer.drop("linked", "own", "source", "chained", "in_hours")
+      linked += part.rows
+      onProgress({ rows: total, total, linked })
+    }
+  })
   return current
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import { rm } from "node:fs/promises"
 import type { RebuildProgress } from "../../../src/domain/rebuildProgress.ts"
 import { applySites, ensureKeys, ensureSites, insertData, insertKeyed, selectKeys } from "./apply.ts"
+import { inTurns } from "./inTurns.ts"
 import { LINKED_ROWS, linkEvents } from "./link.ts"
 import { readPosition } from "./position.ts"
 import { exportedColumns, SEGMENT_BYTES, type Source } from "./Source.ts"
@@ -153,8 +154,8 @@ export interface RebuildSources {
 
 /**
  * Loads the events after `state.rebuiltTo`, in the order of their ids, whatever is visible at that moment: those that come or move
- * meanwhile are found again by following from `state.snapshot`, and skipped if they are there. The next segment is exported while one is
- * loaded. After each transaction, the rebuild can be resumed.
+ * meanwhile are found again by following from `state.snapshot`, and skipped if they are there. While a segment is loaded, the next one is staged,
+ * and the one after it exported. After each transaction, the rebuild can be resumed.
  */
 const loadEvents = async (
   sources: RebuildSources,
@@ -167,27 +168,35 @@ const loadEvents = async (
   let current = state
   let rows = await store.number("SELECT count(*) FROM event")
   onProgress({ rows, total, linked: null })
-  let number = 0
   let count = FIRST_EVENTS
-  let next: Promise<Segment> | null = exportSegment(sources.events, store, String(number), state.rebuiltTo, count)
-  while (next !== null) {
-    const segment: Segment = await next
-    // As many events as make a segment, by the size of those before.
-    count = Math.min(MAX_EVENTS, Math.ceil((count * SEGMENT_BYTES) / Math.max(segment.bytes, 1)))
-    next = segment.to === null ? null : exportSegment(sources.events, store, String(++number % 2), segment.to, count)
-    // A failure is seen when it is awaited, after the segment before has been loaded.
-    next?.catch(() => {})
-    current = { ...current, rebuiltTo: segment.to, version: current.version + 1 }
-    // Before the transaction: what these tables had would take memory until its end.
-    await stageSegment(store, segment)
-    rows += await store.transaction(async () => {
-      const added = await loadSegment(sources.sessions, store)
-      await store.writeState(current)
-      return added
-    })
-    onProgress({ rows, total: Math.max(rows, total), linked: null })
-  }
-  await store.drop("staged_event", "staged_event_data", "keyed", "numbered")
+  const exported = (number: number, from: string) =>
+    exportSegment(sources.events, store, String(number % 2), from, count)
+  let next: Promise<Segment> | null = exported(0, state.rebuiltTo)
+  await inTurns<Segment>(store, {
+    prepare: async (writer, index) => {
+      if (next === null) return null
+      const segment: Segment = await next
+      // As many events as make a segment, by the size of those before.
+      count = Math.min(MAX_EVENTS, Math.ceil((count * SEGMENT_BYTES) / Math.max(segment.bytes, 1)))
+      next = segment.to === null ? null : exported(index + 1, segment.to)
+      // A failure is seen when it is awaited, after the segments before have been loaded.
+      next?.catch(() => {})
+      await stageSegment(writer, segment)
+      return segment
+    },
+    store: async (writer, { to }) => {
+      current = { ...current, rebuiltTo: to, version: current.version + 1 }
+      rows += await writer.transaction(async () => {
+        const added = await loadSegment(sources.sessions, writer)
+        await writer.writeState(current)
+        return added
+      })
+      // After the transaction, until whose end they would take memory.
+      await writer.drop("staged_event", "staged_event_data", "keyed", "numbered")
+      onProgress({ rows, total: Math.max(rows, total), linked: null })
+    },
+    abandon: () => sources.events.close()
+  })
   return current
 }
 
