@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import type { Collection } from "../../../domain/content/Collection.ts"
 import type { Principal } from "../../../domain/Principal.ts"
-import { CollectionId, PRODUCT_ANALYTICS } from "../../../domain/people.ts"
+import { CollectionId, isId, PRODUCT_ANALYTICS } from "../../../domain/people.ts"
 import { Collections } from "../../../ports/Collections.ts"
 import { Content } from "../../../ports/Content.ts"
 import { AdminApi } from "../AdminApi.ts"
@@ -14,9 +14,9 @@ import { Forbidden, NotFound, UnprocessableContent } from "../problems.ts"
 import { findAll } from "./findAll.ts"
 import { collectionJson, collectionTree } from "./json.ts"
 
-/** Ids are 32-bit integers; anything else is a collection that does not exist. */
+/** The id in a path. One that cannot be an id is reported as a collection that does not exist. */
 const idOf = (given: string): Effect.Effect<CollectionId, NotFound> =>
-  /^[1-9]\d{0,8}$/.test(given)
+  /^[1-9]\d*$/.test(given) && isId(Number(given))
     ? Effect.succeed(CollectionId.make(Number(given)))
     : Effect.fail(
         new NotFound({ detail: `There is no collection with the id ${JSON.stringify(given.slice(0, 100))}.` })

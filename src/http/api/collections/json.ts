@@ -3,7 +3,14 @@ import { type Collection, MAX_COLLECTION_NAME } from "../../../domain/content/Co
 import { can, type Principal } from "../../../domain/Principal.ts"
 import { type CollectionId, PRODUCT_ANALYTICS } from "../../../domain/people.ts"
 import { Instant } from "../../shared/json/fields.ts"
-import { CollectionJson as CollectionIdJson, Description, ignored, nameOf, Revision } from "../content/json.ts"
+import {
+  CollectionJson as CollectionIdJson,
+  CollectionOrNullJson,
+  Description,
+  ignored,
+  nameOf,
+  Revision
+} from "../content/json.ts"
 
 const NAME = { examples: ["Marketing"] }
 const Name = nameOf(MAX_COLLECTION_NAME).annotate(NAME)
@@ -51,7 +58,7 @@ export const CollectionTreeJson: Schema.Codec<CollectionTree> = Schema.Struct({
 export const CollectionCreateJson = Schema.Struct({
   name: Name,
   description: Schema.optionalKey(Description),
-  parent_id: Schema.optionalKey(Schema.NullOr(CollectionIdJson))
+  parent_id: Schema.optionalKey(CollectionOrNullJson)
 }).annotate({ identifier: "CollectionCreate" })
 
 export const CollectionUpdateJson = Schema.Struct({

@@ -3,7 +3,7 @@ import { VariantSchema } from "effect/schema"
 import { Role } from "../../../domain/Principal.ts"
 import { GroupId } from "../../../domain/people.ts"
 import type { AdminKey } from "../../../ports/AdminKeys.ts"
-import { EXAMPLE, Instant, NotBlank } from "./fields.ts"
+import { EXAMPLE, Instant, idOrNullOf, NotBlank } from "./fields.ts"
 
 const { Struct, Field, FieldOnly, extract } = VariantSchema.make({
   variants: ["read", "created", "create"],
@@ -42,7 +42,7 @@ const KeyModel = Struct({
     read: groupId,
     created: groupId,
     create: Schema.optionalKey(
-      Schema.NullOr(GroupId).annotate({
+      idOrNullOf("group", Schema.is(GroupId)).annotate({
         description: "The group whose permissions and site limit the key has; default: null",
         examples: [GroupId.make(3)]
       })

@@ -373,7 +373,9 @@ describe("a public link", () => {
     expect((await admin.call("DELETE", `/api/public-link/${uuid}`)).body).toEqual({ uuid, revoked: true })
     const gone = await visit(`/api/public/card/${uuid}`)
     expect([gone.status, gone.body.detail]).toEqual([404, "This link does not exist, has expired or was revoked."])
-    expect((await admin.call("DELETE", `/api/public-link/${uuid}`)).status).toBe(404)
+    for (const id of [uuid, "x", "%00"]) {
+      expect([id, (await admin.call("DELETE", `/api/public-link/${id}`)).status]).toEqual([id, 404])
+    }
 
     const short = await link({ expires_at: new Date(Date.now() + 60_000).toISOString() })
     expect((await visit(`/api/public/card/${short}`)).status).toBe(200)
