@@ -17,7 +17,7 @@ const NAME = { description: "Who or what uses the key", examples: ["grafana"] } 
 const name = Schema.String.annotate(NAME)
 const role = Schema.NullOr(Role).annotate({
   description:
-    "`admin`: everything; `viewer`: statistics, status and rejections; null: what the group of `group_id` may do"
+    "`admin`: everything; `viewer`: questions, metadata, statistics, status and rejections, but nothing that people saved; null: what the group of `group_id` may do"
 })
 const readOnlyFlag = Schema.Boolean.annotate({ description: "The key may only read", examples: [false] })
 const groupId = Schema.NullOr(GroupId).annotate({ description: "The group that the key is bound to", examples: [null] })
