@@ -74,7 +74,7 @@ const step = <A>(what: string, run: () => Promise<A>): Effect.Effect<A, SingleSi
   Effect.tryPromise({ try: run, catch: (error) => error }).pipe(
     Effect.catch((error) =>
       Effect.andThen(
-        Effect.logWarning(`Single sign-on failed while ${what}: ${describeFailure(error)}.`),
+        Effect.logWarning(`Single sign-on failed while ${what}: ${describeFailure(error)}`),
         Effect.fail(signOnError(reasonOf(error)))
       )
     )

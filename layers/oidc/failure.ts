@@ -47,10 +47,11 @@ export const reasonOf = (error: unknown): Reason => {
   return REASONS[code] ?? "Unreachable"
 }
 
-/** For the log: the library's code and message, which have neither secrets nor tokens. */
+/** For the log: the library's code and message, which have neither secrets nor tokens, and end as a sentence does. */
 export const describeFailure = (error: unknown): string => {
-  const code = errorCode(error)
   const message = error instanceof Error ? error.message : String(error)
-  const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : ""
-  return `${code === "" ? "" : `${code} `}${message}${cause}`
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : ""
+  // Of a network error, the message is the code again.
+  const parts = [...new Set([errorCode(error), message, cause])].filter((part) => part !== "").join(": ")
+  return /[.!?]$/.test(parts) ? parts : `${parts}.`
 }

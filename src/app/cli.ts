@@ -31,6 +31,7 @@ import { partitions } from "../cli/partitions.ts"
 import { presenter } from "../cli/presenter.ts"
 import { properties } from "../cli/properties.ts"
 import { query } from "../cli/query.ts"
+import { refuseSecondInstance } from "../cli/refuseSecondInstance.ts"
 import { replica } from "../cli/replica.ts"
 import { send } from "../cli/send.ts"
 import * as settings from "../cli/settings.ts"
@@ -83,8 +84,11 @@ const instanceOn = (database: Layer.Layer<DatabaseUrl, StartError>) =>
 /** An instance that exists. An empty one in a folder that was named by mistake would answer with nothing, and hide the mistake. */
 const instance = instanceOn(DatabaseUrl.layerExisting)
 
-/** For commands that may be the first of an instance, and create its database if needed. */
-const newInstance = instanceOn(DatabaseUrl.layer)
+/** Created if needed, unless it would be a second one by mistake. */
+const newDatabase = DatabaseUrl.layerIf(refuseSecondInstance)
+
+/** For commands that may be the first of an instance. */
+const newInstance = instanceOn(newDatabase)
 
 /** Repairs the lake's catalog in a database that was just restored. */
 const recoverLake = Effect.flatMap(LakeAdminPort, ({ recover }) =>
@@ -142,7 +146,7 @@ const askDirectly = Layer.succeed(
 
 /** Opening the app database applies its pending migrations. */
 const migrations = Layer.succeed(Migrations, {
-  apply: Layer.build(AppDatabase.layer.pipe(Layer.provide(DatabaseUrl.layer))).pipe(
+  apply: Layer.build(AppDatabase.layer.pipe(Layer.provide(newDatabase))).pipe(
     Effect.scoped,
     Effect.as(MIGRATIONS.at(-1)?.name ?? "none")
   )
@@ -150,7 +154,7 @@ const migrations = Layer.succeed(Migrations, {
 
 const footfall = Command.make("footfall").pipe(
   Command.withDescription(
-    "Footfall, a first-party collector for Umami's tracker. The app database is DATABASE_URL, otherwise the embedded Postgres in DATA_DIR, which a command starts if needed and stops when it ends. Commands that set something up create it if needed."
+    "Footfall, a first-party collector for Umami's tracker. The app database is DATABASE_URL, otherwise the embedded Postgres in DATA_DIR, which a command starts if needed and stops when it ends. Commands that set something up create it if needed, unless Footfall runs on PORT with another one."
   ),
   Command.withExamples([
     {

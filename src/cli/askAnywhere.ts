@@ -8,7 +8,18 @@ import { answerCsv, answerTable, answerWarnings } from "./answers.ts"
 import { CommandFailure } from "./CommandFailure.ts"
 import { printJson } from "./output.ts"
 import { reportQueryError } from "./reportQueryError.ts"
-import { apiKey, bearer, credentialFor, detailOf, key, request, type ServerResponse, serverUrl, url } from "./server.ts"
+import {
+  apiKey,
+  bearer,
+  credentialFor,
+  detailOf,
+  isOnThisMachine,
+  key,
+  request,
+  type ServerResponse,
+  serverUrl,
+  url
+} from "./server.ts"
 import { UsageError } from "./UsageError.ts"
 
 /** Asks the engine itself, for when no server runs. Opens the app database when it is called. */
@@ -73,6 +84,16 @@ const askServer = Effect.fnUntraced(function* (server: string, token: string, qu
   return response.body as Answer
 })
 
+/** Why a server cannot be asked without a key: nothing responds at its address, or it needs one. */
+const needsKey = Effect.fnUntraced(function* (server: string) {
+  yield* Effect.mapError(
+    request(`${server}/livez`),
+    ({ why }) => new CommandFailure({ message: `${server} can't be reached: ${why}.` })
+  )
+  const here = isOnThisMachine(server) ? ", or set DATA_DIR to the server's folder" : ""
+  return yield* new UsageError({ message: `${server} needs a key: pass --key, or set FOOTFALL_KEY${here}.` })
+})
+
 const WITHOUT_KEY =
   "A key is for the running server: start it, or leave out --key and FOOTFALL_KEY to ask where the events are stored."
 
@@ -89,10 +110,7 @@ const askAnywhere = Effect.fnUntraced(function* (flags: AskFlags, question: unkn
   )
   const token = server === null ? null : yield* credentialFor(server, flags.key)
   if (server === null || token === null) {
-    if (Option.isSome(flags.url)) {
-      return yield* new UsageError({ message: "A server elsewhere needs a key: pass --key, or set FOOTFALL_KEY." })
-    }
-    return yield* direct(question)
+    return yield* server !== null && Option.isSome(flags.url) ? needsKey(server) : direct(question)
   }
   return yield* askServer(server, token, question, words).pipe(
     Effect.catchTag("ServerUnreachable", ({ message }) => {

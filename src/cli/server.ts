@@ -33,7 +33,7 @@ export const apiKey = (given: Option.Option<Redacted.Redacted<string>>): string 
   Option.match(given, { onNone: () => process.env["FOOTFALL_KEY"] || null, onSome: Redacted.value })
 
 /** Whether a server's address leads to this machine without a name that somebody else may own. */
-const isOnThisMachine = (server: string): boolean =>
+export const isOnThisMachine = (server: string): boolean =>
   /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(URL.parse(server)?.hostname ?? "")
 
 /**

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { Argument } from "effect/cli"
-import { UserId } from "../domain/people.ts"
+import { isId, UserId } from "../domain/people.ts"
+import { userNotFound } from "../ports/PeopleError.ts"
 import { Users } from "../ports/Users.ts"
 import { UsageError } from "./UsageError.ts"
 
@@ -15,7 +16,10 @@ export const userArgument = Argument.String("user").pipe(
 
 /** The id of the user that an argument names. */
 export const userIdOf = Effect.fnUntraced(function* (given: string) {
-  if (!given.includes("@")) return UserId.make(Number(given))
+  if (!given.includes("@")) {
+    const id = Number(given)
+    return isId(id) ? UserId.make(id) : yield* userNotFound(id)
+  }
   const found = yield* (yield* Users).credentials(given)
   return found === null
     ? yield* new UsageError({ message: `There is no user with the email ${JSON.stringify(given)}.` })

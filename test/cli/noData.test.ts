@@ -2,6 +2,7 @@ import { expect, test } from "bun:test"
 import { existsSync, mkdirSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { temporaryFolder } from "../support/postgres/postgres.ts"
+import { Footfall } from "../support/process/footfallProcess.ts"
 import { footfall } from "./support.ts"
 
 /** Nothing listens there, so that a command is not answered by a server. */
@@ -50,8 +51,39 @@ test("a command that needs data says where there is none, and creates nothing in
 
 test("a command that sets something up creates the data that others then find", async () => {
   const DATA_DIR = join(temporaryFolder(), "new")
-  const created = await footfall(["keys", "create", "--name", "first"], { DATA_DIR })
+  const created = await footfall(["keys", "create", "--name", "first"], { DATA_DIR, PORT })
   expect([created.code, created.err]).toEqual([0, ""])
   expect(existsSync(join(DATA_DIR, "postgres"))).toBe(true)
   expect((await footfall(["keys", "list"], { DATA_DIR })).out).toContain("first")
+}, 180_000)
+
+test("a command that would create a second database while Footfall runs here says so, and creates nothing", async () => {
+  await using all = new AsyncDisposableStack()
+  const full = all.use(await Footfall.start({ entry: "full", environment: { DATA_DIR: temporaryFolder() } }))
+  const folder = temporaryFolder()
+  const DATA_DIR = join(folder, "mistyped")
+  const environment = { DATA_DIR, PORT: String(full.port) }
+  for (const args of [
+    ["sites", "create", "--name", "Shop"],
+    ["users", "create", "--email", "ada@example.com", "--name", "Ada"],
+    ["groups", "create", "--name", "Analysts"],
+    ["keys", "create"],
+    ["settings", "set", "DISABLE_BOT_CHECK", "on"],
+    ["demo"],
+    ["migrate"]
+  ]) {
+    expect([args, await footfall(args, environment)]).toEqual([
+      args,
+      {
+        code: 2,
+        out: "",
+        err: `There is no Footfall data in DATA_DIR (${DATA_DIR}), but Footfall runs on http://localhost:${full.port} with data elsewhere. To work on that, set DATA_DIR or DATABASE_URL as for the server. To create a second instance in this folder, set PORT to the port that it will have.\n`
+      }
+    ])
+  }
+  expect(readdirSync(folder)).toEqual([])
+  // Another port, and so another instance.
+  expect((await footfall(["keys", "create"], { DATA_DIR, PORT })).code).toBe(0)
+  // Data of its own is used, whatever runs here.
+  expect((await footfall(["keys", "create"], environment)).code).toBe(0)
 }, 180_000)

@@ -129,7 +129,7 @@ test("query answers a question in a file as a table, CSV or JSON, and points at 
   })
 }, 180_000)
 
-test("with a key, ask and query are answered by the running server only; without a key and a server, directly", async () => {
+test("with a key or an address, ask and query are answered by the running server only; without either and a server, directly", async () => {
   await using all = new AsyncDisposableStack()
   const DATABASE_URL = Redacted.value(await freshDatabase())
   const { key } = JSON.parse((await footfall(["keys", "create", "--name", "asker", "--json"], { DATABASE_URL })).out)
@@ -151,9 +151,21 @@ test("with a key, ask and query are answered by the running server only; without
     code: 1,
     err: expect.stringContaining("unknown or was revoked")
   })
+  const withoutKey = { DATABASE_URL: nowhere.DATABASE_URL, DATA_DIR: temporaryFolder() }
+  expect(await footfall(["ask", sentence, "--url", url], withoutKey)).toEqual({
+    code: 2,
+    out: "",
+    err: `${url} needs a key: pass --key, or set FOOTFALL_KEY, or set DATA_DIR to the server's folder.\n`
+  })
   full.signal("SIGTERM")
   await full.ended()
   expect((await footfall(["ask", sentence, "--url", url], nowhere)).code).toBe(1)
+  // That nothing listens there comes before the key, which would not help.
+  expect(await footfall(["ask", sentence, "--url", url], withoutKey)).toEqual({
+    code: 1,
+    out: "",
+    err: `${url} can't be reached: nothing listens there.\n`
+  })
   const here = { DATABASE_URL, PORT: String(full.port) }
   const withKey = [
     await footfall(["ask", sentence], { ...here, FOOTFALL_KEY: key }),

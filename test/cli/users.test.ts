@@ -59,6 +59,21 @@ test("users are created, listed, disabled, enabled and deleted, and get links, f
   })
   expect((await footfall(["users", "disable", "99"])).err).toBe("There is no user with the id 99.\n")
   expect((await footfall(["users", "disable", "0"])).code).toBe(2)
+  // Larger than any id.
+  for (const args of [
+    ["users", "disable", "2147483648"],
+    ["users", "enable", "2147483648"],
+    ["users", "delete", "2147483648", "--yes"],
+    ["users", "reset-link", "2147483648"],
+    ["groups", "add", "1", "2147483648"],
+    ["groups", "remove", "1", "2147483648"]
+  ]) {
+    expect([args, await footfall(args)]).toEqual([
+      args,
+      { code: 1, out: "", err: "There is no user with the id 2147483648.\n" }
+    ])
+  }
+  expect((await footfall(["users", "disable", "9999999999"])).err).toBe("There is no user with the id 9999999999.\n")
 }, 180_000)
 
 test("users are also named by their email, in any case", async () => {

@@ -9,6 +9,7 @@ import {
   STORAGE_IN_FLIGHT,
   STORAGE_TIMEOUT_SECONDS
 } from "../../../src/settings/settings.ts"
+import { hasCluster } from "../embedded/cluster.ts"
 import {
   type EmbeddedPostgres,
   joinEmbeddedPostgres,
@@ -42,6 +43,16 @@ export class DatabaseUrl extends Context.Service<DatabaseUrl, DatabaseAddress>()
     DatabaseUrl,
     addressFrom(startEmbeddedPostgres)
   )
+  /** The same, but `mayCreate` can refuse to create one in a folder. */
+  static readonly layerIf = (
+    mayCreate: (dataDir: string) => Effect.Effect<void, StartError>
+  ): Layer.Layer<DatabaseUrl, StartError> =>
+    Layer.effect(
+      DatabaseUrl,
+      addressFrom((dataDir) =>
+        Effect.andThen(hasCluster(dataDir) ? Effect.void : mayCreate(dataDir), startEmbeddedPostgres(dataDir))
+      )
+    )
   /** Starts the embedded Postgres unless it runs, but never creates one. */
   static readonly layerExisting: Layer.Layer<DatabaseUrl, StartError> = Layer.effect(
     DatabaseUrl,

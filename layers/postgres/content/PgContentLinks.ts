@@ -1,6 +1,11 @@
 import { Effect, Layer, Redacted } from "effect"
 import type { SqlError } from "effect/sql"
-import type { ContentLink, LockedTo, SharedKind } from "../../../src/domain/content/ContentLink.ts"
+import {
+  type ContentLink,
+  type LockedTo,
+  PUBLIC_LINK_ID,
+  type SharedKind
+} from "../../../src/domain/content/ContentLink.ts"
 import { ItemId } from "../../../src/domain/content/Item.ts"
 import type { ParameterValue } from "../../../src/domain/content/Parameter.ts"
 import { SiteId } from "../../../src/domain/ids.ts"
@@ -109,6 +114,8 @@ const eventOf = (action: string, { item, site }: Pick<ContentLink, "item" | "sit
   details: { site }
 })
 
+const NO_SUCH_LINK = "There is no such link."
+
 /** Links in the app database. */
 export const layer: Layer.Layer<ContentLinks, never, AppDatabase> = Layer.effect(
   ContentLinks,
@@ -168,7 +175,8 @@ export const layer: Layer.Layer<ContentLinks, never, AppDatabase> = Layer.effect
           )
         ),
       findPublic: (id) => find(FIND_PUBLIC, id),
-      revoke: (id) => remove("public", id, "There is no such link."),
+      revoke: (id) =>
+        PUBLIC_LINK_ID.test(id) ? remove("public", id, NO_SUCH_LINK) : Effect.fail(failed("NotFound", NO_SUCH_LINK)),
       setEmbed: (values) =>
         write(
           Effect.gen(function* () {

@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
 import { type Bodies, itemReferences, KIND_NAMES } from "../../../src/domain/content/bodies.ts"
 import type { ItemKind } from "../../../src/domain/content/Item.ts"
+import { isId } from "../../../src/domain/people.ts"
 import { ContentError, type ItemChange } from "../../../src/ports/Content.ts"
 import type { DatabaseClient } from "../client/makeClient.ts"
 import type { ItemRow } from "./itemRows.ts"
@@ -133,7 +134,8 @@ export const revertItem = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ItemRow, ContentError | SqlError.SqlError> {
   const row = yield* readItem(sql, kind, id)
   yield* refuseUnlessCurrent(row, undefined)
-  const [earlier] = yield* sql.unsafe<RevisionState>(REVISION, [id, to])
+  // A number that the column cannot hold would be an error of the database.
+  const [earlier] = isId(to) ? yield* sql.unsafe<RevisionState>(REVISION, [id, to]) : []
   if (earlier === undefined) {
     return yield* new ContentError({
       reason: "NotFound",

@@ -12,6 +12,9 @@ export interface LockedTo {
   readonly targets: ReadonlyArray<ParameterTarget>
 }
 
+/** The id of a public link, which is its key: 128 random bits as 32 hexadecimal digits. */
+export const PUBLIC_LINK_ID = /^[0-9a-f]{32}$/
+
 /**
  * A way to see one saved question or dashboard without signing in. `public`: anyone who knows its id may. `embed`: the bearer of a
  * token that was signed for it; each item has at most one.

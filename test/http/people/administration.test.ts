@@ -215,6 +215,7 @@ describe("groups and permissions", () => {
         "There is no user with the id 999."
       ],
       ["POST", "/api/user", { email: "x@y.z", name: "X", group_ids: [-1] }, 400, "#/group_ids/0", noSuch("group", -1)],
+      ["POST", KEYS, { name: "x", group_id: 2_147_483_648 }, 400, "#/group_id", noSuch("group", 2_147_483_648)],
       [
         "PUT",
         "/api/collection/graph",

@@ -7,7 +7,7 @@ import type { Collections } from "../../../ports/Collections.ts"
 import { collectionProblem, type makeItems, type Page, permittedCollections } from "../content/items.ts"
 import { DEFAULT_PAGE, listedJson } from "../content/json.ts"
 import { MODELS } from "./api.ts"
-import { collectionItemJson } from "./json.ts"
+import { collectionItemJson, shownParent } from "./json.ts"
 
 type Model = (typeof MODELS)[number]
 
@@ -19,11 +19,12 @@ interface Criteria extends Page {
   readonly parent: CollectionId | null
 }
 
-const isMeant = ({ description, isArchived, name, parent }: Collection, criteria: Criteria): boolean => {
+const isMeant = (collection: Collection, principal: Principal, criteria: Criteria): boolean => {
+  const { description, isArchived, name } = collection
   const text = criteria.text?.toLowerCase() ?? ""
   return (
     isArchived === (criteria.archived === "true") &&
-    (criteria.parent === null || parent === criteria.parent) &&
+    (criteria.parent === null || shownParent(collection, principal) === criteria.parent) &&
     (name.toLowerCase().includes(text) || (description ?? "").toLowerCase().includes(text))
   )
 }
@@ -43,7 +44,7 @@ export const findAll = Effect.fnUntraced(function* (
     ? permittedCollections(yield* Effect.mapError(collections.list, collectionProblem), principal, [
         "read",
         "collections"
-      ]).filter((collection) => isMeant(collection, criteria))
+      ]).filter((collection) => isMeant(collection, principal, criteria))
     : []
   const shown = folders.slice(offset, offset + limit)
   const kinds = asked.filter((model): model is ItemKind => model !== "collection")

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import type { Collection } from "../../../domain/content/Collection.ts"
 import type { Principal } from "../../../domain/Principal.ts"
-import { CollectionId, PRODUCT_ANALYTICS } from "../../../domain/people.ts"
+import { CollectionId, isId, PRODUCT_ANALYTICS } from "../../../domain/people.ts"
 import { Collections } from "../../../ports/Collections.ts"
 import { Content } from "../../../ports/Content.ts"
 import { AdminApi } from "../AdminApi.ts"
@@ -12,11 +12,11 @@ import { permit } from "../content/permission.ts"
 import { type WriteProblem, writeProblem } from "../content/problem.ts"
 import { Forbidden, NotFound, UnprocessableContent } from "../problems.ts"
 import { findAll } from "./findAll.ts"
-import { collectionJson, collectionTree } from "./json.ts"
+import { collectionJson, collectionTree, shownParent } from "./json.ts"
 
-/** Ids are 32-bit integers; anything else is a collection that does not exist. */
+/** The id in a path. One that cannot be an id is reported as a collection that does not exist. */
 const idOf = (given: string): Effect.Effect<CollectionId, NotFound> =>
-  /^[1-9]\d{0,8}$/.test(given)
+  /^[1-9]\d*$/.test(given) && isId(Number(given))
     ? Effect.succeed(CollectionId.make(Number(given)))
     : Effect.fail(
         new NotFound({ detail: `There is no collection with the id ${JSON.stringify(given.slice(0, 100))}.` })
@@ -93,16 +93,20 @@ export const CollectionsHandlers = HttpApiBuilder.group(
       }),
       update: Effect.fnUntraced(function* ({ params, payload }) {
         const principal = yield* CurrentPrincipal
-        const { id, parent, path } = yield* get(principal, params.id)
+        const collection = yield* get(principal, params.id)
+        const { id, path } = collection
         yield* permit(principal, "update", { type: "collections", path })
-        const { archived, description, name, parent_id: to, revision } = payload
-        const isMoved = to !== undefined && to !== parent
-        if (isMoved) yield* permitBelow(principal, to)
+        const { archived, description, name, parent_id: given, revision } = payload
+        // A response that is sent back moves nothing, also where the caller may not read what is above.
+        const shown = shownParent(collection, principal)
+        const to = given === undefined || given === shown ? shown : (given ?? PRODUCT_ANALYTICS.id)
+        const isMoved = to !== shown
+        if (isMoved && to !== null) yield* permitBelow(principal, to)
         if (isMoved || archived !== undefined) yield* permitAllIn(principal, id)
         const change = {
           ...(name !== undefined && { name }),
           ...(description !== undefined && { description }),
-          ...(to !== undefined && { parent: to }),
+          ...(isMoved && to !== null && { parent: to }),
           ...(archived !== undefined && { archived }),
           ...(revision !== undefined && { revision })
         }

@@ -3,7 +3,7 @@ import { type Collection, MAX_COLLECTION_NAME } from "../../../domain/content/Co
 import { can, type Principal } from "../../../domain/Principal.ts"
 import { type CollectionId, PRODUCT_ANALYTICS } from "../../../domain/people.ts"
 import { Instant } from "../../shared/json/fields.ts"
-import { CollectionJson as CollectionIdJson, Description, ignored, nameOf, Revision } from "../content/json.ts"
+import { CollectionOrNullJson, Description, ignored, nameOf, Revision } from "../content/json.ts"
 
 const NAME = { examples: ["Marketing"] }
 const Name = nameOf(MAX_COLLECTION_NAME).annotate(NAME)
@@ -14,10 +14,14 @@ const fields = {
   name: Schema.String.annotate(NAME),
   description: Schema.NullOr(Schema.String),
   parent_id: Schema.NullOr(Schema.Int).annotate({
-    description: "Null: it is Product Analytics",
+    description:
+      "The nearest collection above it that the caller may read; null: none, as above Product Analytics, which is at the top",
     examples: [PRODUCT_ANALYTICS.id]
   }),
-  location: Schema.String.annotate({ description: "The ids of the collections above it", examples: ["/1/"] }),
+  location: Schema.String.annotate({
+    description: "The ids of the collections above it that the caller may read",
+    examples: ["/1/"]
+  }),
   archived: Schema.Boolean.annotate({ examples: [false] }),
   revision: Revision,
   created_at: Instant,
@@ -51,14 +55,14 @@ export const CollectionTreeJson: Schema.Codec<CollectionTree> = Schema.Struct({
 export const CollectionCreateJson = Schema.Struct({
   name: Name,
   description: Schema.optionalKey(Description),
-  parent_id: Schema.optionalKey(Schema.NullOr(CollectionIdJson))
+  parent_id: Schema.optionalKey(CollectionOrNullJson)
 }).annotate({ identifier: "CollectionCreate" })
 
 export const CollectionUpdateJson = Schema.Struct({
   ...ignored("id", "entity_id", "location", "created_at", "updated_at", "can_write"),
   name: Schema.optionalKey(Name),
   description: Schema.optionalKey(Description),
-  parent_id: Schema.optionalKey(CollectionIdJson),
+  parent_id: Schema.optionalKey(CollectionOrNullJson),
   archived: Schema.optionalKey(
     Schema.Boolean.annotate({
       description: "`true` moves it to the trash with everything in it, `false` restores what went there with it"
@@ -70,14 +74,23 @@ export const CollectionUpdateJson = Schema.Struct({
 const mayWrite = (principal: Principal, path: ReadonlyArray<CollectionId>): boolean =>
   can(principal, "update", { type: "collections", collection: path })
 
+/** The collections above one, as far as the principal may read them. */
+const shownAbove = ({ path }: Collection, principal: Principal): ReadonlyArray<CollectionId> =>
+  path
+    .slice(0, -1)
+    .filter((_, index) => can(principal, "read", { type: "collections", collection: path.slice(0, index + 1) }))
+
+/** Where a collection is for the principal: below the nearest one that it may read. Null: at the top. */
+export const shownParent = (collection: Collection, principal: Principal): CollectionId | null =>
+  shownAbove(collection, principal).at(-1) ?? null
+
 export const collectionJson = (collection: Collection, principal: Principal): typeof CollectionJson.Type => ({
   id: collection.id,
   entity_id: collection.entityId,
   name: collection.name,
   description: collection.description,
-  parent_id: collection.parent,
-  location: `/${collection.path
-    .slice(0, -1)
+  parent_id: shownParent(collection, principal),
+  location: `/${shownAbove(collection, principal)
     .map((id) => `${id}/`)
     .join("")}`,
   archived: collection.isArchived,
@@ -93,7 +106,10 @@ export const collectionTree = (
   principal: Principal
 ): ReadonlyArray<CollectionTree> => {
   const known = new Set<number>(collections.map(({ id }) => id))
-  const byParent = Map.groupBy(collections, ({ parent }) => (parent !== null && known.has(parent) ? parent : null))
+  const byParent = Map.groupBy(collections, (collection) => {
+    const parent = shownParent(collection, principal)
+    return parent !== null && known.has(parent) ? parent : null
+  })
   const below = (parent: number | null): ReadonlyArray<CollectionTree> =>
     (byParent.get(parent as CollectionId | null) ?? []).map(({ id, name, path }) => ({
       id,

@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { type ItemHead, MAX_DESCRIPTION, MAX_ITEM_NAME } from "../../../domain/content/Item.ts"
 import type { Principal } from "../../../domain/Principal.ts"
 import { CollectionId, PRODUCT_ANALYTICS } from "../../../domain/people.ts"
-import { Instant } from "../../shared/json/fields.ts"
+import { Instant, idOrNullOf } from "../../shared/json/fields.ts"
 import { mayChange } from "./permission.ts"
 
 export const EXAMPLE_ID = "0d1ce9a6-94a5-4a0e-8d3f-4d8a7c3a2b11"
@@ -23,10 +23,12 @@ export const byId = {
   params: { id: Schema.String.annotate({ description: "The id, a UUID", examples: [EXAMPLE_ID] }) }
 }
 
-export const CollectionJson = CollectionId.annotate({
+const COLLECTION = {
   description: `Id of the collection; default: ${PRODUCT_ANALYTICS.id}, Product Analytics`,
   examples: [PRODUCT_ANALYTICS.id]
-})
+}
+export const CollectionJson = CollectionId.annotate(COLLECTION)
+export const CollectionOrNullJson = idOrNullOf("collection", Schema.is(CollectionId)).annotate(COLLECTION)
 
 export const Revision = Schema.Int.annotate({
   description: "Increased by each change. Send the one that you have read, and a change on top of another's is a 409",
@@ -87,13 +89,13 @@ export const changeFields = {
 export const createFields = {
   name: ItemName,
   description: Schema.optionalKey(Description),
-  collection_id: Schema.optionalKey(Schema.NullOr(CollectionJson))
+  collection_id: Schema.optionalKey(CollectionOrNullJson)
 }
 
 export const CopyJson = Schema.Struct({
   name: Schema.optionalKey(ItemName.annotate({ description: "Default: the name with ` - Duplicate`" })),
   description: Schema.optionalKey(Description),
-  collection_id: Schema.optionalKey(Schema.NullOr(CollectionJson))
+  collection_id: Schema.optionalKey(CollectionOrNullJson)
 })
 
 export const DeletedJson = Schema.Struct({ id: Schema.String, deleted: Schema.Literal(true) })

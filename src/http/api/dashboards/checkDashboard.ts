@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { CardBody } from "../../../domain/content/Card.ts"
 import type { DashboardBody } from "../../../domain/content/Dashboard.ts"
-import { type Item, ItemId } from "../../../domain/content/Item.ts"
+import { ItemId } from "../../../domain/content/Item.ts"
 import type { Principal } from "../../../domain/Principal.ts"
 import type { Content } from "../../../ports/Content.ts"
 import type { Questions } from "../../../query/run/Questions.ts"
@@ -9,11 +9,14 @@ import { checkTargets } from "../content/checkQuestion.ts"
 import { mayRead } from "../content/permission.ts"
 import { readProblem } from "../content/problem.ts"
 import { BadRequest } from "../problems.ts"
-
-type Cards = ReadonlyMap<string, Item<CardBody>>
+import type { Cards } from "./json.ts"
 
 /** The saved questions on a dashboard that the principal may read, by their ids. */
-export const cardsOf = (content: Content["Service"], principal: Principal, { dashcards }: DashboardBody) => {
+export const cardsOf = (
+  content: Content["Service"],
+  principal: Principal,
+  { dashcards }: Pick<DashboardBody, "dashcards">
+) => {
   const ids = new Set(dashcards.flatMap(({ card_id: id }) => (id === null ? [] : [ItemId.make(id)])))
   if (ids.size === 0) return Effect.succeed<Cards>(new Map())
   return Effect.map(Effect.mapError(content.cards([...ids]), readProblem), (cards): Cards => {
@@ -40,15 +43,16 @@ export const checkMappings = Effect.fnUntraced(function* (
   }
 })
 
-/** Fails unless each question on the dashboard exists, and each of its parameters applies to something in the questions that it is mapped to. */
+/** Fails unless each question on the dashboard exists or was there `before`, and each of its parameters applies to something in the questions that it is mapped to. */
 export const checkDashboard = Effect.fnUntraced(function* (
   { content, questions }: { readonly content: Content["Service"]; readonly questions: Questions["Service"] },
   principal: Principal,
-  body: DashboardBody
+  body: DashboardBody,
+  before: DashboardBody
 ) {
   const cards = yield* cardsOf(content, principal, body)
-  const missing = body.dashcards.flatMap(({ card_id: id }, index) =>
-    id === null || cards.has(id)
+  const missing = body.dashcards.flatMap(({ card_id: id, id: dashcard }, index) =>
+    id === null || cards.has(id) || before.dashcards.some((one) => one.id === dashcard && one.card_id === id)
       ? []
       : [{ pointer: `#/dashcards/${index}/card_id`, detail: `There is no question with the id "${id}".` }]
   )

@@ -151,7 +151,7 @@ export const DashboardsHandlers = HttpApiBuilder.group(
       create: Effect.fnUntraced(function* ({ payload }) {
         const principal = yield* CurrentPrincipal
         const body = yield* dashboardBodyOf(payload, NEW_DASHBOARD)
-        const cards = yield* checkDashboard({ content, questions }, principal, body)
+        const cards = yield* checkDashboard({ content, questions }, principal, body, NEW_DASHBOARD)
         return dashboardJson(yield* items.create(principal, "dashboard", { ...payload, body }), cards, principal)
       }),
       get: Effect.fnUntraced(function* ({ params }) {
@@ -162,9 +162,10 @@ export const DashboardsHandlers = HttpApiBuilder.group(
         const principal = yield* CurrentPrincipal
         const { collection_id: collection } = payload
         const dashboard = yield* items.writable(principal, "dashboard", { id: params.id, collection })
-        const body = yield* dashboardBodyOf(payload, dashboard.body)
+        const cards = yield* cardsOf(content, principal, dashboard.body)
+        const body = yield* dashboardBodyOf(payload, dashboard.body, cards)
         const isContent = payload.dashcards !== undefined || payload.parameters !== undefined
-        if (isContent) yield* checkDashboard({ content, questions }, principal, body)
+        if (isContent) yield* checkDashboard({ content, questions }, principal, body, dashboard.body)
         const change = { revision: dashboard.revision, ...headChange(payload), body }
         return yield* toJson(yield* items.update(principal, { ...dashboard, kind: "dashboard" }, change), principal)
       }),

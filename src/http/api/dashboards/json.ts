@@ -1,7 +1,7 @@
 import { Effect, Result, Schema } from "effect"
 import type { CardBody } from "../../../domain/content/Card.ts"
 import { VisualizationSettings } from "../../../domain/content/Card.ts"
-import { DashboardBody, GRID_COLUMNS, ParameterMapping } from "../../../domain/content/Dashboard.ts"
+import { DashboardBody, type Dashcard, GRID_COLUMNS, ParameterMapping } from "../../../domain/content/Dashboard.ts"
 import type { Item } from "../../../domain/content/Item.ts"
 import { DashboardParameters } from "../../../domain/content/Parameter.ts"
 import type { Principal } from "../../../domain/Principal.ts"
@@ -39,8 +39,10 @@ const Settings = VisualizationSettings.annotate({
 const DashcardJson = Schema.Struct({
   id: Id,
   dashboard_id: Id,
-  card_id: Schema.NullOr(Id),
-  card: Schema.NullOr(CardJson).annotate({ description: "Null: a string, or a question that the caller may not read" }),
+  card_id: Schema.NullOr(Id).annotate({
+    description: "Null: a string, or a question that the caller may not read, of which only the place is shown"
+  }),
+  card: Schema.NullOr(CardJson).annotate({ description: "Null if `card_id` is" }),
   dashboard_tab_id: Schema.NullOr(Id),
   ...place,
   parameter_mappings: Schema.Array(ParameterMapping),
@@ -104,7 +106,8 @@ export const DashboardCreateJson = Schema.Struct({ ...createFields, ...writtenFi
 
 export const DashboardUpdateJson = Schema.Struct({ ...ignoredHead, ...changeFields, ...writtenFields }).annotate({
   identifier: "DashboardUpdate",
-  description: "Absent keys keep their values. `tabs` and `dashcards` replace the whole lists."
+  description:
+    "Absent keys keep their values. `tabs` and `dashcards` replace the whole lists. A question that the caller may not read stays on the dashboard if its dashcard is sent back."
 })
 
 export const DashboardCopyJson = Schema.Struct({
@@ -114,9 +117,20 @@ export const DashboardCopyJson = Schema.Struct({
   )
 })
 
+/** Questions on a dashboard, by their ids: those that somebody may read. */
+export type Cards = ReadonlyMap<string, Item<CardBody>>
+
+const isHidden = ({ card_id: id }: Dashcard, cards: Cards): boolean => id !== null && !cards.has(id)
+
+/** A dashcard as somebody sees it who may read these questions: of the others, only the place. */
+export const shownDashcard = (dashcard: Dashcard, cards: Cards): Dashcard =>
+  isHidden(dashcard, cards)
+    ? { ...dashcard, card_id: null, parameter_mappings: [], visualization_settings: {} }
+    : dashcard
+
 export const dashboardJson = (
   dashboard: Item<DashboardBody>,
-  cards: ReadonlyMap<string, Item<CardBody>>,
+  cards: Cards,
   principal: Principal
 ): typeof DashboardJson.Type => {
   const { dashcards, tabs, ...body } = dashboard.body
@@ -126,7 +140,11 @@ export const dashboardJson = (
     tabs: tabs.map((tab, position) => ({ ...tab, position })),
     dashcards: dashcards.map((dashcard) => {
       const card = dashcard.card_id === null ? undefined : cards.get(dashcard.card_id)
-      return { ...dashcard, dashboard_id: dashboard.id, card: card === undefined ? null : cardJson(card, principal) }
+      return {
+        ...shownDashcard(dashcard, cards),
+        dashboard_id: dashboard.id,
+        card: card === undefined ? null : cardJson(card, principal)
+      }
     })
   }
 }
@@ -154,37 +172,59 @@ const idsOf = () => {
 }
 
 /** A request's content in the stored form, with what it leaves out; not checked yet. */
-const storedForm = (given: Written, before: DashboardBody): unknown => {
+const storedForm = (given: Written, before: DashboardBody, cards: Cards): unknown => {
   const tabId = idsOf()
   const cardId = idsOf()
-  const { auto_apply_filters: autoApply = before.auto_apply_filters, width = before.width } = given
+  const { auto_apply_filters: autoApply = before.auto_apply_filters, parameters = before.parameters } = given
+  /** Who does not see a question can move it and take it away, and leaves it as it is, but for parameters that are gone. */
+  const hidden = new Map(
+    before.dashcards
+      .filter((dashcard) => isHidden(dashcard, cards))
+      .map(({ parameter_mappings: mappings, ...dashcard }) => [
+        dashcard.id,
+        {
+          ...dashcard,
+          parameter_mappings: mappings.filter(({ parameter_id: id }) => parameters.some((one) => one.id === id))
+        }
+      ])
+  )
   return {
-    parameters: given.parameters ?? before.parameters,
+    parameters,
     tabs: given.tabs?.map(({ id, name }) => ({ id: tabId(id), name })) ?? before.tabs,
     dashcards:
-      given.dashcards?.map((one) => ({
-        id: cardId(one.id),
-        card_id: one.card_id?.toLowerCase() ?? null,
-        dashboard_tab_id: one.dashboard_tab_id == null ? null : tabId(one.dashboard_tab_id),
-        row: one.row,
-        col: one.col,
-        size_x: one.size_x,
-        size_y: one.size_y,
-        parameter_mappings: (one.parameter_mappings ?? []).map(({ parameter_id, target }) => ({
-          parameter_id,
-          target
-        })),
-        visualization_settings: one.visualization_settings ?? {}
-      })) ?? before.dashcards,
+      given.dashcards?.map((one) => {
+        const id = cardId(one.id)
+        const settings = one.visualization_settings ?? {}
+        const kept = one.card_id == null && !("virtual_card" in settings) ? hidden.get(id) : undefined
+        return {
+          id,
+          card_id: one.card_id?.toLowerCase() ?? null,
+          parameter_mappings: (one.parameter_mappings ?? []).map(({ parameter_id, target }) => ({
+            parameter_id,
+            target
+          })),
+          visualization_settings: settings,
+          ...kept,
+          dashboard_tab_id: one.dashboard_tab_id == null ? null : tabId(one.dashboard_tab_id),
+          row: one.row,
+          col: one.col,
+          size_x: one.size_x,
+          size_y: one.size_y
+        }
+      }) ?? before.dashcards.map((dashcard) => hidden.get(dashcard.id) ?? dashcard),
     auto_apply_filters: autoApply,
-    width
+    width: given.width ?? before.width
   }
 }
 
 const decode = Schema.decodeUnknownResult(DashboardBody, { errors: "all" })
-/** A request's content. Fails with a pointer to each invalid part. */
-export const dashboardBodyOf = (given: Written, before: DashboardBody): Effect.Effect<DashboardBody, BadRequest> =>
-  Result.match(decode(storedForm(given, before)), {
+/** A request's content. `cards`: the questions on it before that the caller may read. Fails with a pointer to each invalid part. */
+export const dashboardBodyOf = (
+  given: Written,
+  before: DashboardBody,
+  cards: Cards = new Map()
+): Effect.Effect<DashboardBody, BadRequest> =>
+  Result.match(decode(storedForm(given, before, cards)), {
     onSuccess: Effect.succeed,
     onFailure: ({ issue }) => Effect.fail(invalidRequest("body", issue))
   })

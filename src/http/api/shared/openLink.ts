@@ -1,6 +1,6 @@
 import { Clock, Effect, Redacted, Schema } from "effect"
 import { jwtVerify } from "jose"
-import type { ContentLink, SharedKind } from "../../../domain/content/ContentLink.ts"
+import { type ContentLink, PUBLIC_LINK_ID, type SharedKind } from "../../../domain/content/ContentLink.ts"
 import { ItemId } from "../../../domain/content/Item.ts"
 import { ParameterValue } from "../../../domain/content/Parameter.ts"
 import { type SiteId, UUID_PATTERN } from "../../../domain/ids.ts"
@@ -38,11 +38,9 @@ const visitorOf = ({ id, kind }: ContentLink, site: SiteId): Principal =>
     levels: [new Map([[PRODUCT_ANALYTICS.id, "read"]])]
   })
 
-const PUBLIC_ID = /^[0-9a-f]{32}$/
-
 /** A public link by its id. */
 export const openPublic = Effect.fnUntraced(function* (links: ContentLinks["Service"], kind: SharedKind, id: string) {
-  if (!PUBLIC_ID.test(id)) return yield* NO_LINK
+  if (!PUBLIC_LINK_ID.test(id)) return yield* NO_LINK
   const link = yield* Effect.mapError(links.findPublic(id), unavailable)
   if (link === null || link.item.kind !== kind || link.site === null) return yield* NO_LINK
   const { locked, site } = link

@@ -26,5 +26,11 @@ export const noSuch = (what: string, id: number | string): string => {
 export const idOf = (what: string) =>
   Schema.Int.check(Schema.makeFilter((id) => (isId(id) ? undefined : noSuch(what, id))))
 
+/** The same, or null. The rule is about both together: in a union, the message would only be that it must be a number or null. */
+export const idOrNullOf = <Id extends number>(what: string, is: (id: unknown) => id is Id) =>
+  Schema.NullOr(Schema.Int)
+    .check(Schema.makeFilter((id) => (id === null || is(id) ? undefined : noSuch(what, id)), undefined, true))
+    .pipe(Schema.refine((id): id is Id | null => id === null || is(id)))
+
 /** A name in a request. Its length is checked with the other values, so that all issues are reported together. */
 export const NotBlank = Schema.String.check(Schema.isPattern(/\S/, { message: "The name must not be blank." }))

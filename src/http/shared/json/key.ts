@@ -3,7 +3,7 @@ import { VariantSchema } from "effect/schema"
 import { Role } from "../../../domain/Principal.ts"
 import { GroupId } from "../../../domain/people.ts"
 import type { AdminKey } from "../../../ports/AdminKeys.ts"
-import { EXAMPLE, Instant, NotBlank } from "./fields.ts"
+import { EXAMPLE, Instant, idOrNullOf, NotBlank } from "./fields.ts"
 
 const { Struct, Field, FieldOnly, extract } = VariantSchema.make({
   variants: ["read", "created", "create"],
@@ -17,7 +17,7 @@ const NAME = { description: "Who or what uses the key", examples: ["grafana"] } 
 const name = Schema.String.annotate(NAME)
 const role = Schema.NullOr(Role).annotate({
   description:
-    "`admin`: everything; `viewer`: statistics, status and rejections; null: what the group of `group_id` may do"
+    "`admin`: everything; `viewer`: questions, metadata, statistics, status and rejections, but nothing that people saved; null: what the group of `group_id` may do"
 })
 const readOnlyFlag = Schema.Boolean.annotate({ description: "The key may only read", examples: [false] })
 const groupId = Schema.NullOr(GroupId).annotate({ description: "The group that the key is bound to", examples: [null] })
@@ -42,7 +42,7 @@ const KeyModel = Struct({
     read: groupId,
     created: groupId,
     create: Schema.optionalKey(
-      Schema.NullOr(GroupId).annotate({
+      idOrNullOf("group", Schema.is(GroupId)).annotate({
         description: "The group whose permissions and site limit the key has; default: null",
         examples: [GroupId.make(3)]
       })

@@ -279,7 +279,13 @@ test("the history says who changed what, and goes back", async () => {
   expect([reverted.status, reverted.body.name, reverted.body.revision]).toEqual([200, "First", 3])
   expect((await get(`/api/card/${id}`)).body.dataset_query).toEqual(question())
   expect((await get(history)).body[0].description).toBe("Went back to revision 1.")
-  expect((await post("/api/revision/revert", { entity: "card", id, revision_id: 77 })).status).toBe(404)
+  for (const revision of [77, 0, -1, 2_147_483_648]) {
+    const missing = await post("/api/revision/revert", { entity: "card", id, revision_id: revision })
+    expect([missing.status, missing.body.detail]).toEqual([
+      404,
+      `The question has no revision ${revision}; the newest 50 are kept.`
+    ])
+  }
   expect((await get(`/api/revision?entity=dashboard&id=${id}`)).status).toBe(404)
 })
 

@@ -97,12 +97,30 @@ test("Product Analytics can't be changed, even by an administrator", async () =>
 })
 
 describe("a collection that does not exist", () => {
-  test.each(["0", "-1", "1e3", "99999999999999", "x", UNKNOWN, "%00"])("%s is answered with 404", async (id) => {
-    expect((await get(`/api/collection/${id}`)).status).toBe(404)
-    expect((await get(`/api/collection/${id}/items`)).status).toBe(404)
-    expect((await put(`/api/collection/${id}`, { name: "x" })).status).toBe(404)
-  })
+  test.each(["0", "-1", "1e3", "2147483647", "2147483648", "99999999999999", "x", UNKNOWN, "%00"])(
+    "%s is answered with 404",
+    async (id) => {
+      expect((await get(`/api/collection/${id}`)).status).toBe(404)
+      expect((await get(`/api/collection/${id}/items`)).status).toBe(404)
+      expect((await put(`/api/collection/${id}`, { name: "x" })).status).toBe(404)
+    }
+  )
 })
+
+test.each([0, -1, 2_147_483_648])(
+  "the id %d, which no collection can have, is named where something is saved in it",
+  async (id) => {
+    const detail = `There is no collection with the id ${id}; ids are whole numbers from 1.`
+    for (const [path, body, pointer] of [
+      ["/api/card", { name: "x", dataset_query: question(), collection_id: id }, "#/collection_id"],
+      ["/api/dashboard", { name: "x", collection_id: id }, "#/collection_id"],
+      ["/api/collection", { name: "x", parent_id: id }, "#/parent_id"]
+    ] as const) {
+      const answer = await post(path, body)
+      expect([path, answer.status, answer.body.errors]).toEqual([path, 400, [{ pointer, detail }]])
+    }
+  }
+)
 
 describe.each(["segment", "cohort"])("a %s", (kind) => {
   const FILTER = ["=", "event_name", "purchase"]

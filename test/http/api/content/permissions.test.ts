@@ -91,6 +91,15 @@ beforeAll(async () => {
     ],
     null
   )
+  await group(
+    "writer without West",
+    [
+      [PRODUCT_ANALYTICS.id, "write"],
+      [outer.id, "none"],
+      [inner.id, "write"]
+    ],
+    null
+  )
   await group("reader of Team", [[team.id, "read"]], null)
   await group(
     "reader who writes in Team",
@@ -258,10 +267,100 @@ test("a group without access to a subcollection finds neither it nor what is in 
   expect((await writer("POST", "/api/dataset", onIt)).body.detail).toContain("There is no ")
   const seen = await writer("GET", `/api/dashboard/${dashboard.id}`)
   expect(seen.body.dashcards.map(({ card }: Json) => card?.name ?? null)).toEqual(["In Product Analytics", null])
+  expect(seen.body.dashcards[1]).toMatchObject({
+    card_id: null,
+    parameter_mappings: [],
+    visualization_settings: {},
+    row: 4
+  })
+  const history = await writer("GET", `/api/revision?entity=dashboard&id=${dashboard.id}`)
+  expect([history.status, history.body[0].body.dashcards[0].card_id]).toEqual([200, secret.id])
+  for (const { body } of [seen, history]) expect(JSON.stringify(body)).not.toContain(shared.id)
   const [readable, hidden] = dashboard.dashcards
   const ask = (card: Json) =>
     writer("POST", `/api/dashboard/${dashboard.id}/dashcard/${card.id}/card/${card.card_id}/query`, {})
   expect([(await ask(readable)).status, (await ask(hidden)).status]).toEqual([200, 404])
+})
+
+test("somebody who does not see a question on a dashboard moves it, keeps it when the dashboard is saved, and can take it away", async () => {
+  const country = {
+    id: "country",
+    name: "Country",
+    slug: "country",
+    type: "string/=",
+    target: ["dimension", ["field", "country"]]
+  }
+  const card = await saved("/api/card", {
+    name: "Hidden",
+    dataset_query: question(),
+    parameters: [country],
+    collection_id: shared.collection_id
+  })
+  const { target, ...parameter } = country
+  const place = { col: 0, size_x: 4, size_y: 4 }
+  const { id } = await saved("/api/dashboard", {
+    name: "With a hidden question",
+    parameters: [parameter],
+    dashcards: [
+      {
+        ...place,
+        row: 0,
+        card_id: card.id,
+        parameter_mappings: [{ parameter_id: "country", target }],
+        visualization_settings: { "card.title": "Hidden title" }
+      }
+    ]
+  })
+  const path = `/api/dashboard/${id}`
+  const writer = as("writer without Team")
+  const { body } = await writer("GET", path)
+  expect(JSON.stringify(body)).not.toContain("Hidden title")
+  const text = { ...place, row: 8, visualization_settings: { virtual_card: { display: "text" }, text: "Below" } }
+  const moved = await writer("PUT", path, {
+    ...body,
+    dashcards: [...body.dashcards.map((dashcard: Json) => ({ ...dashcard, row: 4 })), text]
+  })
+  expect([moved.status, moved.body.detail]).toEqual([200, undefined])
+  const asRoot = async () => (await call(root, "GET", path)).body.dashcards
+  expect((await asRoot())[0]).toMatchObject({
+    card_id: card.id,
+    row: 4,
+    parameter_mappings: [{ parameter_id: "country", target }],
+    visualization_settings: { "card.title": "Hidden title" }
+  })
+  // The mapping that the writer does not see does not keep the parameter.
+  expect((await writer("PUT", path, { parameters: [] })).status).toBe(200)
+  expect((await asRoot())[0]).toMatchObject({ card_id: card.id, parameter_mappings: [] })
+  // A question that was not there before cannot be put there.
+  const added = await writer("PUT", path, { dashcards: [{ ...place, row: 0, card_id: card.id }] })
+  expect([added.status, added.body.detail]).toEqual([400, `There is no question with the id "${card.id}".`])
+  expect((await writer("PUT", path, { dashcards: [text] })).status).toBe(200)
+  expect((await asRoot()).map(({ card_id }: Json) => card_id)).toEqual([null])
+})
+
+test("a collection below one that somebody may not read is shown below the nearest one that they may, and stays where it is", async () => {
+  const writer = as("writer without West")
+  const path = `/api/collection/${inner.id}`
+  const { body: seen } = await writer("GET", path)
+  expect(seen).toMatchObject({ name: "Inner", parent_id: PRODUCT_ANALYTICS.id, location: "/1/" })
+  const tree = (await writer("GET", "/api/collection/tree")).body
+  expect([tree.length, tree[0].children.map(({ name }: Json) => name)]).toEqual([1, ["Inner", "Team"]])
+  const { body: within } = await writer("GET", "/api/collection/1/items?models=collection")
+  expect(within.data.map(({ name, parent_id }: Json) => [name, parent_id])).toEqual([
+    ["Inner", 1],
+    ["Team", 1]
+  ])
+  // It shows nothing above Team to those who may not read Product Analytics.
+  const own = (await as("reader of Team")("GET", `/api/collection/${shared.collection_id}`)).body
+  expect([own.parent_id, own.location]).toEqual([null, "/"])
+  for (const { body } of [await writer("GET", "/api/collection"), await writer("GET", "/api/search?q=")]) {
+    expect(JSON.stringify(body)).not.toMatch(new RegExp(`"(?:parent_id|location)":"?[/0-9]*\\b${outer.id}\\b`))
+  }
+  const guessed = await writer("PUT", path, { parent_id: outer.id })
+  expect([guessed.status, guessed.body.detail]).toEqual([422, `There is no collection with the id ${outer.id}.`])
+  const sentBack = await writer("PUT", path, { ...seen, description: "Sent back" })
+  expect([sentBack.status, sentBack.body.description, sentBack.body.parent_id]).toEqual([200, "Sent back", 1])
+  expect((await call(root, "GET", path)).body).toMatchObject({ parent_id: outer.id, location: `/1/${outer.id}/` })
 })
 
 test("somebody moves or archives a collection only if they may write in every collection in it", async () => {
