@@ -589,6 +589,83 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     ).toEqual(["unknown-event: There is no event named `sigup`. Did you mean `signup`?"])
   })
 
+  describe("with a condition that nothing can meet", () => {
+    const COUNT = { aggregation: [["count"]] }
+    const NO_SITE = "5a1ed000-0000-4000-8000-00000000dead"
+    const warningsOf = async (filter: unknown, changes: Partial<QuestionContext> = {}, source = "v_pa_events") =>
+      (await askOn(engine, { ...COUNT, source, filter }, changes)).warnings
+    const noSite = (id: string) => ({ code: "unknown-site", detail: `There is no site ${id}, or you may not read it.` })
+
+    test("warns of a site that does not exist, wherever the condition is", async () => {
+      for (const filter of [
+        ["=", "site_id", NO_SITE],
+        ["and", RANGE, ["=", "site_id", SITE, NO_SITE.toUpperCase()]],
+        ["or", ["=", "site_id", NO_SITE], ["=", "country", "DE"]],
+        ["!=", "site_id", NO_SITE]
+      ]) {
+        expect([filter, await warningsOf(filter)]).toEqual([filter, [noSite(NO_SITE)]])
+      }
+      const inner = { query: { fql: 1, type: "query", source: "v_pa_events", filter: ["=", "site_id", NO_SITE] } }
+      expect((await ask({ ...COUNT, source: inner })).warnings).toEqual([noSite(NO_SITE)])
+      expect(await warningsOf(["=", "site_id", SITE])).toEqual([])
+    })
+
+    test("warns of a site that the person may not read in the same words", async () => {
+      const limited = { isLimited: true, sites: QUESTION_SITES.slice(0, 1) }
+      for (const id of [OTHER_SITE, NO_SITE]) {
+        expect(await warningsOf(["or", ["=", "site_id", id], ["=", "country", "DE"]], limited)).toEqual([noSite(id)])
+      }
+    })
+
+    test("warns of a range that ends before it begins", async () => {
+      const reversed = (detail: string) => [{ code: "reversed-range", detail: `\`between\` finds nothing, because ${detail}.` }]
+      const days = ["2026-03-31", "2026-03-28"]
+      const expected = reversed('"2026-03-31" is after "2026-03-28"')
+      expect(await warningsOf(["and", ON_SITE, ["between", "created_at", ...days]])).toEqual(expected)
+      expect(await warningsOf(["or", ["between", "created_at", ...days], ["=", "country", "DE"]])).toEqual(expected)
+      expect(await warningsOf(["between", "event_type", 5, 1])).toEqual(reversed("5 is more than 1"))
+      expect(await warningsOf(["between", "event_type", 1, 1])).toEqual([])
+      expect(await warningsOf(["between", "created_at", "2026-03-28", "2026-03-28"])).toEqual([])
+    })
+
+    test("says how a value is stored that is written in another way, if nothing is found", async () => {
+      const unlikely = (detail: string) => [{ code: "unknown-value", detail }]
+      for (const [name, given, detail] of [
+        ["device", "Desktop", "No `device` is `Desktop`. Did you mean `desktop`?"],
+        ["v_pa_sessions.os", "macOS", "No `os` is `macOS`. Did you mean `Mac OS`?"],
+        ["browser", "Chrome", "No `browser` is `Chrome`. Did you mean `chrome`?"],
+        ["country", "Germany", "No `country` is `Germany`. Did you mean `DE`?"],
+        ["country", "de", "No `country` is `de`. Did you mean `DE`?"],
+        ["currency", "eur", "No `currency` is `eur`. Did you mean `EUR`?"],
+        ["channel", "Organic Search", "No `channel` is `Organic Search`. Did you mean `organicSearch`?"],
+        ["channel", "organicSaerch", "No `channel` is `organicSaerch`. Did you mean `organicSearch`?"]
+      ] as const) {
+        expect(await warningsOf(during(["=", name, given]))).toEqual(unlikely(detail))
+      }
+      expect(await warningsOf(during(["=", "channel", "nonsense and more"]))).toEqual([
+        { code: "unknown-value", detail: expect.stringContaining("The channels are `direct`, `paidAds`") }
+      ])
+      expect(await warningsOf(during(["=", "country", "Germany", "DE"]))).toEqual([])
+      expect(await warningsOf(during(["=", "country", "JP"]))).toEqual([])
+    })
+
+    test("says which value a label stands for", async () => {
+      await expect(ask({ ...COUNT, filter: ["=", "event_type", "Page view"] })).rejects.toMatchObject({
+        pointer: "/filter/2",
+        detail: '`=` compares a number with "Page view", which is text. Did you mean `1`?'
+      })
+      await expect(ask({ ...COUNT, filter: ["=", "site_id", "Shop"] })).rejects.toMatchObject({
+        pointer: "/filter/2",
+        detail: `"Shop" is not the id of a site. Did you mean \`${SITE}\`?`
+      })
+      const labels = () => new Map([["pro", "Professional"]])
+      expect(await warningsOf(during(["=", ["prop", "plan"], "professional"]), { labels })).toContainEqual({
+        code: "unknown-value",
+        detail: "No `plan` is `professional`. Did you mean `pro`?"
+      })
+    })
+  })
+
   test("keeps rows without a value when a filter excludes another value", async () => {
     const count = { aggregation: [["count"]] }
     expect(await rowsOf({ ...count, filter: during(VIEW_ROWS, ["!=", "country", "DE"]) })).toEqual([[9]])
