@@ -4,6 +4,7 @@ import { Effect, Result } from "effect"
 import type { QueryEngine } from "../../src/ports/QueryEngine.ts"
 import { type Answer, askQuestion } from "../../src/query/answer.ts"
 import { compileQuestion, ENGINES } from "../../src/query/compile.ts"
+import { parseFormula } from "../../src/query/formula/parse.ts"
 import type { Clause } from "../../src/query/fql/schema.ts"
 import { VIEWS } from "../../src/query/metadata/views.ts"
 import type { QuestionContext } from "../../src/query/plan/context.ts"
@@ -618,7 +619,9 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     })
 
     test("warns of a range that ends before it begins", async () => {
-      const reversed = (detail: string) => [{ code: "reversed-range", detail: `\`between\` finds nothing, because ${detail}.` }]
+      const reversed = (detail: string) => [
+        { code: "reversed-range", detail: `\`between\` finds nothing, because ${detail}.` }
+      ]
       const days = ["2026-03-31", "2026-03-28"]
       const expected = reversed('"2026-03-31" is after "2026-03-28"')
       expect(await warningsOf(["and", ON_SITE, ["between", "created_at", ...days]])).toEqual(expected)
@@ -738,6 +741,34 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
         ["Tuesday", "Mar", "Q1", 2026, 59, null]
       ])
     }
+  })
+
+  test("numbers weeks by the first day of the week, unless it says how", async () => {
+    const week = (...mode: ReadonlyArray<string>) => ["temporal-extract", "2027-01-03", "week-of-year", ...mode]
+    const expressions = { own: week(), iso: week("iso"), us: week("us"), instance: week("instance") }
+    const fields = Object.keys(expressions).map((name) => ["expression", name])
+    const filter = ["and", ON_SITE, ["=", "created_at", "2026-03-28T22:52:00"]]
+    const weeks = (start: string) => rowsOf({ expressions, fields, filter, settings: { "week-start": start } })
+    expect(await weeks("monday")).toEqual([[53, 53, 2, 1]])
+    expect(await weeks("sunday")).toEqual([[2, 53, 2, 2]])
+  })
+
+  test("computes what formulas in Metabase's words say", async () => {
+    const clause = (formula: string) =>
+      Result.getOrThrow(parseFormula(formula, { source: "v_pa_events", expressions: [] }))
+    const inCurrency = '[Currency] = "EUR"'
+    const formulas = [
+      ['CountIf(in([Event name], "signup"))', 3],
+      ['countif(notIn([Event name], "signup"))', 20],
+      [`SumIf([Revenue], ${inCurrency})`, 149.9],
+      [`DistinctIf([Session ID], ${inCurrency})`, 2],
+      [`Max(week([Created at], "ISO"))`, 14],
+      [`Min(weekday([Created at])) + Share([Event name] = "nothing")`, 1],
+      [`Max(dayName(weekday([Created at]), "short"))`, "Wed"],
+      [`Min(monthName(month([Created at]), "full"))`, "April"]
+    ] as const
+    const aggregation = formulas.map(([formula]) => clause(formula))
+    expect(await rowsOf({ filter: ON_SITE, aggregation })).toEqual([formulas.map(([, expected]) => expected)])
   })
 
   test("trims one end of a text, and counts units from now", async () => {
@@ -1330,6 +1361,18 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     [["datetime-diff", "2026-03-03", "2026-03-01", "hour"], -48],
     [["temporal-extract", "2026-03-29", "day-of-week"], 7],
     [["temporal-extract", "2026-01-01", "week-of-year"], 1],
+    [["temporal-extract", "2027-01-01", "week-of-year", "ISO"], 53],
+    [["temporal-extract", "2027-01-01", "week-of-year", "us"], 1],
+    [["temporal-extract", "2027-01-01", "week-of-year", "Instance"], 1],
+    [["temporal-extract", "2027-01-03", "week-of-year", "iso"], 53],
+    [["temporal-extract", "2027-01-03", "week-of-year", "us"], 2],
+    [["temporal-extract", "2027-01-03", "week-of-year", "instance"], 1],
+    [["temporal-extract", "2027-01-04", "week-of-year", "instance"], 2],
+    [["temporal-extract", "2026-12-31", "week-of-year", "instance"], 53],
+    [["day-name", 1, "short"], "Mon"],
+    [["day-name", 1, "Full"], "Monday"],
+    [["month-name", 9], "Sep"],
+    [["month-name", 9, "full"], "September"],
     [["date", "2026-03-29T13:00:00"], "2026-03-29T00:00:00"],
     [["convert-timezone", "2026-03-29T13:00:00", "Europe/Berlin"], "2026-03-29T15:00:00"],
     [["contains", ["field", "url_path"], "PRIC"], true],
@@ -1580,6 +1623,31 @@ describe("a question that cannot be asked", () => {
       '`+` needs a number, but this is text. The field is `["field", "revenue"]`.'
     ],
     [{ source: 3 }, "/source", "`source` must be text or an object."],
+    [
+      { aggregation: [["max", ["temporal-extract", ["field", "created_at"], "week-of-year", "german"]]] },
+      "/aggregation/0/1/3",
+      '"german" is not a mode of `temporal-extract`: use one of `iso`, `us`, `instance`.'
+    ],
+    [
+      { aggregation: [["max", ["temporal-extract", ["field", "created_at"], "month-of-year", "iso"]]] },
+      "/aggregation/0/1",
+      "`temporal-extract` takes 2 arguments, not 3."
+    ],
+    [
+      { aggregation: [["max", ["day-name", 1, "tiny"]]] },
+      "/aggregation/0/1/2",
+      '"tiny" is not a mode of `day-name`: use one of `short`, `full`.'
+    ],
+    [
+      { aggregation: [["CountIf", ["=", "country", "DE"]]] },
+      "/aggregation/0/0",
+      "There is no aggregation `CountIf`. Did you mean `count-where`?"
+    ],
+    [
+      { aggregation: [["sum-if", "revenue", ["=", "country", "DE"]]] },
+      "/aggregation/0/0",
+      "There is no aggregation `sum-if`. Did you mean `sum-where`?"
+    ],
     [
       { filter: ["equals", "country", "DE"] },
       "/filter/0",
