@@ -1656,7 +1656,7 @@ describe("a question that cannot be asked", () => {
     [
       { source: "v_pa_event" },
       "/source",
-      "Product analytics queries are only allowed on product analytics views. Did you mean `v_pa_events`? They are `v_pa_sites`, `v_pa_sessions`, `v_pa_events`, `v_pa_event_data`, `v_pa_session_data`, `v_pa_visits`, `v_pa_user_flows`."
+      "Product analytics queries are only allowed on product analytics views. Did you mean `v_pa_events`? The views are `v_pa_sites`, `v_pa_sessions`, `v_pa_events`, `v_pa_event_data`, `v_pa_session_data`, `v_pa_visits`, `v_pa_user_flows`."
     ]
   ])("%j is refused with the names or values that are accepted", (question, pointer, detail) => {
     expect(refuse(question)).toMatchObject({ pointer, detail })

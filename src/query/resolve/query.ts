@@ -2,9 +2,8 @@ import { Result } from "effect"
 import { isZone } from "../../lib/timeZone.ts"
 import { below, FqlError } from "../fql/FqlError.ts"
 import { isSameJson, LIMITS, type Query, type QueryJoin, type QuerySource } from "../fql/schema.ts"
-import { nearest } from "../fql/suggest.ts"
 import type { Labels } from "../metadata/labels.ts"
-import { findView, presentIn, VIEWS, type View } from "../metadata/views.ts"
+import { findView, knownViews, presentIn, type View } from "../metadata/views.ts"
 import type { QuestionContext } from "../plan/context.ts"
 import {
   type Compat,
@@ -263,14 +262,10 @@ const viewNamed = (source: QuerySource, pointer: string): View | null => {
   if (typeof source !== "string") return null
   const view = findView(source)
   if (view !== undefined) return view
-  const names = VIEWS.map(({ name }) => name)
-  // People leave the prefix out.
-  const meant = nearest(source, names) ?? nearest(`v_pa_${source}`, names)
-  const suggestion = meant === null ? "" : ` Did you mean \`${meant}\`?`
   throw new FqlError(
     "forbidden",
     pointer,
-    `Product analytics queries are only allowed on product analytics views.${suggestion} They are ${names.map((name) => `\`${name}\``).join(", ")}.`
+    `Product analytics queries are only allowed on product analytics views.${knownViews(source)}`
   )
 }
 
