@@ -1634,6 +1634,16 @@ describe("a question that cannot be asked", () => {
       "`temporal-extract` takes 2 arguments, not 3."
     ],
     [
+      { aggregation: [["max", ["month-name", ["field", "created_at"]]]] },
+      "/aggregation/0/1/1",
+      '`month-name` needs a number, but this is a time. Take the part of the time first, as in `["month-name", ["temporal-extract", ["field", "created_at"], "month-of-year"]]`; in a formula, `monthName(month([Created at]))`.'
+    ],
+    [
+      { aggregation: [["max", ["day-name", ["now"], "full"]]] },
+      "/aggregation/0/1/1",
+      '`day-name` needs a number, but this is a time. Take the part of the time first, as in `["day-name", ["temporal-extract", ["now"], "day-of-week"]]`; in a formula, `dayName(weekday(now))`.'
+    ],
+    [
       { aggregation: [["max", ["day-name", 1, "tiny"]]] },
       "/aggregation/0/1/2",
       '"tiny" is not a mode of `day-name`: use one of `short`, `full`.'

@@ -1,4 +1,5 @@
 import { isZone } from "../../lib/timeZone.ts"
+import { printFormula } from "../formula/print.ts"
 import { below, FqlError } from "../fql/FqlError.ts"
 import { didYouMean } from "../fql/suggest.ts"
 import {
@@ -316,9 +317,35 @@ const modeOf = <Mode extends string>(given: Call, index: number, modes: Readonly
   )
 }
 
+/** The part of a time that a function names. */
+const NAMED_PARTS: Readonly<Record<string, string>> = {
+  "day-name": "day-of-week",
+  "month-name": "month-of-year",
+  "quarter-name": "quarter-of-year"
+}
+
+/** The error for a time where the number of its part belongs. */
+const wholeTime = (given: Call, found: Expression): FqlError => {
+  const { code, detail, pointer } = wrongArgument(given, 0, "a number", found)
+  const clause = [given.name, ["temporal-extract", given.args[0], NAMED_PARTS[given.name]]]
+  const formula = printFormula(clause)
+  const inFormula = formula === null ? "" : `; in a formula, \`${formula}\``
+  return new FqlError(
+    code,
+    pointer,
+    `${detail} Take the part of the time first, as in \`${clauseText(clause)}\`${inFormula}.`
+  )
+}
+
+/** A clause as people write it in JSON. */
+const clauseText = (clause: unknown): string =>
+  Array.isArray(clause) ? `[${clause.map(clauseText).join(", ")}]` : JSON.stringify(clause)
+
 /** The name for a number that counts from 1; null for other numbers. */
 const numbered = (given: Call, names: ReadonlyArray<string>): Expression => {
-  const of = number(given, 0)
+  const of = at(given, 0)
+  if (isTime(of)) throw wholeTime(given, of)
+  if (!isNumber(of)) throw wrongArgument(given, 0, "a number", of)
   const cases = names.flatMap((name, index) => [
     call("eq", "boolean", of, value("integer", index + 1)),
     value("text", name)
