@@ -1369,6 +1369,11 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     [["temporal-extract", "2027-01-03", "week-of-year", "instance"], 1],
     [["temporal-extract", "2027-01-04", "week-of-year", "instance"], 2],
     [["temporal-extract", "2026-12-31", "week-of-year", "instance"], 53],
+    // The year before 1 is 0.
+    [["temporal-extract", ["datetime-subtract", "2026-03-28", 2026, "year"], "year-of-era"], 0],
+    [["temporal-extract", ["datetime-subtract", ["field", "created_at"], 4000, "year"], "year-of-era"], -1974],
+    [["datetime-diff", ["datetime-subtract", ["field", "created_at"], 4000, "year"], "2026-04-01", "year"], 4000],
+    [["datetime-diff", ["datetime-subtract", "2026-03-28", 2026, "year"], "0001-03-28", "month"], 12],
     [["day-name", 1, "short"], "Mon"],
     [["day-name", 1, "Full"], "Monday"],
     [["month-name", 9], "Sep"],
