@@ -16,22 +16,56 @@ const printable = (cell: Cell): string =>
 
 const WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"] as const
 
-const isWeekday = ({ field_ref: clause }: AnswerColumn): boolean =>
+/** The unit of a time, or the part of it, that a column has; null for any other column. */
+const unitOfTime = ({ field_ref: clause, temporal_unit: unit }: AnswerColumn): string | null =>
   Array.isArray(clause) && Predicate.isObject(clause[2]) && Predicate.hasProperty(clause[2], "temporal-unit")
-    ? clause[2]["temporal-unit"] === "day-of-week"
-    : false
+    ? String(clause[2]["temporal-unit"])
+    : unit
+
+const isWeekday = (column: AnswerColumn): boolean => unitOfTime(column) === "day-of-week"
+
+/** `Created at: day of week` as `Day of week`. */
+const shortTitle = (column: AnswerColumn): string => {
+  const { display_name: title } = column
+  const unit = unitOfTime(column)?.replaceAll("-", " ")
+  const at = unit === undefined ? -1 : title.indexOf(`: ${unit}`)
+  return at < 0 ? title : title.slice(at + 2)
+}
+
+/** What stands above the columns: times have their unit only, unless two have the same. */
+const headings = (columns: ReadonlyArray<AnswerColumn>): ReadonlyArray<string> => {
+  const short = columns.map(shortTitle)
+  const isTaken = (title: string) => short.filter((one) => one === title).length > 1
+  return columns.map(({ display_name: title }, index) => (isTaken(short[index]!) ? title : short[index]!).toUpperCase())
+}
+
+const CURRENCY = /^[A-Z]{3}$/
+
+/** An amount with its currency, and as many decimals as this has: `149.90 EUR`. Amounts of several currencies have none. */
+const amount = (cell: number, currency: string): string => {
+  const { maximumFractionDigits: decimals } = new Intl.NumberFormat("en", {
+    style: "currency",
+    currency
+  }).resolvedOptions()
+  return `${cell.toFixed(decimals)} ${currency}`
+}
 
 /** Two decimals, or three digits of what is less than one. */
 const rounded = (number: number): string =>
   String(Number(Math.abs(number) < 1 ? number.toPrecision(3) : number.toFixed(2)))
 
-/** A cell for people: rates as percentages, times of seconds in words, computed numbers rounded, and days of the week by name. */
+/**
+ * A cell for people: rates as percentages, times of seconds in words, amounts with their currency, computed numbers rounded, and days of the
+ * week by name.
+ */
 const shownCell = (column: AnswerColumn, cell: Cell, { results_week_start: weekStart }: Answer["data"]): string => {
   if (typeof cell !== "number") return printable(cell)
   if (column.semantic_type === "Percentage") return `${(cell * 100).toFixed(1)} %`
   if (isWeekday(column)) return WEEKDAYS[(cell + (weekStart === "sunday" ? 6 : 0)) % 7]!
   if (column.source !== "aggregation") return printable(cell)
-  return column.unit === "s" ? duration(cell) : rounded(cell)
+  if (column.unit === "s") return duration(cell)
+  const isAmount = column.semantic_type === "Income" && column.unit !== null && CURRENCY.test(column.unit)
+  return isAmount ? amount(cell, column.unit) : rounded(cell)
 }
 
 /** What the caller should know of an answer, in lines. */
@@ -45,7 +79,7 @@ export const answerTable = (answer: Answer): string => {
   const { comparison, data, partial_buckets: partial, truncated } = answer
   const { cols, rows } = tableOf(answer)
   const shown = table(
-    cols.map(({ display_name }) => display_name.toUpperCase()),
+    headings(cols),
     rows.map(withLabels(cols)).map((row) => row.map((cell, index) => shownCell(cols[index]!, cell, data)))
   )
   const notes = [

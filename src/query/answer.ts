@@ -8,6 +8,7 @@ import { fillBuckets, partialBuckets } from "./fill.ts"
 import type { FqlError } from "./fql/FqlError.ts"
 import type { Query } from "./fql/schema.ts"
 import type { SemanticType } from "./metadata/views.ts"
+import { foundNothing } from "./nothing.ts"
 import type { QuestionContext } from "./plan/context.ts"
 import type { ValueType } from "./plan/plan.ts"
 import { isByInstant, withOffset } from "./plan/time.ts"
@@ -173,7 +174,8 @@ const warningsOfRows = (
     ...ignored,
     ...currencyWarnings(currencies),
     ...unknownEvents,
-    ...unknown.filter(({ key }) => !hasIgnored(key))
+    ...unknown.filter(({ key }) => !hasIgnored(key)),
+    ...(foundNothing(compiled.planned, rows) ? compiled.planned.warningsOfNothing : [])
   ]
 }
 

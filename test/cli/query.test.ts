@@ -28,7 +28,7 @@ test("query answers a question in a file as a table, CSV or JSON, and points at 
   }
   const shown = await ask(byDay)
   expect(shown.out.split("\n").slice(0, 4)).toEqual([
-    "CREATED AT: DAY      COUNT  VISITS",
+    "DAY                  COUNT  VISITS",
     "2026-03-28T00:00:00  3      1",
     "2026-03-29T00:00:00  6      3",
     "2026-03-30T00:00:00  11     4"
@@ -50,7 +50,7 @@ test("query answers a question in a file as a table, CSV or JSON, and points at 
       .map((line) => line.split(/ {2,}/))
   ).toEqual([
     [
-      ...["CREATED AT: DAY", "COUNT", "VISITS", "CREATED AT: DAY (COMPARED)"],
+      ...["DAY", "COUNT", "VISITS", "DAY (COMPARED)"],
       ...["COUNT (COMPARED)", "COUNT (CHANGE)", "COUNT (CHANGE IN %)"],
       ...["VISITS (COMPARED)", "VISITS (CHANGE)", "VISITS (CHANGE IN %)"]
     ],
@@ -72,9 +72,14 @@ test("query answers a question in a file as a table, CSV or JSON, and points at 
     (sentence) => `${sentence} over 2026-03-28`
   )
   expect((await run("ask", rates[0]!)).out.split("\n").slice(0, 2)).toEqual([
-    "CREATED AT: DAY OF WEEK  BOUNCE RATE",
-    "Saturday                 0.0 %"
+    "DAY OF WEEK  BOUNCE RATE",
+    "Saturday     0.0 %"
   ])
+  const byTwoDays = {
+    ...byDay,
+    breakout: [...byDay.breakout, ["field", "v_pa_visits.started_at", { "temporal-unit": "day" }]]
+  }
+  expect((await ask(byTwoDays)).out.split("\n")[0]).toBe("CREATED AT: DAY      STARTED AT: DAY      COUNT  VISITS")
   const averages = {
     filter: byDay.filter,
     aggregation: [
@@ -87,7 +92,7 @@ test("query answers a question in a file as a table, CSV or JSON, and points at 
   expect((await ask(averages, "--format", "csv")).out).toEndWith("\r\n270,2160,1.5\n")
   expect((await run("ask", rates[0]!, "--format", "csv")).out.split("\r\n")[1]).toBe("6,0\n")
   await run("sites", "update", SITE, "--week-start", "sunday")
-  expect((await run("ask", rates[0]!)).out.split("\n")[1]).toBe("Saturday                 0.0 %")
+  expect((await run("ask", rates[0]!)).out.split("\n")[1]).toBe("Saturday     0.0 %")
   expect((await run("ask", rates[1]!)).out).toMatch(/^REGION +VISITORS\n/)
   expect(await ask({ filter: ["=", "url_pth", "/"] })).toEqual({
     code: 2,
@@ -119,6 +124,25 @@ test("query answers a question in a file as a table, CSV or JSON, and points at 
     err: "The sites have different currencies: add `in` and a currency, as in `in EUR`, or `on` and the name of a site.\n"
   })
   expect(await run("ask", "revenue on Shop over 2026-03-30", "--format", "csv")).toMatchObject({ code: 0 })
+  await Effect.runPromise(
+    Effect.scoped(
+      Effect.flatMap(openClient(url, 1), (sql) =>
+        sql.unsafe(`UPDATE product_analytics_event SET revenue = 24.95, currency = 'EUR' WHERE event_id IN
+          (SELECT event_id FROM product_analytics_event WHERE site_id = '${SITE}' ORDER BY created_at, event_id LIMIT 2)`)
+      )
+    )
+  )
+  const amounts = {
+    aggregation: [
+      ["metric", "revenue"],
+      ["avg", "revenue"],
+      ["count", "revenue"]
+    ]
+  }
+  expect((await ask({ ...byDay, ...amounts, breakout: [] })).out.split("\n").slice(0, 2)).toEqual([
+    "REVENUE    AVERAGE OF REVENUE  COUNT OF REVENUE",
+    "49.90 EUR  24.95 EUR           2"
+  ])
   expect(await run("ask", "visitors on shp")).toMatchObject({
     code: 2,
     err: "There is no site `shp`. Did you mean `Shop`?\n"

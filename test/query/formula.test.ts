@@ -102,6 +102,19 @@ describe("a formula and its clause stand for each other", () => {
         ["temporal-extract", ["field", "created_at"], "second-of-minute"]
       ]
     ],
+    [
+      'week([Created at], "ISO") + week([Created at])',
+      [
+        "+",
+        ["temporal-extract", ["field", "created_at"], "week-of-year", "ISO"],
+        ["temporal-extract", ["field", "created_at"], "week-of-year"]
+      ]
+    ],
+    [
+      'dayName(weekday([Created at]), "short")',
+      ["day-name", ["temporal-extract", ["field", "created_at"], "day-of-week"], "short"]
+    ],
+    ['in([Event name], "signup")', ["in", NAME, "signup"]],
     ["rTrim(lTrim([Tag]))", ["rtrim", ["ltrim", ["field", "tag"]]]]
   ])("%s", (text, clause) => {
     expect(parse(text)).toEqual(clause)
@@ -139,6 +152,10 @@ test("older names of functions are read, too", () => {
   expect(parse('relativeInterval([Created at], -7, "day", -1, "month")')).toEqual(
     parse('intervalStartingFrom([Created at], -7, "day", -1, "month")')
   )
+})
+
+test("a list without values has no formula", () => {
+  expect(["=", "!="].map((name) => printFormula([name, NAME]))).toEqual([null, null])
 })
 
 test("a value that would be read as an option has no formula", () => {
@@ -188,6 +205,8 @@ describe("a formula that is not understood says where", () => {
     ['timeSpan(7, "day")', 1, 1, "Add timeSpan to a time"],
     ['[Created at] * timeSpan(7, "day")', 1, 16, "Add timeSpan to a time"],
     ['abs(timeSpan(7, "day"))', 1, 5, "Add timeSpan to a time"],
+    ["1 + in([Country])", 1, 5, 'in takes a field and at least one value, as in in([Country], "DE", "FR").'],
+    ["notIn()", 1, 1, "notIn takes a field and at least one value"],
     ["now - timeSpan(7)", 1, 7, "takes a number and a unit"],
     ["@", 1, 1, "not expected"],
     ["(".repeat(100), 1, 41, "nested"]

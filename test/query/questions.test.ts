@@ -4,6 +4,7 @@ import { Effect, Result } from "effect"
 import type { QueryEngine } from "../../src/ports/QueryEngine.ts"
 import { type Answer, askQuestion } from "../../src/query/answer.ts"
 import { compileQuestion, ENGINES } from "../../src/query/compile.ts"
+import { parseFormula } from "../../src/query/formula/parse.ts"
 import type { Clause } from "../../src/query/fql/schema.ts"
 import { VIEWS } from "../../src/query/metadata/views.ts"
 import type { QuestionContext } from "../../src/query/plan/context.ts"
@@ -589,6 +590,85 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     ).toEqual(["unknown-event: There is no event named `sigup`. Did you mean `signup`?"])
   })
 
+  describe("with a condition that nothing can meet", () => {
+    const COUNT = { aggregation: [["count"]] }
+    const NO_SITE = "5a1ed000-0000-4000-8000-00000000dead"
+    const warningsOf = async (filter: unknown, changes: Partial<QuestionContext> = {}, source = "v_pa_events") =>
+      (await askOn(engine, { ...COUNT, source, filter }, changes)).warnings
+    const noSite = (id: string) => ({ code: "unknown-site", detail: `There is no site ${id}, or you may not read it.` })
+
+    test("warns of a site that does not exist, wherever the condition is", async () => {
+      for (const filter of [
+        ["=", "site_id", NO_SITE],
+        ["and", RANGE, ["=", "site_id", SITE, NO_SITE.toUpperCase()]],
+        ["or", ["=", "site_id", NO_SITE], ["=", "country", "DE"]],
+        ["!=", "site_id", NO_SITE]
+      ]) {
+        expect([filter, await warningsOf(filter)]).toEqual([filter, [noSite(NO_SITE)]])
+      }
+      const inner = { query: { fql: 1, type: "query", source: "v_pa_events", filter: ["=", "site_id", NO_SITE] } }
+      expect((await ask({ ...COUNT, source: inner })).warnings).toEqual([noSite(NO_SITE)])
+      expect(await warningsOf(["=", "site_id", SITE])).toEqual([])
+    })
+
+    test("warns of a site that the person may not read in the same words", async () => {
+      const limited = { isLimited: true, sites: QUESTION_SITES.slice(0, 1) }
+      for (const id of [OTHER_SITE, NO_SITE]) {
+        expect(await warningsOf(["or", ["=", "site_id", id], ["=", "country", "DE"]], limited)).toEqual([noSite(id)])
+      }
+    })
+
+    test("warns of a range that ends before it begins", async () => {
+      const reversed = (detail: string) => [
+        { code: "reversed-range", detail: `\`between\` finds nothing, because ${detail}.` }
+      ]
+      const days = ["2026-03-31", "2026-03-28"]
+      const expected = reversed('"2026-03-31" is after "2026-03-28"')
+      expect(await warningsOf(["and", ON_SITE, ["between", "created_at", ...days]])).toEqual(expected)
+      expect(await warningsOf(["or", ["between", "created_at", ...days], ["=", "country", "DE"]])).toEqual(expected)
+      expect(await warningsOf(["between", "event_type", 5, 1])).toEqual(reversed("5 is more than 1"))
+      expect(await warningsOf(["between", "event_type", 1, 1])).toEqual([])
+      expect(await warningsOf(["between", "created_at", "2026-03-28", "2026-03-28"])).toEqual([])
+    })
+
+    test("says how a value is stored that is written in another way, if nothing is found", async () => {
+      const unlikely = (detail: string) => [{ code: "unknown-value", detail }]
+      for (const [name, given, detail] of [
+        ["device", "Desktop", "No `device` is `Desktop`. Did you mean `desktop`?"],
+        ["v_pa_sessions.os", "macOS", "No `os` is `macOS`. Did you mean `Mac OS`?"],
+        ["browser", "Chrome", "No `browser` is `Chrome`. Did you mean `chrome`?"],
+        ["country", "Germany", "No `country` is `Germany`. Did you mean `DE`?"],
+        ["country", "de", "No `country` is `de`. Did you mean `DE`?"],
+        ["currency", "eur", "No `currency` is `eur`. Did you mean `EUR`?"],
+        ["channel", "Organic Search", "No `channel` is `Organic Search`. Did you mean `organicSearch`?"],
+        ["channel", "organicSaerch", "No `channel` is `organicSaerch`. Did you mean `organicSearch`?"]
+      ] as const) {
+        expect(await warningsOf(during(["=", name, given]))).toEqual(unlikely(detail))
+      }
+      expect(await warningsOf(during(["=", "channel", "nonsense and more"]))).toEqual([
+        { code: "unknown-value", detail: expect.stringContaining("The channels are `direct`, `paidAds`") }
+      ])
+      expect(await warningsOf(during(["=", "country", "Germany", "DE"]))).toEqual([])
+      expect(await warningsOf(during(["=", "country", "JP"]))).toEqual([])
+    })
+
+    test("says which value a label stands for", async () => {
+      await expect(ask({ ...COUNT, filter: ["=", "event_type", "Page view"] })).rejects.toMatchObject({
+        pointer: "/filter/2",
+        detail: '`=` compares a number with "Page view", which is text. Did you mean `1`?'
+      })
+      await expect(ask({ ...COUNT, filter: ["=", "site_id", "Shop"] })).rejects.toMatchObject({
+        pointer: "/filter/2",
+        detail: `"Shop" is not the id of a site. Did you mean \`${SITE}\`?`
+      })
+      const labels = () => new Map([["pro", "Professional"]])
+      expect(await warningsOf(during(["=", ["prop", "plan"], "professional"]), { labels })).toContainEqual({
+        code: "unknown-value",
+        detail: "No `plan` is `professional`. Did you mean `pro`?"
+      })
+    })
+  })
+
   test("keeps rows without a value when a filter excludes another value", async () => {
     const count = { aggregation: [["count"]] }
     expect(await rowsOf({ ...count, filter: during(VIEW_ROWS, ["!=", "country", "DE"]) })).toEqual([[9]])
@@ -661,6 +741,34 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
         ["Tuesday", "Mar", "Q1", 2026, 59, null]
       ])
     }
+  })
+
+  test("numbers weeks by the first day of the week, unless it says how", async () => {
+    const week = (...mode: ReadonlyArray<string>) => ["temporal-extract", "2027-01-03", "week-of-year", ...mode]
+    const expressions = { own: week(), iso: week("iso"), us: week("us"), instance: week("instance") }
+    const fields = Object.keys(expressions).map((name) => ["expression", name])
+    const filter = ["and", ON_SITE, ["=", "created_at", "2026-03-28T22:52:00"]]
+    const weeks = (start: string) => rowsOf({ expressions, fields, filter, settings: { "week-start": start } })
+    expect(await weeks("monday")).toEqual([[53, 53, 2, 1]])
+    expect(await weeks("sunday")).toEqual([[2, 53, 2, 2]])
+  })
+
+  test("computes what formulas in Metabase's words say", async () => {
+    const clause = (formula: string) =>
+      Result.getOrThrow(parseFormula(formula, { source: "v_pa_events", expressions: [] }))
+    const inCurrency = '[Currency] = "EUR"'
+    const formulas = [
+      ['CountIf(in([Event name], "signup"))', 3],
+      ['countif(notIn([Event name], "signup"))', 20],
+      [`SumIf([Revenue], ${inCurrency})`, 149.9],
+      [`DistinctIf([Session ID], ${inCurrency})`, 2],
+      [`Max(week([Created at], "ISO"))`, 14],
+      [`Min(weekday([Created at])) + Share([Event name] = "nothing")`, 1],
+      [`Max(dayName(weekday([Created at]), "short"))`, "Wed"],
+      [`Min(monthName(month([Created at]), "full"))`, "April"]
+    ] as const
+    const aggregation = formulas.map(([formula]) => clause(formula))
+    expect(await rowsOf({ filter: ON_SITE, aggregation })).toEqual([formulas.map(([, expected]) => expected)])
   })
 
   test("trims one end of a text, and counts units from now", async () => {
@@ -1253,6 +1361,23 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     [["datetime-diff", "2026-03-03", "2026-03-01", "hour"], -48],
     [["temporal-extract", "2026-03-29", "day-of-week"], 7],
     [["temporal-extract", "2026-01-01", "week-of-year"], 1],
+    [["temporal-extract", "2027-01-01", "week-of-year", "ISO"], 53],
+    [["temporal-extract", "2027-01-01", "week-of-year", "us"], 1],
+    [["temporal-extract", "2027-01-01", "week-of-year", "Instance"], 1],
+    [["temporal-extract", "2027-01-03", "week-of-year", "iso"], 53],
+    [["temporal-extract", "2027-01-03", "week-of-year", "us"], 2],
+    [["temporal-extract", "2027-01-03", "week-of-year", "instance"], 1],
+    [["temporal-extract", "2027-01-04", "week-of-year", "instance"], 2],
+    [["temporal-extract", "2026-12-31", "week-of-year", "instance"], 53],
+    // The year before 1 is 0.
+    [["temporal-extract", ["datetime-subtract", "2026-03-28", 2026, "year"], "year-of-era"], 0],
+    [["temporal-extract", ["datetime-subtract", ["field", "created_at"], 4000, "year"], "year-of-era"], -1974],
+    [["datetime-diff", ["datetime-subtract", ["field", "created_at"], 4000, "year"], "2026-04-01", "year"], 4000],
+    [["datetime-diff", ["datetime-subtract", "2026-03-28", 2026, "year"], "0001-03-28", "month"], 12],
+    [["day-name", 1, "short"], "Mon"],
+    [["day-name", 1, "Full"], "Monday"],
+    [["month-name", 9], "Sep"],
+    [["month-name", 9, "full"], "September"],
     [["date", "2026-03-29T13:00:00"], "2026-03-29T00:00:00"],
     [["convert-timezone", "2026-03-29T13:00:00", "Europe/Berlin"], "2026-03-29T15:00:00"],
     [["contains", ["field", "url_path"], "PRIC"], true],
@@ -1504,6 +1629,41 @@ describe("a question that cannot be asked", () => {
     ],
     [{ source: 3 }, "/source", "`source` must be text or an object."],
     [
+      { aggregation: [["max", ["temporal-extract", ["field", "created_at"], "week-of-year", "german"]]] },
+      "/aggregation/0/1/3",
+      '"german" is not a mode of `temporal-extract`: use one of `iso`, `us`, `instance`.'
+    ],
+    [
+      { aggregation: [["max", ["temporal-extract", ["field", "created_at"], "month-of-year", "iso"]]] },
+      "/aggregation/0/1",
+      "`temporal-extract` takes 2 arguments, not 3."
+    ],
+    [
+      { aggregation: [["max", ["month-name", ["field", "created_at"]]]] },
+      "/aggregation/0/1/1",
+      '`month-name` needs a number, but this is a time. Take the part of the time first, as in `["month-name", ["temporal-extract", ["field", "created_at"], "month-of-year"]]`; in a formula, `monthName(month([Created at]))`.'
+    ],
+    [
+      { aggregation: [["max", ["day-name", ["now"], "full"]]] },
+      "/aggregation/0/1/1",
+      '`day-name` needs a number, but this is a time. Take the part of the time first, as in `["day-name", ["temporal-extract", ["now"], "day-of-week"]]`; in a formula, `dayName(weekday(now))`.'
+    ],
+    [
+      { aggregation: [["max", ["day-name", 1, "tiny"]]] },
+      "/aggregation/0/1/2",
+      '"tiny" is not a mode of `day-name`: use one of `short`, `full`.'
+    ],
+    [
+      { aggregation: [["CountIf", ["=", "country", "DE"]]] },
+      "/aggregation/0/0",
+      "There is no aggregation `CountIf`. Did you mean `count-where`?"
+    ],
+    [
+      { aggregation: [["sum-if", "revenue", ["=", "country", "DE"]]] },
+      "/aggregation/0/0",
+      "There is no aggregation `sum-if`. Did you mean `sum-where`?"
+    ],
+    [
       { filter: ["equals", "country", "DE"] },
       "/filter/0",
       expect.stringContaining("Did you mean `=`? The operators are `=`, `!=`")
@@ -1511,7 +1671,7 @@ describe("a question that cannot be asked", () => {
     [
       { source: "v_pa_event" },
       "/source",
-      "Product analytics queries are only allowed on product analytics views. Did you mean `v_pa_events`? They are `v_pa_sites`, `v_pa_sessions`, `v_pa_events`, `v_pa_event_data`, `v_pa_session_data`, `v_pa_visits`, `v_pa_user_flows`."
+      "Product analytics queries are only allowed on product analytics views. Did you mean `v_pa_events`? The views are `v_pa_sites`, `v_pa_sessions`, `v_pa_events`, `v_pa_event_data`, `v_pa_session_data`, `v_pa_visits`, `v_pa_user_flows`."
     ]
   ])("%j is refused with the names or values that are accepted", (question, pointer, detail) => {
     expect(refuse(question)).toMatchObject({ pointer, detail })

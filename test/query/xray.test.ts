@@ -52,15 +52,17 @@ const KNOWN: Readonly<Record<string, FieldStats>> = {
   "v_pa_sessions.device": stats(4, { top: values(4) })
 }
 
-const tables: ReadonlyArray<TableRecord> = VIEWS.map((view) => ({
-  id: tableIdOf(view.name),
-  view,
-  displayName: view.label,
-  description: view.description,
-  fields: columnsOf(view.name).map((field) =>
-    fieldRecord(field, {}, { stats: KNOWN[`${view.name}.${field.column.name}`] ?? stats(1), values: null })
-  )
-}))
+const tablesWith = (known: Readonly<Record<string, FieldStats>>): ReadonlyArray<TableRecord> =>
+  VIEWS.map((view) => ({
+    id: tableIdOf(view.name),
+    view,
+    displayName: view.label,
+    description: view.description,
+    fields: columnsOf(view.name).map((field) =>
+      fieldRecord(field, {}, { stats: known[`${view.name}.${field.column.name}`] ?? stats(1), values: null })
+    )
+  }))
+const tables = tablesWith(KNOWN)
 const viewNamed = (name: string) => VIEWS.find((view) => view.name === name)!
 const events = subjectOf({ tables, unit: "day" }, "v_pa_events")
 
@@ -151,11 +153,21 @@ test("a property with dates is drawn by its own dates", () => {
   )
 })
 
-test("a category of more than ten values shows the ten most frequent, and sums up the others", () => {
-  const { query } = TEMPLATES[0]!
-    .cards(events, "", { tables, unit: "day" })
-    .find(({ title }) => title === "Events per Referrer domain")!
-  expect(query).toMatchObject({ breakout: [["field", "referrer_domain"]], limit: 10, settings: { other: true } })
+test("what has many values, such as pages and regions, shows the ten most frequent, and sums up the others", () => {
+  const known = { ...KNOWN, "v_pa_sessions.subdivision1": stats(30, { top: values(10) }) }
+  const withRegions = tablesWith(known)
+  const cards = TEMPLATES[0]!.cards(subjectOf({ tables: withRegions, unit: "day" }, "v_pa_events"), "", {
+    tables: withRegions,
+    unit: "day"
+  })
+  const partsOf = (title: string) => {
+    const { limit, settings } = cards.find((card) => card.title === title)!.query
+    return [limit, settings?.other]
+  }
+  expect(partsOf("Events per Referrer domain")).toEqual([10, true])
+  expect(partsOf("Events per URL path")).toEqual([10, true])
+  expect(partsOf("Events per Region")).toEqual([10, true])
+  expect(partsOf("Events per Device")).toEqual([100, undefined])
 })
 
 test.each<readonly [date: string, unit: string | undefined]>([

@@ -120,7 +120,7 @@ export const plainNumbers = (of: Sql, isStoredNumber: Sql): Sql =>
   sql`CASE WHEN ${isStoredNumber} THEN trim(TRAILING '.' FROM trim(TRAILING '0' FROM ${of})) ELSE ${of} END`
 
 /** Parts of a time as the engines name them. */
-const EXTRACTIONS: Readonly<Record<ExtractionUnit, string>> = {
+const EXTRACTIONS: Readonly<Record<Exclude<ExtractionUnit, "year-of-era">, string>> = {
   "second-of-minute": "second",
   "minute-of-hour": "minute",
   "hour-of-day": "hour",
@@ -129,8 +129,7 @@ const EXTRACTIONS: Readonly<Record<ExtractionUnit, string>> = {
   "day-of-year": "doy",
   "week-of-year": "week",
   "month-of-year": "month",
-  "quarter-of-year": "quarter",
-  "year-of-era": "year"
+  "quarter-of-year": "quarter"
 }
 
 const INTERVALS: Readonly<Record<TruncationUnit, (count: number) => string>> = {
@@ -163,9 +162,12 @@ export const urlFunctions = (matched: (of: Sql, pattern: Sql) => Sql) => {
 /** A part of a time, as a whole number. */
 const part = (name: string, of: Sql): Sql => sql`CAST(extract(${name} FROM ${of}) AS bigint)`
 
-/** A part of a time; `quotient` is the operator that divides whole numbers. */
+/** The year of a time, where the year before 1 is 0, as in ISO 8601. */
+export const yearOf = (of: Sql): Sql => part("year", of)
+
+/** A part of a time; `quotient` is the operator that divides whole numbers, and `year` the year as in ISO 8601. */
 export const extractBy =
-  (quotient: "/" | "//"): Dialect["extract"] =>
+  (quotient: "/" | "//", year = yearOf): Dialect["extract"] =>
   (local, unit, weekStart) => {
     if (weekStart === "sunday" && unit === "day-of-week") return sql`(${part("isodow", local)} % 7 + 1)`
     if (weekStart === "sunday" && unit === "week-of-year") {
@@ -173,12 +175,12 @@ export const extractBy =
     }
     // Postgres has a fraction in it.
     if (unit === "second-of-minute") return part("second", sql`date_trunc('second', ${local})`)
-    return part(EXTRACTIONS[unit], local)
+    return unit === "year-of-era" ? year(local) : part(EXTRACTIONS[unit], local)
   }
 
 /** Whole months between two times, counted like birthdays. `intoMonth`: how far into its month a time is. */
-export const monthsBetween = (intoMonth: (of: Sql) => Sql, first: Sql, last: Sql): Sql => {
-  const months = sql`((${part("year", last)} - ${part("year", first)}) * 12 + ${part("month", last)} - ${part("month", first)})`
+export const monthsBetween = (intoMonth: (of: Sql) => Sql, first: Sql, last: Sql, year = yearOf): Sql => {
+  const months = sql`((${year(last)} - ${year(first)}) * 12 + ${part("month", last)} - ${part("month", first)})`
   return sql`CASE WHEN ${last} >= ${first} THEN ${months} - CASE WHEN ${intoMonth(last)} < ${intoMonth(first)} THEN 1 ELSE 0 END ELSE ${months} + CASE WHEN ${intoMonth(last)} > ${intoMonth(first)} THEN 1 ELSE 0 END END`
 }
 

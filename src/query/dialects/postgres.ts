@@ -9,7 +9,8 @@ import {
   secondsInterval,
   storedNumberPattern,
   urlFunctions,
-  valuesOf
+  valuesOf,
+  yearOf
 } from "./common.ts"
 import type { Dialect } from "./Dialect.ts"
 import { join, type Sql, sql } from "./Sql.ts"
@@ -27,6 +28,9 @@ const CASTS: Readonly<Record<ValueType, string>> = {
 
 /** How far into its month a time is, in seconds. */
 const intoMonth = (of: Sql): Sql => sql`extract(epoch FROM ${of} - date_trunc('month', ${of}))`
+
+/** Postgres has no year 0: the one before 1 is -1. */
+const isoYear = (of: Sql): Sql => sql`(${yearOf(of)} + CASE WHEN ${of} < TIMESTAMP '0001-01-01' THEN 1 ELSE 0 END)`
 
 const matched = (of: Sql, pattern: Sql): Sql => sql`(regexp_match(${of}, ${pattern}))[1]`
 const epoch = (of: Sql): Sql => sql`CAST(extract(epoch FROM ${of}) * 1000000 AS bigint)`
@@ -65,7 +69,7 @@ export const POSTGRES: Dialect = {
     "plain-numbers": ([x]) => plainNumbers(x!, sql`${x!} LIKE '%.____' AND ${x!} ~ ${storedNumberPattern}`),
     "seconds-between": ([first, last, unit]) => sql`((${epoch(last!)} - ${epoch(first!)}) / (1000000 * ${unit!}))`,
     "months-between": ([first, last, unit]) =>
-      sql`(CAST(${monthsBetween(intoMonth, first!, last!)} AS bigint) / ${unit!})`,
+      sql`(CAST(${monthsBetween(intoMonth, first!, last!, isoYear)} AS bigint) / ${unit!})`,
     bucket: ([x, width]) => sql`(floor(CAST(${x!} AS double precision) / ${width!}) * ${width!})`
   },
   ...valuesOf(CASTS),
@@ -77,7 +81,7 @@ export const POSTGRES: Dialect = {
     unit === "week" && weekStart === "sunday"
       ? sql`(date_trunc('week', ${local} + INTERVAL '1 day') - INTERVAL '1 day')`
       : sql`date_trunc('${unit}', ${local})`,
-  extract: extractBy("/"),
+  extract: extractBy("/", isoYear),
   ordered: (of, type) => (type === "text" ? sql`${of} COLLATE "C"` : of),
   percentile: (of, fraction, filter) =>
     sql`percentile_cont(${String(fraction)}) WITHIN GROUP (ORDER BY CAST(${of} AS double precision))${filter}`,

@@ -209,11 +209,11 @@ class Parser {
     if (name === "null") return null
     const args = this.#isNext("(") ? this.#arguments() : []
     if (name === "case") return caseClause(token, args)
-    if (name === "notin") return ["!=", ...args]
+    if (name === "in" || name === "notin") return listClause(token, args)
     if (name === "timespan") return timeSpan(token, args)
     if (name === "metric") return metricClause(token, args)
     const unit = extractions.get(name)
-    if (unit !== undefined) return ["temporal-extract", ...args, unit]
+    if (unit !== undefined) return ["temporal-extract", ...args.slice(0, 1), unit, ...args.slice(1)]
     const clause = byName.get(name)
     if (clause !== undefined) return [clause, ...withFlags(clause, args)]
     const near = nearest(token.text, ALL_NAMES)
@@ -267,6 +267,11 @@ const caseClause = ({ at }: Token, args: ReadonlyArray<Json>): Json => {
     args[2 * index + 1]
   ])
   return args.length % 2 === 0 ? ["case", pairs] : ["case", pairs, { default: args.at(-1) }]
+}
+
+const listClause = ({ at, text }: Token, args: ReadonlyArray<Json>): Json => {
+  if (args.length > 1) return [text.toLowerCase() === "in" ? "in" : "!=", ...args]
+  throw new Misunderstood(at, `${text} takes a field and at least one value, as in ${text}([Country], "DE", "FR").`)
 }
 
 const metricClause = ({ at }: Token, [name, option, ...more]: ReadonlyArray<Json>): Json => {

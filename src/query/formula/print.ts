@@ -47,8 +47,8 @@ const clauseText = (clause: Clause, level: number): string => {
       return metricText(args)
     case "temporal-extract": {
       const extraction = extractions.get(String(args[1]))
-      if (extraction === undefined || args.length !== 2) throw new Unprintable()
-      return `${extraction}(${print(args[0], 0)})`
+      if (extraction === undefined || args.length < 2) throw new Unprintable()
+      return `${extraction}(${list([args[0], ...args.slice(2)])})`
     }
     default:
       return callText(name, args)
@@ -59,7 +59,7 @@ const bracketed = (text: string, isNeeded: boolean): string => (isNeeded ? `(${t
 
 const operatorText = (name: string, args: ReadonlyArray<Json>, own: number, level: number): string => {
   // `= a b c` is a list of values, which has no operator.
-  if (own === COMPARISON_LEVEL && args.length !== 2) {
+  if (own === COMPARISON_LEVEL && args.length > 2) {
     if (name === "=") return `in(${list(args)})`
     if (name === "!=") return `notIn(${list(args)})`
     throw new Unprintable()

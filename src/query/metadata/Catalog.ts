@@ -176,16 +176,31 @@ const byValue = ([a]: ListedValue, [b]: ListedValue): number => {
   return String(a) < String(b) ? -1 : String(a) > String(b) ? 1 : 0
 }
 
-/** Codes, and what the sites are called. */
+/** What a column of the sites has of each site, as far as people choose it. */
+const SITE_VALUES: Readonly<Record<string, (site: Site) => ShownValue>> = {
+  id: ({ id }) => id,
+  uuid: ({ id }) => id,
+  name: ({ name }) => name,
+  archived: ({ archived }) => archived,
+  timezone: ({ timezone }) => timezone,
+  week_start: ({ weekStart }) => weekStart,
+  currency: ({ currency }) => currency
+}
+
+/** Codes, and what the sites are. */
 const definedValues = (
   { column, view }: ColumnField,
   visible: ReadonlyArray<Site>
 ): ReadonlyArray<ShownValue> | null => {
   if (column.labels !== null) return [...column.labels.keys()]
-  const isSite = column.references === "v_pa_sites" || (view.name === "v_pa_sites" && column.type === "uuid")
-  if (isSite) return visible.map(({ id }) => id)
-  return view.name === "v_pa_sites" && column.name === "name" ? visible.map(({ name }) => name) : null
+  if (column.references === "v_pa_sites") return visible.map(({ id }) => id)
+  const ofSite = view.name === "v_pa_sites" ? SITE_VALUES[column.name] : undefined
+  return ofSite === undefined ? null : visible.map(ofSite)
 }
+
+/** Whether a list has yes and no, and nothing is left to find. */
+const isYesAndNo = (values: ReadonlyArray<ShownValue>): boolean =>
+  [true, false].every((value) => values.includes(value)) && values.length === 2
 
 const make = Effect.gen(function* () {
   const metadata = yield* Metadata
@@ -381,7 +396,8 @@ const make = Effect.gen(function* () {
       return { values: withLabels(own, label).slice(0, SHOWN_PROPERTIES), hasMore: own.length > SHOWN_PROPERTIES }
     const all = yield* freshScans(field, scope, yield* scansOf(field, scope))
     const known = knownFrom(all)
-    const hasMore = known.values === null || all.length < scope.sites.length || all.some(({ stats }) => stats.isPartial)
+    const isSample = all.length < scope.sites.length || all.some(({ stats }) => stats.isPartial)
+    const hasMore = known.values === null || (isSample && !isYesAndNo(known.values))
     // A field with too many values to list has its most frequent ones, and the others are found by searching.
     const shown = known.values ?? known.stats?.top.map(([value]) => value) ?? []
     return { values: withLabels(shown, label), hasMore }

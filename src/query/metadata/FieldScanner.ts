@@ -149,7 +149,7 @@ const make = Effect.gen(function* () {
     const groups = yield* ask(site, valuesQuestion(field, viewOf(scanSource(field)), site.id, range))
     if (groups === null) return null
     const type = measuredType(field)
-    const stats = statsOf(groups, type, range.from !== null || groups.length >= SAMPLE_ROWS)
+    const stats = statsOf(groups, type, isLimited(field, range) || groups.length >= SAMPLE_ROWS)
     const isListed = stats.distinct <= LISTED_VALUES && type !== "time"
     const scan: FieldScan = {
       fieldId: field.id,
@@ -259,6 +259,10 @@ const make = Effect.gen(function* () {
     request: Effect.asVoid(Queue.offer(requests, undefined))
   })
 })
+
+/** Whether a field has values before a range. */
+const isLimited = (field: Field, { from }: ScanRange): boolean =>
+  from !== null && (field.kind === "column" || Date.parse(from) > field.property.firstSeen.getTime())
 
 /** Fields of a group take about as long as each other. A channel is that of a visit, which is computed. */
 const costGroup = (field: Field): string => {

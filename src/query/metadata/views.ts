@@ -1,3 +1,5 @@
+import { nearest } from "../fql/suggest.ts"
+
 /*
  * The views that questions read. Names, columns and semantic types are the public contract, whatever engine stores the rows; an engine
  * that stores them in another form maps them (`dialects/*Model.ts`).
@@ -339,6 +341,14 @@ const BY_NAME: ReadonlyMap<string, View> = new Map(VIEWS.map((view) => [view.nam
 
 /** The view of this name; undefined if questions may not read it. */
 export const findView = (name: string): View | undefined => BY_NAME.get(name)
+
+/** ` Did you mean …? The views are …`: what to say after a name that is not a view's. */
+export const knownViews = (given: string): string => {
+  // People leave the prefix out.
+  const meant = nearest(given, VIEW_NAMES) ?? nearest(`v_pa_${given}`, VIEW_NAMES)
+  const suggestion = meant === null ? "" : ` Did you mean \`${meant}\`?`
+  return `${suggestion} The views are ${VIEW_NAMES.map((name) => `\`${name}\``).join(", ")}.`
+}
 
 export const viewOf = (name: ViewName): View => BY_NAME.get(name)!
 

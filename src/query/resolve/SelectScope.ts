@@ -62,6 +62,8 @@ export interface Build {
   readonly countFilter: (pointer: string) => void
   /** Adds a warning to the answer, once. */
   readonly warn: (warning: Warning) => void
+  /** Adds a warning, once, if the question finds nothing. */
+  readonly warnOfNothing: (warning: Warning) => void
 }
 
 /** A property, or an attribute of the visitor, that is not registered. */

@@ -1,3 +1,4 @@
+import { FUNCTIONS as FORMULA_FUNCTIONS } from "../formula/names.ts"
 import { below, FqlError } from "../fql/FqlError.ts"
 import { didYouMean } from "../fql/suggest.ts"
 import {
@@ -388,9 +389,16 @@ export const aggregateIn =
     return make === undefined ? null : make({ grouping, after: after(), name: name as string, args, pointer })
   }
 
-export const unknownAggregation = (given: ReadonlyArray<unknown>, pointer: string): FqlError =>
-  new FqlError(
-    "bad-ast",
-    below(pointer, 0),
-    `There is no aggregation \`${String(given[0])}\`.${didYouMean(String(given[0]), AGGREGATIONS.keys())}`
+/** Aggregations under their names in formulas, to suggest their clauses: `CountIf` is `count-where`. */
+const FORMULA_NAMES: ReadonlyMap<string, string> = new Map(
+  FORMULA_FUNCTIONS.flatMap(([formula, clause]) =>
+    AGGREGATIONS.has(clause) ? [[formula.toLowerCase(), clause] as const] : []
   )
+)
+
+export const unknownAggregation = (given: ReadonlyArray<unknown>, pointer: string): FqlError => {
+  const name = String(given[0])
+  const usual = FORMULA_NAMES.get(name.toLowerCase().replaceAll(/[-_]/g, ""))
+  const suggestion = usual === undefined ? didYouMean(name, AGGREGATIONS.keys()) : ` Did you mean \`${usual}\`?`
+  return new FqlError("bad-ast", below(pointer, 0), `There is no aggregation \`${name}\`.${suggestion}`)
+}

@@ -11,7 +11,7 @@ import {
 import { columnsIn, isColumn, valuesOf } from "../plan/rows.ts"
 import type { Grouping } from "./aggregations.ts"
 import type { Rows } from "./query.ts"
-import type { Labeled } from "./SelectScope.ts"
+import type { Labeled, SelectScope } from "./SelectScope.ts"
 
 /** An aggregation over amounts, of which only the rows say which currencies they are in. */
 export interface Amounts {
@@ -26,9 +26,21 @@ const COUNTS: ReadonlySet<Aggregate["name"]> = new Set(["count", "distinct"])
 
 const isOfEvents = ({ source }: Relation): boolean => source.kind === "view" && source.view === "v_pa_events"
 
-/** The events whose amounts an expression uses. */
-const amountsIn = (expression: Expression): Relation | null =>
-  columnsIn(expression).find(({ column, relation }) => column === "revenue" && isOfEvents(relation))?.relation ?? null
+/** Whether a relation has the values of this property of the events. An amount is sent as the properties `revenue` and `currency`. */
+const isProperty = ({ source }: Relation, key: "revenue" | "currency"): boolean =>
+  source.kind === "property" && source.of === "event" && source.key === key
+
+/** The events whose amounts an expression uses. Of other properties, nothing says what they are in. */
+const amountsIn = (expression: Expression, { from }: SelectScope): Relation | null =>
+  columnsIn(expression).flatMap(({ column, relation }) => {
+    if (column === "revenue" && isOfEvents(relation)) return [relation]
+    return isProperty(relation, "revenue") && isOfEvents(from) ? [from] : []
+  })[0] ?? null
+
+/** Whether rows are grouped by their currency. */
+const isCurrency = (expression: Expression, events: Relation): boolean =>
+  isColumn(expression, events, "currency") ||
+  columnsIn(expression).some(({ relation }) => isProperty(relation, "currency"))
 
 const onlyCurrency = (conditions: ReadonlyArray<Expression>, events: Relation): string | null => {
   const codes = conditions.flatMap((one) => {
@@ -55,9 +67,8 @@ export const amountsOf = (
   for (const leaf of isHidden ? [] : grouping.leaves) {
     const aggregate = leaf.part === "rows" ? leaf.make(scope, null) : null
     if (aggregate?.kind !== "aggregate" || aggregate.of === null || COUNTS.has(aggregate.name)) continue
-    const events = amountsIn(aggregate.of)
-    if (events === null || grouping.breakouts.some(({ expression }) => isColumn(expression, events, "currency")))
-      continue
+    const events = amountsIn(aggregate.of, scope)
+    if (events === null || grouping.breakouts.some(({ expression }) => isCurrency(expression, events))) continue
     const places = aggregations.flatMap(({ expression, label }, place) =>
       label.semantic === "Income" && columnsIn(expression).some((one) => isColumn(one, grouping.relation, leaf.alias))
         ? [place]

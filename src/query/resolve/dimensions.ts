@@ -240,10 +240,9 @@ export const truncated = (scope: SelectScope, time: Expression, unit: Truncation
     : start
 }
 
-export const extracted = (scope: SelectScope, time: Expression, unit: ExtractionUnit): Expression => ({
-  kind: "extract",
-  of: scope.local(time),
-  unit,
-  weekStart: scope.build.weekStart,
-  type: "integer"
-})
+export const extracted = (
+  scope: SelectScope,
+  time: Expression,
+  unit: ExtractionUnit,
+  weekStart = scope.build.weekStart
+): Expression => ({ kind: "extract", of: scope.local(time), unit, weekStart, type: "integer" })

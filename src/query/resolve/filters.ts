@@ -1,3 +1,4 @@
+import type { ShownValue } from "../../domain/FieldStats.ts"
 import { below, FqlError } from "../fql/FqlError.ts"
 import { type Clause, LIMITS } from "../fql/schema.ts"
 import { didYouMean } from "../fql/suggest.ts"
@@ -17,8 +18,9 @@ import {
   wholeNumber
 } from "./moments.ts"
 import { checkPattern, inGroup, wildcardPattern } from "./patterns.ts"
-import { parseUuid, rangeOf } from "./ranges.ts"
-import { type Build, SelectScope } from "./SelectScope.ts"
+import { isReversed, parseUuid, rangeOf, reversed } from "./ranges.ts"
+import { type Build, type Labeled, SelectScope } from "./SelectScope.ts"
+import { didYouMeanValue, meantValue, noteUnlikely } from "./values.ts"
 
 interface Condition {
   readonly scope: SelectScope
@@ -38,13 +40,15 @@ export const both = (...conditions: ReadonlyArray<Expression>): Expression =>
   conditions.length === 0 ? TRUE : conditions.length === 1 ? conditions[0]! : boolean("and", ...conditions)
 
 /** The operand of a filter: a string is a field's name. */
-const operand = ({ args, name, pointer, scope }: Condition): Expression => {
+const labeledOperand = ({ args, name, pointer, scope }: Condition): Labeled => {
   const [given] = args
   if (given === undefined) throw new FqlError("bad-ast", pointer, `\`${name}\` needs a field.`)
   return typeof given === "string"
-    ? resolveDimension(scope, given, below(pointer, 1)).expression
-    : resolveOperand(scope, given, below(pointer, 1))
+    ? resolveDimension(scope, given, below(pointer, 1))
+    : resolveExpression(scope, given, below(pointer, 1))
 }
+
+const operand = (given: Condition): Expression => labeledOperand(given).expression
 
 const valuesOf = ({ args, name, pointer }: Condition): ReadonlyArray<unknown> => {
   const values = args.slice(1)
@@ -70,12 +74,13 @@ const asProperty = (type: ValueType, given: unknown): unknown => {
   return NUMBER_TEXT.test(given) ? Number(given) : given
 }
 
-/** A constant of the type of a condition's operand. */
+/** A constant of the type of a condition's operand. `meant`: the value that was probably meant. */
 const constantLike = (
   of: Expression,
   written: unknown,
   { args: [field], name }: Condition,
-  pointer: string
+  pointer: string,
+  meant: ShownValue | null = null
 ): Expression => {
   const type = typeOf(of)
   const isProperty = Array.isArray(field) && (field[0] === "prop" || field[0] === "attr")
@@ -87,7 +92,7 @@ const constantLike = (
   throw new FqlError(
     "type-mismatch",
     pointer,
-    `\`${name}\` compares ${typeName(of)} with ${JSON.stringify(written)}, which is ${type === "uuid" ? "not an id" : typeName(found)}.`
+    `\`${name}\` compares ${typeName(of)} with ${JSON.stringify(written)}, which is ${type === "uuid" ? "not an id" : typeName(found)}.${didYouMeanValue(meant)}`
   )
 }
 
@@ -108,7 +113,7 @@ const within = (of: Expression, period: Period): Expression => {
 /** `=` with one value or several; null means the rows without a value. */
 const equals = (given: Condition): Expression => {
   const { pointer, scope } = given
-  const of = operand(given)
+  const { expression: of, label } = labeledOperand(given)
   const values = valuesOf(given)
   const known = values.filter((one) => one !== null)
   const parts: Array<Expression> = known.length < values.length ? [isNull(of)] : []
@@ -125,7 +130,12 @@ const equals = (given: Condition): Expression => {
     parts.push(...clauses.map((one) => equal(scope, of, one, position(one))))
     const constants = known
       .filter((one) => !Array.isArray(one))
-      .map((one) => constantLike(of, one, given, position(one)))
+      .map((one) => {
+        const meant = meantValue(scope.build, label, one)
+        const like = constantLike(of, one, given, position(one), meant)
+        noteUnlikely(scope.build, label, one, meant)
+        return like
+      })
     // No list of whole numbers can hold a fraction.
     const isFraction = (one: Expression) => typeOf(of) === "integer" && typeOf(one) === "float"
     const listed = constants.filter((one) => !isFraction(one))
@@ -207,7 +217,9 @@ const between: Maker = (given) => {
   const of = operand(given)
   if (isTime(of)) {
     const from = momentOf(scope.build, args[1], below(pointer, 2)).from
-    return within(of, { from, until: momentOf(scope.build, args[2], below(pointer, 3)).until })
+    const period = { from, until: momentOf(scope.build, args[2], below(pointer, 3)).until }
+    if (isReversed(period)) scope.build.warn(reversed(args, "after"))
+    return within(of, period)
   }
   if (!isNumber(of)) throw mismatch(below(pointer, 1), "`between`", "a number or a time", of)
   const bound = (index: number) =>
@@ -215,6 +227,8 @@ const between: Maker = (given) => {
       ? resolveOperand(scope, args[index], below(pointer, index + 1))
       : constantLike(of, args[index], given, below(pointer, index + 1))
   const [least, most] = [bound(1), bound(2)]
+  if (least.kind === "value" && most.kind === "value" && Number(least.value) > Number(most.value))
+    scope.build.warn(reversed(args, "more than"))
   return both(
     boolean("ge", ...comparable(scope, of, least, "`between`", pointer)),
     boolean("le", ...comparable(scope, of, most, "`between`", pointer))

@@ -1,4 +1,5 @@
 import { isZone } from "../../lib/timeZone.ts"
+import { printFormula } from "../formula/print.ts"
 import { below, FqlError } from "../fql/FqlError.ts"
 import { didYouMean } from "../fql/suggest.ts"
 import {
@@ -292,26 +293,87 @@ const now: Maker = (given) => {
 const relativeDatetime: Maker = ({ args, name, pointer, scope }) =>
   value("instant", isoOf(momentOf(scope.build, [name, ...args], pointer).from.toInstant()))
 
+/** Names of a part of a time in either length: the first three letters, or in full. */
+const NAME_MODES = ["short", "full"] as const
+type NameMode = (typeof NAME_MODES)[number]
+
 const WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-const MONTHS_OF_YEAR = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+const MONTHS_OF_YEAR = [
+  ...["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November"],
+  "December"
+]
+const QUARTERS = ["Q1", "Q2", "Q3", "Q4"]
+
+/** One of a function's modes, in upper or lower case. */
+const modeOf = <Mode extends string>(given: Call, index: number, modes: ReadonlyArray<Mode>): Mode => {
+  const raw = given.args[index]
+  const mode = modes.find((one) => typeof raw === "string" && one === raw.toLowerCase())
+  if (mode !== undefined) return mode
+  const known = modes.map((one) => `\`${one}\``).join(", ")
+  throw new FqlError(
+    "bad-ast",
+    below(given.pointer, index + 1),
+    `${JSON.stringify(raw)} is not a mode of \`${given.name}\`: use one of ${known}.`
+  )
+}
+
+/** The part of a time that a function names. */
+const NAMED_PARTS: Readonly<Record<string, string>> = {
+  "day-name": "day-of-week",
+  "month-name": "month-of-year",
+  "quarter-name": "quarter-of-year"
+}
+
+/** The error for a time where the number of its part belongs. */
+const wholeTime = (given: Call, found: Expression): FqlError => {
+  const { code, detail, pointer } = wrongArgument(given, 0, "a number", found)
+  const clause = [given.name, ["temporal-extract", given.args[0], NAMED_PARTS[given.name]]]
+  const formula = printFormula(clause)
+  const inFormula = formula === null ? "" : `; in a formula, \`${formula}\``
+  return new FqlError(
+    code,
+    pointer,
+    `${detail} Take the part of the time first, as in \`${clauseText(clause)}\`${inFormula}.`
+  )
+}
+
+/** A clause as people write it in JSON. */
+const clauseText = (clause: unknown): string =>
+  Array.isArray(clause) ? `[${clause.map(clauseText).join(", ")}]` : JSON.stringify(clause)
 
 /** The name for a number that counts from 1; null for other numbers. */
+const numbered = (given: Call, names: ReadonlyArray<string>): Expression => {
+  const of = at(given, 0)
+  if (isTime(of)) throw wholeTime(given, of)
+  if (!isNumber(of)) throw wrongArgument(given, 0, "a number", of)
+  const cases = names.flatMap((name, index) => [
+    call("eq", "boolean", of, value("integer", index + 1)),
+    value("text", name)
+  ])
+  return call("case", "text", ...cases, { kind: "null", type: "text" })
+}
+
 const named =
-  (namesOf: (scope: SelectScope) => ReadonlyArray<string>): Maker =>
+  (namesOf: (scope: SelectScope) => ReadonlyArray<string>, usual: NameMode): Maker =>
   (given) => {
-    checkCount(given, 1)
-    const of = number(given, 0)
-    const cases = namesOf(given.scope).flatMap((name, index) => [
-      call("eq", "boolean", of, value("integer", index + 1)),
-      value("text", name)
-    ])
-    return call("case", "text", ...cases, { kind: "null", type: "text" })
+    checkCount(given, 1, 2)
+    const mode = given.args.length === 1 ? usual : modeOf(given, 1, NAME_MODES)
+    const names = namesOf(given.scope)
+    return numbered(given, mode === "full" ? names : names.map((name) => name.slice(0, 3)))
   }
 
 /** Weekdays count from the start of the week, as `day-of-week` does. */
-const dayName = named(({ build }) =>
-  build.weekStart === "monday" ? WEEKDAYS : [WEEKDAYS.at(-1)!, ...WEEKDAYS.slice(0, -1)]
+const dayName = named(
+  ({ build }) => (build.weekStart === "monday" ? WEEKDAYS : [WEEKDAYS.at(-1)!, ...WEEKDAYS.slice(0, -1)]),
+  "full"
 )
+
+const monthName = named(() => MONTHS_OF_YEAR, "short")
+
+const quarterName: Maker = (given) => {
+  checkCount(given, 1)
+  return numbered(given, QUARTERS)
+}
 
 const today: Maker = (given) => {
   checkCount(given, 0)
@@ -361,9 +423,30 @@ const difference: Maker = (given) => {
     : call("seconds-between", "integer", from, until, value("integer", seconds))
 }
 
+/** How weeks of the year are numbered, as in Metabase. */
+const WEEK_MODES = ["iso", "us", "instance"] as const
+
+/**
+ * The number of a time's week. `iso`: weeks begin on Monday, and the first one has a Thursday; `us`: the first one begins on 1 January, and the
+ * others on Sunday; `instance`: the first one begins on 1 January, and the others on the first day of the week.
+ */
+const weekOfYear = (given: Call, mode: (typeof WEEK_MODES)[number]): Expression => {
+  const { scope } = given
+  const of = time(given, 0)
+  if (mode !== "instance" || scope.build.weekStart === "sunday")
+    return extracted(scope, of, "week-of-year", mode === "iso" ? "monday" : "sunday")
+  const dayOfYear = extracted(scope, of, "day-of-year")
+  const firstWeekday = extracted(scope, truncated(scope, of, "year"), "day-of-week")
+  // Days since the Monday of the week with 1 January.
+  const days = call("add", "integer", dayOfYear, firstWeekday, value("integer", -2))
+  const weeks = call("floor", "integer", call("divide", "float", asFloat(days), value("float", 7)))
+  return call("add", "integer", weeks, value("integer", 1))
+}
+
 const extract: Maker = (given) => {
-  checkCount(given, 2)
+  checkCount(given, 2, given.args[1] === "week-of-year" ? 3 : 2)
   const unit = EXTRACTION_UNITS.find((one) => one === given.args[1])
+  if (unit !== undefined && given.args.length === 3) return weekOfYear(given, modeOf(given, 2, WEEK_MODES))
   if (unit !== undefined) return extracted(given.scope, time(given, 0), unit)
   const meant = didYouMean(String(given.args[1]), EXTRACTION_UNITS)
   throw new FqlError("bad-unit", below(given.pointer, 2), `Use one of ${EXTRACTION_UNITS.join(", ")}.${meant}`)
@@ -463,8 +546,8 @@ export const FUNCTIONS: ReadonlyMap<string, Maker> = new Map<string, Maker>([
   ["datetime-diff", difference],
   ["temporal-extract", extract],
   ["day-name", dayName],
-  ["month-name", named(() => MONTHS_OF_YEAR)],
-  ["quarter-name", named(() => ["Q1", "Q2", "Q3", "Q4"])],
+  ["month-name", monthName],
+  ["quarter-name", quarterName],
   ["date", date],
   ["convert-timezone", convertTimezone],
   ["text", toText],

@@ -2,9 +2,8 @@ import { Result } from "effect"
 import { isZone } from "../../lib/timeZone.ts"
 import { below, FqlError } from "../fql/FqlError.ts"
 import { isSameJson, LIMITS, type Query, type QueryJoin, type QuerySource } from "../fql/schema.ts"
-import { nearest } from "../fql/suggest.ts"
 import type { Labels } from "../metadata/labels.ts"
-import { findView, presentIn, VIEWS, type View } from "../metadata/views.ts"
+import { findView, knownViews, presentIn, type View } from "../metadata/views.ts"
 import type { QuestionContext } from "../plan/context.ts"
 import {
   type Compat,
@@ -45,6 +44,7 @@ import {
   type UnknownProperty,
   type Warning
 } from "./SelectScope.ts"
+import { labelsOf } from "./values.ts"
 
 /** A column of the answer. */
 export interface PlannedColumn extends Label {
@@ -84,6 +84,8 @@ export interface PlannedQuestion extends Planned {
   /** The properties that it names and that are not registered. */
   readonly unknownProperties: ReadonlyArray<UnknownProperty>
   readonly warnings: ReadonlyArray<Warning>
+  /** Warnings that apply if it finds nothing. */
+  readonly warningsOfNothing: ReadonlyArray<Warning>
 }
 
 /** What the answer's default limits are. */
@@ -99,11 +101,15 @@ export const planQuestion = (
 ): Result.Result<PlannedQuestion, FqlError> => {
   try {
     const warnings: Array<Warning> = []
-    const build = { ...startBuild(context, query, warnings), keepsVisits, presence }
+    const warningsOfNothing: Array<Warning> = []
+    const build = { ...startBuild(context, query, warnings, warningsOfNothing), keepsVisits, presence }
     const planned = planQuery(build, query, "", 0)
     return Result.succeed({
       ...planned,
-      columns: planned.columns.map((column) => ({ ...column, labels: labelsOf(build, column) })),
+      columns: planned.columns.map((column) => ({
+        ...column,
+        labels: column.origin === null ? null : labelsOf(build, column.origin)
+      })),
       zone: build.zone,
       weekStart: build.weekStart,
       compat: build.compat,
@@ -112,7 +118,8 @@ export const planQuestion = (
       amounts: [...build.amounts.values()],
       events: [...build.events],
       unknownProperties: [...build.unknownProperties.values()],
-      warnings
+      warnings,
+      warningsOfNothing
     })
   } catch (cause) {
     if (cause instanceof FqlError) return Result.fail(cause)
@@ -120,23 +127,21 @@ export const planQuestion = (
   }
 }
 
-const labelsOf = ({ context, sites }: Build, { origin }: PlannedColumn): Labels | null => {
-  if (origin === null) return null
-  const isSite = origin.kind === "column" && origin.column.references === "v_pa_sites"
-  if (isSite && context.hidden?.hasColumn("v_pa_sites", "name") === true) return null
-  return context.labels(
-    context.sites.filter(({ id }) => sites.includes(id)),
-    origin
-  )
-}
-
 export const isGrouped = (query: Query): boolean =>
   (query.aggregation?.length ?? 0) > 0 || (query.breakout?.length ?? 0) > 0
+
+/** Adds a warning to others, unless it is among them. */
+const addTo =
+  (warnings: Array<Warning>): Build["warn"] =>
+  (warning) => {
+    if (!warnings.some(({ code, detail }) => code === warning.code && detail === warning.detail)) warnings.push(warning)
+  }
 
 const startBuild = (
   context: QuestionContext,
   query: Query,
-  warnings: Array<Warning>
+  warnings: Array<Warning>,
+  warningsOfNothing: Array<Warning>
 ): Omit<Build, "keepsVisits" | "presence"> => {
   const named = sitesOf(context, query, "", 0)
   const sites = context.sites.filter(({ id }) => named === null || named.has(id))
@@ -181,10 +186,8 @@ const startBuild = (
     events: new Set(),
     unknownProperties: new Map(),
     within: 0,
-    warn: (warning) => {
-      if (!warnings.some(({ code, detail }) => code === warning.code && detail === warning.detail))
-        warnings.push(warning)
-    },
+    warn: addTo(warnings),
+    warnOfNothing: addTo(warningsOfNothing),
     countFilter: (pointer) => {
       if (++filters > LIMITS.filterNodes) {
         throw new FqlError("limit-exceeded", pointer, `The question has more than ${LIMITS.filterNodes} conditions.`)
@@ -259,14 +262,10 @@ const viewNamed = (source: QuerySource, pointer: string): View | null => {
   if (typeof source !== "string") return null
   const view = findView(source)
   if (view !== undefined) return view
-  const names = VIEWS.map(({ name }) => name)
-  // People leave the prefix out.
-  const meant = nearest(source, names) ?? nearest(`v_pa_${source}`, names)
-  const suggestion = meant === null ? "" : ` Did you mean \`${meant}\`?`
   throw new FqlError(
     "forbidden",
     pointer,
-    `Product analytics queries are only allowed on product analytics views.${suggestion} They are ${names.map((name) => `\`${name}\``).join(", ")}.`
+    `Product analytics queries are only allowed on product analytics views.${knownViews(source)}`
   )
 }
 

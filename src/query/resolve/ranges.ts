@@ -6,7 +6,8 @@ import type { QuestionContext, QuestionSite } from "../plan/context.ts"
 import type { TimeRange } from "../plan/plan.ts"
 import { isoOf } from "../plan/time.ts"
 import { type Calendar, intervalOf, isClause, momentOf, type Period, shiftedIntervalOf } from "./moments.ts"
-import type { Build } from "./SelectScope.ts"
+import type { Build, Warning } from "./SelectScope.ts"
+import { didYouMeanValue, unknownSite } from "./values.ts"
 
 /** Whether a filter's operand is this column of the source, as it is. */
 const isField = (operand: unknown, view: View, column: string): boolean => {
@@ -103,6 +104,16 @@ export const periodOf = (build: Calendar, clause: Clause, pointer: string): Peri
   }
 }
 
+/** Whether a period ends before it begins. */
+export const isReversed = ({ from, until }: Period): boolean =>
+  from !== null && until !== null && Temporal.ZonedDateTime.compare(from, until) >= 0
+
+/** The warning about the arguments of a `between` that nothing is between. */
+export const reversed = ([, from, to]: ReadonlyArray<unknown>, than: "after" | "more than"): Warning => ({
+  code: "reversed-range",
+  detail: `\`between\` finds nothing, because ${JSON.stringify(from)} is ${than} ${JSON.stringify(to)}.`
+})
+
 /** The bounds of a period as instants. */
 export const rangeOf = ({ from, until }: Period): TimeRange => ({
   from: from === null ? null : instantOf(from),
@@ -170,6 +181,7 @@ export const narrow = (build: Build, view: View, query: Conditions, pointer: str
       const period = periodOf(build, clause, at)
       if (period !== null) {
         build.countFilter(at)
+        if (clause[0] === "between" && isReversed(period)) build.warn(reversed(clause.slice(1), "after"))
         range = meet(range, rangeOf(period))
         continue
       }
@@ -178,7 +190,7 @@ export const narrow = (build: Build, view: View, query: Conditions, pointer: str
     if (found !== null) {
       build.countFilter(at)
       const idsOf = (value: unknown, place: string) =>
-        found.by === "id" ? [siteId(value, place)] : idsNamed(build.context, String(value), place)
+        found.by === "id" ? [siteId(build, value, place)] : idsNamed(build.context, String(value), place)
       const named = found.values.flatMap((value, index) => {
         const place = below(at, index + 2)
         return idsOf(value, place).map((id) => ({ id, pointer: place }))
@@ -198,10 +210,16 @@ const inOtherPeriod = ({ context: { comparing } }: Build, range: TimeRange): Tim
     ? comparing.other
     : range
 
-const siteId = (given: unknown, pointer: string): string => {
+const siteId = ({ context }: Build, given: unknown, pointer: string): string => {
   const id = typeof given === "string" ? parseUuid(given) : null
-  if (id === null) throw new FqlError("type-mismatch", pointer, `${JSON.stringify(given)} is not the id of a site.`)
-  return id
+  if (id !== null) return id
+  const isNameHidden = context.hidden?.hasColumn("v_pa_sites", "name") === true
+  const [meant = null] = isNameHidden ? [] : sitesNamed(context, given)
+  throw new FqlError(
+    "type-mismatch",
+    pointer,
+    `${JSON.stringify(given)} is not the id of a site.${didYouMeanValue(meant?.id ?? null)}`
+  )
 }
 
 const idsNamed = (context: QuestionContext, name: string, pointer: string): ReadonlyArray<string> => {
@@ -221,7 +239,7 @@ const idsNamed = (context: QuestionContext, name: string, pointer: string): Read
  * whether it exists.
  */
 export const permittedSites = (
-  { context }: Build,
+  { context, warn }: Build,
   named: ReadonlyArray<NamedSite> | null
 ): ReadonlyArray<string> | null => {
   const known = new Set(context.sites.map(({ id }) => id))
@@ -230,5 +248,6 @@ export const permittedSites = (
   if (denied !== undefined) {
     throw new FqlError("forbidden", denied.pointer, `You do not have access to the site ${denied.id}.`)
   }
+  for (const { id } of named) if (!known.has(id)) warn(unknownSite(id))
   return named.map(({ id }) => id)
 }

@@ -67,7 +67,7 @@ const SERIES = { display: "line", size: [24, 6] } as const
 
 const clausesOf = (metrics: ReadonlyArray<Metric>): ReadonlyArray<Clause> => metrics.map(({ clause }) => clause)
 const LARGEST_FIRST: Query["order-by"] = [["desc", ["aggregation", 0]]]
-/** Values of a large category that are shown; the others are summed up. */
+/** Values of what may have many that are shown; the others are summed up. */
 export const SHOWN_VALUES = 10
 /** Groups of what has few values, should it have become more since they were counted. */
 const MAX_GROUPS = 100
@@ -88,16 +88,20 @@ export const inUnit = ([kind, name, options]: Clause, unit: string): Clause => [
   { ...(options as object | undefined), "temporal-unit": unit }
 ]
 
-/** The parts of a question that show the values of a dimension: all of them if there are few, otherwise the most frequent ones. */
+/**
+ * The parts of a question that show the values of a dimension: all of them if there are few, otherwise the most frequent ones, and the
+ * others summed up.
+ */
 export const valuesOf = (
   { parts }: Subject,
   { class: found, clause, isText }: XrayDimension
 ): Pick<Query, "breakout" | "order-by" | "limit" | "settings"> => {
+  const isFew = FEW.has(found)
   return {
     breakout: [clause],
     "order-by": LARGEST_FIRST,
-    limit: FEW.has(found) ? MAX_GROUPS : SHOWN_VALUES,
-    ...(found === "large" && isText && { settings: { ...parts.settings, other: true } })
+    limit: isFew ? MAX_GROUPS : SHOWN_VALUES,
+    ...(!isFew && isText && { settings: { ...parts.settings, other: true } })
   }
 }
 

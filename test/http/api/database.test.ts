@@ -207,10 +207,21 @@ describe.each(["postgres", "replica"])("fields with values from %s", (engine) =>
       has_more_values: false
     })
     expect(await call(`/api/field/${await idOf("v_pa_event_data", "data_key")}/values`)).toMatchObject({
-      values: [["plan"], ["seats"], ["trial"]]
+      values: [["plan"], ["seats"], ["trial"]],
+      has_more_values: false
     })
+    // All of the property's life is read.
     expect(await call(`/api/field/${await idOf("v_pa_events", "plan")}/values`)).toMatchObject({
-      values: [["free"], ["pro"]]
+      values: [["free"], ["pro"]],
+      has_more_values: false
+    })
+    expect(await call(`/api/field/${await idOf("v_pa_sites", "timezone")}/values`)).toMatchObject({
+      values: [["UTC"]],
+      has_more_values: false
+    })
+    expect(await call(`/api/field/${await idOf("v_pa_sites", "archived")}/values`)).toMatchObject({
+      values: [[false]],
+      has_more_values: false
     })
     const country = await call(`/api/field/${await idOf("v_pa_sessions", "country")}`)
     expect(country).toMatchObject({

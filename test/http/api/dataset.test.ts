@@ -135,7 +135,12 @@ describe.each(ENGINES)("a question over HTTP, answered by %s", (route) => {
     expect((await call({ ...events({}), source: "product_analytics_key" })).body).toMatchObject({
       status: 403,
       detail:
-        "Product analytics queries are only allowed on product analytics views. They are `v_pa_sites`, `v_pa_sessions`, `v_pa_events`, `v_pa_event_data`, `v_pa_session_data`, `v_pa_visits`, `v_pa_user_flows`."
+        "Product analytics queries are only allowed on product analytics views. The views are `v_pa_sites`, `v_pa_sessions`, `v_pa_events`, `v_pa_event_data`, `v_pa_session_data`, `v_pa_visits`, `v_pa_user_flows`."
+    })
+    expect((await call({ ...events({}), source: "v_pa_evnts" })).body).toMatchObject({
+      status: 403,
+      pointer: "/source",
+      detail: expect.stringContaining("Did you mean `v_pa_events`?")
     })
     expect((await call([])).body).toMatchObject({ status: 400, code: "bad-ast", pointer: "" })
     expect((await call("{")).status).toBe(400)
@@ -591,6 +596,11 @@ test("formulas and sentences are read and printed, and a mistake is located", as
     status: 422,
     detail: "Line 2, column 2: There is no function Conut. Did you mean Count?"
   })
+  const unknown = await call("/api/formula/parse", { text, source: "v_pa_evnts" })
+  expect(unknown).toMatchObject({ status: 422, errors: [{ pointer: "#/source" }] })
+  expect(unknown.detail).toStartWith(
+    "`v_pa_evnts` is not a view. Did you mean `v_pa_events`? The views are `v_pa_sites`,"
+  )
   const sentence = "count of signup by plan over last 30 days"
   const { question } = await call("/api/sentence/parse", { text: sentence })
   expect(await call("/api/sentence/print", { question })).toEqual({ text: sentence })

@@ -21,7 +21,10 @@ export class FormulaApi extends HttpApiGroup.make("formula")
       payload: Schema.Struct({
         text: Schema.String.annotate({ examples: [EXAMPLE] }),
         source: Schema.optionalKey(
-          Schema.Literals(VIEW_NAMES).annotate({ description: "Whose fields it names; default: `v_pa_events`" })
+          Schema.String.annotate({
+            description: `Whose fields it names: ${VIEW_NAMES.map((name) => `\`${name}\``).join(", ")}; default: \`v_pa_events\``,
+            examples: ["v_pa_events"]
+          })
         ),
         expressions: Schema.optionalKey(
           Schema.Array(Schema.String).annotate({ description: "Names of the question's custom columns" })
