@@ -1,4 +1,4 @@
-import { Predicate, Schema } from "effect"
+import { Schema } from "effect"
 import { CardBody } from "../../domain/content/Card.ts"
 import { DashboardBody } from "../../domain/content/Dashboard.ts"
 import { ItemId } from "../../domain/content/Item.ts"
@@ -67,23 +67,11 @@ type CardFile = (typeof cards)[string]
 
 const isCardParameter = Schema.is(CardParameter)
 
-/** The view that a question reads in the end. */
-const viewOf = ({ source }: CardFile["query"]): string =>
-  Predicate.hasProperty(source, "query") ? viewOf(source.query as CardFile["query"]) : String(source)
-
-/** What a parameter applies to in a question: in its innermost query, if it is built on another. */
-const targetIn = (query: CardFile["query"], id: string): ParameterTarget | undefined => {
-  const target = targets[viewOf(query)]?.[id]
-  if (target === undefined || typeof query["source"] === "string" || target[0] === "compare") return target
-  const [kind, dimension = null] = target
-  return [kind, dimension, { "stage-number": 0 }]
-}
-
 /** The parameters that apply to a question, with what they apply to. */
 const parametersOf = ({ query, without = [] }: CardFile): ReadonlyArray<CardParameter> =>
   parameters
     .filter(({ id }) => !without.includes(id))
-    .map((parameter) => ({ ...parameter, target: targetIn(query, parameter.id) }))
+    .map((parameter) => ({ ...parameter, target: targets[String(query["source"])]?.[parameter.id] }))
     .filter(isCardParameter)
 
 const withChecksum = (item: Omit<ShippedItem, "checksum">): ShippedItem => ({
