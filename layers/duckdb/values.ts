@@ -41,29 +41,36 @@ export const typeOf = (type: DuckDBType): QueryType => {
 
 const DAY_MICROS = 86_400_000_000n
 
-export const toValue = (type: DuckDBType, value: DuckDBValue): QueryValue => {
-  if (value === null) return null
+/** Makes values of a type, which are not null. For each column once: to find out what type it has would take longer than the values. */
+export const converterOf = (type: DuckDBType): ((value: DuckDBValue) => QueryValue) => {
   switch (typeOf(type)) {
     case "integer":
-      return exactInteger(value as number | bigint)
+      return (value) => exactInteger(value as number | bigint)
     case "float":
-      return float(value as number)
+      return (value) => float(value as number)
     case "boolean":
-      return value as boolean
+      return (value) => value as boolean
     case "decimal":
-      return decimal(value as DuckDBDecimalValue)
+      return (value) => decimal(value as DuckDBDecimalValue)
     case "date":
-      return isoMicros(BigInt((value as DuckDBDateValue).days) * DAY_MICROS)?.split("T")[0] ?? String(value)
+      return (value) => isoMicros(BigInt((value as DuckDBDateValue).days) * DAY_MICROS)?.split("T")[0] ?? String(value)
     case "timestamp": {
-      const iso = isoMicros((value as DuckDBTimestampValue | DuckDBTimestampTZValue).micros)
-      return iso === null ? String(value) : String(type) === "TIMESTAMP" ? iso : `${iso}Z`
+      const zone = String(type) === "TIMESTAMP" ? "" : "Z"
+      return (value) => {
+        const iso = isoMicros((value as DuckDBTimestampValue | DuckDBTimestampTZValue).micros)
+        return iso === null ? String(value) : `${iso}${zone}`
+      }
     }
     case "map":
-      return Object.fromEntries(
-        (value as DuckDBMapValue).entries.map(({ key, value }) => [String(key), value === null ? null : String(value)])
-      )
+      return (value) =>
+        Object.fromEntries(
+          (value as DuckDBMapValue).entries.map(({ key, value }) => [
+            String(key),
+            value === null ? null : String(value)
+          ])
+        )
     default:
-      return String(value)
+      return String
   }
 }
 

@@ -1,14 +1,15 @@
-import type { DuckDBConnection } from "@duckdb/node-api"
+import type { DuckDBConnection, DuckDBDataChunk } from "@duckdb/node-api"
 import {
   type Query,
   type QueryChunk,
   QueryError,
   type QueryParameter,
   type QueryResult,
+  type QueryValue,
   tooManyRows
 } from "../../../src/ports/QueryEngine.ts"
-import { toValue, typeOf } from "../values.ts"
-import { exactText } from "./exactText.ts"
+import { converterOf, typeOf } from "../values.ts"
+import { adaptModule } from "./adaptModule.ts"
 
 /** `StatementType.SELECT` of DuckDB's module, which is loaded later. */
 const SELECT = 1
@@ -71,12 +72,30 @@ export interface ExecuteOptions {
   readonly onChunk: (chunk: QueryChunk) => Promise<void> | void
 }
 
+/** The rows of a chunk, read column by column: row by row takes three times as long. */
+const rowsOf = (
+  chunk: DuckDBDataChunk,
+  converters: ReadonlyArray<ReturnType<typeof converterOf>>
+): ReadonlyArray<ReadonlyArray<QueryValue>> => {
+  const count = chunk.rowCount
+  const rows = Array.from({ length: count }, () => new Array<QueryValue>(converters.length).fill(null))
+  for (const [column, convert] of converters.entries()) {
+    const vector = chunk.getColumnVector(column)
+    // Without an iterator, of which there would be one value for each of the chunk.
+    for (let index = 0; index < count; index++) {
+      const value = vector.getItem(index)
+      if (value !== null) rows[index]![column] = convert(value)
+    }
+  }
+  return rows
+}
+
 /** Runs a SELECT, and passes its rows on as DuckDB produces them; a result without rows is one chunk without rows. */
 export const execute = async (
   connection: DuckDBConnection,
   { maxRows, onChunk, query, signal }: ExecuteOptions
 ): Promise<void> => {
-  await exactText()
+  await adaptModule()
   const statement = await connection.prepare(query.sql)
   if (statement.statementType !== SELECT) {
     throw new QueryError({ reason: "Invalid", message: "DuckDB: only SELECT statements are allowed." })
@@ -86,15 +105,13 @@ export const execute = async (
   const result = await statement.stream()
   const types = result.columnTypes()
   const columns = result.columnNames().map((name, index) => ({ name, type: typeOf(types[index]!) }))
+  const converters = types.map(converterOf)
   let count = 0
   for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
     signal.throwIfAborted()
     count += chunk.rowCount
     if (count > maxRows) throw tooManyRows(maxRows)
-    await onChunk({
-      columns,
-      rows: chunk.getRows().map((row) => row.map((value, index) => toValue(types[index]!, value)))
-    })
+    await onChunk({ columns, rows: rowsOf(chunk, converters) })
   }
   if (count === 0) await onChunk({ columns, rows: [] })
 }

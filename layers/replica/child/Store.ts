@@ -47,7 +47,7 @@ const named = async <A>(statement: string, work: Promise<A>): Promise<A> => {
   }
 }
 
-/** What is known of a file, whoever writes. */
+/** What the writers of a file have in common. */
 interface Known {
   tables: ReadonlyArray<string>
   readonly siteNumbers: Map<string, number>
