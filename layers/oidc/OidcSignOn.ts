@@ -7,18 +7,15 @@ import { SingleSignOn, type SingleSignOnError } from "../../src/ports/SingleSign
 import { passwordLoginProblem } from "../../src/settings/passwordLogin.ts"
 import {
   OIDC_AUTO_PROVISION,
-  OIDC_CLIENT_ID,
-  OIDC_CLIENT_SECRET,
-  OIDC_CLOCK_SKEW_SECONDS,
   OIDC_GROUP_MAP,
   OIDC_GROUPS_CLAIM,
-  OIDC_ISSUER,
   OIDC_NAME,
   OIDC_SCOPES,
   OIDC_SIGN_OUT,
   OIDC_TRUST_EMAIL
 } from "../../src/settings/settings.ts"
 import { type ClaimOptions, identityOf, isIncomplete } from "./claims.ts"
+import { type ClientSettings, clientSettings, discover, loadLibrary } from "./discover.ts"
 import { describeFailure, reasonOf, signOnError } from "./failure.ts"
 import { makeSeals } from "./seals.ts"
 
@@ -32,36 +29,6 @@ const FAILURE_TTL = "5 seconds"
 const SIGN_OUT_TIMEOUT = "3 seconds"
 /** In characters. The token is a part of an address, and servers accept headers of at least 8 KB. */
 const MAX_ID_TOKEN_LENGTH = 4_096
-
-/** Loaded at the first use, since most instances have no provider. */
-const loadLibrary = () => import("openid-client")
-
-/** What identifies a configuration, so that a changed setting leads to another one. */
-interface ClientSettings {
-  readonly issuer: string
-  readonly clientId: string
-  readonly secret: string | null
-  readonly skew: number
-}
-
-const discover = async ({ clientId, issuer, secret, skew }: ClientSettings): Promise<client.Configuration> => {
-  const library = await loadLibrary()
-  const url = new URL(issuer)
-  const configuration = await library.discovery(
-    url,
-    clientId,
-    { [library.clockTolerance]: skew },
-    secret === null ? library.None() : library.ClientSecretPost(secret),
-    {
-      timeout: TIMEOUT_SECONDS,
-      // The setting accepts only addresses of this machine.
-      execute: url.protocol === "http:" ? [library.allowInsecureRequests] : []
-    }
-  )
-  // Checks the token's signature, although TLS has authenticated the provider that sent it.
-  library.enableNonRepudiationChecks(configuration)
-  return configuration
-}
 
 /** Whose client a configuration is for. */
 const idsOf = (configuration: client.Configuration) => ({
@@ -83,7 +50,7 @@ const step = <A>(what: string, run: () => Promise<A>): Effect.Effect<A, SingleSi
 /** What the provider says about itself is either right or not; no user can do anything about it. */
 const readMetadata = (settings: ClientSettings) =>
   Effect.mapError(
-    step("reading the provider's metadata", () => discover(settings)),
+    step("reading the provider's metadata", () => discover(settings, TIMEOUT_SECONDS)),
     (error) => (error.reason === "Invalid" ? signOnError("Misconfigured") : error)
   )
 
@@ -96,20 +63,13 @@ export const layer: Layer.Layer<SingleSignOn, StartError, Settings | AppSecret> 
     if (problem !== null) return yield* new StartError({ message: problem })
     const seals = makeSeals(Redacted.value((yield* AppSecret).value))
 
-    const clientSettings = (): ClientSettings | null => {
-      const issuer = get(OIDC_ISSUER)
-      const clientId = get(OIDC_CLIENT_ID)
-      if (issuer === null || clientId === null) return null
-      return { issuer, clientId, secret: get(OIDC_CLIENT_SECRET), skew: get(OIDC_CLOCK_SKEW_SECONDS) }
-    }
-
     // The key is the settings as JSON; only the latest ones are of use.
     const configurations = yield* Cache.makeWith((settings: string) => readMetadata(JSON.parse(settings)), {
       capacity: 2,
       timeToLive: (exit) => (Exit.isSuccess(exit) ? METADATA_TTL : FAILURE_TTL)
     })
     const configured = Effect.suspend(() => {
-      const settings = clientSettings()
+      const settings = clientSettings(get)
       return settings === null
         ? Effect.fail(signOnError("Off"))
         : Effect.map(Cache.get(configurations, JSON.stringify(settings)), (configuration) => ({
@@ -209,7 +169,7 @@ export const layer: Layer.Layer<SingleSignOn, StartError, Settings | AppSecret> 
     })
 
     return SingleSignOn.of({
-      provider: () => (clientSettings() === null ? null : { name: get(OIDC_NAME) }),
+      provider: () => (clientSettings(get) === null ? null : { name: get(OIDC_NAME) }),
       begin,
       complete,
       signOutUrl: (providerSession, redirectUri) =>

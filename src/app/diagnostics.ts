@@ -6,6 +6,7 @@ import * as MaxmindGeo from "../../layers/geo/MaxmindGeo.ts"
 import { lakeConfig } from "../../layers/lake/config.ts"
 import { probeLake } from "../../layers/lake/probeLake.ts"
 import * as LicenseGate from "../../layers/license/LicenseGate.ts"
+import { probeProvider } from "../../layers/oidc/probeProvider.ts"
 import { AppDatabase, DatabaseUrl } from "../../layers/postgres/client/Database.ts"
 import { MIGRATIONS } from "../../layers/postgres/client/migrate.ts"
 import { openPool, serversOf } from "../../layers/postgres/client/openPool.ts"
@@ -36,7 +37,7 @@ import { Storage } from "../ports/Storage.ts"
 import { countAdministrators, Users } from "../ports/Users.ts"
 import { probe } from "../query/probe.ts"
 import { fromEnvironment } from "../settings/environment.ts"
-import { passwordLoginProblem } from "../settings/passwordLogin.ts"
+import { isPasswordLoginOn, passwordLoginProblem } from "../settings/passwordLogin.ts"
 import { resolveAll } from "../settings/resolve.ts"
 import {
   DATA_DIR,
@@ -286,6 +287,19 @@ const checkMappedGroups = missingMappedGroups.pipe(
   Effect.orElseSucceed((): ReadonlyArray<Finding> => [])
 )
 
+/** The provider's discovery document, if a provider is configured. */
+const checkProvider = Effect.gen(function* () {
+  const { get } = yield* Settings
+  const probed = yield* probeProvider(get)
+  if (probed === null) return []
+  const { issuer, problem } = probed
+  const finding: Finding =
+    problem === null
+      ? { _tag: "IdentityProviderReady", issuer }
+      : { _tag: "IdentityProviderUnavailable", issuer, problem, isPasswordLoginOn: isPasswordLoginOn(get) }
+  return [finding]
+})
+
 const checkClient: Check<Policy | Geo> = Effect.map(
   explainClient({ headers: new Headers(), peer: "127.0.0.1" }),
   ({ ip, why }) => ({ _tag: "LocalClient", ip, why })
@@ -332,6 +346,7 @@ const checkServices = Effect.gen(function* () {
   if ((yield* Effect.orElseSucceed(warehouseName, () => null)) === "replica") findings.push(...(yield* checkReplicas))
   yield* check("sites", PgSites.layer, checkSites)
   yield* check("people", people, checkAdministrators)
+  findings.push(...(yield* checkProvider))
   findings.push(...(yield* checkMappedGroups))
   yield* check("client", Layer.merge(policy, MaxmindGeo.layer), checkClient)
   return findings

@@ -14,6 +14,7 @@ import { bunRun, shellQuoted } from "../lib/runCommand.ts"
 import { VERSION } from "../lib/version.ts"
 import { Settings } from "../ports/Settings.ts"
 import { Setup } from "../ports/Setup.ts"
+import { Sites } from "../ports/Sites.ts"
 import { type ProcessControl, runProcess, runToExit } from "../process/run.ts"
 import { joinSupervisor } from "../process/worker.ts"
 import * as FieldScanner from "../query/metadata/FieldScanner.ts"
@@ -70,9 +71,15 @@ const full = (control: ProcessControl) =>
     const { port, url } = Context.get(context, CollectServer)
     const database = databaseName(Context.get(context, DatabaseUrl))
     const setup = setupToken === null ? null : setupUrl(publicUrl(Context.get(context, Settings), url), setupToken)
-    process.stdout.write(welcome({ url, database, setup, footfall: commandFor(port) }))
+    const hasSites = yield* Effect.provide(hasLiveSites, context)
+    process.stdout.write(welcome({ url, database, setup, hasSites, footfall: commandFor(port) }))
     return runningOf(context)
   })
+
+/** Whether there are sites to collect for. If it cannot be known, `doctor` says why. */
+const hasLiveSites = Effect.flatMap(Sites, ({ list }) => list({ archived: false, limit: 1 })).pipe(
+  Effect.match({ onSuccess: (found) => found.length > 0, onFailure: () => true })
+)
 
 const server = (control: ProcessControl) =>
   Layer.unwrap(
@@ -117,11 +124,13 @@ interface Welcome {
   readonly database: string
   /** The link to create the first administrator with; null once there is one. */
   readonly setup: string | null
+  /** Without sites, it says how to add one. */
+  readonly hasSites: boolean
   /** How to call the command line. */
   readonly footfall: string
 }
 
-const welcome = ({ database, footfall, setup, url }: Welcome): string =>
+const welcome = ({ database, footfall, hasSites, setup, url }: Welcome): string =>
   [
     "",
     `  Footfall ${VERSION} listens on ${url}`,
@@ -130,10 +139,14 @@ const welcome = ({ database, footfall, setup, url }: Welcome): string =>
     ...(setup === null
       ? []
       : ["  Create the first administrator with this link, which works once:", "", `    ${setup}`, ""]),
-    "  Add a site, and paste the snippet it prints into your pages:",
-    "",
-    `    ${footfall} sites create --name "My site" --domain example.com`,
-    "",
+    ...(hasSites
+      ? []
+      : [
+          "  Add a site, and paste the snippet it prints into your pages:",
+          "",
+          `    ${footfall} sites create --name "My site" --domain example.com`,
+          ""
+        ]),
     `  API documentation: ${url}/docs`,
     "",
     ...(process.stdout.isTTY ? ["  Press Ctrl-C to stop.", ""] : []),

@@ -2,6 +2,7 @@ import { Effect, Option, Predicate, Redacted, Result, Schema } from "effect"
 import { Flag } from "effect/cli"
 import { withBasePath } from "../http/shared/basePath.ts"
 import { PREFIX } from "../http/shared/prefix.ts"
+import { fetchProblem } from "../lib/fetchProblem.ts"
 import { LocalToken } from "../ports/LocalCommands.ts"
 import { fromEnvironment } from "../settings/environment.ts"
 import { BASE_PATH, PORT, PUBLIC_URL } from "../settings/settings.ts"
@@ -98,7 +99,7 @@ export const request = (
       const response = await fetch(address, { ...init, signal, redirect: "manual" })
       return { status: response.status, headers: response.headers, body: parse(await response.text()) }
     },
-    catch: (cause) => unreachable(explain(cause))
+    catch: (cause) => unreachable(fetchProblem(cause))
   }).pipe(
     Effect.timeoutOrElse({
       duration: seconds * 1_000,
@@ -118,21 +119,5 @@ const parse = (body: string): unknown => {
     return JSON.parse(body)
   } catch {
     return body
-  }
-}
-
-const explain = (cause: unknown): string => {
-  const code = Predicate.hasProperty(cause, "code") ? String(cause.code) : ""
-  switch (code) {
-    case "ConnectionRefused":
-    case "ECONNREFUSED":
-      return "nothing listens there"
-    case "FailedToOpenSocket":
-    case "ENOTFOUND":
-      return "the host can't be found or reached"
-    default:
-      return cause instanceof Error && cause.message !== ""
-        ? cause.message.replace(/\.?\s*$/, "")
-        : "the connection failed"
   }
 }

@@ -5,13 +5,14 @@ import { CommandFailure } from "./CommandFailure.ts"
 import { details, json, printJson } from "./output.ts"
 import { bearer, credentialFor, detailOf, key, request, type ServerResponse, serverUrl, url } from "./server.ts"
 
-/** Nested members as pairs such as `storage backend`, `postgres`, without those that are null. */
-const flatten = (value: unknown, path: ReadonlyArray<string> = []): ReadonlyArray<readonly [string, string]> =>
-  Predicate.isObject(value)
+/** Nested members as pairs such as `storage backend`, `postgres`, without those that are null; those of a list are numbered. */
+const flatten = (value: unknown, path: ReadonlyArray<string> = []): ReadonlyArray<readonly [string, string]> => {
+  if (value === null) return []
+  if (Array.isArray(value)) return value.flatMap((member, index) => flatten(member, [...path, String(index + 1)]))
+  return Predicate.isObject(value)
     ? Object.entries(value).flatMap(([name, member]) => flatten(member, [...path, name.replaceAll("_", " ")]))
-    : value === null
-      ? []
-      : [[path.join(" "), String(value)]]
+    : [[path.join(" "), String(value)]]
+}
 
 const describe = (response: ServerResponse | null): ReadonlyArray<readonly [string, string]> => {
   if (response === null)

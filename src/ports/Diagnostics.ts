@@ -83,6 +83,15 @@ export type Finding =
   | { readonly _tag: "AdministratorCount"; readonly count: number; readonly isSetupOpen: boolean }
   /** A group of `OIDC_GROUP_MAP` that does not exist. */
   | { readonly _tag: "MappedGroupMissing"; readonly name: string }
+  /** The provider of `OIDC_ISSUER` describes itself as it must. */
+  | { readonly _tag: "IdentityProviderReady"; readonly issuer: string }
+  /** Users can't sign in with it; without passwords, they can't sign in at all. `problem` ends a sentence. */
+  | {
+      readonly _tag: "IdentityProviderUnavailable"
+      readonly issuer: string
+      readonly problem: string
+      readonly isPasswordLoginOn: boolean
+    }
   | { readonly _tag: "PeopleUnavailable"; readonly message: string }
   /** What an event sent directly from this machine would get. */
   | { readonly _tag: "LocalClient"; readonly ip: string; readonly why: string }

@@ -73,6 +73,21 @@ test("full and the collector warn at the start of an instance whose only adminis
   for (const output of await outputs()) expect(output.replaceAll('\\"', '"')).toContain(warning)
 }, 180_000)
 
+test("full says at the start how to add a site only while there is none, or only archived ones", async () => {
+  const environment = await prepareInstance(Redacted.value(await freshDatabase()))
+  const output = async () => {
+    await using full = await Footfall.start({ entry: "full", environment })
+    await full.prints("API documentation: ")
+    return full.out
+  }
+  expect(await output()).not.toMatch(/Add a site|sites create/)
+  await using database = await connect(environment.DATABASE_URL)
+  await database.query("UPDATE product_analytics_site SET archived_at = now()")
+  expect(await output()).toMatch(
+    /^ {2}Add a site, and paste the snippet it prints into your pages:\n\n {4}.*footfall sites create --name "My site" --domain example\.com\n\n {2}API documentation: /m
+  )
+}, 180_000)
+
 test("two workers share one port, and each serves the metrics of both", async () => {
   await using collectors = await Footfall.start({ environment: { ...instance, WORKERS: "2" } })
   const metrics = async () => await (await fetch(`${collectors.url}/metrics`)).text()

@@ -56,6 +56,14 @@ const describeReplica = ({ folder, host, isRunning, status }: ReportedReplica): 
   return ok("replica", `${name} answers questions, as of ${status.asOf}`)
 }
 
+const describeProvider = (finding: Finding & { readonly _tag: "IdentityProviderUnavailable" }): Check => {
+  const found = `the identity provider ${finding.issuer} can't be used: ${finding.problem}`
+  const hint = "Check OIDC_ISSUER, and that this machine can reach the provider."
+  return finding.isPasswordLoginOn
+    ? note("people", found, `${hint} Meanwhile, users can sign in only with passwords.`)
+    : bad("people", found, `${hint} Meanwhile, no one can sign in, unless you turn ENABLE_PASSWORD_LOGIN on.`)
+}
+
 /** A finding in words, with what to do about it. */
 export const describe = (finding: Finding): Check => {
   switch (finding._tag) {
@@ -196,6 +204,10 @@ export const describe = (finding: Finding): Check => {
         `OIDC_GROUP_MAP names the group ${JSON.stringify(finding.name)}, which does not exist`,
         "Create it (`bun run footfall groups create`), or correct the name."
       )
+    case "IdentityProviderReady":
+      return ok("people", `the identity provider ${finding.issuer} is reachable`)
+    case "IdentityProviderUnavailable":
+      return describeProvider(finding)
     case "PeopleUnavailable":
       return bad("people", finding.message)
     case "LocalClient":

@@ -300,6 +300,36 @@ const ROWS: ReadonlyArray<Row> = [
     'OIDC_GROUP_MAP names the group "Staff", which does not exist',
     "Create it (`bun run footfall groups create`), or correct the name."
   ],
+  [
+    { _tag: "IdentityProviderReady", issuer: "https://accounts.example.com" },
+    "people",
+    "ok",
+    "the identity provider https://accounts.example.com is reachable"
+  ],
+  [
+    {
+      _tag: "IdentityProviderUnavailable",
+      issuer: "https://accounts.example.com",
+      problem: "nothing listens there",
+      isPasswordLoginOn: true
+    },
+    "people",
+    "note",
+    "the identity provider https://accounts.example.com can't be used: nothing listens there",
+    "Check OIDC_ISSUER, and that this machine can reach the provider. Meanwhile, users can sign in only with passwords."
+  ],
+  [
+    {
+      _tag: "IdentityProviderUnavailable",
+      issuer: "https://accounts.example.com",
+      problem: "nothing listens there",
+      isPasswordLoginOn: false
+    },
+    "people",
+    "bad",
+    "the identity provider https://accounts.example.com can't be used: nothing listens there",
+    "Check OIDC_ISSUER, and that this machine can reach the provider. Meanwhile, no one can sign in, unless you turn ENABLE_PASSWORD_LOGIN on."
+  ],
   [{ _tag: "PeopleUnavailable", message: "No connection." }, "people", "bad", "No connection."],
   [
     { _tag: "LocalClient", ip: "127.0.0.1", why: "The address is the connection's." },
