@@ -51,7 +51,8 @@ export const reasonOf = (error: unknown): Reason => {
 export const describeFailure = (error: unknown): string => {
   const message = error instanceof Error ? error.message : String(error)
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : ""
-  // Of a network error, the message is the code again.
-  const parts = [...new Set([errorCode(error), message, cause])].filter((part) => part !== "").join(": ")
+  const code = errorCode(error)
+  // The message of a network error is the code again, or begins with it.
+  const parts = [message.startsWith(code) ? "" : code, message, cause].filter((part) => part !== "").join(": ")
   return /[.!?]$/.test(parts) ? parts : `${parts}.`
 }

@@ -7,6 +7,8 @@ const withCode = (code: string, message: string, cause: string) =>
 test("the log says why single sign-on failed, each part once, and as a sentence", () => {
   const refused = withCode("ECONNREFUSED", "ECONNREFUSED", "Unable to connect. Is the computer able to access the url?")
   expect(describeFailure(refused)).toBe("ECONNREFUSED: Unable to connect. Is the computer able to access the url?")
+  const unreachable = Object.assign(new Error("ECONNREFUSED: Unable to connect."), { code: "ECONNREFUSED" })
+  expect(describeFailure(unreachable)).toBe("ECONNREFUSED: Unable to connect.")
   expect(describeFailure(withCode("OAUTH_INVALID_RESPONSE", "invalid response", "unexpected state"))).toBe(
     "OAUTH_INVALID_RESPONSE: invalid response: unexpected state."
   )
