@@ -41,7 +41,7 @@ export const typeOf = (type: DuckDBType): QueryType => {
 
 const DAY_MICROS = 86_400_000_000n
 
-/** Makes values of a type, which are not null. For each column once: to find out what type it has would take longer than the values. */
+/** Converts the values of a type other than null. Made once for each column, since looking the type up takes longer than converting a value. */
 export const converterOf = (type: DuckDBType): ((value: DuckDBValue) => QueryValue) => {
   switch (typeOf(type)) {
     case "integer":

@@ -5,7 +5,7 @@ export interface Work<Part> {
   readonly prepare: (writer: Store, index: number) => Promise<Part | null>
   /** Stores a part that the same writer has prepared. */
   readonly store: (writer: Store, part: Part) => Promise<void>
-  /** Ends what a `prepare` that runs waits for, apart from statements, after a failure. */
+  /** After a failure, ends what the running `prepare` waits for. Statements are interrupted anyway. */
   readonly abandon?: () => Promise<void>
 }
 

@@ -1,5 +1,5 @@
 import { SchemaAST, SchemaIssue } from "effect"
-import { nearest } from "./suggest.ts"
+import { nearest, suggestion } from "./suggest.ts"
 
 type Path = ReadonlyArray<PropertyKey>
 
@@ -85,11 +85,11 @@ const abbreviates = (short: string, name: string): boolean => {
   return short.length > 1 && short[0] === name[0] && at === short.length
 }
 
-const suggestion = (given: string, known: Iterable<string>): string => {
+const didYouMean = (given: string, known: Iterable<string>): string => {
   const names = [...known]
   const abbreviated = names.filter((name) => abbreviates(given, name))
   const meant = nearest(given, names) ?? (abbreviated.length === 1 ? abbreviated[0]! : null)
-  return meant === null ? "" : ` Did you mean \`${meant}\`?`
+  return suggestion(meant)
 }
 
 const valueAt = (value: unknown, path: Path): unknown =>
@@ -127,7 +127,7 @@ const describeKey = (tag: "UnexpectedKey" | "MissingKey", { path, siblings }: Pl
   }
   if (name === "") return "The name of a property can't be empty."
   const list = siblings.size === 0 ? "" : ` The properties are ${codeList(siblings.keys())}.`
-  return `There is no property \`${name}\`.${suggestion(name, siblings.keys())}${list}`
+  return `There is no property \`${name}\`.${didYouMean(name, siblings.keys())}${list}`
 }
 
 /** Describes issues of a value; `root` names the value itself, as in "The body". Without the value, choices get no suggestion. */
@@ -145,7 +145,7 @@ export const schemaProblems = (
       return `${nameOf(path, root)} must be ${expected}. The object's properties are ${codeList(properties)}.`
     }
     const choices = typeof given === "string" ? choicesOf(ast) : null
-    return `${nameOf(path, root)} must be ${expected}.${choices === null ? "" : suggestion(String(given), choices)}`
+    return `${nameOf(path, root)} must be ${expected}.${choices === null ? "" : didYouMean(String(given), choices)}`
   }
 
   const describe = (found: SchemaIssue.Leaf | SchemaIssue.AnyOf, place: Place): string => {

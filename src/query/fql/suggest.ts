@@ -38,8 +38,9 @@ export const nearest = (given: string, known: Iterable<string>): string | null =
   return best
 }
 
-/** ` Did you mean \`name\`?`, or nothing. */
-export const didYouMean = (given: string, known: Iterable<string>): string => {
-  const name = nearest(given, known)
-  return name === null ? "" : ` Did you mean \`${name}\`?`
-}
+/** ` Did you mean \`name\`?` about what is probably meant; nothing if that is not known. */
+export const suggestion = (meant: string | number | boolean | null): string =>
+  meant === null ? "" : ` Did you mean \`${meant}\`?`
+
+/** The same about the nearest of the known names. */
+export const didYouMean = (given: string, known: Iterable<string>): string => suggestion(nearest(given, known))

@@ -1,4 +1,4 @@
-import { nearest } from "../fql/suggest.ts"
+import { nearest, suggestion } from "../fql/suggest.ts"
 
 /*
  * The views that questions read. Names, columns and semantic types are the public contract, whatever engine stores the rows; an engine
@@ -346,8 +346,7 @@ export const findView = (name: string): View | undefined => BY_NAME.get(name)
 export const knownViews = (given: string): string => {
   // People leave the prefix out.
   const meant = nearest(given, VIEW_NAMES) ?? nearest(`v_pa_${given}`, VIEW_NAMES)
-  const suggestion = meant === null ? "" : ` Did you mean \`${meant}\`?`
-  return `${suggestion} The views are ${VIEW_NAMES.map((name) => `\`${name}\``).join(", ")}.`
+  return `${suggestion(meant)} The views are ${VIEW_NAMES.map((name) => `\`${name}\``).join(", ")}.`
 }
 
 export const viewOf = (name: ViewName): View => BY_NAME.get(name)!

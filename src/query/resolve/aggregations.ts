@@ -1,6 +1,6 @@
 import { FUNCTIONS as FORMULA_FUNCTIONS } from "../formula/names.ts"
 import { below, FqlError } from "../fql/FqlError.ts"
-import { didYouMean } from "../fql/suggest.ts"
+import { didYouMean, suggestion } from "../fql/suggest.ts"
 import {
   type AggregateName,
   call,
@@ -399,6 +399,6 @@ const FORMULA_NAMES: ReadonlyMap<string, string> = new Map(
 export const unknownAggregation = (given: ReadonlyArray<unknown>, pointer: string): FqlError => {
   const name = String(given[0])
   const usual = FORMULA_NAMES.get(name.toLowerCase().replaceAll(/[-_]/g, ""))
-  const suggestion = usual === undefined ? didYouMean(name, AGGREGATIONS.keys()) : ` Did you mean \`${usual}\`?`
-  return new FqlError("bad-ast", below(pointer, 0), `There is no aggregation \`${name}\`.${suggestion}`)
+  const hint = usual === undefined ? didYouMean(name, AGGREGATIONS.keys()) : suggestion(usual)
+  return new FqlError("bad-ast", below(pointer, 0), `There is no aggregation \`${name}\`.${hint}`)
 }

@@ -1,7 +1,7 @@
 import type { ShownValue } from "../../domain/FieldStats.ts"
 import { below, FqlError } from "../fql/FqlError.ts"
 import { type Clause, LIMITS } from "../fql/schema.ts"
-import { didYouMean } from "../fql/suggest.ts"
+import { didYouMean, suggestion } from "../fql/suggest.ts"
 import { viewOf } from "../metadata/views.ts"
 import { call, columnOf, type Expression, type Select, typeOf, type ValueType, value } from "../plan/plan.ts"
 import { wallTimeBound } from "../plan/time.ts"
@@ -20,7 +20,7 @@ import {
 import { checkPattern, inGroup, wildcardPattern } from "./patterns.ts"
 import { isReversed, parseUuid, rangeOf, reversed } from "./ranges.ts"
 import { type Build, type Labeled, SelectScope } from "./SelectScope.ts"
-import { didYouMeanValue, meantValue, noteUnlikely } from "./values.ts"
+import { meantValue, noteUnlikely } from "./values.ts"
 
 interface Condition {
   readonly scope: SelectScope
@@ -92,7 +92,7 @@ const constantLike = (
   throw new FqlError(
     "type-mismatch",
     pointer,
-    `\`${name}\` compares ${typeName(of)} with ${JSON.stringify(written)}, which is ${type === "uuid" ? "not an id" : typeName(found)}.${didYouMeanValue(meant)}`
+    `\`${name}\` compares ${typeName(of)} with ${JSON.stringify(written)}, which is ${type === "uuid" ? "not an id" : typeName(found)}.${suggestion(meant)}`
   )
 }
 
@@ -507,11 +507,11 @@ export const resolveFilter = (scope: SelectScope, given: unknown, pointer: strin
   if (make !== undefined) return make({ scope, name, args, pointer })
   if (FUNCTIONS.has(name)) return truth(resolveExpression(scope, given, pointer).expression, pointer)
   const usual = OTHER_NAMES.get(name.toLowerCase().replaceAll("_", "-"))
-  const suggestion = usual === undefined ? didYouMean(name, FILTERS.keys()) : ` Did you mean \`${usual}\`?`
+  const hint = usual === undefined ? didYouMean(name, FILTERS.keys()) : suggestion(usual)
   throw new FqlError(
     "bad-ast",
     below(pointer, 0),
-    `There is no operator \`${name}\`.${suggestion} The operators are ${[...FILTERS.keys()].map((known) => `\`${known}\``).join(", ")}.`
+    `There is no operator \`${name}\`.${hint} The operators are ${[...FILTERS.keys()].map((known) => `\`${known}\``).join(", ")}.`
   )
 }
 

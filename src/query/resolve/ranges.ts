@@ -1,13 +1,13 @@
 import { below, FqlError } from "../fql/FqlError.ts"
 import type { Clause, Query } from "../fql/schema.ts"
-import { didYouMean } from "../fql/suggest.ts"
+import { didYouMean, suggestion } from "../fql/suggest.ts"
 import type { View } from "../metadata/views.ts"
 import type { QuestionContext, QuestionSite } from "../plan/context.ts"
 import type { TimeRange } from "../plan/plan.ts"
 import { isoOf } from "../plan/time.ts"
 import { type Calendar, intervalOf, isClause, momentOf, type Period, shiftedIntervalOf } from "./moments.ts"
 import type { Build, Warning } from "./SelectScope.ts"
-import { didYouMeanValue, unknownSite } from "./values.ts"
+import { hidesSiteNames, unknownSite } from "./values.ts"
 
 /** Whether a filter's operand is this column of the source, as it is. */
 const isField = (operand: unknown, view: View, column: string): boolean => {
@@ -42,7 +42,7 @@ const fieldThrough = (operand: unknown, key: string): string | null => {
 
 /** What a condition that all rows must meet says about their site: its ids or its names, as given. Null if it says nothing. */
 const siteValuesOf = (
-  { hidden }: QuestionContext,
+  context: QuestionContext,
   view: View,
   query: Conditions,
   [name, operand, ...values]: Clause
@@ -50,7 +50,7 @@ const siteValuesOf = (
   if (name !== "=" || values.length === 0) return null
   if (isField(operand, view, view.site)) return { by: "id", values }
   const isNamed = values.every((value) => typeof value === "string") && isSiteName(operand, view, query)
-  return isNamed && hidden?.hasColumn("v_pa_sites", "name") !== true ? { by: "name", values } : null
+  return isNamed && !hidesSiteNames(context) ? { by: "name", values } : null
 }
 
 const sitesNamed = ({ sites }: QuestionContext, name: unknown): ReadonlyArray<QuestionSite> =>
@@ -213,12 +213,11 @@ const inOtherPeriod = ({ context: { comparing } }: Build, range: TimeRange): Tim
 const siteId = ({ context }: Build, given: unknown, pointer: string): string => {
   const id = typeof given === "string" ? parseUuid(given) : null
   if (id !== null) return id
-  const isNameHidden = context.hidden?.hasColumn("v_pa_sites", "name") === true
-  const [meant = null] = isNameHidden ? [] : sitesNamed(context, given)
+  const [meant = null] = hidesSiteNames(context) ? [] : sitesNamed(context, given)
   throw new FqlError(
     "type-mismatch",
     pointer,
-    `${JSON.stringify(given)} is not the id of a site.${didYouMeanValue(meant?.id ?? null)}`
+    `${JSON.stringify(given)} is not the id of a site.${suggestion(meant?.id ?? null)}`
   )
 }
 
@@ -230,7 +229,7 @@ const idsNamed = (context: QuestionContext, name: string, pointer: string): Read
   throw new FqlError(
     "not-found",
     pointer,
-    `There is no site \`${name}\`.${didYouMean(name, names) || (longer === undefined ? "" : ` Did you mean \`${longer}\`?`)}`
+    `There is no site \`${name}\`.${didYouMean(name, names) || suggestion(longer ?? null)}`
   )
 }
 

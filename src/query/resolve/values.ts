@@ -1,23 +1,23 @@
 import type { ShownValue } from "../../domain/FieldStats.ts"
 import { CHANNELS } from "../channel/channel.ts"
-import { nearest } from "../fql/suggest.ts"
+import { nearest, suggestion } from "../fql/suggest.ts"
 import type { Labels, Origin } from "../metadata/labels.ts"
 import { storedValue } from "../metadata/storedValues.ts"
+import type { QuestionContext } from "../plan/context.ts"
 import type { Build, Label, Warning } from "./SelectScope.ts"
+
+/** Whether an administrator has hidden what the sites are called. */
+export const hidesSiteNames = ({ hidden }: QuestionContext): boolean => hidden?.hasColumn("v_pa_sites", "name") === true
 
 /** What is shown in the place of values, to this person. */
 export const labelsOf = ({ context, sites }: Build, origin: Origin): Labels | null => {
   const isSite = origin.kind === "column" && origin.column.references === "v_pa_sites"
-  if (isSite && context.hidden?.hasColumn("v_pa_sites", "name") === true) return null
+  if (isSite && hidesSiteNames(context)) return null
   return context.labels(
     context.sites.filter(({ id }) => sites.includes(id)),
     origin
   )
 }
-
-/** ` Did you mean \`desktop\`?`, or nothing. */
-export const didYouMeanValue = (value: ShownValue | null): string =>
-  value === null ? "" : ` Did you mean \`${value}\`?`
 
 /** The stored value of a field that a person probably means by another one. */
 export const meantValue = (build: Build, { origin }: Label, given: unknown): ShownValue | null =>
@@ -44,6 +44,6 @@ export const noteUnlikely = (build: Build, { name, origin }: Label, given: unkno
   const value = meant ?? (isUnknownChannel ? nearest(given, CHANNELS) : null)
   if (value === null && !isUnknownChannel) return
   const known = CHANNELS.filter((one) => one !== "").map((one) => `\`${one}\``)
-  const hint = value === null ? ` The channels are ${known.join(", ")}.` : didYouMeanValue(value)
+  const hint = value === null ? ` The channels are ${known.join(", ")}.` : suggestion(value)
   build.warnOfNothing({ code: "unknown-value", detail: `No \`${name}\` is \`${given}\`.${hint}` })
 }
