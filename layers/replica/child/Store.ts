@@ -2,7 +2,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises"
 import { join } from "node:path"
 import type { DuckDBConnection, DuckDBInstance, DuckDBValue } from "@duckdb/node-api"
 import { sqlLiteral } from "../../../src/lib/sqlLiteral.ts"
-import { CREATE, createEvents, createEventView, FORMAT, OTHER_EVENTS, type StagedColumn } from "./schema.ts"
+import { CREATE, createEventView, createTable, FORMAT, OTHER_EVENTS, type StagedColumn } from "./schema.ts"
 import type { ReplicaState } from "./state.ts"
 
 export const FILE = "replica.duckdb"
@@ -81,6 +81,8 @@ export class Store {
       autoinstall_known_extensions: "false",
       autoload_known_extensions: "false",
       allocator_flush_threshold: "4MB",
+      // Returns freed memory to the system also while nothing else is freed: 50 MB less during an export.
+      allocator_background_threads: "true",
       preserve_insertion_order: "true",
       // The first with dictionaries for text that is null in some rows, which is read twice as fast.
       storage_compatibility_version: "v1.3.0"
@@ -200,7 +202,7 @@ export class Store {
   /** Creates a month's table, and shows it in the view. Within a transaction. */
   async ensureMonth(table: string): Promise<void> {
     if (this.#known.tables.includes(table)) return
-    await this.run(createEvents(table))
+    await this.run(createTable(table))
     this.#known.tables = [...this.#known.tables.filter((other) => other !== OTHER_EVENTS), table]
       .sort()
       .concat(OTHER_EVENTS)
@@ -230,7 +232,8 @@ export class Store {
   async scrub(): Promise<void> {
     await this.transaction(async () => {
       for (const table of this.#allTables) {
-        await this.run(`CREATE TABLE rewritten AS SELECT * FROM ${table}`)
+        await this.run(createTable(table, "rewritten"))
+        await this.run(`INSERT INTO rewritten SELECT * FROM ${table}`)
         await this.run(`DROP TABLE ${table}`)
         await this.run(`ALTER TABLE rewritten RENAME TO ${table}`)
       }

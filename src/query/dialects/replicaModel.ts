@@ -302,12 +302,17 @@ const storedVisits = (columns: string, { sites }: RowScope, which: ReadonlyArray
         " UNION ALL "
       )
 
-/** The stored visits of the sites whose rows lie between two bounds, as what their rows are joined with. */
+/**
+ * The stored visits of the sites whose rows lie between two bounds, as what their rows are joined with. The visits may be all over the range,
+ * but their buckets are few: DuckDB skips the rows of others, which are next to each other. Otherwise it may put all events of the range into a
+ * hash table, which takes two seconds of CPU for ten million, since it takes the visits for many.
+ */
 const joinedVisits = ({ scope, used }: Visits, which: ReadonlyArray<Sql>): Sql => {
   const columns = ["site, session, started_at AS visit_start, ended_at AS visit_end", ...carried(used)].join(", ")
   return sql`(${storedVisits(columns, scope, which)}) AS visit
 JOIN event ON event.session = visit.session AND event.site = visit.site AND event.created_at BETWEEN visit.visit_start AND visit.visit_end
-WHERE ${scoped({ sites: null, range: scope.range }, "created_at", "event.")} AND event.event_type <> 5`
+WHERE ${scoped({ sites: null, range: scope.range }, "created_at", "event.")} AND event.event_type <> 5
+AND event.bucket IN (SELECT unnest(range(start_bucket, end_bucket + 1))::INTEGER FROM (${storedVisits("start_bucket, end_bucket", scope, which)}))`
 }
 
 /** Visits computed from their rows within the range. */
@@ -502,9 +507,7 @@ const presentVisits = (source: Visits, presence: Presence): Sql => {
   const before = carried(used)
   const keys = "site, session, visit_start"
   const joining = [...cutBy(scope.range), ...(isOfHours ? [] : [sql`${where} AND ${isJoined}`])]
-  // The visits are all over the range, but their buckets are few: DuckDB skips the rows of others, which are next to each other.
-  const isNear = sql`event.bucket IN (SELECT unnest(range(start_bucket, end_bucket + 1))::INTEGER FROM (${storedVisits("start_bucket, end_bucket", scope, joining)}))`
-  const rows = sql`SELECT visit.site, visit.session, ${["visit_start", ...before, ...columns.map((name) => `event.${name}`)].join(", ")} FROM ${joinedVisits(source, joining)} AND ${isNear}`
+  const rows = sql`SELECT visit.site, visit.session, ${["visit_start", ...before, ...columns.map((name) => `event.${name}`)].join(", ")} FROM ${joinedVisits(source, joining)}`
   const name = repeated(used)
   const kept = name === null ? [] : [`any_value(${PREVIOUS_SAME[name]}) AS ${PREVIOUS_SAME[name]}`]
   const joined = sql`WITH part AS MATERIALIZED (${rows})

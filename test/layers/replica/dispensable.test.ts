@@ -5,6 +5,7 @@ import { Effect, Exit, Layer, type Redacted, Scope, Stream } from "effect"
 import { AppDatabase } from "../../../layers/postgres/client/Database.ts"
 import type { DatabaseClient } from "../../../layers/postgres/client/makeClient.ts"
 import * as PgReplicaAdmin from "../../../layers/replica/PgReplicaAdmin.ts"
+import { DataType, EventType } from "../../../src/domain/Event.ts"
 import type { ReplicaStatus } from "../../../src/ports/Replica.ts"
 import { ReplicaAdmin } from "../../../src/ports/ReplicaAdmin.ts"
 import type { Storage } from "../../../src/ports/Storage.ts"
@@ -208,6 +209,32 @@ describe("a replica whose disk is full", () => {
   })
 })
 
+/** Deletes all rows of a site, and waits until a replica has overwritten their bytes. */
+const erase = async (siteId: string, { folder }: TestReplica) => {
+  const noteId = await Effect.runPromise(
+    sql.withTransaction(
+      Effect.gen(function* () {
+        for (const table of ["event_data", "event", "session"]) {
+          yield* sql.unsafe(`DELETE FROM product_analytics_${table} WHERE site_id = $1::uuid`, [siteId])
+        }
+        const [row] = yield* sql.unsafe<{ id: bigint }>(
+          "SELECT product_analytics_replica_resync($1::uuid, NULL, NULL, true) AS id",
+          [siteId]
+        )
+        return row!.id
+      })
+    )
+  )
+  // Replicas of other tests are gone, and would be waited for.
+  await Effect.runPromise(sql.unsafe("DELETE FROM product_analytics_replica WHERE folder <> $1", [folder]))
+  const admin = PgReplicaAdmin.layer.pipe(Layer.provide(Layer.succeed(AppDatabase, sql)))
+  await Effect.runPromise(
+    Effect.flatMap(ReplicaAdmin, ({ awaitApplied }) => awaitApplied({ noteId, timeoutSeconds: 60 })).pipe(
+      Effect.provide(admin)
+    )
+  )
+}
+
 describe("erased rows", () => {
   test("the bytes of erased rows are in neither the file nor its log when the erasure has been applied", async () => {
     const marker = "marker-4f1c-erase-me"
@@ -225,29 +252,39 @@ describe("erased rows", () => {
         return existsSync(path) && readFileSync(path).includes(marker)
       })
     expect(found()).toEqual([true, true])
-    const noteId = await Effect.runPromise(
-      sql.withTransaction(
-        Effect.gen(function* () {
-          for (const table of ["event_data", "event", "session"]) {
-            yield* sql.unsafe(`DELETE FROM product_analytics_${table} WHERE site_id = $1::uuid`, [own.sites[0]!])
-          }
-          const [row] = yield* sql.unsafe<{ id: bigint }>(
-            "SELECT product_analytics_replica_resync($1::uuid, NULL, NULL, true) AS id",
-            [own.sites[0]!]
-          )
-          return row!.id
-        })
-      )
-    )
-    // Replicas of other tests are gone, and would be waited for.
-    await Effect.runPromise(sql.unsafe("DELETE FROM product_analytics_replica WHERE folder <> $1", [replica.folder]))
-    const admin = PgReplicaAdmin.layer.pipe(Layer.provide(Layer.succeed(AppDatabase, sql)))
-    await Effect.runPromise(
-      Effect.flatMap(ReplicaAdmin, ({ awaitApplied }) => awaitApplied({ noteId, timeoutSeconds: 60 })).pipe(
-        Effect.provide(admin)
-      )
-    )
+    await erase(own.sites[0]!, replica)
     expect(found()).toEqual([false, false])
+    await expectEqual(replica)
+  })
+
+  test("ids of events and long numbers are stored in the forms that DuckDB reads quickly, also after an erasure has rewritten the tables", async () => {
+    const own = traffic(randomFrom(9), Date.now)
+    const random = randomFrom(10)
+    const priced = () => {
+      const price = Math.round(random() * 1e9) / 1e4
+      const number = { key: "price", type: DataType.number, string: String(price), number: price, date: null }
+      return { ...own.next(), type: EventType.custom, name: "order", revenue: price, properties: [number] }
+    }
+    await Effect.runPromise(saveAll(storage, Array.from({ length: 4_000 }, priced)))
+    await using replica = await startReplica(url)
+    await replica.sync()
+    const forms = async () => {
+      const of = async (table: string) =>
+        (
+          await replica.rows(
+            `SELECT DISTINCT column_name, compression FROM pragma_storage_info('${table}')
+             WHERE column_name IN ('event_id', 'number_value', 'revenue') AND segment_type IN ('UUID', 'DECIMAL(19,4)') ORDER BY 1, 2`
+          )
+        ).map((row) => row.join(" "))
+      const [month] = await replica.rows(
+        "SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'event_2%' ORDER BY estimated_size DESC LIMIT 1"
+      )
+      return { events: await of(String(month![0])), properties: (await of("event_data")).slice(-1) }
+    }
+    const quick = { events: ["event_id Uncompressed", "revenue RLE"], properties: ["number_value RLE"] }
+    expect(await forms()).toEqual(quick)
+    await erase(own.sites[1]!, replica)
+    expect(await forms()).toEqual(quick)
     await expectEqual(replica)
   })
 })
