@@ -116,8 +116,8 @@ export const EVENT_COLUMNS = [
 ]
 
 /**
- * Long numbers and ids have 128 bits. DuckDB packs those that are alike into fewer, and takes 25 times as long to read numbers as in this form,
- * and 7 times as long for ids. The file is 5 % larger.
+ * Values of 128 bits. DuckDB would pack those that are alike, which makes the file 5 % smaller; but numbers then take 25 times as long to read,
+ * and ids 7 times.
  */
 const LONG_NUMBER = "DECIMAL(19, 4) USING COMPRESSION rle"
 const ID_OF_EVENT = "UUID USING COMPRESSION uncompressed"

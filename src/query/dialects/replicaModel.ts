@@ -304,8 +304,8 @@ const storedVisits = (columns: string, { sites }: RowScope, which: ReadonlyArray
 
 /**
  * The stored visits of the sites whose rows lie between two bounds, as what their rows are joined with. The visits may be all over the range,
- * but their buckets are few: DuckDB skips the rows of others, which are next to each other. Otherwise it may put all events of the range into a
- * hash table, which takes two seconds of CPU for ten million, since it takes the visits for many.
+ * but their buckets are few: DuckDB skips the rows of others, since rows of the same bucket are next to each other. Without the buckets, it
+ * overestimates the number of visits, and may put all events of the range into a hash table: two seconds of CPU for ten million.
  */
 const joinedVisits = ({ scope, used }: Visits, which: ReadonlyArray<Sql>): Sql => {
   const columns = ["site, session, started_at AS visit_start, ended_at AS visit_end", ...carried(used)].join(", ")
