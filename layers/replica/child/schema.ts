@@ -157,25 +157,31 @@ const VISIT_COLUMNS = `site INTEGER, session INTEGER, first_event_id UUID, start
 const EVENTS = EVENT_COLUMNS.map((name) => `${name} ${EVENT_TYPES.get(name)}`).join(", ")
 
 /** The columns of each table that is not one of events. */
-const COLUMNS = {
-  replica_state: "state VARCHAR",
-  site: `site INTEGER, site_id UUID, known BOOLEAN, ${defined(SITE_FIELDS)}`,
-  session: `session INTEGER, session_id UUID, site INTEGER, known BOOLEAN, ${defined(SESSION_FIELDS)}`,
-  path: "path INTEGER, text VARCHAR",
-  event_data: `event_id UUID, site INTEGER, session INTEGER, event_name VARCHAR, created_at TIMESTAMP, data_key VARCHAR,
-    string_value VARCHAR, number_value ${LONG_NUMBER}, date_value TIMESTAMP, data_type TINYINT`,
-  session_data: `session INTEGER, site INTEGER, created_at TIMESTAMP, data_key VARCHAR, string_value VARCHAR,
-    number_value ${LONG_NUMBER}, date_value TIMESTAMP, data_type TINYINT`,
-  visit: VISIT_COLUMNS
-}
+const COLUMNS: ReadonlyMap<string, string> = new Map([
+  ["replica_state", "state VARCHAR"],
+  ["site", `site INTEGER, site_id UUID, known BOOLEAN, ${defined(SITE_FIELDS)}`],
+  ["session", `session INTEGER, session_id UUID, site INTEGER, known BOOLEAN, ${defined(SESSION_FIELDS)}`],
+  ["path", "path INTEGER, text VARCHAR"],
+  [
+    "event_data",
+    `event_id UUID, site INTEGER, session INTEGER, event_name VARCHAR, created_at TIMESTAMP, data_key VARCHAR,
+    string_value VARCHAR, number_value ${LONG_NUMBER}, date_value TIMESTAMP, data_type TINYINT`
+  ],
+  [
+    "session_data",
+    `session INTEGER, site INTEGER, created_at TIMESTAMP, data_key VARCHAR, string_value VARCHAR,
+    number_value ${LONG_NUMBER}, date_value TIMESTAMP, data_type TINYINT`
+  ],
+  ["visit", VISIT_COLUMNS]
+])
 
 /** Creates a table of a file, or one like it with another name. */
 export const createTable = (table: string, name = table): string =>
-  `CREATE TABLE ${name} (${new Map(Object.entries(COLUMNS)).get(table) ?? EVENTS})`
+  `CREATE TABLE ${name} (${COLUMNS.get(table) ?? EVENTS})`
 
 /** Creates a file's tables. */
 export const CREATE: ReadonlyArray<string> = [
-  ...Object.keys(COLUMNS).map((table) => createTable(table)),
+  ...[...COLUMNS.keys()].map((table) => createTable(table)),
   createTable(OTHER_EVENTS),
   createEventView([OTHER_EVENTS])
 ]
