@@ -49,6 +49,7 @@ import {
   TRUST_PROXY,
   WAREHOUSE
 } from "../settings/settings.ts"
+import { unfinishedProvider } from "../settings/singleSignOn.ts"
 import { spoolRoot } from "../settings/spoolRoot.ts"
 import { trackerProblem } from "../settings/startProblems.ts"
 import { missingMappedGroups } from "./mappedGroups.ts"
@@ -290,6 +291,8 @@ const checkMappedGroups = missingMappedGroups.pipe(
 /** The provider's discovery document, if a provider is configured. */
 const checkProvider = Effect.gen(function* () {
   const { get } = yield* Settings
+  const unfinished = unfinishedProvider(get)
+  if (unfinished !== null) return [{ _tag: "IdentityProviderUnfinished", ...unfinished } as const]
   const probed = yield* probeProvider(get)
   if (probed === null) return []
   const { issuer, problem } = probed

@@ -40,6 +40,7 @@ import { shipContent } from "./shipContent.ts"
 import { siteData } from "./siteData.ts"
 import { storageJobs } from "./storages.ts"
 import { questionWarehouse } from "./warehouses.ts"
+import { warnOfUnfinishedProvider } from "./warnOfUnfinishedProvider.ts"
 import { warnWithoutAdministrator } from "./warnWithoutAdministrator.ts"
 
 /** Collects events, serves the admin API and its documentation on the same port, answers queries and runs the background jobs. */
@@ -67,6 +68,7 @@ const full = (control: ProcessControl) =>
     )
     yield* Effect.provide(shipContent, context)
     yield* Effect.provide(warnWithoutAdministrator, context)
+    yield* Effect.provide(warnOfUnfinishedProvider, context)
     yield* Effect.provide(warnOfMissingGroups, context)
     const { port, url } = Context.get(context, CollectServer)
     const database = databaseName(Context.get(context, DatabaseUrl))

@@ -83,6 +83,8 @@ export type Finding =
   | { readonly _tag: "AdministratorCount"; readonly count: number; readonly isSetupOpen: boolean }
   /** A group of `OIDC_GROUP_MAP` that does not exist. */
   | { readonly _tag: "MappedGroupMissing"; readonly name: string }
+  /** Users can't sign in with a provider, since only one of its two settings is set. */
+  | { readonly _tag: "IdentityProviderUnfinished"; readonly set: string; readonly missing: string }
   /** The provider of `OIDC_ISSUER` describes itself as it must. */
   | { readonly _tag: "IdentityProviderReady"; readonly issuer: string }
   /** Users can't sign in with it; without passwords, they can't sign in at all. `problem` ends a sentence. */

@@ -1,5 +1,6 @@
 import { Result, Schema, SchemaTransformation } from "effect"
 import { settingsOf } from "./Setting.ts"
+import type { GetSetting } from "./startProblems.ts"
 import { integer, onOff, optional, type SettingType, string } from "./types.ts"
 
 const define = settingsOf("Single sign-on")
@@ -64,6 +65,14 @@ export const OIDC_CLIENT_ID = define({
   doc: "The client that the provider has for Footfall.",
   live: true
 })
+/** Which of the two settings that name a provider is set without the other; null if both are, or neither. */
+export const unfinishedProvider = (get: GetSetting): { readonly set: string; readonly missing: string } | null => {
+  const [hasIssuer, hasClient] = [get(OIDC_ISSUER) !== null, get(OIDC_CLIENT_ID) !== null]
+  if (hasIssuer === hasClient) return null
+  const [set, missing] = hasIssuer ? [OIDC_ISSUER, OIDC_CLIENT_ID] : [OIDC_CLIENT_ID, OIDC_ISSUER]
+  return { set: set.env, missing: missing.env }
+}
+
 export const OIDC_CLIENT_SECRET = define({
   env: "OIDC_CLIENT_SECRET",
   type: optional(string("the client's secret at the provider")),

@@ -115,11 +115,20 @@ describe("a formula and its clause stand for each other", () => {
       ["day-name", ["temporal-extract", ["field", "created_at"], "day-of-week"], "short"]
     ],
     ['in([Event name], "signup")', ["in", NAME, "signup"]],
+    [
+      '[Entry] and [Visits → Bounce] and [Subdivision1] = "US-CA"',
+      ["and", ["field", "is_entry"], ["field", "v_pa_visits.is_bounce"], ["=", ["field", "subdivision1"], "US-CA"]]
+    ],
+    ["[Visits → Duration] / 60", ["/", ["field", "v_pa_visits.duration_s"], 60]],
     ["rTrim(lTrim([Tag]))", ["rtrim", ["ltrim", ["field", "tag"]]]]
   ])("%s", (text, clause) => {
     expect(parse(text)).toEqual(clause)
     expect(printFormula(clause)).toBe(text)
   })
+})
+
+test("fields are found by their names, too", () => {
+  expect(parse("[is_entry] and [Visits → duration_s] > 9")).toEqual(parse("[Entry] and [Visits → Duration] > 9"))
 })
 
 test("names are read in any case, with comments, single quotes and line breaks", () => {

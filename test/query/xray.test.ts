@@ -88,7 +88,7 @@ describe("the fields of an x-ray", () => {
       fields: columnsOf(table.view.name).map((field) => fieldRecord(field, {}, { stats: null, values: null }))
     }))
     const titles = dimensionsOf(viewNamed("v_pa_visits"), unknown, () => true).map(({ title }) => title)
-    expect(titles).toEqual(expect.arrayContaining(["Country", "Channel", "Duration s", "Region"]))
+    expect(titles).toEqual(expect.arrayContaining(["Country", "Channel", "Duration", "Region"]))
     expect(titles).not.toContain("ID")
   })
 

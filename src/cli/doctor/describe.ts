@@ -204,6 +204,12 @@ export const describe = (finding: Finding): Check => {
         `OIDC_GROUP_MAP names the group ${JSON.stringify(finding.name)}, which does not exist`,
         "Create it (`bun run footfall groups create`), or correct the name."
       )
+    case "IdentityProviderUnfinished":
+      return note(
+        "people",
+        `${finding.set} is set but ${finding.missing} is not, so users can't sign in with the identity provider`,
+        `Set ${finding.missing}, or unset ${finding.set}.`
+      )
     case "IdentityProviderReady":
       return ok("people", `the identity provider ${finding.issuer} is reachable`)
     case "IdentityProviderUnavailable":

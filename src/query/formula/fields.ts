@@ -1,6 +1,6 @@
 import { nearest } from "../fql/suggest.ts"
 import { VIEWS, type View, type ViewName, viewOf } from "../metadata/views.ts"
-import { displayName } from "../resolve/SelectScope.ts"
+import { columnTitle, displayName } from "../resolve/SelectScope.ts"
 
 /** The arrow between a view's title and a field's, as in `[Visitors → Country]`. `>` is read, too. */
 const ARROW = " → "
@@ -15,8 +15,13 @@ const plain = (text: string): string =>
 const reachable = (view: View): ReadonlyArray<View> =>
   view.columns.flatMap(({ references }) => (references == null ? [] : [viewOf(references)]))
 
-const columnNamed = (view: View, title: string): string | null =>
-  view.columns.find(({ name }) => plain(name) === plain(title))?.name ?? null
+/** The column with this name or title: `is_bounce` is also `Bounce`. */
+const columnNamed = (view: View, given: string): string | null => {
+  const isNamed = (text: string) => plain(text) === plain(given)
+  const found =
+    view.columns.find(({ name }) => isNamed(name)) ?? view.columns.find(({ name }) => isNamed(columnTitle(name)))
+  return found?.name ?? null
+}
 
 const PROPERTIES = "Properties"
 const ATTRIBUTES = "Attributes"
@@ -48,17 +53,26 @@ export const fieldNamed = (source: ViewName, expressions: ReadonlyArray<string>,
   return { near: nearest(given, titles(view, expressions)) }
 }
 
+/** A column's title; its name in words if the title is another column's name. */
+const titleIn = (name: string): string => {
+  const title = columnTitle(name)
+  const isTaken = VIEWS.some(({ columns }) =>
+    columns.some((one) => one.name !== name && plain(one.name) === plain(title))
+  )
+  return isTaken ? displayName(name) : title
+}
+
 const titles = (view: View, expressions: ReadonlyArray<string>): ReadonlyArray<string> => [
   ...expressions,
-  ...view.columns.map(({ name }) => displayName(name)),
-  ...reachable(view).flatMap(({ columns, label }) => columns.map(({ name }) => label + ARROW + displayName(name)))
+  ...view.columns.map(({ name }) => titleIn(name)),
+  ...reachable(view).flatMap(({ columns, label }) => columns.map(({ name }) => label + ARROW + titleIn(name)))
 ]
 
 /** The title of a field's name: of the source, or of a view that it reaches. */
 const titleOfField = (name: string): string => {
   const dot = name.indexOf(".")
   const other = VIEWS.find((view) => view.name === name.slice(0, dot))
-  return other === undefined ? displayName(name) : other.label + ARROW + displayName(name.slice(dot + 1))
+  return other === undefined ? titleIn(name) : other.label + ARROW + titleIn(name.slice(dot + 1))
 }
 
 const isBare = (options: unknown, allowed: ReadonlyArray<string> = []): boolean =>

@@ -123,9 +123,10 @@ export const displayName = (name: string): string => {
   )
 }
 
+const TITLES: Readonly<Record<string, string>> = { subdivision1: "Region", duration_s: "Duration" }
+
 /** What people see of a column's name: `is_entry` is `Entry`. */
-export const columnTitle = (name: string): string =>
-  name === "subdivision1" ? "Region" : displayName(name.replace(/^is_/, ""))
+export const columnTitle = (name: string): string => TITLES[name] ?? displayName(name.replace(/^is_/, ""))
 
 /** Of the views' columns: each question needs dozens, and making a title takes longer than the rest. */
 const LABELS = new WeakMap<ViewColumn, Label>()

@@ -150,11 +150,13 @@ const ofGoals = ({ alias, expression }: OutputColumn, from: Relation): ReadonlyA
  */
 const byGoals = (select: Select, again: () => PartRows): Select | null => {
   const { columns, from, groupBy, joins } = select
-  if (!joins.some(({ relation }) => relation.source.kind === "visits")) return null
   const leaves = columns.slice(groupBy!)
   const counted = leaves.flatMap((leaf) => ofGoals(leaf, from))
   const goals = counted.flatMap(({ goal }) => (goal === null ? [] : [goal]))
   if (goals.length === 0 || counted.length < leaves.length) return null
+  const needsVisits = joins.some(({ relation }) => relation.source.kind === "visits")
+  // Without either, the rows of goals are all it takes.
+  if (!needsVisits && goals.length === counted.length) return null
   const direct = directVisits(again())
   if (direct === null) return null
   const visits = visitSelect(direct.visits, new Set(), {})

@@ -301,6 +301,13 @@ const ROWS: ReadonlyArray<Row> = [
     "Create it (`bun run footfall groups create`), or correct the name."
   ],
   [
+    { _tag: "IdentityProviderUnfinished", set: "OIDC_ISSUER", missing: "OIDC_CLIENT_ID" },
+    "people",
+    "note",
+    "OIDC_ISSUER is set but OIDC_CLIENT_ID is not, so users can't sign in with the identity provider",
+    "Set OIDC_CLIENT_ID, or unset OIDC_ISSUER."
+  ],
+  [
     { _tag: "IdentityProviderReady", issuer: "https://accounts.example.com" },
     "people",
     "ok",

@@ -23,7 +23,15 @@ test("doctor says whether users can sign in with the identity provider, and fail
   const withoutPasswords = `${hint} Meanwhile, no one can sign in, unless you turn ENABLE_PASSWORD_LOGIN on.`
   const about = "people"
 
-  expect(await doctor({})).toEqual([0])
+  expect(await doctor({})).toEqual([
+    0,
+    {
+      about,
+      state: "note",
+      found: "OIDC_CLIENT_ID is set but OIDC_ISSUER is not, so users can't sign in with the identity provider",
+      hint: "Set OIDC_ISSUER, or unset OIDC_CLIENT_ID."
+    }
+  ])
   await using idp = await IdentityProvider.start("http://localhost:1")
   const OIDC_ISSUER = idp.issuer
   expect(await doctor({ OIDC_ISSUER, OIDC_CLIENT_SECRET: idp.clientSecret, ENABLE_PASSWORD_LOGIN: "off" })).toEqual([
