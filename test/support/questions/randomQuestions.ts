@@ -478,8 +478,10 @@ export const randomQuestions = (random: () => number) => {
       )
     ],
     breakout: [
-      pick<Json>(["channel", "v_pa_visits.entry_path", "v_pa_visits.is_bounce", "v_pa_visits.utm_source"]),
-      ...(chance(0.2) ? [pick<Json>(["v_pa_visits.channel", "site_id", "country"])] : [])
+      ...(chance(0.7)
+        ? [pick<Json>(["channel", "v_pa_visits.entry_path", "v_pa_visits.is_bounce", "v_pa_visits.utm_source"])]
+        : []),
+      ...(chance(0.3) ? [pick<Json>(["v_pa_visits.channel", "site_id", "country"])] : [])
     ]
   })
 
