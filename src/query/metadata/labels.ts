@@ -34,17 +34,28 @@ const ofColumn = (column: ViewColumn, sites: ReadonlyArray<NamedSite>, choices: 
   return remapping.type === "internal" ? new Map(remapping.labels) : new Map(sites.map(({ id, name }) => [id, name]))
 }
 
-/** Those chosen for the event, otherwise those for all events. Sites have fields of their own; the first one's labels apply. */
-const ofProperty = (
+/** What each site has for a property: what was chosen for the event, otherwise for all events. Sites have fields of their own. */
+const chosenFor = <A>(
   { event, key, of }: Extract<Origin, { readonly kind: "property" }>,
+  sites: ReadonlyArray<string>,
+  choice: (fieldId: number) => A | null | undefined
+): ReadonlyArray<A> => {
+  const owner = of === "event" ? "event" : "visitor"
+  return sites.flatMap((siteId) => {
+    const choiceFor = (name: string) => choice(propertyFieldId({ siteId, owner, event: name, key }))
+    const chosen = (event === null ? null : choiceFor(event)) ?? choiceFor(ANY_EVENT)
+    return chosen == null ? [] : [chosen]
+  })
+}
+
+/** The first site's label of a value applies. */
+const ofProperty = (
+  origin: Extract<Origin, { readonly kind: "property" }>,
   sites: ReadonlyArray<NamedSite>,
   choices: Choices
 ): Labels | null => {
-  const owner = of === "event" ? "event" : "visitor"
-  const chosen = sites.flatMap(({ id }) => {
-    const choiceFor = (name: string) => choices(propertyFieldId({ siteId: id, owner, event: name, key })).labels
-    return (event === null ? undefined : choiceFor(event)) ?? choiceFor(ANY_EVENT) ?? []
-  })
+  const ids = sites.map(({ id }) => id)
+  const chosen = chosenFor(origin, ids, (fieldId) => choices(fieldId).labels).flat()
   return chosen.length === 0 ? null : new Map(chosen.toReversed())
 }
 
@@ -53,3 +64,14 @@ export const labelsWith =
   (choices: Choices) =>
   (sites: ReadonlyArray<NamedSite>, origin: Origin): Labels | null =>
     origin.kind === "column" ? ofColumn(origin.column, sites, choices) : ofProperty(origin, sites, choices)
+
+/** The title that administrators chose for a field on these sites; null: the program's. */
+export const titlesWith =
+  (choices: Choices) =>
+  (sites: ReadonlyArray<string>, origin: Origin): string | null => {
+    if (origin.kind === "property") {
+      return chosenFor(origin, sites, (fieldId) => choices(fieldId).displayName)[0] ?? null
+    }
+    const field = fieldOf(origin.column)
+    return field === undefined ? null : (choices(field.id).displayName ?? null)
+  }

@@ -58,6 +58,8 @@ export interface QuestionContext {
   readonly isAttributeDeclared: (sites: ReadonlyArray<string>, key: string) => boolean
   /** What is shown in the place of values on these sites; null: the values themselves. */
   readonly labels: (sites: ReadonlyArray<QuestionSite>, origin: Origin) => Labels | null
+  /** The title that administrators chose for a field on these sites; null: the program's. */
+  readonly title: (sites: ReadonlyArray<string>, origin: Origin) => string | null
   /** Null: nothing is hidden from the person. */
   readonly hidden: HiddenFields | null
   /** Saved questions, segments and cohorts that the question refers to. */

@@ -45,6 +45,7 @@ export const contextOf = (
   isPropertyDeclared: properties.isPropertyDeclared,
   isAttributeDeclared: properties.isAttributeDeclared,
   labels: labelsWith(() => ({})),
+  title: () => null,
   hidden: null,
   cards: new Map(),
   segments: new Map(),

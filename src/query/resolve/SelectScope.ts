@@ -118,12 +118,16 @@ export interface SourceColumn extends Labeled {
 export const displayName = (name: string): string => {
   const words = name.replaceAll(/[_.-]+/g, " ").trim()
   return (words.charAt(0).toUpperCase() + words.slice(1)).replaceAll(
-    /\b(?:id|url|utm|os|lcp|inp|fcp|ttfb|cls)\b/gi,
+    /\b(?:id|uuid|url|utm|os|lcp|inp|fcp|ttfb|cls)\b/gi,
     (word) => word.toUpperCase()
   )
 }
 
-const TITLES: Readonly<Record<string, string>> = { subdivision1: "Region", duration_s: "Duration" }
+const TITLES: Readonly<Record<string, string>> = {
+  subdivision1: "Region",
+  duration_s: "Duration",
+  timezone: "Time zone"
+}
 
 /** What people see of a column's name: `is_entry` is `Entry`. */
 export const columnTitle = (name: string): string => TITLES[name] ?? displayName(name.replace(/^is_/, ""))
@@ -139,6 +143,12 @@ export const labelOf = (column: ViewColumn): Label => {
     LABELS.set(column, label)
   }
   return label
+}
+
+/** A field's label with the title that administrators chose. */
+const titled = ({ context, sites }: Build, label: Label): Label => {
+  const chosen = label.origin === null ? null : context.title(sites, label.origin)
+  return chosen === null ? label : { ...label, display: chosen }
 }
 
 export const plainLabel = (name: string, display = displayName(name)): Label => ({
@@ -287,7 +297,7 @@ export class SelectScope {
         `There is no field \`${rest}\` in ${view.name}.${didYouMean(rest, names)}`
       )
     }
-    return { expression: columnOf(relation, column.name, column.type), label: labelOf(column) }
+    return { expression: columnOf(relation, column.name, column.type), label: titled(this.build, labelOf(column)) }
   }
 
   /** The typed value of a property of the event, or of an attribute of the visitor; null if it has none. */
@@ -295,11 +305,11 @@ export class SelectScope {
     const relation = this.#property(of, key, event)
     return {
       expression: propertyValue(relation, type),
-      label: {
+      label: titled(this.build, {
         ...plainLabel(key),
         origin: { kind: "property", of, event, key },
         ...(type === "number" && { semantic: "Quantity" as const })
-      }
+      })
     }
   }
 
@@ -468,7 +478,9 @@ export const columnsOfView = (build: Build, view: View, relation: Relation): Rea
     get expression() {
       return columnOf(relation, column.name, column.type)
     },
-    label: labelOf(column)
+    get label() {
+      return titled(build, labelOf(column))
+    }
   }))
 
 export const visitsOf = (scope: SelectScope): Source => ({

@@ -34,7 +34,7 @@ import { readSlices, slicedList } from "../export/slices.ts"
 import type { FqlError } from "../fql/FqlError.ts"
 import { type Clause, isClause, LIMITS, parseQuery } from "../fql/schema.ts"
 import { hiddenFields } from "../metadata/hiddenFields.ts"
-import { labelsWith } from "../metadata/labels.ts"
+import { labelsWith, titlesWith } from "../metadata/labels.ts"
 import type { QuestionContext } from "../plan/context.ts"
 import { contextOf } from "../plan/contextOf.ts"
 import { Asking } from "./Asking.ts"
@@ -166,6 +166,7 @@ const make = Effect.gen(function* () {
       ...contextOf(visible, { properties, settings, now }),
       ...parsed(yield* saved.load(principal, json)),
       labels: labelsWith(metadata.fieldChoices),
+      title: titlesWith(metadata.fieldChoices),
       isLimited: principal.siteLimit !== null,
       hidden: principal.isAdmin ? null : hiddenFields(metadata, properties)
     }

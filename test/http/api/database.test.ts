@@ -315,6 +315,30 @@ describe("what an administrator chose", () => {
     await admin().call("PUT", `/api/field/${field.id}`, { body: { visibility_type: "normal" } })
   })
 
+  test("is the title of columns in answers and exports, also in what is computed of a field", async () => {
+    const country = await fieldOf(admin(), "v_pa_sessions", "country")
+    const plan = await fieldOf(admin(), "v_pa_events", "plan")
+    const rename = (id: number, display_name: string) =>
+      admin().call("PUT", `/api/field/${id}`, { body: { display_name } })
+    await rename(country.id, "Land")
+    await rename(plan.id, "Price plan")
+    const question = {
+      fql: 1,
+      type: "query",
+      source: "v_pa_events",
+      filter: ["=", "site_id", SITE],
+      aggregation: [["count"], ["distinct", "country"]],
+      breakout: ["country", ["prop", "plan", { event: "signup" }]]
+    }
+    const { body } = await admin().call("POST", "/api/dataset", { body: question })
+    const titles = ["Land", "Price plan", "Count", "Distinct values of Land"]
+    expect(body.data.cols.map((column: Json) => column.display_name)).toEqual(titles)
+    const csv = await admin().call("POST", "/api/dataset/csv", { body: question })
+    expect(String(csv.body).split("\r\n")[0]).toBe(titles.join(","))
+    await rename(country.id, "Country")
+    await rename(plan.id, "Plan")
+  })
+
   test("is shown in answers and exports, in the place of values", async () => {
     const plan = await fieldOf(admin(), "v_pa_events", "plan")
     const labels = [
@@ -507,6 +531,19 @@ describe("what an administrator chose", () => {
     })
     expect(await refused({ visibility_type: "gone" })).toMatchObject({ status: 400 })
     expect(await refused({ display_name: " " })).toMatchObject({ status: 400 })
+    const twice = {
+      remapping: {
+        type: "internal",
+        values: [
+          ["DE", "Germany"],
+          ["DE", "Deutschland"]
+        ]
+      }
+    }
+    expect(await refused(twice)).toMatchObject({
+      status: 400,
+      detail: "Invalid body: Each value has one label."
+    })
     expect(await refused({ colour: "red" })).toMatchObject({ status: 400, errors: [{ pointer: "#/colour" }] })
     expect(await refused({ display_name: "a\u0000b" })).toMatchObject({ status: 422 })
     expect(await refused({ description: "\ud800" })).toMatchObject({ status: 422 })

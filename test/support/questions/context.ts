@@ -16,6 +16,7 @@ export const questionContext = (fields: Partial<QuestionContext> = {}): Question
   isPropertyDeclared: () => false,
   isAttributeDeclared: () => false,
   labels: labelsWith(() => ({})),
+  title: () => null,
   hidden: null,
   cards: new Map(),
   segments: new Map(),

@@ -325,7 +325,12 @@ const NAMES = SEMANTIC_TYPES.flatMap((type) => [`type/${type}` as const, type])
 const RemappingUpdate = Schema.NullOr(
   Schema.Struct({
     type: Schema.Literal("internal"),
-    values: Schema.Array(Schema.Tuple([ShownValue, title(MAX_TITLE)])).check(Schema.isMaxLength(MAX_LABELS))
+    values: Schema.Array(Schema.Tuple([ShownValue, title(MAX_TITLE)])).check(
+      Schema.isMaxLength(MAX_LABELS),
+      Schema.makeFilter((labels) => new Set(labels.map(([value]) => value)).size === labels.length, {
+        message: "Each value has one label."
+      })
+    )
   })
 ).annotate({
   description: `Labels for at most ${MAX_LABELS} values; null shows the values themselves`,
