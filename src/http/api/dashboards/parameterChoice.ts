@@ -7,6 +7,7 @@ import { FqlError } from "../../../query/fql/FqlError.ts"
 import { type Clause, parseQuery, type Query } from "../../../query/fql/schema.ts"
 import { applyParameters } from "../../../query/passes/applyParameters.ts"
 import type { GivenValue } from "../../../query/passes/parameterValues.ts"
+import { TRUNCATION_UNITS } from "../../../query/plan/plan.ts"
 import type { AskError, GivenAnswer } from "../../../query/run/Questions.ts"
 
 /** Values offered at once. More are found by searching. */
@@ -122,7 +123,14 @@ const unitedValues = (answers: ReadonlyArray<ReadonlyArray<ReadonlyArray<Cell>>>
   return [...counts].sort(([, a], [, b]) => b - a).map(([value]) => value)
 }
 
-/** A parameter's values in the rows that the dashboard's cards can show. Fails if the parameter applies to no field. */
+/** The units that can be chosen: those that the parameter offers, otherwise all. */
+const unitsOf = ({ temporal_units: offered }: DashboardParameter): ReadonlyArray<string> =>
+  offered === undefined || offered.length === 0 ? TRUNCATION_UNITS : offered
+
+/**
+ * A parameter's values in the rows that the dashboard's cards can show. Fails if the parameter applies to no field. A date has none to choose
+ * from: the times of single events are more than cards show.
+ */
 export const parameterChoices = Effect.fnUntraced(function* (
   ask: (question: Query) => Effect.Effect<GivenAnswer, AskError>,
   choice: Choice
@@ -136,6 +144,12 @@ export const parameterChoices = Effect.fnUntraced(function* (
         `The parameter "${choice.parameter.name}" applies to no field of a question on the dashboard.`
       )
     )
+  }
+  const { parameter, text } = choice
+  if (parameter.type.startsWith("date/")) return { values: [], has_more_values: false }
+  if (parameter.type === "temporal-unit") {
+    const units = unitsOf(parameter).filter((unit) => text === null || unit.includes(text))
+    return { values: units.map((unit) => [unit]), has_more_values: false }
   }
   const results = yield* Effect.forEach(questions.slice(0, MAX_QUESTIONS), (question) => Effect.result(ask(question)), {
     concurrency: QUESTIONS_AT_ONCE

@@ -82,6 +82,9 @@ export interface PeerSource {
 /** A `fetch` handler for `Bun.serve`: the admin API, its documentation, and 404 for every other path. */
 export type AdminHandler = (request: Request, server?: PeerSource) => Promise<Response>
 
+/** What browsers without content security policies read. */
+const FRAME_OPTIONS = "x-frame-options"
+
 /** Forbids caching, framing, sniffing and scripts; the documentation page has its own content security policy. */
 const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "cache-control": "no-store",
@@ -89,8 +92,12 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "cross-origin-resource-policy": "same-origin",
   "referrer-policy": "no-referrer",
   "x-content-type-options": "nosniff",
-  "x-frame-options": "DENY"
+  [FRAME_OPTIONS]: "DENY"
 }
+
+/** Whether a response has a content security policy that names pages which may show it in a frame. */
+const mayBeFramed = ({ headers }: Response): boolean =>
+  /frame-ancestors (?!'none')/.test(headers.get("content-security-policy") ?? "")
 
 const SEND_JSON = "Send the body as `application/json`."
 
@@ -285,7 +292,9 @@ export const adminHandler: Effect.Effect<AdminHandler, never, AdminServices | Sc
           )
       if (isTimeoutExtended) server?.timeout?.(incoming, IDLE_TIMEOUT_SECONDS)
       for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
-        if (!response.headers.has(name)) response.headers.set(name, value)
+        if (!response.headers.has(name) && !(name === FRAME_OPTIONS && mayBeFramed(response))) {
+          response.headers.set(name, value)
+        }
       }
       response.headers.set(REQUEST_ID_HEADER, id)
       return response

@@ -461,6 +461,7 @@ describe("a signed embed", () => {
     expect(shown.headers.get("content-security-policy")).toBe(
       "default-src 'none'; frame-ancestors https://www.example.com"
     )
+    expect(shown.headers.get("x-frame-options")).toBeNull()
     expect(shown.headers.get("x-robots-tag")).toBe("noindex, nofollow")
     expect(rowsOf(await ask(token))).toEqual([
       ["DE", 7],
