@@ -1,6 +1,6 @@
 import { Predicate } from "effect"
 import type { Answer, AnswerColumn, Cell } from "../query/answer.ts"
-import { tableOf } from "../query/compare/comparedColumns.ts"
+import { PERCENTAGE_POINTS, tableOf } from "../query/compare/comparedColumns.ts"
 import { csvLines } from "../query/export/csv.ts"
 import { withLabels } from "../query/export/labels.ts"
 import { duration, plural, table } from "./output.ts"
@@ -39,6 +39,23 @@ const headings = (columns: ReadonlyArray<AnswerColumn>): ReadonlyArray<string> =
   return columns.map(({ display_name: title }, index) => (isTaken(short[index]!) ? title : short[index]!).toUpperCase())
 }
 
+/** A day, a month, a quarter or a year without the time at which it begins; other times as they are. */
+const bucketText = (unit: string | null, time: string): string => {
+  switch (unit) {
+    case "day":
+    case "week":
+      return time.slice(0, 10)
+    case "month":
+      return time.slice(0, 7)
+    case "quarter":
+      return `${time.slice(0, 4)}-Q${Math.ceil(Number(time.slice(5, 7)) / 3)}`
+    case "year":
+      return time.slice(0, 4)
+    default:
+      return time
+  }
+}
+
 const CURRENCY = /^[A-Z]{3}$/
 
 /** An amount with its currency, and as many decimals as this has: `149.90 EUR`. Amounts of several currencies have none. */
@@ -55,11 +72,13 @@ const rounded = (number: number): string =>
   String(Number(Math.abs(number) < 1 ? number.toPrecision(3) : number.toFixed(2)))
 
 /**
- * A cell for people: rates as percentages, times of seconds in words, amounts with their currency, computed numbers rounded, and days of the
+ * A cell for people: rates as percentages, days and longer units of time without a time of day, times of seconds in words, amounts with their currency, computed numbers rounded, and days of the
  * week by name.
  */
 const shownCell = (column: AnswerColumn, cell: Cell, { results_week_start: weekStart }: Answer["data"]): string => {
+  if (typeof cell === "string") return printable(bucketText(column.temporal_unit, cell))
   if (typeof cell !== "number") return printable(cell)
+  if (column.unit === PERCENTAGE_POINTS) return `${(cell * 100).toFixed(1)} ${PERCENTAGE_POINTS}`
   if (column.semantic_type === "Percentage") return `${(cell * 100).toFixed(1)} %`
   if (isWeekday(column)) return WEEKDAYS[(cell + (weekStart === "sunday" ? 6 : 0)) % 7]!
   if (column.source !== "aggregation") return printable(cell)
@@ -72,8 +91,14 @@ const shownCell = (column: AnswerColumn, cell: Cell, { results_week_start: weekS
 export const answerWarnings = ({ warnings }: Answer): ReadonlyArray<string> =>
   warnings.map(({ detail }) => printable(detail))
 
-const incomplete = (title: string, buckets: ReadonlyArray<string>): ReadonlyArray<string> =>
-  buckets.length === 0 ? [] : [`${title}: ${buckets.join(", ")}`]
+const incomplete = (
+  title: string,
+  buckets: ReadonlyArray<string>,
+  columns: ReadonlyArray<AnswerColumn>
+): ReadonlyArray<string> => {
+  const unit = columns.find(({ temporal_unit }) => temporal_unit !== null)?.temporal_unit ?? null
+  return buckets.length === 0 ? [] : [`${title}: ${buckets.map((time) => bucketText(unit, time)).join(", ")}`]
+}
 
 export const answerTable = (answer: Answer): string => {
   const { comparison, data, partial_buckets: partial, truncated } = answer
@@ -85,8 +110,8 @@ export const answerTable = (answer: Answer): string => {
   const notes = [
     `${truncated ? "The first " : ""}${plural(data.rows.length, "row")}${truncated ? "; there are more" : ""}, times in ${data.results_timezone}, data up to ${answer.as_of}`,
     ...(comparison === null ? [] : [`Compared with ${comparison.from} up to ${comparison.until}`]),
-    ...incomplete("Incomplete", partial),
-    ...incomplete("Incomplete in the other period", comparison?.partial_buckets ?? [])
+    ...incomplete("Incomplete", partial, cols),
+    ...incomplete("Incomplete in the other period", comparison?.partial_buckets ?? [], cols)
   ]
   return `${shown}\n\n${notes.join("\n")}`
 }

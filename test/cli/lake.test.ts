@@ -234,7 +234,10 @@ test("lake flush waits for a collector that was just killed only until it counts
 
 test("a lake command with a missing setting exits with 2 and names the setting", async () => {
   const url = Redacted.value(await freshDatabase())
-  const refused = await footfall(["lake", "status"], { DATABASE_URL: url })
+  const refused = await footfall(["lake", "status"], { DATABASE_URL: url, STORAGE_BACKEND: "iceberg" })
   expect(refused).toMatchObject({ code: 2, out: "" })
   expect(refused.err).toContain("PRODUCT_ANALYTICS_ICEBERG_S3_BUCKET is missing")
+  const withoutLake = await footfall(["lake", "status"], { DATABASE_URL: url })
+  expect(withoutLake).toMatchObject({ code: 2, out: "" })
+  expect(withoutLake.err).toContain("There is no lake: STORAGE_BACKEND is postgres.")
 })

@@ -13,7 +13,7 @@ test("users are created, listed, disabled, enabled and deleted, and get links, f
   )
   expect(await footfall(["users", "create", "--email", "ada@EXAMPLE.com", "--name", "X"])).toMatchObject({
     code: 1,
-    err: 'A user with the email "ada@example.com" already exists; they may be deactivated.\n'
+    err: 'A user with the email "ada@example.com" already exists; it may be disabled.\n'
   })
   const invalid = await footfall(["users", "create", "--email", "ada", "--name", " "])
   expect([invalid.code, invalid.err]).toEqual([

@@ -3,6 +3,9 @@ import { type Change, changesOf, isNumber } from "./comparison.ts"
 
 type Row = ReadonlyArray<Cell>
 
+/** The unit of a rate's change: 10 % are 2 percentage points more than 8 %. Its values are fractions, as those of the rate. */
+export const PERCENTAGE_POINTS = "pp"
+
 const isBucket = ({ source, temporal_unit }: AnswerColumn): boolean => source === "breakout" && temporal_unit !== null
 
 /** Columns of which a table also has the other period's values. */
@@ -18,7 +21,10 @@ export const comparedColumns = (columns: ReadonlyArray<AnswerColumn>): ReadonlyA
       field_ref: null,
       ...changes
     })
-    const difference = { base_type: column.base_type === "integer" ? "integer" : "float" } as const
+    const difference = {
+      base_type: column.base_type === "integer" ? "integer" : "float",
+      ...(column.semantic_type === "Percentage" && { unit: PERCENTAGE_POINTS })
+    } as const
     const percent = { base_type: "float", semantic_type: null, unit: "%" } as const
     return [
       added("compared", "compared"),

@@ -64,7 +64,11 @@ test.each<[string, string]>([
 })
 
 test.each<[string, Record<string, string>, string]>([
-  ["no bucket", {}, `${LAKE}S3_BUCKET is missing. The lake needs a bucket, or a folder: ${LAKE}WAREHOUSE=file:///`],
+  [
+    "no bucket, and events in Postgres",
+    {},
+    `There is no lake: STORAGE_BACKEND is postgres. To read one that is elsewhere, set ${LAKE}S3_BUCKET`
+  ],
   ["an unknown kind of warehouse", { WAREHOUSE: "gs://x/y" }, `${LAKE}WAREHOUSE is "gs://x/y"; it accepts s3://`],
   ["a key without its secret", { S3_BUCKET: "abc", AWS_ACCESS_KEY: "AK" }, `${LAKE}AWS_SECRET_KEY is missing`],
   ["a secret without its key", { S3_BUCKET: "abc", AWS_SECRET_KEY: "shh" }, `${LAKE}AWS_ACCESS_KEY is missing`],
