@@ -185,7 +185,7 @@ const update = Effect.fnUntraced(function* (
   if (revision !== undefined && revision !== collection.revision) {
     return yield* failed(
       "Conflict",
-      `The collection has changed meanwhile: its revision is ${collection.revision}, not ${revision}. Read it again.`
+      `The collection was changed in the meantime: its revision is ${collection.revision}, not ${revision}. Read it again.`
     )
   }
   const parent = change.parent ?? collection.parent!

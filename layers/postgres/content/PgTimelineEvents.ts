@@ -135,7 +135,7 @@ export const layer: Layer.Layer<TimelineEvents, never, AppDatabase> = Layer.effe
             if (revision !== undefined && revision !== event.revision) {
               return yield* failed(
                 "Conflict",
-                `The note has changed meanwhile: its revision is ${event.revision}, not ${revision}. Read it again.`
+                `The note was changed in the meantime: its revision is ${event.revision}, not ${revision}. Read it again.`
               )
             }
             const values = { ...event, ...change }

@@ -65,7 +65,7 @@ export const refuseUnlessCurrent = (row: ItemRow, revision: number | undefined):
   return Effect.fail(
     new ContentError({
       reason: "Conflict",
-      message: `${row.name} has changed meanwhile: its revision is ${row.revision}, not ${revision}. Read it again.`
+      message: `${JSON.stringify(row.name)} was changed in the meantime: its revision is ${row.revision}, not ${revision}. Read it again.`
     })
   )
 }

@@ -14,14 +14,17 @@ const ZONES = ["UTC", ...Intl.supportedValuesOf("timeZone").filter((zone) => zon
 /** The form's names of the fields. */
 const NAMES: Readonly<Record<string, string>> = { instanceName: "instance_name" }
 
+/** The fields from top to bottom, as problems with them are listed. */
+const FIELDS = ["name", "email", "password", "instance_name", "timezone"]
+
 const setupForm = (
   context: PageContext,
   token: string,
   { failed, values }: { readonly failed: PeopleError | null; readonly values: Entered }
 ): Response => {
-  const issues = (failed?.issues ?? []).map(
-    (issue): FieldIssue => ({ ...issue, field: NAMES[issue.field] ?? issue.field })
-  )
+  const issues = (failed?.issues ?? [])
+    .map((issue): FieldIssue => ({ ...issue, field: NAMES[issue.field] ?? issue.field }))
+    .toSorted((a, b) => FIELDS.indexOf(a.field) - FIELDS.indexOf(b.field))
   const message = failed === null || issues.length > 0 ? null : failed.message
   const content = html`${problems(message, issues)}<p>Create the first administrator of this instance. Others can be invited later.</p>
 <form method="post" action="${context.path("/setup")}">

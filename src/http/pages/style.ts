@@ -5,6 +5,7 @@ export const STYLE = `
 @media (prefers-color-scheme: dark) { :root { --text: #e7eaf2; --muted: #aab3c5; --page: #12151d; --card: #1b202b; --line: #7e89a0;
   --accent: #8ab4ff; --on-accent: #0c1322; --bad: #ff9c93; --bad-page: #3a1d1d } }
 * { box-sizing: border-box }
+[hidden] { display: none !important }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1.5rem 1rem; background: var(--page); color: var(--text);
   font: 1rem/1.5 system-ui, sans-serif }
 main { width: 100%; max-width: 27rem; padding: 2rem; background: var(--card); border-radius: .75rem; box-shadow: 0 1px 4px #0002 }

@@ -128,7 +128,7 @@ const DATA_TYPE_LABELS: ReadonlyMap<number, string> = new Map([
 ])
 
 const dataValues = (owner: string): ReadonlyArray<ViewColumn> => [
-  category("data_key", "Name of the property. Nested properties are joined with dots."),
+  category("data_key", `Name of the ${owner}. Nested names are joined with dots.`),
   column("string_value", "text", "The value as text."),
   column("number_value", "decimal", "The value of a number."),
   column("date_value", "instant", "The value of a date."),

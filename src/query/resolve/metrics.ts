@@ -180,7 +180,7 @@ const conversions = (given: Request): Expression => {
     throw new FqlError(
       "bad-ast",
       given.pointer,
-      'Say what converts, as in ["metric", "conversions", {"goal": ["=", "event_name", "signup"]}].'
+      `Say what converts, as in ["metric", "${given.metric}", {"goal": ["=", "event_name", "signup"]}].`
     )
   }
   return perRow(given, `conversions ${JSON.stringify(goal)}`, (rows) =>

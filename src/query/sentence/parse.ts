@@ -241,7 +241,7 @@ class Parser {
     if (this.#word("this")) return ["time-interval", "created_at", "current", this.#unit()]
     if (this.#word("last") || this.#word("past")) {
       const token = this.#peek()
-      if (token === undefined || !/^\d+$/.test(token.text)) return ["time-interval", "created_at", -1, this.#unit()]
+      if (token === undefined || !/^-?\d/.test(token.text)) return ["time-interval", "created_at", -1, this.#unit()]
       const count = this.#wholeNumber("last", 10_000)
       return lastUnits(count, this.#unit())
     }

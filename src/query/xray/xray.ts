@@ -77,7 +77,7 @@ const byLift = (answered: ReadonlyArray<Answered>) => {
 
 const titleOf = ({ answer }: Answered): string => answer.data.cols[1]!.display_name
 
-/** Why there are no cards: nothing at all, or nothing in the chosen time. */
+/** Why there are no cards: nothing at all, nothing that meets the condition, or nothing in the chosen time. */
 const emptyNote = Effect.fnUntraced(function* (
   asking: Asking,
   { noun, ...subject }: Subject,
@@ -90,7 +90,12 @@ const emptyNote = Effect.fnUntraced(function* (
     1
   )
   return dropped.some(({ reason }) => reason === "empty")
-    ? note("no-data", `There are no ${noun} on this site yet. An x-ray shows something as soon as there are.`)
+    ? note(
+        "no-data",
+        subject.filter === null
+          ? `There are no ${noun} on this site yet. An x-ray shows something as soon as there are.`
+          : "Nothing on this site meets the condition of this x-ray. Check its value."
+      )
     : note(
         "no-data-in-range",
         `There are ${noun}, but none in this period (\`${date}\`), or they are all alike. Choose another period, such as \`today\` or \`all\`.`

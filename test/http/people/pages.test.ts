@@ -73,6 +73,14 @@ describe("the setup page", () => {
       )
       expect(answer.body).toContain(`<a href="#${name}">`)
     }
+    const listed = await server
+      .browser()
+      .submit("/setup", setupFields(token, { email: "x", name: " ", instance_name: " " }))
+    expect([...String(listed.body).matchAll(/<li><a href="#(\w+)">([^<]*)/g)].map(([, ...found]) => found)).toEqual([
+      ["name", "The name must not be blank."],
+      ["email", expect.any(String)],
+      ["instance_name", "The instance&#39;s name must not be blank."]
+    ])
     expect(answer.body).toContain('value="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;"')
     expect(answer.body).not.toContain("short")
     expect((await server.browser().submit("/setup", setupFields(token))).status).toBe(303)

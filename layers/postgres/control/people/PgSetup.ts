@@ -42,7 +42,10 @@ const acceptSettings = Effect.fnUntraced(function* ({ instanceName, timezone }: 
   const zone = timezone === undefined ? null : parseTimezone(timezone)
   const issues = [
     ...(name !== null && Result.isFailure(name)
-      ? name.failure.map((issue) => ({ ...issue, field: "instanceName" }))
+      ? name.failure.map(({ message }) => ({
+          field: "instanceName",
+          message: message.replace(/^The name/, "The instance's name")
+        }))
       : []),
     ...(zone !== null && Result.isFailure(zone) ? zone.failure : [])
   ]

@@ -68,7 +68,7 @@ const withoutNul = (text: string): string => text.replaceAll("\u0000", "")
 const emailTaken = (email: string) =>
   new PeopleError({
     reason: "Conflict",
-    message: `A user with the email ${JSON.stringify(email)} already exists; they may be deactivated.`
+    message: `A user with the email ${JSON.stringify(email)} already exists; it may be disabled.`
   })
 
 const withoutPasswords = new PeopleError({

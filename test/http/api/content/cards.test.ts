@@ -65,7 +65,7 @@ test("a response can be edited and sent back, and a stale one is a conflict that
   const second = await put(`/api/card/${card.id}`, { ...card, name: "Theirs" })
   expect([second.status, second.body.detail]).toEqual([
     409,
-    "Mine has changed meanwhile: its revision is 2, not 1. Read it again."
+    '"Mine" was changed in the meantime: its revision is 2, not 1. Read it again.'
   ])
   expect((await get(`/api/card/${card.id}`)).body.name).toBe("Mine")
 })

@@ -143,7 +143,7 @@ test("a change that is based on an older revision is a conflict", () =>
       expect((yield* collections.update(id, { name: "Team A", description: "Ours", revision: 1 })).revision).toBe(2)
       expect(yield* outcome(collections.update(id, { name: "Team B", revision: 1 }))).toEqual([
         "Conflict",
-        "The collection has changed meanwhile: its revision is 2, not 1. Read it again."
+        "The collection was changed in the meantime: its revision is 2, not 1. Read it again."
       ])
       expect(yield* outcome(create(collections, "\0"))).toEqual([
         "Invalid",

@@ -147,7 +147,7 @@ test("a change that is based on an older revision is a conflict, and of many at 
       expect(revision).toBe(2)
       expect(reasonOf(yield* failureOf(content.update("card", id, { name: "x", revision: 1, author: ADA })))).toEqual([
         "Conflict",
-        `${name} has changed meanwhile: its revision is 2, not 1. Read it again.`
+        `${JSON.stringify(name)} was changed in the meantime: its revision is 2, not 1. Read it again.`
       ])
     })
   ))

@@ -69,7 +69,7 @@ test("a note is changed, moved to the trash, restored and deleted", () =>
       expect(changed).toMatchObject({ name: "Launch 2", site: null, icon: "cake", revision: 2, author: ADA })
       expect(yield* outcome(events.update(id, { name: "x", revision: 1 }))).toEqual([
         "Conflict",
-        "The note has changed meanwhile: its revision is 2, not 1. Read it again."
+        "The note was changed in the meantime: its revision is 2, not 1. Read it again."
       ])
       expect((yield* events.update(id, { archived: true })).isArchived).toBe(true)
       expect((yield* events.update(id, { archived: false })).isArchived).toBe(false)
