@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { StartError } from "../domain/StartError.ts"
 import { listenProblem } from "../lib/listenProblem.ts"
+import { pathOf } from "../lib/pathOf.ts"
 
 /** When clients and probes should ask again. */
 const RETRY_AFTER_SECONDS = 5
@@ -49,7 +50,7 @@ export class WaitingServer {
 
   #answer(request: Request): Response {
     // BASE_PATH may come from the settings table, which cannot be read yet.
-    if (new URL(request.url).pathname.endsWith("/livez")) return new Response("ok")
+    if (pathOf(request).endsWith("/livez")) return new Response("ok")
     return Response.json(
       { status: "unavailable", reason: this.reason },
       { status: 503, headers: { "retry-after": String(RETRY_AFTER_SECONDS), "access-control-allow-origin": "*" } }

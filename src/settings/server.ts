@@ -40,7 +40,7 @@ export const PUBLIC_URL = define({
 })
 export const BASE_PATH = define({
   env: "BASE_PATH",
-  type: optional(string("a path such as `/stats`, without a trailing slash", /^(?:\/[\w\-.~]+)+$/)),
+  type: optional(string("a path such as `/stats`, without a trailing slash", /^(?:\/(?!\.{1,2}(?:\/|$))[\w\-.~]+)+$/)),
   default: null,
   defaultText: "none",
   doc: "Path below which everything is served, for a proxy that passes it on. Same meaning as Umami's."

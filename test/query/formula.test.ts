@@ -163,6 +163,24 @@ test("older names of functions are read, too", () => {
   )
 })
 
+test("a name that would be read as another one has no formula", () => {
+  const names = [
+    ["prop", "size>10"],
+    ["prop", "a → b"],
+    ["prop", " b "],
+    ["prop", "plan", { event: "Checkout > Paid" }],
+    ["prop", "plan", { event: "a]b" }],
+    ["attr", "size>10"],
+    ["expression", "a[0]"]
+  ]
+  expect(names.map((clause) => printFormula(clause))).toEqual(names.map(() => null))
+})
+
+test("a custom column is found by its name, whatever is in it", () => {
+  const parsed = parseFormula("[A > B] + [A → B]", { ...scope, expressions: ["A > B", "A → B"] })
+  expect(Result.getOrThrow(parsed)).toEqual(["+", ["expression", "A > B"], ["expression", "A → B"]])
+})
+
 test("a list without values has no formula", () => {
   expect(["=", "!="].map((name) => printFormula([name, NAME]))).toEqual([null, null])
 })
@@ -203,6 +221,7 @@ test("2,000 random clauses print formulas that read back as the same clauses", (
 describe("a formula that is not understood says where", () => {
   test.each<[string, number, number, string]>([
     ["Count(", 1, 7, "ends here"],
+    ["[Revenue] > 1e999", 1, 13, "too large"],
     ["Conut", 1, 1, "Did you mean Count?"],
     ["[Event nme]", 1, 1, "Did you mean [Event name]?"],
     ["Count +\n  [", 2, 3, "bracket is not closed"],

@@ -1321,6 +1321,12 @@ describe.each(["postgres", "replica"])("a question about the fixture, asked of %
     [["abs", -2], 2],
     [["round", 2.5], 3],
     [["round", 2.345, 2], 2.35],
+    // Of floats, which are a little less or more than they look.
+    [["round", ["*", 1.005, 100]], 100],
+    [["round", ["float", "1.005"], 2], 1],
+    [["round", ["float", "0.285"], 2], 0.28],
+    [["round", ["*", -1, 2.5]], -3],
+    [["round", ["/", 46, 80], 2], 0.57],
     [["floor", -1.5], -2],
     [["ceil", 1.2], 2],
     [["sqrt", 9], 3],
@@ -1523,6 +1529,7 @@ describe("a question that cannot be asked", () => {
     [{ filter: ["=", ["field", "lcp", { binning: { strategy: "default" } }], 1] }, "bad-ast", "/filter/1/2/binning"],
     [{ aggregation: [["offset", true, -1]], breakout: [byDay] }, "type-mismatch", "/aggregation/0/1"],
     [{ filter: [">=", "created_at", "0000-12-31"] }, "out-of-range", "/filter/2"],
+    [{ filter: ["did", ["=", "event_name", "signup"], { min: 0 }] }, "out-of-range", "/filter/2/min"],
     [{ filter: [">=", "created_at", ["relative-datetime", -2026, "year"]] }, "out-of-range", "/filter/2"],
     [{ filter: ["time-interval", "created_at", -2026, "year"] }, "out-of-range", "/filter"],
     [

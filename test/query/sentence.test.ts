@@ -160,6 +160,8 @@ describe("a sentence that is not understood says where and what to write", () =>
     ["visitors where country is DE and page is /a or b is 3", 45, '"or" stands between values'],
     ["visitors over last 5 parsecs", 22, "minute, hour, day"],
     ["visitors top 0", 14, "from 1 to 10000"],
+    ["visitors over last -3 days", 20, "from 1 to 10000"],
+    ["count of purchase where revenue is at least 1e999", 33, "Compare with a smaller number."],
     ["visitors in EUR", 10, "revenue only"],
     ['count of "signup', 10, "is not closed"],
     ["visitors where country likes DE", 24, "is not empty"],

@@ -247,7 +247,26 @@ describe("bodies", () => {
   })
 })
 
-describe("request ids", () => {
+describe("hosts and request ids", () => {
+  const getWith = (host: string, path: string) =>
+    talk(collect.port, `GET ${path} HTTP/1.0\r\n${host}Connection: close\r\n\r\n`)
+
+  test.each(["", "Host:\r\n", "Host: a b\r\n", "Host: [::1\r\n", "Host: a:99999\r\n"])(
+    "a path that is not the collector's gets 400 without a valid host (%j)",
+    async (host) => {
+      const refused = await getWith(host, "/nothing")
+      expect(refused).toStartWith("HTTP/1.1 400")
+      expect(refused).toContain("The header `Host` is missing or is not the name of a host.")
+    }
+  )
+
+  test("the collector's paths need no host, also with a trailing slash", async () => {
+    for (const path of ["/api/heartbeat", "/api/heartbeat/"]) {
+      expect(await getWith("", path)).toStartWith("HTTP/1.1 200")
+    }
+    expect(await getWith("", "/api/send/")).toStartWith("HTTP/1.1 405")
+  })
+
   test("the request id of a client or proxy is returned", async () => {
     const response = await collect.post(event(), { headers: { "x-request-id": "abc-123" } })
     expect(response.headers.get("x-request-id")).toBe("abc-123")

@@ -1,6 +1,8 @@
 import { timingSafeEqual } from "node:crypto"
+import { pathOf } from "../../lib/pathOf.ts"
 import { isReading, methodNotAllowed, READING } from "../shared/methodNotAllowed.ts"
 import { PREFIX } from "../shared/prefix.ts"
+import { problemResponse } from "../shared/problemResponse.ts"
 import { requestIdOf } from "../shared/requestId.ts"
 import type { Collect } from "./Collect.ts"
 
@@ -36,10 +38,18 @@ const normalizePath = (path: string): string => path.replace(/\/{2,}/g, "/").rep
 export const withSlashVariants =
   (base: string | null, routes: Routes, fallback: Respond): Respond =>
   (request, server) => {
-    const path = normalizePath(new URL(request.url).pathname)
-    const respond = path === (base ?? "") + METRICS_PATH || !Object.hasOwn(routes, path) ? fallback : routes[path]!
-    return respond(request, server)
+    const path = normalizePath(pathOf(request))
+    if (path !== (base ?? "") + METRICS_PATH && Object.hasOwn(routes, path)) return routes[path]!(request, server)
+    // Collecting needs no host; pages and the API make links of it.
+    if (!URL.canParse(request.url)) return problemResponse(request, WITHOUT_HOST, requestIdOf(request))
+    return fallback(request, server)
   }
+
+const WITHOUT_HOST = {
+  title: "Bad Request",
+  status: 400,
+  detail: "The header `Host` is missing or is not the name of a host."
+}
 
 /** The routes below a base path (`BASE_PATH`). */
 export const below = (base: string | null, routes: Routes): Routes =>

@@ -1,19 +1,10 @@
-import { REQUEST_ID_HEADER } from "./requestId.ts"
+import { problemResponse } from "./problemResponse.ts"
 
 /** A 405 with a problem (RFC 9457) that says what the path supports. */
 export const methodNotAllowed = (request: Request, allow: string, requestId: string, headers?: Headers): Response => {
-  const problem = {
-    type: "about:blank",
-    title: "Method Not Allowed",
-    status: 405,
-    detail: `This path supports ${allow}.`,
-    instance: new URL(request.url).pathname,
-    request_id: requestId
-  }
-  const response = new Response(JSON.stringify(problem), { status: 405, ...(headers !== undefined && { headers }) })
-  response.headers.set("content-type", "application/problem+json")
+  const problem = { title: "Method Not Allowed", status: 405, detail: `This path supports ${allow}.` }
+  const response = problemResponse(request, problem, requestId, headers)
   response.headers.set("allow", allow)
-  response.headers.set(REQUEST_ID_HEADER, requestId)
   return response
 }
 

@@ -9,7 +9,7 @@ import { periodOf, rangeOf } from "../resolve/ranges.ts"
 import type { Warning } from "../resolve/SelectScope.ts"
 
 /** What a question may be compared with, apart from a range of dates. */
-const COMPARISONS: ReadonlyArray<string> = ["previous-period", "previous-year", "previous-year-same-weekday"]
+export const COMPARISONS: ReadonlyArray<string> = ["previous-period", "previous-year", "previous-year-same-weekday"]
 
 /** What a comparison may be set to, for messages. */
 export const COMPARE_VALUES =

@@ -35,6 +35,12 @@ const isoYear = (of: Sql): Sql => sql`(${yearOf(of)} + CASE WHEN ${of} < TIMESTA
 const matched = (of: Sql, pattern: Sql): Sql => sql`(regexp_match(${of}, ${pattern}))[1]`
 const epoch = (of: Sql): Sql => sql`CAST(extract(epoch FROM ${of}) * 1000000 AS bigint)`
 
+/**
+ * A float rounded to a whole number, halves away from zero, as other engines do: Postgres itself would round halves to even, and would take
+ * 15 digits of a float for the whole of it.
+ */
+const roundedFloat = (float: Sql): Sql => sql`round(CAST(CAST(${float} AS text) AS numeric))`
+
 /** PostgreSQL 15 or later. */
 export const POSTGRES: Dialect = {
   name: "postgres",
@@ -51,9 +57,11 @@ export const POSTGRES: Dialect = {
     ...urlFunctions(matched),
     matches: ([x, pattern]) => sql`(${x!} ~* ${pattern!})`,
     "matches-case": ([x, pattern]) => sql`(${x!} ~ ${pattern!})`,
-    round: ([x]) => sql`CAST(round(CAST(${x!} AS numeric)) AS bigint)`,
-    "round-to": ([x, digits]) =>
-      sql`CAST(round(CAST(${x!} AS numeric), CAST(${digits!} AS integer)) AS double precision)`,
+    round: ([x]) => sql`CAST(${roundedFloat(x!)} AS bigint)`,
+    "round-to": ([x, digits]) => {
+      const scale = sql`power(CAST(10 AS double precision), CAST(${digits!} AS double precision))`
+      return sql`(CAST(${roundedFloat(sql`${x!} * ${scale}`)} AS double precision) / ${scale})`
+    },
     substring: ([x, start, length]) =>
       length === undefined
         ? sql`substr(${x!}, CAST(${start!} AS integer))`

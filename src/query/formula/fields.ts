@@ -31,9 +31,9 @@ export type FoundField = { readonly clause: unknown } | { readonly near: string 
 /** The field that brackets name; otherwise the title that is probably meant. */
 export const fieldNamed = (source: ViewName, expressions: ReadonlyArray<string>, given: string): FoundField => {
   const view = viewOf(source)
+  if (expressions.includes(given)) return { clause: ["expression", given] }
   const parts = given.split(/\s*(?:→|>)\s*/)
   if (parts.length === 1) {
-    if (expressions.includes(given)) return { clause: ["expression", given] }
     const own = columnNamed(view, given)
     if (own !== null) return { clause: ["field", own] }
     // As in questions, where a field of the visitor or the visit needs no view's name.
@@ -78,14 +78,19 @@ const titleOfField = (name: string): string => {
 const isBare = (options: unknown, allowed: ReadonlyArray<string> = []): boolean =>
   options === undefined || Object.keys(options as object).every((key) => allowed.includes(key))
 
-/** A dimension in brackets; null if its options cannot be written in a formula. */
+/** Whether a name reads back as itself: within brackets, and between arrows if it is a part of a longer name. */
+const isPlain = (name: unknown, isPart: boolean): boolean =>
+  typeof name === "string" && name === name.trim() && name !== "" && !(isPart ? /[[\]→>]/ : /[[\]]/).test(name)
+
+/** A dimension in brackets; null if its name or its options cannot be written in a formula. */
 export const fieldText = (clause: ReadonlyArray<unknown>): string | null => {
   const [kind, name, options] = clause as readonly [string, string, Readonly<Record<string, unknown>> | undefined]
-  if (/[[\]]/.test(name)) return null
+  if (!isPlain(name, kind === "prop" || kind === "attr")) return null
   if (kind === "expression" && isBare(options)) return `[${name}]`
   if (kind === "field" && isBare(options)) return `[${titleOfField(name)}]`
   if (kind === "attr" && isBare(options)) return `[${ATTRIBUTES}${ARROW}${name}]`
   if (kind !== "prop" || !isBare(options, ["event"])) return null
   const event = options?.["event"]
+  if (event !== undefined && !isPlain(event, true)) return null
   return `[${PROPERTIES}${ARROW}${event === undefined ? "" : `${event}${ARROW}`}${name}]`
 }

@@ -169,8 +169,11 @@ class Parser {
     const token = this.#peek()
     this.#next++
     switch (token.kind) {
-      case "number":
-        return Number(token.text)
+      case "number": {
+        const number = Number(token.text)
+        if (!Number.isFinite(number)) throw new Misunderstood(token.at, "This number is too large.")
+        return number
+      }
       case "string":
         return unquoted(token.text)
       case "field":

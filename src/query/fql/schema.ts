@@ -24,6 +24,7 @@ export const LIMITS = {
   /** Rows of an export: Excel's maximum without the header. */
   rows: 1_048_575,
   pageItems: 2_000,
+  page: 1_000_000,
   /** Nesting of one clause. */
   clauseDepth: 40
 } as const
@@ -76,7 +77,9 @@ const Settings = Schema.Struct({
 })
 
 const Page = Schema.Struct({
-  page: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)).annotate({ description: "Counted from 1" }),
+  page: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: LIMITS.page })).annotate({
+    description: "Counted from 1"
+  }),
   items: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: LIMITS.pageItems })).annotate({
     description: "Rows per page"
   })

@@ -378,6 +378,12 @@ const didOf = (
   if (unknown !== undefined)
     throw new FqlError("bad-ast", below(pointer, 2), `There is no option \`${unknown}\`; use min and within.`)
   const least = wholeNumber(min, below(pointer, 2, "min"))
+  if (least < 1)
+    throw new FqlError(
+      "out-of-range",
+      below(pointer, 2, "min"),
+      "`min` is a whole number from 1: negate the condition for visitors who have no such event."
+    )
   const range = span === undefined ? scope.rows.range : rangeOf(spanPeriod(build, span, below(pointer, 2, "within")))
   const rows = { sites: scope.rows.sites, range }
   const inner = new SelectScope(

@@ -200,6 +200,7 @@ class Parser {
     if (!COMPARISONS.has(operator) && !NUMBER_FIELDS.has(String(field))) return [operator, field, ...values]
     const numbers = values.map(Number)
     if (numbers.some(Number.isNaN)) throw new Misunderstood(at, "Compare with a number.")
+    if (!numbers.every(Number.isFinite)) throw new Misunderstood(at, "Compare with a smaller number.")
     return [operator, asNumber(operator, field), ...numbers]
   }
 

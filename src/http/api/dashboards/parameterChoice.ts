@@ -3,6 +3,7 @@ import type { CardBody } from "../../../domain/content/Card.ts"
 import type { DashboardBody } from "../../../domain/content/Dashboard.ts"
 import type { DashboardParameter } from "../../../domain/content/Parameter.ts"
 import type { Cell } from "../../../query/answer.ts"
+import { COMPARISONS } from "../../../query/compare/otherPeriod.ts"
 import { FqlError } from "../../../query/fql/FqlError.ts"
 import { type Clause, parseQuery, type Query } from "../../../query/fql/schema.ts"
 import { applyParameters } from "../../../query/passes/applyParameters.ts"
@@ -123,18 +124,29 @@ const unitedValues = (answers: ReadonlyArray<ReadonlyArray<ReadonlyArray<Cell>>>
   return [...counts].sort(([, a], [, b]) => b - a).map(([value]) => value)
 }
 
-/** The units that can be chosen: those that the parameter offers, otherwise all. */
-const unitsOf = ({ temporal_units: offered }: DashboardParameter): ReadonlyArray<string> =>
-  offered === undefined || offered.length === 0 ? TRUNCATION_UNITS : offered
-
 /**
- * A parameter's values in the rows that the dashboard's cards can show. Fails if the parameter applies to no field. A date has none to choose
- * from: the times of single events are more than cards show.
+ * The choices of a parameter that is not about a field's values; null for one that is. A date has none to choose from: the times of single
+ * events are more than cards show.
  */
+const knownChoices = ({ temporal_units: units = [], type }: DashboardParameter): ReadonlyArray<string> | null => {
+  if (type === "temporal-unit") return units.length > 0 ? units : TRUNCATION_UNITS
+  if (type === "compare") return COMPARISONS
+  return type.startsWith("date/") ? [] : null
+}
+
+/** A parameter's values in the rows that the dashboard's cards can show. Fails if the parameter applies to no field. */
 export const parameterChoices = Effect.fnUntraced(function* (
   ask: (question: Query) => Effect.Effect<GivenAnswer, AskError>,
   choice: Choice
 ) {
+  const { parameter, text } = choice
+  const known = knownChoices(parameter)
+  if (known !== null) {
+    return {
+      values: known.filter((one) => text === null || one.includes(text)).map((one) => [one]),
+      has_more_values: false
+    }
+  }
   const questions = yield* Effect.fromResult(choiceQuestions(choice))
   if (questions.length === 0) {
     return yield* Effect.fail(
@@ -144,12 +156,6 @@ export const parameterChoices = Effect.fnUntraced(function* (
         `The parameter "${choice.parameter.name}" applies to no field of a question on the dashboard.`
       )
     )
-  }
-  const { parameter, text } = choice
-  if (parameter.type.startsWith("date/")) return { values: [], has_more_values: false }
-  if (parameter.type === "temporal-unit") {
-    const units = unitsOf(parameter).filter((unit) => text === null || unit.includes(text))
-    return { values: units.map((unit) => [unit]), has_more_values: false }
   }
   const results = yield* Effect.forEach(questions.slice(0, MAX_QUESTIONS), (question) => Effect.result(ask(question)), {
     concurrency: QUESTIONS_AT_ONCE
