@@ -41,10 +41,11 @@ export const lakeLocation = (get: GetSetting): string | null => {
 export const lakeLocationProblem = (get: GetSetting): string | null => {
   if (get(LAKE_CATALOG_TYPE) === "rest") return null
   const location = lakeLocation(get)
-  if (location === null && get(STORAGE_BACKEND) !== "iceberg") {
-    return `There is no lake: ${STORAGE_BACKEND.env} is ${get(STORAGE_BACKEND)}. To read one that is elsewhere, set ${LAKE_S3_BUCKET.env}, or ${LAKE_WAREHOUSE.env} to a folder such as file:///var/lib/footfall/lake.`
-  }
   if (location === null) {
+    const backend = get(STORAGE_BACKEND)
+    if (backend !== "iceberg") {
+      return `There is no lake: ${STORAGE_BACKEND.env} is ${backend}. To read one that is elsewhere, set ${LAKE_S3_BUCKET.env}, or ${LAKE_WAREHOUSE.env} to a folder such as file:///var/lib/footfall/lake.`
+    }
     return `${LAKE_S3_BUCKET.env} is missing. The lake needs a bucket, or a folder: ${LAKE_WAREHOUSE.env}=file:///var/lib/footfall/lake.`
   }
   return LOCATION.test(location)

@@ -77,7 +77,7 @@ const byLift = (answered: ReadonlyArray<Answered>) => {
 
 const titleOf = ({ answer }: Answered): string => answer.data.cols[1]!.display_name
 
-/** Why there are no cards: nothing at all, nothing that meets the condition, or nothing in the chosen time. */
+/** Why there are no cards: no rows at all, none that meet the condition, or none in the chosen time. */
 const emptyNote = Effect.fnUntraced(function* (
   asking: Asking,
   { noun, ...subject }: Subject,

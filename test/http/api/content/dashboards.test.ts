@@ -225,7 +225,7 @@ test("the values of a parameter are those of its field, limited by the parameter
   expect(await values("plan/values")).toEqual([false, "pro", "free"])
   expect(await values("site/values")).toEqual([false, OTHER_SITE, "Other", SITE, "Shop"])
   expect(await values("site/search/SHO")).toEqual([false, SITE, "Shop"])
-  // Of a date there are none: the times of single events are more than cards show.
+  // A date has none: the times of single events are more than cards show.
   expect(await values("date/values")).toEqual([false])
   expect(await values("unit/values")).toEqual([false, "minute", "hour", "day", "week", "month", "quarter", "year"])
   expect(await values("unit/search/mon")).toEqual([false, "month"])
