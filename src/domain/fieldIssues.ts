@@ -14,13 +14,14 @@ export const reject = (field: string, message: string) => Result.fail([{ field, 
 /** In characters: the column's size. */
 export const MAX_NAME_LENGTH = 100
 
-/** A name that people read: one line, not blank, at most `MAX_NAME_LENGTH` characters. */
-export const parseName = (given: string): Parsed<string> => {
+/** A name that people read: one line, not blank, at most `MAX_NAME_LENGTH` characters. `subject`: what messages call it. */
+export const parseName = (given: string, subject = "The name"): Parsed<string> => {
   const name = given.trim()
-  if (name === "") return reject("name", "The name must not be blank.")
-  if (name.length > MAX_NAME_LENGTH) return reject("name", `The name must have at most ${MAX_NAME_LENGTH} characters.`)
-  if (/\p{Cc}/u.test(name)) return reject("name", "The name must not contain control characters.")
-  if (!isStorable(name)) return reject("name", "The name must not contain half of a surrogate pair.")
+  if (name === "") return reject("name", `${subject} must not be blank.`)
+  if (name.length > MAX_NAME_LENGTH)
+    return reject("name", `${subject} must have at most ${MAX_NAME_LENGTH} characters.`)
+  if (/\p{Cc}/u.test(name)) return reject("name", `${subject} must not contain control characters.`)
+  if (!isStorable(name)) return reject("name", `${subject} must not contain half of a surrogate pair.`)
   return Result.succeed(name)
 }
 

@@ -38,14 +38,11 @@ const denied = new PeopleError({
 
 /** The settings that setup writes, in their normal form. */
 const acceptSettings = Effect.fnUntraced(function* ({ instanceName, timezone }: SetupValues) {
-  const name = instanceName === undefined ? null : parseName(instanceName)
+  const name = instanceName === undefined ? null : parseName(instanceName, "The instance's name")
   const zone = timezone === undefined ? null : parseTimezone(timezone)
   const issues = [
     ...(name !== null && Result.isFailure(name)
-      ? name.failure.map(({ message }) => ({
-          field: "instanceName",
-          message: message.replace(/^The name/, "The instance's name")
-        }))
+      ? name.failure.map((issue) => ({ ...issue, field: "instanceName" }))
       : []),
     ...(zone !== null && Result.isFailure(zone) ? zone.failure : [])
   ]
